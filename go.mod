@@ -1,0 +1,3 @@
+module github.com/autocrud-go/autocrud
+
+go 1.26

@@ -1,0 +1,203 @@
+package storage
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// EventVersion is the format Encode writes. Decode reads it and every earlier
+// one; the golden logs in testdata hold them to that.
+const EventVersion = 1
+
+// Action says what an event did to its resource.
+type Action string
+
+// The actions of resources and, with the prefix job_, of jobs.
+const (
+	Created       Action = "created"
+	Updated       Action = "updated"
+	Modified      Action = "modified"
+	Switched      Action = "switched"
+	StatusChanged Action = "status_changed"
+	Deleted       Action = "deleted"
+	Restored      Action = "restored"
+	Purged        Action = "purged"
+	Migrated      Action = "migrated"
+	JobStarted    Action = "job_started"
+	JobSucceeded  Action = "job_succeeded"
+	JobFailed     Action = "job_failed"
+	JobRetried    Action = "job_retried"
+	JobCancelled  Action = "job_cancelled"
+	JobRerun      Action = "job_rerun"
+)
+
+// Status of a revision.
+type Status string
+
+// A draft may be edited in place, a stable revision never changes.
+const (
+	Draft  Status = "draft"
+	Stable Status = "stable"
+)
+
+// Meta is the state of a resource after an event, as users see it.
+type Meta struct {
+	Type            string    `json:"type"`
+	ID              string    `json:"id"`
+	CurrentRevision string    `json:"current_revision"` // "<id>:<number>"
+	RevisionCount   int       `json:"revision_count"`
+	Status          Status    `json:"status"`
+	SchemaVersion   string    `json:"schema_version"`
+	Seq             uint64    `json:"seq,omitempty"` // of the last event; not stored in the event itself
+	CreatedAt       time.Time `json:"created_at"`
+	CreatedBy       string    `json:"created_by"`
+	UpdatedAt       time.Time `json:"updated_at"`
+	UpdatedBy       string    `json:"updated_by"`
+	Deleted         bool      `json:"deleted"`
+	Job             *Job      `json:"job,omitempty"`
+}
+
+// JobState is where a job stands.
+type JobState string
+
+// The states of a job. The last three are final until a rerun.
+const (
+	JobPending     JobState = "pending"
+	JobScheduled   JobState = "scheduled"
+	JobRunning     JobState = "running"
+	JobStateDone   JobState = "succeeded"
+	JobStateFailed JobState = "failed"
+	JobStateCancel JobState = "cancelled"
+)
+
+// Final reports whether no attempt will follow.
+func (s JobState) Final() bool {
+	return s == JobStateDone || s == JobStateFailed || s == JobStateCancel
+}
+
+// Job is the state of a job resource, part of its meta.
+type Job struct {
+	State         JobState        `json:"state"`
+	Queue         string          `json:"queue"`
+	Priority      int             `json:"priority"` // 0 to 9, higher first
+	Attempts      int             `json:"attempts"` // begun so far
+	MaxAttempts   int             `json:"max_attempts"`
+	RunAt         time.Time       `json:"run_at"`
+	StartedAt     *time.Time      `json:"started_at"`
+	FinishedAt    *time.Time      `json:"finished_at"`
+	NextAttemptAt *time.Time      `json:"next_attempt_at"`
+	Worker        string          `json:"worker,omitempty"`
+	Progress      *Progress       `json:"progress"`
+	Error         *string         `json:"error"`
+	Result        json.RawMessage `json:"result"`
+}
+
+// Progress of a running job, in units of the handler's choice.
+type Progress struct {
+	Done    int64  `json:"done"`
+	Total   int64  `json:"total"`
+	Message string `json:"message"`
+}
+
+// Revision describes one immutable version of a resource's content. A draft's
+// may be replaced in place until it becomes stable.
+type Revision struct {
+	ID            string    `json:"id"` // "<resource id>:<number>"
+	Number        int       `json:"number"`
+	Parent        *string   `json:"parent"`
+	Status        Status    `json:"status"`
+	SchemaVersion string    `json:"schema_version"`
+	Hash          string    `json:"hash"` // "sha256:<hex>" of the canonical content
+	Size          int       `json:"size"` // bytes of the canonical content
+	CreatedAt     time.Time `json:"created_at"`
+	CreatedBy     string    `json:"created_by"`
+	UpdatedAt     time.Time `json:"updated_at"`
+	UpdatedBy     string    `json:"updated_by"`
+	Message       *string   `json:"message"`
+}
+
+// Event is one change of one resource. Meta, Revision and Ref are the state
+// after it, so the newest event of a resource is all there is to know of it.
+type Event struct {
+	Version   int       `json:"v"`
+	ID        string    `json:"id"` // unique for ever; the message id on the log
+	Action    Action    `json:"action"`
+	At        time.Time `json:"at"` // microseconds, UTC; never runs backwards within a resource
+	Principal string    `json:"principal"`
+	RequestID string    `json:"request_id,omitempty"`
+	Address   string    `json:"address,omitempty"` // of the client
+	UserAgent string    `json:"user_agent,omitempty"`
+	Meta      Meta      `json:"meta"`
+	Revision  Revision  `json:"revision"` // the one HEAD points to
+	Ref       string    `json:"ref"`      // of HEAD's revision object in Blobs
+	// Wrote is the number of the revision that this event created or changed
+	// in place, 0 for the events that only move or mark.
+	Wrote int `json:"wrote,omitempty"`
+	// Previous is the digest of the resource's event before this one.
+	Previous string `json:"previous,omitempty"`
+	// Inline tells that the content travels with the event.
+	Inline bool `json:"inline,omitempty"`
+
+	// Claims are the unique values this resource holds, by constraint.
+	Claims map[string]string `json:"claims,omitempty"`
+	// Attempt is the fencing token of the job attempt that is running.
+	Attempt string `json:"attempt,omitempty"`
+	// LeaseUntil is when a running attempt counts as dead without heartbeats.
+	LeaseUntil *time.Time `json:"lease_until,omitempty"`
+	// Idempotency is the key and the request's fingerprint, when one was sent.
+	Idempotency *Idempotency `json:"idempotency,omitempty"`
+	// Cause is the event that made this one happen (a cascade, a schedule).
+	Cause string `json:"cause,omitempty"`
+
+	Seq     uint64 `json:"-"` // place in the log; known after the commit
+	Content []byte `json:"-"` // canonical JSON of HEAD's revision when Inline
+	Header  []byte `json:"-"` // the encoded form without content; set by Decode
+}
+
+// Idempotency ties an event to the request that asked for it.
+type Idempotency struct {
+	Key         string `json:"key"`
+	Fingerprint string `json:"fingerprint"`
+	Status      int    `json:"status,omitempty"`
+}
+
+// Encode writes the event: one line of JSON, a newline, the inline content.
+// The content is last and raw so that neither side parses it to find its end.
+func (e *Event) Encode() ([]byte, error) {
+	e.Version = EventVersion
+	e.Inline = e.Content != nil
+	h, err := json.Marshal(e)
+	if err != nil {
+		return nil, fmt.Errorf("encode event %s: %w", e.ID, err)
+	}
+	e.Header = h
+	b := make([]byte, 0, len(h)+1+len(e.Content))
+	b = append(b, h...)
+	b = append(b, '\n')
+	return append(b, e.Content...), nil
+}
+
+// DecodeEvent reads what Encode wrote, of this or any earlier version. The
+// result keeps pointing into b.
+func DecodeEvent(b []byte, seq uint64) (*Event, error) {
+	h, content, ok := bytes.Cut(b, []byte{'\n'})
+	if !ok {
+		return nil, fmt.Errorf("event at %d: %w: no header line", seq, ErrCorrupt)
+	}
+	e := &Event{Seq: seq, Header: h}
+	if err := json.Unmarshal(h, e); err != nil {
+		return nil, fmt.Errorf("event at %d: %w: %w", seq, ErrCorrupt, err)
+	}
+	if e.Version < 1 || e.Version > EventVersion {
+		return nil, fmt.Errorf("event at %d: %w: format version %d, this build reads up to %d",
+			seq, errors.ErrUnsupported, e.Version, EventVersion)
+	}
+	if e.Inline {
+		e.Content = content
+	}
+	e.Meta.Seq = seq
+	return e, nil
+}

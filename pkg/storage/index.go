@@ -1,0 +1,207 @@
+package storage
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/autocrud-go/autocrud/pkg/query"
+)
+
+// Definition is what the index keeps of one type. Its Hash names its table, so
+// another definition of the same type is another table beside it.
+type Definition struct {
+	Type     string
+	Fields   []query.Field // of the data, in the order of Change.Values
+	FullText []string      // paths of the data whose text q= searches
+	Job      bool
+	Hash     string
+}
+
+// Fields is everything a filter or an order on the type may name.
+func (d Definition) QueryFields() query.Fields {
+	return query.NewFields(append(MetaFields(d.Job), d.Fields...)...)
+}
+
+// MetaFields are the fields every type has besides its own.
+func MetaFields(job bool) []query.Field {
+	f := []query.Field{
+		{Name: "meta.id", Kind: query.Text},
+		{Name: "meta.created_at", Kind: query.Time},
+		{Name: "meta.created_by", Kind: query.Text},
+		{Name: "meta.updated_at", Kind: query.Time},
+		{Name: "meta.updated_by", Kind: query.Text},
+		{Name: "meta.status", Kind: query.Text},
+		{Name: "meta.revision_count", Kind: query.Integer},
+		{Name: "meta.schema_version", Kind: query.Text},
+		{Name: "meta.deleted", Kind: query.Boolean},
+		{Name: "meta.seq", Kind: query.Integer},
+	}
+	if job {
+		f = append(f,
+			query.Field{Name: "meta.job.state", Kind: query.Text},
+			query.Field{Name: "meta.job.attempts", Kind: query.Integer},
+			query.Field{Name: "meta.job.queue", Kind: query.Text},
+			query.Field{Name: "meta.job.run_at", Kind: query.Time},
+			query.Field{Name: "meta.job.priority", Kind: query.Integer},
+		)
+	}
+	return f
+}
+
+// MetaValue gives the meta fields of MetaFields to the evaluator and the index.
+func MetaValue(m *Meta, name string) query.Value {
+	switch name {
+	case "meta.id":
+		return m.ID
+	case "meta.created_at":
+		return m.CreatedAt
+	case "meta.created_by":
+		return m.CreatedBy
+	case "meta.updated_at":
+		return m.UpdatedAt
+	case "meta.updated_by":
+		return m.UpdatedBy
+	case "meta.status":
+		return string(m.Status)
+	case "meta.revision_count":
+		return int64(m.RevisionCount)
+	case "meta.schema_version":
+		return m.SchemaVersion
+	case "meta.deleted":
+		return m.Deleted
+	case "meta.seq":
+		return int64(m.Seq)
+	}
+	if m.Job == nil {
+		return nil
+	}
+	switch name {
+	case "meta.job.state":
+		return string(m.Job.State)
+	case "meta.job.attempts":
+		return int64(m.Job.Attempts)
+	case "meta.job.queue":
+		return m.Job.Queue
+	case "meta.job.run_at":
+		return m.Job.RunAt
+	case "meta.job.priority":
+		return int64(m.Job.Priority)
+	}
+	return nil
+}
+
+// Change is one event as the index keeps it.
+type Change struct {
+	Event *Event
+	// Values are the indexed values of HEAD's content, in the order of
+	// Definition.Fields: nil, string, int64, float64, bool, time.Time or, for
+	// a list, []query.Value.
+	Values []query.Value
+	// Text are the words of each Definition.FullText path, in its order.
+	Text []string
+	// Content is HEAD's canonical content when it is small enough to be kept
+	// in the row, else nil.
+	Content []byte
+	// Damaged marks an event that could not be projected as it is.
+	Damaged string
+}
+
+// Batch is a run of the log, applied all or none.
+type Batch struct {
+	Changes []Change
+	Through uint64 // every entry up to this sequence is in this or an earlier batch
+}
+
+// Position is how far an index is.
+type Position struct {
+	Identity string // of the log it was built from
+	Applied  uint64 // last sequence applied
+}
+
+// Row is a resource as the index keeps it.
+type Row struct {
+	Event    *Event          // of Head only: the resource's last event
+	ID       string          //
+	Seq      uint64          // of its last event
+	EventID  string          //
+	Meta     json.RawMessage // as in the envelope, seq included
+	Revision json.RawMessage // as in the envelope
+	Ref      string          // of HEAD's revision object
+	Content  []byte          // nil when it is only in Blobs
+}
+
+// Deletion says which resources a search sees.
+type Deletion uint8
+
+// Live is the default: deleted resources are not found.
+const (
+	Live Deletion = iota
+	LiveAndDeleted
+	OnlyDeleted
+)
+
+// Search is one page of a list.
+type Search struct {
+	Type     string
+	Filter   query.Expr // nil: all
+	Text     string     // full text, empty: none
+	Order    query.Order
+	After    *query.Cursor // nil: from the start
+	Limit    int           // at least 1
+	Deletion Deletion
+	Total    bool // count all matches too
+	Bare     bool // leave out Content
+}
+
+// Page is the answer to a Search.
+type Page struct {
+	Rows    []Row
+	Next    *query.Cursor // nil: this was the last
+	Total   int64         // -1 unless asked for
+	Applied uint64        // the index when it was read
+}
+
+// Record of history: an event without its content.
+type Past struct {
+	Seq   uint64
+	Event *Event // Seq and Header set, Content nil
+}
+
+// EventQuery asks for events of one resource.
+type EventQuery struct {
+	Type, ID string
+	After    uint64    // only later sequences (earlier ones when Descending), 0: from the end that comes first
+	Until    time.Time // only events at or before it; zero: all
+	Wrote    int       // only those that wrote this revision; 0: all
+	Written  bool      // only those that wrote a revision
+	// Newest first.
+	Descending bool
+	Limit      int
+}
+
+// Index is the projection that answers searches. It is written by one indexer
+// and read by many. All methods are safe for concurrent use.
+type Index interface {
+	// Define makes the tables of the given types and of no others usable. It
+	// reports the types whose table is new and therefore empty: the caller
+	// replays the log for them.
+	Define(ctx context.Context, defs []Definition) (fresh []string, err error)
+	// Position says how far the index is; the zero Position when it is new.
+	Position(ctx context.Context) (Position, error)
+	// Reset empties the index and binds it to a log.
+	Reset(ctx context.Context, identity string) error
+	// Apply writes a batch in one transaction. A change older than the row it
+	// would replace is kept in the history but leaves the row alone, so a
+	// repeated batch changes nothing.
+	Apply(ctx context.Context, b Batch) error
+	// Head returns the row of one resource, deleted or not, or ErrNotFound.
+	Head(ctx context.Context, typ, id string) (Row, error)
+	// Search answers one page with one statement.
+	Search(ctx context.Context, s Search) (Page, error)
+	// Events returns history, oldest first unless asked otherwise.
+	Events(ctx context.Context, q EventQuery) ([]Past, error)
+	// Types lists the types that have at least one resource.
+	Types(ctx context.Context) ([]string, error)
+	Close() error
+}

@@ -1,0 +1,93 @@
+package storage
+
+import (
+	"context"
+	"strings"
+)
+
+// Record is one message of a unit that is to be appended.
+type Record struct {
+	Subject string // see RevisionSubject; the adapter adds the namespace
+	ID      string // unique for ever; a repeated append with it is the same append
+	// Expected is the sequence of the last message on the checked subject, 0
+	// for none. It must come from the log (or what was built from it), never
+	// from a client.
+	Expected uint64
+	// Guard is the subject or wildcard Expected is about; empty means Subject.
+	Guard string
+	Data  []byte
+}
+
+// Entry is one message of the log.
+type Entry struct {
+	Seq     uint64
+	Subject string
+	ID      string
+	Data    []byte
+}
+
+// LogState is what the log says of itself.
+type LogState struct {
+	// Identity names this log; an index built from another one is worthless.
+	Identity string
+	First    uint64 // first sequence kept, 1 in a log that lost nothing
+	Last     uint64 // last sequence committed and durable
+	// Sole is true when every write goes through this process, so that an
+	// index that has caught up knows every resource there is.
+	Sole bool
+}
+
+// Log is the truth about order. All methods are safe for concurrent use.
+type Log interface {
+	// Append commits the records all or none, in order, if every Expected
+	// still holds, and returns the sequence of the last record once all are
+	// durable. The log decides what happened, not the first reply:
+	// ErrConflict: another write came first, nothing of the unit was written;
+	// ErrUnknown: not to be found out before the deadline, the unit may be in
+	// the log; ErrFull, ErrTooLarge, ErrUnavailable: nothing was written.
+	Append(ctx context.Context, unit []Record) (seq uint64, err error)
+	// Next returns the first entry on the subject at or after seq, read from
+	// the leader, or ErrNotFound. What it returns is durable.
+	Next(ctx context.Context, subject string, seq uint64) (Entry, error)
+	// Last returns the newest entry on the subject, read from the leader, or
+	// ErrNotFound. What it returns is durable.
+	Last(ctx context.Context, subject string) (Entry, error)
+	// At returns the entry at exactly seq, or ErrNotFound when it was erased.
+	At(ctx context.Context, seq uint64) (Entry, error)
+	// Follow delivers every durable entry from seq on, in order, each once.
+	// ErrGone when seq is before the first kept.
+	Follow(ctx context.Context, seq uint64) (Feed, error)
+	// State asks the leader.
+	State(ctx context.Context) (LogState, error)
+}
+
+// Feed is a running Follow. It is used by one goroutine.
+type Feed interface {
+	// Next waits for the next entry. An error ends the feed; follow again
+	// from the last entry seen.
+	Next(ctx context.Context) (Entry, error)
+	// Ready returns the next entry if it is there already.
+	Ready() (Entry, bool)
+	Close()
+}
+
+// RevisionSubject is where the events of one resource are.
+func RevisionSubject(typ, id string) string { return "rev." + typ + "." + id }
+
+// SplitRevisionSubject undoes RevisionSubject; ok is false for the subjects of
+// claims, references and the like.
+func SplitRevisionSubject(s string) (typ, id string, ok bool) {
+	s, ok = strings.CutPrefix(s, "rev.")
+	if !ok {
+		return "", "", false
+	}
+	return strings.Cut(s, ".")
+}
+
+// ClaimSubject is where a unique value is claimed and released; hash hides it.
+func ClaimSubject(hash string) string { return "claim." + hash }
+
+// ReferenceSubject is where one reference to a target is announced.
+func ReferenceSubject(targetType, targetID, hash string) string {
+	return "ref." + targetType + "." + targetID + "." + hash
+}
