@@ -1,0 +1,139 @@
+package fsblob
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/autocrud-go/autocrud/pkg/storage"
+)
+
+func (s *Store) binaryName(digest string) (string, error) {
+	h, ok := strings.CutPrefix(digest, "sha256:")
+	if raw, err := hex.DecodeString(h); !ok || err != nil || len(raw) != sha256.Size || h != strings.ToLower(h) {
+		return "", fmt.Errorf("binary %q: %w", digest, storage.ErrNotFound)
+	}
+	return filepath.Join(s.dir, "binaries", h[:2], h), nil
+}
+
+// PutBinary implements storage.Blobs: streamed to a file of its own while it is
+// hashed, synced, then renamed to its digest.
+func (s *Store) PutBinary(_ context.Context, r io.Reader, limit int64) (b storage.Binary, err error) {
+	f, err := os.CreateTemp(filepath.Join(s.dir, "incoming"), "b")
+	if err != nil {
+		return b, fmt.Errorf("put binary: %w: %w", storage.ErrUnavailable, err)
+	}
+	defer func() {
+		f.Close()
+		os.Remove(f.Name()) // gone already when it was renamed
+	}()
+	h := sha256.New()
+	n, err := io.Copy(io.MultiWriter(f, h), io.LimitReader(r, limit+1))
+	if err != nil {
+		return b, fmt.Errorf("put binary: %w", err)
+	}
+	if n > limit {
+		return b, fmt.Errorf("binary over %d bytes: %w", limit, storage.ErrTooLarge)
+	}
+	b = storage.Binary{Digest: "sha256:" + hex.EncodeToString(h.Sum(nil)), Size: n}
+	name, err := s.binaryName(b.Digest)
+	if err != nil {
+		return b, err
+	}
+	if _, err := os.Stat(name); err == nil {
+		return b, nil
+	}
+	if err := f.Sync(); err != nil {
+		return b, fmt.Errorf("put binary: %w: %w", storage.ErrUnavailable, err)
+	}
+	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+		return b, fmt.Errorf("put binary: %w: %w", storage.ErrUnavailable, err)
+	}
+	if err := os.Rename(f.Name(), name); err != nil {
+		return b, fmt.Errorf("put binary: %w: %w", storage.ErrUnavailable, err)
+	}
+	if err := syncDir(filepath.Dir(name)); err != nil {
+		return b, fmt.Errorf("put binary: %w: %w", storage.ErrUnavailable, err)
+	}
+	return b, syncDir(filepath.Join(s.dir, "binaries"))
+}
+
+type binaryFile struct {
+	*os.File
+	size int64
+}
+
+func (b binaryFile) Size() int64 { return b.size }
+
+// OpenBinary implements storage.Blobs.
+func (s *Store) OpenBinary(_ context.Context, digest string) (storage.BinaryReader, error) {
+	name, err := s.binaryName(digest)
+	if err != nil {
+		return nil, err
+	}
+	f, err := os.Open(name)
+	if os.IsNotExist(err) {
+		return nil, fmt.Errorf("binary %s: %w", digest, storage.ErrNotFound)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("binary %s: %w: %w", digest, storage.ErrUnavailable, err)
+	}
+	info, err := f.Stat()
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("binary %s: %w: %w", digest, storage.ErrUnavailable, err)
+	}
+	return binaryFile{f, info.Size()}, nil
+}
+
+// DeleteBinary implements storage.Blobs: the bytes are overwritten before the
+// file goes, so that they are in no free block of a file system that writes in
+// place.
+func (s *Store) DeleteBinary(_ context.Context, digest string) error {
+	name, err := s.binaryName(digest)
+	if err != nil {
+		return nil //nolint:nilerr // nothing of that name was ever stored
+	}
+	f, err := os.OpenFile(name, os.O_WRONLY, 0)
+	if os.IsNotExist(err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("delete binary: %w: %w", storage.ErrUnavailable, err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err == nil {
+		_, err = io.CopyN(f, zeros{}, info.Size())
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if err == nil {
+		err = os.Remove(name)
+	}
+	if err != nil {
+		return fmt.Errorf("delete binary: %w: %w", storage.ErrUnavailable, err)
+	}
+	return syncDir(filepath.Dir(name))
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) {
+	clear(p)
+	return len(p), nil
+}
+
+// clearIncoming removes uploads that a crash cut short.
+func (s *Store) clearIncoming() {
+	names, _ := filepath.Glob(filepath.Join(s.dir, "incoming", "*"))
+	for _, n := range names {
+		os.Remove(n)
+	}
+}
