@@ -62,14 +62,14 @@ type decoder struct {
 	i      int
 	values int
 	depth  int
-	path   [MaxJSONDepth]step
+	path   [MaxJSONDepth]jsonStep
 	// unkept collects the reasons for a 422. They count only when the whole
 	// text turns out to be JSON: a 400 comes first.
 	unkept []FieldError
 }
 
-// step is one level of the place being read: a key, or an index when inList.
-type step struct {
+// jsonStep is one level of the place being read: a key, or an index when inList.
+type jsonStep struct {
 	key    string
 	index  int
 	inList bool
@@ -160,7 +160,7 @@ func (d *decoder) enter() error {
 	if d.depth == MaxJSONDepth {
 		return d.fail("nested deeper than 64 levels")
 	}
-	d.path[d.depth] = step{}
+	d.path[d.depth] = jsonStep{}
 	d.depth++
 	d.i++ // the bracket
 	d.space()
@@ -229,7 +229,7 @@ func (d *decoder) list() (any, error) {
 		return list, nil
 	}
 	for {
-		d.path[d.depth-1] = step{index: len(list), inList: true}
+		d.path[d.depth-1] = jsonStep{index: len(list), inList: true}
 		v, err := d.value()
 		if err != nil {
 			return nil, err

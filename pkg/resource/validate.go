@@ -1,4 +1,289 @@
 package resource
 
+import (
+	"errors"
+	"fmt"
+	"math"
+	"math/big"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/santhosh-tekuri/jsonschema/v6/kind"
+	"golang.org/x/text/language"
+	"golang.org/x/text/message"
+)
+
 // maxFieldErrors bounds how many places one refusal names.
 const maxFieldErrors = 100
+
+// Validate checks a decoded document against the schema. The *Error has code
+// validation_failed and names at most 100 places, in a stable order.
+func (t *Type) Validate(tree any) error {
+	if _, ok := tree.(map[string]any); !ok {
+		return &Error{Code: ValidationFailed, Detail: "the data must be an object",
+			Fields: []FieldError{{Pointer: "", Detail: "must be an object, not " + article(kindOf(tree))}}}
+	}
+	err := t.validator.Validate(tree)
+	if err == nil {
+		return nil
+	}
+	var failed *jsonschema.ValidationError
+	if !errors.As(err, &failed) {
+		return &Error{Code: ValidationFailed, Detail: "the data does not fit the schema", Cause: err}
+	}
+	fields := explain(failed, t.properties)
+	detail := fmt.Sprintf("the data does not fit type %s in one place", t.Name)
+	if n := len(fields); n > 1 {
+		detail = fmt.Sprintf("the data does not fit type %s in %d places", t.Name, n)
+	}
+	if len(fields) > maxFieldErrors {
+		fields = fields[:maxFieldErrors]
+		detail += ", the first 100 of which follow"
+	}
+	return &Error{Code: ValidationFailed, Detail: detail, Fields: fields}
+}
+
+// explain turns the library's tree of failures into one line for each place.
+func explain(failed *jsonschema.ValidationError, known []string) []FieldError {
+	x := explainer{known: known}
+	x.walk(failed)
+	// A branch that fails leaves its properties unevaluated, known as they are.
+	for _, at := range x.unevaluated {
+		if name := at[len(at)-1]; !slices.Contains(known, name) {
+			x.unknown(at)
+		} else if len(x.fields) == 0 || x.alone {
+			x.alone = true
+			x.add(at, "is not allowed here")
+		}
+	}
+	slices.SortFunc(x.fields, func(a, b FieldError) int {
+		if c := strings.Compare(a.Pointer, b.Pointer); c != 0 {
+			return c
+		}
+		return strings.Compare(a.Detail, b.Detail)
+	})
+	return slices.Compact(x.fields)
+}
+
+type explainer struct {
+	known       []string // property names of the schema, for hints
+	fields      []FieldError
+	unevaluated [][]string // places refused by unevaluatedProperties
+	alone       bool       // nothing else is wrong
+}
+
+func (x *explainer) add(at []string, detail string) {
+	x.fields = append(x.fields, FieldError{Pointer: pointerOf(at), Detail: detail})
+}
+
+func pointerOf(at []string) string {
+	var b strings.Builder
+	for _, token := range at {
+		b.WriteByte('/')
+		b.WriteString(escapePointer(token))
+	}
+	return b.String()
+}
+
+func (x *explainer) walk(f *jsonschema.ValidationError) {
+	at := f.InstanceLocation
+	switch k := f.ErrorKind.(type) {
+	case *kind.Required:
+		for _, name := range k.Missing {
+			x.add(append(at[:len(at):len(at)], name), "is required")
+		}
+	case *kind.DependentRequired:
+		for _, name := range k.Missing {
+			x.add(append(at[:len(at):len(at)], name), fmt.Sprintf("is required because %q is given", k.Prop))
+		}
+	case *kind.AdditionalProperties:
+		for _, name := range k.Properties {
+			x.unknown(append(at[:len(at):len(at)], name))
+		}
+	case *kind.FalseSchema:
+		if len(at) > 0 && strings.HasSuffix(f.SchemaURL, "/unevaluatedProperties") {
+			x.unevaluated = append(x.unevaluated, at)
+		} else {
+			x.add(at, "is not allowed")
+		}
+	case *kind.AnyOf, *kind.OneOf:
+		x.alternatives(f)
+	case *kind.PropertyNames:
+		x.add(append(at[:len(at):len(at)], k.Property), "is not an allowed property name")
+	case *kind.Contains, *kind.MinContains:
+		x.add(at, "holds too few elements of the required form")
+	default:
+		if len(f.Causes) == 0 {
+			x.add(at, describe(k))
+			return
+		}
+		for _, cause := range f.Causes {
+			x.walk(cause)
+		}
+	}
+}
+
+func (x *explainer) unknown(at []string) {
+	detail := "is not a known property"
+	if len(at) > 0 {
+		if n := nearest(at[len(at)-1], x.known); n != "" && n != at[len(at)-1] {
+			detail += fmt.Sprintf("; did you mean %q?", n)
+		}
+	}
+	x.add(at, detail)
+}
+
+// alternatives explains a value that fits none of several forms by the one
+// form it could have been, when its kind leaves only one.
+func (x *explainer) alternatives(f *jsonschema.ValidationError) {
+	if k, ok := f.ErrorKind.(*kind.OneOf); ok && k.Subschemas != nil {
+		x.add(f.InstanceLocation, "fits more than one of the forms of which it must have exactly one")
+		return
+	}
+	var fits []*jsonschema.ValidationError
+	var wanted []string
+	for _, cause := range f.Causes {
+		if want := otherKind(cause, len(f.InstanceLocation)); want != nil {
+			wanted = append(wanted, want...)
+		} else {
+			fits = append(fits, cause)
+		}
+	}
+	switch len(fits) {
+	case 0:
+		slices.Sort(wanted)
+		x.add(f.InstanceLocation, "must be "+articles(slices.Compact(wanted)))
+	case 1:
+		x.walk(fits[0])
+	default:
+		x.add(f.InstanceLocation, fmt.Sprintf("has none of the %d forms that are allowed", len(f.Causes)))
+	}
+}
+
+// otherKind gives the wanted kinds when a form was refused for the kind of the
+// value alone.
+func otherKind(f *jsonschema.ValidationError, depth int) []string {
+	for len(f.Causes) == 1 {
+		f = f.Causes[0]
+	}
+	if k, ok := f.ErrorKind.(*kind.Type); ok && len(f.InstanceLocation) == depth {
+		return k.Want
+	}
+	return nil
+}
+
+var english = message.NewPrinter(language.English)
+
+func describe(k jsonschema.ErrorKind) string {
+	switch k := k.(type) {
+	case *kind.Type:
+		return fmt.Sprintf("must be %s, not %s", articles(k.Want), articles([]string{k.Got}))
+	case *kind.Const:
+		return "must be " + quoted(k.Want)
+	case *kind.Enum:
+		var all []string
+		for _, v := range k.Want {
+			all = append(all, quoted(v))
+		}
+		return "must be one of " + strings.Join(all, ", ")
+	case *kind.Format:
+		if k.Want == "date-time" {
+			return k.Err.Error()
+		}
+		return fmt.Sprintf("is not a valid %s", k.Want)
+	case *kind.MinLength:
+		return fmt.Sprintf("must have at least %s", counted(k.Want, "character"))
+	case *kind.MaxLength:
+		return fmt.Sprintf("must have at most %s, has %d", counted(k.Want, "character"), k.Got)
+	case *kind.Pattern:
+		return fmt.Sprintf("does not match the pattern %s", k.Want)
+	case *kind.MinItems:
+		return fmt.Sprintf("must have at least %s, has %d", counted(k.Want, "element"), k.Got)
+	case *kind.MaxItems:
+		return fmt.Sprintf("must have at most %s, has %d", counted(k.Want, "element"), k.Got)
+	case *kind.UniqueItems:
+		return fmt.Sprintf("elements %d and %d are equal, all must differ", k.Duplicates[0], k.Duplicates[1])
+	case *kind.MinProperties:
+		return fmt.Sprintf("must have at least %s, has %d", counted(k.Want, "property"), k.Got)
+	case *kind.MaxProperties:
+		return fmt.Sprintf("must have at most %s, has %d", counted(k.Want, "property"), k.Got)
+	case *kind.Minimum:
+		if k.Want.Cmp(int64Min) == 0 {
+			return "must fit a signed 64-bit integer"
+		}
+		return "must be at least " + decimalText(k.Want)
+	case *kind.Maximum:
+		if k.Want.Cmp(int64Max) == 0 {
+			return "must fit a signed 64-bit integer"
+		}
+		return "must be at most " + decimalText(k.Want)
+	case *kind.ExclusiveMinimum:
+		return "must be more than " + decimalText(k.Want)
+	case *kind.ExclusiveMaximum:
+		return "must be less than " + decimalText(k.Want)
+	case *kind.MultipleOf:
+		return "must be a multiple of " + decimalText(k.Want)
+	case *kind.Not:
+		return "has a form that is not allowed"
+	}
+	return k.LocalizedString(english)
+}
+
+var int64Min, int64Max = new(big.Rat).SetInt64(math.MinInt64), new(big.Rat).SetInt64(math.MaxInt64)
+
+func decimalText(r *big.Rat) string {
+	f, _ := r.Float64()
+	if r.IsInt() {
+		return r.Num().String()
+	}
+	return strconv.FormatFloat(f, 'g', -1, 64)
+}
+
+func counted(n int, noun string) string {
+	switch {
+	case n == 1:
+		return "1 " + noun
+	case strings.HasSuffix(noun, "y"):
+		return strconv.Itoa(n) + " " + strings.TrimSuffix(noun, "y") + "ies"
+	}
+	return strconv.Itoa(n) + " " + noun + "s"
+}
+
+func quoted(v any) string {
+	s := string(AppendCanonical(nil, v))
+	if len(s) > 200 {
+		s = strings.ToValidUTF8(s[:200], "") + "…"
+	}
+	return s
+}
+
+func article(k kinds) string {
+	if k == nulls {
+		return "null"
+	}
+	return articles([]string{k.String()})
+}
+
+// articles makes "a string, an integer or null" of the names of kinds.
+func articles(names []string) string {
+	var out []string
+	if i := slices.Index(names, "null"); i >= 0 {
+		names = append(slices.Delete(slices.Clone(names), i, i+1), "null")
+	}
+	for _, n := range names {
+		switch n {
+		case "null":
+		case "integer", "array", "object":
+			n = "an " + n
+		default:
+			n = "a " + n
+		}
+		out = append(out, n)
+	}
+	if last := len(out) - 1; last > 0 {
+		return strings.Join(out[:last], ", ") + " or " + out[last]
+	}
+	return strings.Join(out, "")
+}

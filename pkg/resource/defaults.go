@@ -1,0 +1,231 @@
+package resource
+
+import (
+	"errors"
+	"maps"
+	"slices"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+)
+
+// Defaults returns a copy of a document in which missing properties have the
+// default of their schema, also inside objects and list elements. Neither the
+// document nor the type shares memory with it.
+func (t *Type) Defaults(tree any) any {
+	tree = cloneTree(tree)
+	if t.filler != nil {
+		t.filler.fill(tree)
+	}
+	return tree
+}
+
+func cloneTree(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		m := make(map[string]any, len(v)+2)
+		for k, x := range v {
+			m[k] = cloneTree(x)
+		}
+		return m
+	case []any:
+		list := make([]any, len(v))
+		for i, x := range v {
+			list[i] = cloneTree(x)
+		}
+		return list
+	}
+	return v
+}
+
+// filler is what one schema says about defaults.
+type filler struct {
+	properties []fillerProperty // by name
+	elements   *filler
+	also       []*filler // schemas of the same value
+}
+
+type fillerProperty struct {
+	name    string
+	has     bool
+	value   any // complete: its own missing parts are filled in
+	inside  *filler
+	pointer string // of the default, in the schema
+}
+
+func (f *filler) fill(v any) {
+	switch v := v.(type) {
+	case map[string]any:
+		for i := range f.properties {
+			p := &f.properties[i]
+			if x, ok := v[p.name]; ok {
+				p.inside.fill(x)
+			} else if p.has {
+				v[p.name] = cloneTree(p.value)
+			}
+		}
+	case []any:
+		if f.elements != nil {
+			for _, x := range v {
+				f.elements.fill(x)
+			}
+		}
+	}
+	for _, x := range f.also {
+		x.fill(v)
+	}
+}
+
+var errEndlessDefault = errors.New("a default that holds itself")
+
+// complete fills in the defaults inside a default that is not complete yet.
+func (f *filler) complete(v any, depth int) (any, error) {
+	if depth > MaxJSONDepth {
+		return nil, errEndlessDefault
+	}
+	var err error
+	switch v := v.(type) {
+	case map[string]any:
+		for _, p := range f.properties {
+			x, ok := v[p.name]
+			if !ok && p.has {
+				x, ok = cloneTree(p.value), true
+			}
+			if ok {
+				if v[p.name], err = p.inside.complete(x, depth+1); err != nil {
+					return nil, err
+				}
+			}
+		}
+	case []any:
+		if f.elements != nil {
+			for i, x := range v {
+				if v[i], err = f.elements.complete(x, depth+1); err != nil {
+					return nil, err
+				}
+			}
+		}
+	}
+	for _, x := range f.also {
+		if v, err = x.complete(v, depth+1); err != nil {
+			return nil, err
+		}
+	}
+	return v, nil
+}
+
+// fillers builds the filler of each schema once; schemas may refer to
+// themselves.
+type fillers struct {
+	root   map[string]any
+	byPath map[string]*filler
+	any    bool
+}
+
+func (b *fillers) build(v any, pointer string) *filler {
+	if f, ok := b.byPath[pointer]; ok {
+		return f
+	}
+	f := &filler{}
+	b.byPath[pointer] = f
+	node, _ := v.(map[string]any)
+	props, _ := node["properties"].(map[string]any)
+	for _, name := range slices.Sorted(maps.Keys(props)) {
+		at := pointerTo(pointer+"/properties", name)
+		p := fillerProperty{name: name, inside: b.build(props[name], at)}
+		p.value, p.pointer, p.has = b.defaultOf(props[name], at, 0)
+		b.any = b.any || p.has
+		f.properties = append(f.properties, p)
+	}
+	if items, ok := node["items"]; ok {
+		f.elements = b.build(items, pointer+"/items")
+	}
+	if ref, ok := node["$ref"].(string); ok {
+		if target, ok := lookupRef(b.root, ref); ok {
+			f.also = append(f.also, b.build(target, ref[1:]))
+		}
+	}
+	for i, x := range listOf(node["allOf"]) {
+		f.also = append(f.also, b.build(x, pointerTo(pointer+"/allOf", i)))
+	}
+	// Of alternatives only one that stands alone beside null is certain.
+	for _, k := range []string{"anyOf", "oneOf"} {
+		only := -1
+		for i, x := range listOf(node[k]) {
+			if (shapes{b.root}).kinds(x, 0) == nulls {
+				continue
+			}
+			if only >= 0 {
+				only = -1
+				break
+			}
+			only = i
+		}
+		if only >= 0 {
+			f.also = append(f.also, b.build(listOf(node[k])[only], pointerTo(pointer+"/"+k, only)))
+		}
+	}
+	return f
+}
+
+// defaultOf is the default of a schema or of the one it refers to.
+func (b *fillers) defaultOf(v any, pointer string, depth int) (any, string, bool) {
+	node, ok := v.(map[string]any)
+	if !ok || depth > 16 {
+		return nil, "", false
+	}
+	if d, ok := node["default"]; ok {
+		return d, pointer, true
+	}
+	if ref, ok := node["$ref"].(string); ok {
+		if target, ok := lookupRef(b.root, ref); ok {
+			return b.defaultOf(target, ref[1:], depth+1)
+		}
+	}
+	return nil, "", false
+}
+
+// compileDefaults makes the filler and checks that every default fits.
+func (t *Type) compileDefaults(c *jsonschema.Compiler, p *problems) {
+	b := &fillers{root: t.tree, byPath: map[string]*filler{}}
+	root := b.build(t.tree, "")
+	if !b.any {
+		return
+	}
+	complete := map[*fillerProperty]any{}
+	for _, at := range slices.Sorted(maps.Keys(b.byPath)) {
+		f := b.byPath[at]
+		for i := range f.properties {
+			if prop := &f.properties[i]; prop.has {
+				complete[prop] = t.checkDefault(c, prop, p)
+			}
+		}
+	}
+	for prop, v := range complete {
+		prop.value = v
+	}
+	t.filler = root
+}
+
+func (t *Type) checkDefault(c *jsonschema.Compiler, prop *fillerProperty, p *problems) any {
+	at := "/schema" + prop.pointer + "/default"
+	v, err := prop.inside.complete(cloneTree(prop.value), 0)
+	if err != nil {
+		p.add(at, "schema: the default of %q never ends: %v", prop.name, err)
+		return nil
+	}
+	schema, err := compileAt(c, prop.pointer)
+	if err != nil {
+		p.add(at, "schema: the default of %q cannot be checked: %v", prop.name, err)
+		return nil
+	}
+	var failed *jsonschema.ValidationError
+	if errors.As(schema.Validate(v), &failed) {
+		for _, f := range explain(failed, t.properties) {
+			if f.Pointer != "" {
+				f.Pointer += " "
+			}
+			p.add(at, "schema: the default of %q does not fit: %s%s", prop.name, f.Pointer, f.Detail)
+		}
+	}
+	return v
+}

@@ -1,0 +1,284 @@
+package resource
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/autocrud-go/autocrud/pkg/storage"
+)
+
+// LoadTypes reads the models of a folder: every .yaml, .yml and .json file
+// directly in it is one type. known are the names of types that come from
+// elsewhere and may be referred to. Its error is a ModelErrors with every
+// mistake of every file, or that of the file system.
+func LoadTypes(dir string, known ...string) ([]*Type, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, fmt.Errorf("models: %w", err)
+	}
+	var types []*Type
+	var list ModelErrors
+	names := slices.Clone(known)
+	for _, entry := range entries {
+		ext := strings.ToLower(filepath.Ext(entry.Name()))
+		if entry.IsDir() || strings.HasPrefix(entry.Name(), ".") || !slices.Contains([]string{".yaml", ".yml", ".json"}, ext) {
+			continue
+		}
+		b, err := os.ReadFile(filepath.Join(dir, entry.Name()))
+		if err != nil {
+			return nil, fmt.Errorf("models: %w", err)
+		}
+		t, problems := ParseType(entry.Name(), b)
+		list = append(list, problems...)
+		if t != nil {
+			names = append(names, t.Name)
+		}
+		types = append(types, t)
+	}
+	types = slices.DeleteFunc(types, func(t *Type) bool { return t == nil })
+	list = append(list, crossCheck(types, names)...)
+	if err := list.sorted(); err != nil {
+		return nil, err
+	}
+	return types, nil
+}
+
+// ParseType reads one model file; its name says whether it is JSON or YAML.
+// A type is returned also when it has mistakes, as far as it could be read.
+func ParseType(file string, b []byte) (*Type, ModelErrors) {
+	doc, err := readYAML(b, strings.EqualFold(filepath.Ext(file), ".json"))
+	if err != nil {
+		line, reason := lineOf(err)
+		return nil, ModelErrors{{File: file, Line: line, Reason: reason}}
+	}
+	p := &problems{source: source{file: file, lines: doc.lines}}
+	t := &Type{}
+	schema := readModel(t, doc.tree, p)
+	t.compile(schema, p)
+	return t, p.list
+}
+
+// CheckTypes checks what no type can know alone: that names are used once and
+// references lead to a type. Built-in types may always be referred to. Its
+// error is a ModelErrors.
+func CheckTypes(types []*Type) error {
+	var names []string
+	for _, t := range types {
+		names = append(names, t.Name)
+	}
+	return crossCheck(types, names).sorted()
+}
+
+func crossCheck(types []*Type, names []string) ModelErrors {
+	var list ModelErrors
+	first := map[string]*Type{}
+	for _, t := range types {
+		p := &problems{source: t.src}
+		if other, twice := first[t.Name]; twice && t.Name != "" {
+			p.add("/name", "type %q is already defined by %s", t.Name, other.src.file)
+		} else {
+			first[t.Name] = t
+		}
+		for _, path := range slices.Sorted(maps.Keys(t.Refs)) {
+			target := t.Refs[path].Type
+			if target != "" && !slices.Contains(names, target) && !slices.Contains(BuiltinTypes, target) {
+				p.add(pointerTo("/refs", path)+"/type", "refs: field %q refers to type %q, which does not exist%s", path, target, hint(target, names))
+			}
+		}
+		list = append(list, p.list...)
+	}
+	return list
+}
+
+// reader takes values of known kinds out of a model file.
+type reader struct {
+	p  *problems
+	m  map[string]any
+	at string
+}
+
+// object opens an object of the file and refuses keys it does not know.
+func (p *problems) object(v any, at string, known ...string) reader {
+	m, ok := v.(map[string]any)
+	if !ok && v != nil {
+		p.add(at, "%s must be an object", strings.TrimPrefix(at, "/"))
+	}
+	for _, k := range slices.Sorted(maps.Keys(m)) {
+		if !slices.Contains(known, k) {
+			p.add(pointerTo(at, k), "unknown key %q%s", strings.ReplaceAll(strings.TrimPrefix(pointerTo(at, k), "/"), "/", "."), hint(k, known))
+		}
+	}
+	return reader{p, m, at}
+}
+
+func take[T any](r reader, key, what string) (out T) {
+	v, ok := r.m[key]
+	if !ok {
+		return out
+	}
+	if out, ok = v.(T); !ok {
+		r.p.add(pointerTo(r.at, key), "%s must be %s", strings.ReplaceAll(strings.TrimPrefix(pointerTo(r.at, key), "/"), "/", "."), what)
+	}
+	return out
+}
+
+func (r reader) text(key string) string { return take[string](r, key, "a string") }
+func (r reader) integer(key string) int { return int(take[int64](r, key, "an integer")) }
+
+func (r reader) duration(key string) time.Duration {
+	s := r.text(key)
+	if s == "" {
+		return 0
+	}
+	d, err := parseDuration(s)
+	if err != nil {
+		r.p.add(pointerTo(r.at, key), "%s: %v", strings.ReplaceAll(strings.TrimPrefix(pointerTo(r.at, key), "/"), "/", "."), err)
+		return 0
+	}
+	if d == 0 {
+		return -1 // given, and so not the default
+	}
+	return d
+}
+
+func (r reader) texts(key string) []string {
+	var out []string
+	for i, x := range take[[]any](r, key, "a list of strings") {
+		s, ok := x.(string)
+		if !ok {
+			r.p.add(pointerTo(pointerTo(r.at, key), i), "%s must be a list of strings", key)
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+// readModel fills in the type from a model file and returns its schema.
+func readModel(t *Type, tree any, p *problems) any {
+	if _, ok := tree.(map[string]any); !ok {
+		p.add("", "a model file holds an object with name and schema")
+	}
+	r := p.object(tree, "", "name", "title", "description", "schema", "index", "fulltext", "unique", "refs",
+		"defaultStatus", "requireIfMatch", "version", "migrations", "retention", "job")
+	t.Name, t.Title, t.Description = r.text("name"), r.text("title"), r.text("description")
+	t.Index, t.FullText = r.texts("index"), r.texts("fulltext")
+	t.Unique = readUnique(r)
+	t.Refs = readRefs(r)
+	t.DefaultStatus = storage.Status(r.text("defaultStatus"))
+	t.RequireIfMatch = take[bool](r, "requireIfMatch", "true or false")
+	if n, ok := r.m["version"].(int64); ok {
+		t.Version = strconv.FormatInt(n, 10) // version: 1 means "1"
+	} else {
+		t.Version = r.text("version")
+	}
+	t.Migrations = readMigrations(r)
+	t.Retention.Revisions = p.object(r.m["retention"], "/retention", "revisions").integer("revisions")
+	if v, ok := r.m["job"]; ok {
+		t.Job = readJob(p, v)
+	}
+	return r.m["schema"]
+}
+
+func readUnique(r reader) [][]string {
+	var out [][]string
+	for i, x := range take[[]any](r, "unique", "a list of fields, or of lists of fields") {
+		switch x := x.(type) {
+		case string:
+			out = append(out, []string{x})
+		case []any:
+			group := reader{r.p, map[string]any{strconv.Itoa(i): x}, "/unique"}.texts(strconv.Itoa(i))
+			out = append(out, group)
+		default:
+			r.p.add(pointerTo("/unique", i), "unique must be a list of fields, or of lists of fields")
+		}
+	}
+	return out
+}
+
+func readRefs(r reader) map[string]Ref {
+	refs := take[map[string]any](r, "refs", "an object of fields")
+	if len(refs) == 0 {
+		return nil
+	}
+	out := map[string]Ref{}
+	for path, x := range refs {
+		if name, ok := x.(string); ok { // studio: studios
+			out[path] = Ref{Type: name}
+			continue
+		}
+		f := r.p.object(x, pointerTo("/refs", path), "type", "onDelete", "revision")
+		out[path] = Ref{Type: f.text("type"), OnDelete: OnDelete(f.text("onDelete")), Revision: take[bool](f, "revision", "true or false")}
+	}
+	return out
+}
+
+func readMigrations(r reader) []Migration {
+	var out []Migration
+	for i, x := range take[[]any](r, "migrations", "a list") {
+		at := pointerTo("/migrations", i)
+		m := r.p.object(x, at, "from", "patch")
+		from, ok := m.m["from"].(int64)
+		migration := Migration{From: strconv.FormatInt(from, 10)}
+		if !ok {
+			migration.From = m.text("from")
+		}
+		if ops := take[[]any](m, "patch", "a list of RFC 6902 operations"); len(ops) > 0 {
+			for j, op := range ops {
+				checkOperation(r.p, op, pointerTo(at+"/patch", j))
+			}
+			migration.Patch = AppendCanonical(nil, ops)
+		}
+		out = append(out, migration)
+	}
+	return out
+}
+
+func checkOperation(p *problems, v any, at string) {
+	op := p.object(v, at, "op", "path", "value", "from")
+	needs := map[string]string{"add": "value", "replace": "value", "test": "value", "move": "from", "copy": "from", "remove": "path"}
+	need, ok := needs[op.text("op")]
+	if !ok {
+		p.add(at, "patch: op must be add, remove, replace, move, copy or test")
+		return
+	}
+	for _, k := range []string{"path", need} {
+		if _, ok := op.m[k]; !ok {
+			p.add(at, "patch: operation %s needs %s", op.m["op"], k)
+		}
+	}
+	for _, k := range []string{"path", "from"} {
+		if s := op.text(k); s != "" && s[0] != '/' {
+			p.add(at, "patch: %s must be a JSON pointer, beginning with /", k)
+		}
+	}
+}
+
+func readJob(p *problems, v any) *JobSpec {
+	r := p.object(v, "/job", "queue", "maxAttempts", "timeout", "backoff", "handler", "concurrencyKey", "schedule", "keep")
+	j := &JobSpec{
+		Queue: r.text("queue"), MaxAttempts: r.integer("maxAttempts"), Timeout: r.duration("timeout"),
+		ConcurrencyKey: r.text("concurrencyKey"), Schedule: r.texts("schedule"), Keep: r.duration("keep"),
+	}
+	if j.Keep == -1 {
+		j.Keep = 0
+	}
+	if _, given := r.m["maxAttempts"]; given && j.MaxAttempts == 0 {
+		j.MaxAttempts = -1 // refused, not the default
+	}
+	b := p.object(r.m["backoff"], "/job/backoff", "initial", "max")
+	j.Backoff = Backoff{b.duration("initial"), b.duration("max")}
+	if v, ok := r.m["handler"]; ok {
+		h := p.object(v, "/job/handler", "http", "exec")
+		j.Handler = Handler{HTTP: h.text("http"), Exec: h.texts("exec")}
+		if len(h.m) == 0 {
+			p.add("/job/handler", "job.handler needs http or exec")
+		}
+	}
+	return j
+}
