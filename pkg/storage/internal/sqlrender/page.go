@@ -1,0 +1,171 @@
+package sqlrender
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/autocrud-go/autocrud/pkg/query"
+)
+
+// Page asks for the rows after a place in an order.
+type Page struct {
+	Where []string // conditions, all of which hold; written with this Renderer
+	Order query.Order
+	After *query.Cursor
+	Limit int
+	Wide  []string // columns of the table that are read for found rows only
+}
+
+// Page writes one statement. Its columns are the sort keys of Order, as many
+// as there are, then Wide.
+//
+// The rows are found first, by keys only, and joined with their wide columns
+// afterwards: what has to be sorted stays small. The place is found by ranges
+// of the first key, one limited select for each, so that a deep page costs as
+// much as the first one: the rest of the rows that share the cursor's first
+// value, the values after it, the rows without a value.
+func (r *Renderer) Page(p Page) string {
+	keys := r.keys(p.Order)
+	var branches []string
+	for _, c := range r.ranges(keys, p.After) {
+		branches = append(branches, "SELECT * FROM ("+r.branch(p, keys, c)+")")
+	}
+	found := strings.Join(branches, " UNION ALL ")
+	var cols, sorts []string
+	for i := range p.Order {
+		cols = append(cols, fmt.Sprintf("p.k%d", i))
+	}
+	for _, w := range p.Wide {
+		cols = append(cols, "w."+w)
+	}
+	for i, k := range keys {
+		name := fmt.Sprintf("p.k%d", i)
+		if k.id {
+			name = "p.kid"
+		}
+		sorts = append(sorts, r.d.Sort(name, k.desc, k.nullable))
+	}
+	return fmt.Sprintf("SELECT %s FROM (%s) AS p JOIN %s AS w ON w.%s = p.kkey ORDER BY %s LIMIT %d",
+		strings.Join(cols, ", "), found, r.t.Name, r.t.Key, strings.Join(sorts, ", "), p.Limit)
+}
+
+// Count writes the statement that counts the matches.
+func (r *Renderer) Count(where []string) string {
+	return "SELECT count(*) FROM " + r.t.from() + " WHERE " + balanced(where, " AND ")
+}
+
+// key is one sort key, the last of which is the id.
+type key struct {
+	sql            string
+	desc, nullable bool
+	id             bool
+	kind           query.Kind
+	value          query.Value // of the cursor
+}
+
+// keys are the order's terms and the id. Nothing after the id can matter.
+func (r *Renderer) keys(o query.Order) []key {
+	var keys []key
+	for _, t := range o {
+		c := r.column(t.Field)
+		k := key{sql: c.SQL, desc: t.Desc, nullable: c.Nullable, kind: t.Field.Kind, id: t.Field.Name == query.IDField}
+		keys = append(keys, k)
+		if k.id {
+			return keys
+		}
+	}
+	return append(keys, key{sql: r.t.ID, id: true, kind: query.Text})
+}
+
+// part is one range of the first key.
+type part struct {
+	cond  string // empty: everything
+	fixed int    // how many leading keys are the same for all its rows
+	whole bool   // it also holds rows without a value of the first key
+}
+
+// ranges cuts what lies after the cursor by the first key.
+func (r *Renderer) ranges(keys []key, after *query.Cursor) []part {
+	if after == nil {
+		return []part{{whole: true}}
+	}
+	for i := range keys {
+		if keys[i].id {
+			keys[i].value = after.ID
+		} else if i < len(after.Values) {
+			keys[i].value = after.Values[i]
+		}
+	}
+	first := keys[0]
+	if first.id {
+		return []part{{cond: r.beyond(first)}}
+	}
+	if first.value == nil {
+		return []part{{cond: first.sql + " IS NULL AND " + r.after(keys[1:]), fixed: 1}}
+	}
+	parts := []part{
+		{cond: first.sql + " = " + r.cursorArg(first) + " AND " + r.after(keys[1:]), fixed: 1},
+		{cond: r.beyond(first)},
+	}
+	if first.nullable {
+		parts = append(parts, part{cond: first.sql + " IS NULL", fixed: 1})
+	}
+	return parts
+}
+
+// beyond is the condition that the key has a value after the cursor's.
+func (r *Renderer) beyond(k key) string {
+	if k.desc {
+		return k.sql + " < " + r.cursorArg(k)
+	}
+	return k.sql + " > " + r.cursorArg(k)
+}
+
+// after is the condition that a row comes after the cursor by these keys.
+func (r *Renderer) after(keys []key) string {
+	k := keys[0]
+	if k.id {
+		return r.beyond(k)
+	}
+	if k.value == nil {
+		return "(" + k.sql + " IS NULL AND " + r.after(keys[1:]) + ")"
+	}
+	cond := "(" + r.beyond(k)
+	if k.nullable {
+		cond += " OR " + k.sql + " IS NULL"
+	}
+	return cond + " OR (" + k.sql + " = " + r.cursorArg(k) + " AND " + r.after(keys[1:]) + "))"
+}
+
+// cursorArg passes a cursor's value with the type of its column.
+func (r *Renderer) cursorArg(k key) string {
+	_, v, verdict := exact(k.kind, query.Equal, k.value)
+	if verdict != depends {
+		v = k.value
+	}
+	return r.Arg(v)
+}
+
+// branch is the limited select of one range, by keys only.
+func (r *Renderer) branch(p Page, keys []key, in part) string {
+	cols := []string{r.t.Key + " AS kkey", r.t.ID + " AS kid"}
+	for i, t := range p.Order {
+		cols = append(cols, fmt.Sprintf("%s AS k%d", r.column(t.Field).SQL, i))
+	}
+	where := append([]string{}, p.Where...)
+	if in.cond != "" {
+		where = append([]string{in.cond}, where...)
+	}
+	var sorts []string
+	for i, k := range keys {
+		if i < in.fixed {
+			continue
+		}
+		sorts = append(sorts, r.d.Sort(k.sql, k.desc, k.nullable && (i > 0 || in.whole)))
+	}
+	if len(where) == 0 {
+		where = []string{always}
+	}
+	return fmt.Sprintf("SELECT %s FROM %s WHERE %s ORDER BY %s LIMIT %d",
+		strings.Join(cols, ", "), r.t.from(), strings.Join(where, " AND "), strings.Join(sorts, ", "), p.Limit)
+}

@@ -1,0 +1,321 @@
+// Package sqlrender turns the typed tree of a query into SQL, once for all
+// databases. What databases say differently is behind Dialect. Identifiers
+// come only from the Table it is given, values are only ever arguments, and
+// what comes out answers as query.Eval does.
+//
+// Three-valued logic needs no NOT in SQL: a condition is written either as
+// "is true" or as "is false", and NOT changes from one to the other. Both are
+// plain conditions that a planner can serve from an index.
+package sqlrender
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/autocrud-go/autocrud/pkg/query"
+)
+
+// Dialect is what databases say differently. Operands are SQL expressions
+// that the renderer made; a text operand is never null when it matters.
+type Dialect interface {
+	// Placeholder is the n-th argument, counted from 1; the same n may occur
+	// more than once.
+	Placeholder(n int) string
+	// Arg is how a value is passed; it never fails for a value of a kind.
+	Arg(v query.Value) any
+	// Length is the number of code points.
+	Length(text string) string
+	// EndsWith compares the last n code points of text with suffix.
+	EndsWith(text, suffix string, n int) string
+	// Contains is true when part occurs in text, by code point.
+	Contains(text, part string) string
+	// Fold is query.Fold.
+	Fold(text string) string
+	// Matches is query.CompileRegexp(pattern).MatchString(text).
+	Matches(text, pattern string) string
+	// Member is true when the list of the column's row holds the value and
+	// never true when it is missing; NotMember may be true when it is missing.
+	Member(c Column, value string) string
+	NotMember(c Column, value string) string
+	// ListLength is the number of elements, null for a missing list.
+	ListLength(c Column) string
+	// Sort is one key of ORDER BY that puts null last.
+	Sort(expr string, desc, nullable bool) string
+}
+
+// Column is where a field is.
+type Column struct {
+	SQL      string // quoted name
+	Members  string // of a list: what the dialect needs to find its elements
+	Nullable bool
+}
+
+// Table is where a type is.
+type Table struct {
+	Name    string // quoted; the wide columns of a page are read from here
+	From    string // what a filter reads, Name when empty; it has Name's columns
+	Key     string // quoted column that joins a found row with its wide columns
+	ID      string // quoted column of the resource id
+	Columns map[string]Column
+}
+
+func (t Table) from() string {
+	if t.From != "" {
+		return t.From
+	}
+	return t.Name
+}
+
+// Renderer builds one statement and gathers its arguments.
+type Renderer struct {
+	d    Dialect
+	t    Table
+	args []any
+	err  error
+}
+
+// New begins a statement on a table.
+func New(d Dialect, t Table) *Renderer { return &Renderer{d: d, t: t} }
+
+// Arg adds an argument and returns its placeholder.
+func (r *Renderer) Arg(v query.Value) string {
+	r.args = append(r.args, r.d.Arg(v))
+	return r.d.Placeholder(len(r.args))
+}
+
+// Args are the arguments so far; an error tells of a field the table lacks.
+func (r *Renderer) Args() ([]any, error) { return r.args, r.err }
+
+const (
+	always = "1=1"
+	never  = "1=0"
+)
+
+// Where writes the condition that the filter is true; nil is no condition.
+func (r *Renderer) Where(e query.Expr) string {
+	if e == nil {
+		return always
+	}
+	return r.is(e, true)
+}
+
+// is writes the condition that e has the truth value want.
+func (r *Renderer) is(e query.Expr, want bool) string {
+	switch e := e.(type) {
+	case query.And:
+		return r.joined(e.Terms, want, want)
+	case query.Or:
+		return r.joined(e.Terms, want, !want)
+	case query.Not:
+		return r.is(e.Term, !want)
+	case query.Const:
+		return constant(e.Value == want)
+	case query.IsNull:
+		c := r.column(e.Field)
+		if want {
+			return c.SQL + " IS NULL"
+		}
+		return c.SQL + " IS NOT NULL"
+	case query.Has:
+		return r.has(e, want)
+	case query.Compare:
+		return r.compare(e, want)
+	case query.In:
+		return r.in(e, want)
+	case query.TextMatch:
+		return r.text(e, want)
+	}
+	r.fail("cannot render %T", e)
+	return never
+}
+
+func (r *Renderer) fail(format string, args ...any) {
+	if r.err == nil {
+		r.err = fmt.Errorf(format, args...)
+	}
+}
+
+func constant(b bool) string {
+	if b {
+		return always
+	}
+	return never
+}
+
+// joined writes terms joined by AND or OR, as a balanced tree: databases limit
+// how deep an expression is, and a flat chain counts as a deep one.
+func (r *Renderer) joined(terms []query.Expr, want, and bool) string {
+	parts := make([]string, len(terms))
+	for i, t := range terms {
+		parts[i] = r.is(t, want)
+	}
+	if and {
+		return balanced(parts, " AND ")
+	}
+	return balanced(parts, " OR ")
+}
+
+func balanced(parts []string, joint string) string {
+	switch len(parts) {
+	case 0:
+		return constant(joint == " AND ")
+	case 1:
+		return parts[0]
+	}
+	m := len(parts) / 2
+	return "(" + balanced(parts[:m], joint) + joint + balanced(parts[m:], joint) + ")"
+}
+
+func (r *Renderer) column(f query.Field) Column {
+	c, ok := r.t.Columns[f.Name]
+	if !ok {
+		r.fail("no column for field %q", f.Name)
+		return Column{SQL: "NULL"}
+	}
+	return c
+}
+
+// operand is the field seen through via.
+func (r *Renderer) operand(f query.Field, via query.Via) string {
+	c := r.column(f)
+	switch {
+	case via == query.Length && f.List:
+		return r.d.ListLength(c)
+	case via == query.Length:
+		return r.d.Length(c.SQL)
+	case via == query.Lower:
+		return r.d.Fold(c.SQL)
+	}
+	return c.SQL
+}
+
+func (r *Renderer) has(e query.Has, want bool) string {
+	c := r.column(e.Field)
+	_, v, verdict := exact(e.Field.Kind, query.Equal, e.Value)
+	switch {
+	case verdict == isNever && want:
+		return never
+	case verdict == isNever:
+		return c.SQL + " IS NOT NULL"
+	case want:
+		return r.d.Member(c, r.Arg(v))
+	}
+	return "(" + c.SQL + " IS NOT NULL AND " + r.d.NotMember(c, r.Arg(v)) + ")"
+}
+
+var opSQL = map[query.Op]string{
+	query.Equal: "=", query.NotEqual: "<>", query.Less: "<", query.LessEqual: "<=", query.Greater: ">", query.GreaterEqual: ">=",
+}
+
+var opposite = map[query.Op]query.Op{
+	query.Equal: query.NotEqual, query.NotEqual: query.Equal,
+	query.Less: query.GreaterEqual, query.GreaterEqual: query.Less,
+	query.Greater: query.LessEqual, query.LessEqual: query.Greater,
+}
+
+func (r *Renderer) compare(e query.Compare, want bool) string {
+	op := e.Op
+	if !want {
+		op = opposite[op]
+	}
+	o := r.operand(e.Field, e.Via)
+	op, v, verdict := exact(kindOf(e.Field, e.Via), op, e.Value)
+	switch verdict {
+	case isAlways:
+		return o + " IS NOT NULL"
+	case isNever:
+		return never
+	}
+	return o + " " + opSQL[op] + " " + r.Arg(v)
+}
+
+func kindOf(f query.Field, via query.Via) query.Kind {
+	if via == query.Length {
+		return query.Integer
+	}
+	return f.Kind
+}
+
+func (r *Renderer) in(e query.In, want bool) string {
+	o := r.operand(e.Field, e.Via)
+	var list []string
+	for _, v := range e.Values {
+		if _, w, verdict := exact(kindOf(e.Field, e.Via), query.Equal, v); verdict == depends {
+			list = append(list, r.Arg(w))
+		}
+	}
+	switch {
+	case len(list) == 0 && want:
+		return never
+	case len(list) == 0:
+		return o + " IS NOT NULL"
+	case want:
+		return o + " IN (" + strings.Join(list, ",") + ")"
+	}
+	return o + " NOT IN (" + strings.Join(list, ",") + ")"
+}
+
+// text writes the text predicates. A prefix is a range of the order by code
+// point, so that an index on the field serves it.
+func (r *Renderer) text(e query.TextMatch, want bool) string {
+	o := r.operand(e.Field, e.Via)
+	if e.Pattern == "" {
+		if want {
+			return o + " IS NOT NULL"
+		}
+		return never
+	}
+	var cond string
+	switch e.Match {
+	case query.StartsWith:
+		return r.prefix(o, e.Pattern, want)
+	case query.EndsWith:
+		cond = r.d.EndsWith(o, r.Arg(e.Pattern), utf8.RuneCountInString(e.Pattern))
+	case query.Contains:
+		cond = r.d.Contains(o, r.Arg(e.Pattern))
+	case query.ContainsFold:
+		cond = r.d.Contains(r.d.Fold(r.column(e.Field).SQL), r.Arg(query.Fold(e.Pattern)))
+	case query.Regexp:
+		cond = r.d.Matches(o, r.Arg(e.Pattern))
+	default:
+		r.fail("cannot render text predicate %d", e.Match)
+		return never
+	}
+	if want {
+		return cond
+	}
+	return "NOT (" + cond + ")" // of null it is null, which is not true either
+}
+
+func (r *Renderer) prefix(o, p string, want bool) string {
+	end, bounded := afterPrefix(p)
+	low := r.Arg(p)
+	switch {
+	case want && bounded:
+		return "(" + o + " >= " + low + " AND " + o + " < " + r.Arg(end) + ")"
+	case want:
+		return o + " >= " + low
+	case bounded:
+		return "(" + o + " < " + low + " OR " + o + " >= " + r.Arg(end) + ")"
+	}
+	return o + " < " + low
+}
+
+// afterPrefix is the smallest text above every text that begins with p; there
+// is none when p is made of the last code point.
+func afterPrefix(p string) (string, bool) {
+	runes := []rune(p)
+	for len(runes) > 0 {
+		n := len(runes) - 1
+		if runes[n] < utf8.MaxRune {
+			runes[n]++
+			if runes[n] == 0xD800 {
+				runes[n] = 0xE000 // surrogates are no characters
+			}
+			return string(runes), true
+		}
+		runes = runes[:n]
+	}
+	return "", false
+}

@@ -1,0 +1,236 @@
+package sqliteindex
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/autocrud-go/autocrud/pkg/query"
+	"github.com/autocrud-go/autocrud/pkg/storage"
+)
+
+// fixedStatements write the tables that every index has.
+type fixedStatements struct {
+	event, erased, erase, position, filled *sql.Stmt
+}
+
+// purge marks the event of a purge in events.wrote: what came before it in its
+// resource must not come back.
+const purge = -1
+
+func (x *Index) prepareFixed(ctx context.Context) (err error) {
+	for _, s := range []struct {
+		to   **sql.Stmt
+		text string
+	}{
+		{&x.fixed.event, "INSERT OR IGNORE INTO events VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"},
+		{&x.fixed.erased, "SELECT count(*) FROM (SELECT 1 FROM events WHERE type = ?1 AND id = ?2 AND seq > ?3 AND wrote = -1 LIMIT 1)"},
+		{&x.fixed.erase, "DELETE FROM events WHERE type = ?1 AND id = ?2 AND seq < ?3"},
+		{&x.fixed.position, "UPDATE position SET applied = max(applied, ?1)"},
+		{&x.fixed.filled, "UPDATE definitions SET fill = 0 WHERE fill > 0 AND fill <= ?1"},
+	} {
+		if *s.to, err = x.conn.PrepareContext(ctx, s.text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (f *fixedStatements) close() {
+	for _, s := range []*sql.Stmt{f.event, f.erased, f.erase, f.position, f.filled} {
+		if s != nil {
+			s.Close()
+		}
+	}
+}
+
+// Apply implements storage.Index.
+func (x *Index) Apply(ctx context.Context, b storage.Batch) error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	applied := x.applied.Load()
+	erased := false
+	err := x.inTransaction(ctx, func(ctx context.Context) error {
+		newest := map[resource]int{}
+		for i := range b.Changes {
+			e := b.Changes[i].Event
+			key := resource{e.Meta.Type, e.Meta.ID}
+			if j, ok := newest[key]; !ok || e.Seq >= b.Changes[j].Event.Seq {
+				newest[key] = i
+			}
+		}
+		for i := range b.Changes {
+			c := &b.Changes[i]
+			last := newest[resource{c.Event.Meta.Type, c.Event.Meta.ID}] == i
+			if err := x.applyOne(ctx, c, applied, last); err != nil {
+				return fmt.Errorf("event %d: %w", c.Event.Seq, err)
+			}
+			erased = erased || c.Event.Action == storage.Purged
+		}
+		if _, err := x.fixed.filled.ExecContext(ctx, int64(b.Through)); err != nil {
+			return err
+		}
+		_, err := x.fixed.position.ExecContext(ctx, int64(b.Through))
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("sqliteindex: apply through %d: %w", b.Through, err)
+	}
+	x.applied.Store(max(applied, b.Through))
+	if erased && x.gate == nil {
+		// What was erased is still in the write-ahead log. A reader may keep
+		// part of it alive; the next checkpoint takes that.
+		x.conn.ExecContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)")
+	}
+	return nil
+}
+
+type resource struct{ typ, id string }
+
+// applyOne writes one event and, for the newest of its resource in the batch,
+// the row.
+func (x *Index) applyOne(ctx context.Context, c *storage.Change, applied uint64, newest bool) error {
+	e := c.Event
+	seq, wrote := int64(e.Seq), int64(e.Wrote)
+	if e.Seq <= applied { // seen before, unless its table is new
+		var n int
+		if err := x.fixed.erased.QueryRowContext(ctx, e.Meta.Type, e.Meta.ID, seq).Scan(&n); err != nil || n > 0 {
+			return err
+		}
+	}
+	if e.Action == storage.Purged {
+		wrote = purge
+		if _, err := x.fixed.erase.ExecContext(ctx, e.Meta.Type, e.Meta.ID, seq); err != nil {
+			return err
+		}
+	}
+	header := e.Header
+	if len(header) == 0 {
+		header = []byte("{}")
+	}
+	_, err := x.fixed.event.ExecContext(ctx, seq, e.Meta.Type, e.Meta.ID, wrote, query.Micros(e.At), orNull(c.Damaged), header)
+	if w := x.writing[e.Meta.Type]; err == nil && newest && w != nil && e.Meta.ID != "" {
+		err = w.apply(ctx, c)
+	}
+	return err
+}
+
+func orNull(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
+}
+
+// rowArgs are the values of table.columns.
+func (t *table) rowArgs(c *storage.Change) ([]any, error) {
+	e := c.Event
+	if len(c.Values) != len(t.def.Fields) && c.Damaged == "" && e.Action != storage.Purged {
+		return nil, fmt.Errorf("%d values for %d fields", len(c.Values), len(t.def.Fields))
+	}
+	m := e.Meta
+	m.Seq = e.Seq
+	meta, err := json.Marshal(&m)
+	if err != nil {
+		return nil, err
+	}
+	revision, err := json.Marshal(&e.Revision)
+	if err != nil {
+		return nil, err
+	}
+	state := live
+	switch {
+	case e.Action == storage.Purged:
+		state = purged
+	case m.Deleted:
+		state = deleted
+	}
+	args := make([]any, 0, len(t.columns))
+	args = append(args, m.ID, e.ID, int64(e.Seq), int64(state), query.Micros(m.CreatedAt), m.CreatedBy,
+		query.Micros(m.UpdatedAt), m.UpdatedBy, string(m.Status), int64(m.RevisionCount), m.SchemaVersion)
+	if t.def.Job {
+		args = append(args, jobArgs(m.Job)...)
+	}
+	for i, f := range t.def.Fields {
+		var v query.Value
+		if i < len(c.Values) && state != purged {
+			v = c.Values[i]
+		}
+		a, err := columnValue(f, v)
+		if err != nil {
+			return nil, err
+		}
+		args = append(args, a)
+	}
+	var content any
+	if c.Content != nil && state != purged {
+		content = c.Content
+	}
+	return append(args, e.Ref, string(meta), string(revision), content), nil
+}
+
+func jobArgs(j *storage.Job) []any {
+	if j == nil {
+		return make([]any, len(jobColumns))
+	}
+	return []any{string(j.State), int64(j.Attempts), j.Queue, query.Micros(j.RunAt), int64(j.Priority)}
+}
+
+// columnValue is what the field's column holds: the value, or a list's length.
+func columnValue(f query.Field, v query.Value) (any, error) {
+	if v == nil {
+		return nil, nil
+	}
+	if f.List {
+		l, ok := v.([]query.Value)
+		if !ok {
+			return nil, fmt.Errorf("field %s: a list is needed, not %T", f.Name, v)
+		}
+		return int64(len(l)), nil
+	}
+	return scalar(f, v)
+}
+
+// scalar checks that a value is of the field's kind: SQLite would store any.
+func scalar(f query.Field, v query.Value) (any, error) {
+	switch x := v.(type) {
+	case string:
+		if f.Kind == query.Text {
+			return x, nil
+		}
+	case int64:
+		if f.Kind == query.Integer {
+			return x, nil
+		}
+		if f.Kind == query.Number {
+			return float64(x), nil
+		}
+	case float64:
+		if f.Kind == query.Number {
+			return x, nil
+		}
+	case bool:
+		if f.Kind == query.Boolean {
+			return dialect{}.Arg(x), nil
+		}
+	case time.Time:
+		if f.Kind == query.Time {
+			return query.Micros(x), nil
+		}
+	}
+	return nil, fmt.Errorf("field %s of kind %s cannot hold %T", f.Name, f.Kind, v)
+}
+
+// updates is the SET list of an upsert.
+func (t *table) updates() string {
+	var set []string
+	for _, c := range t.columns {
+		if c != "id" {
+			set = append(set, c+" = excluded."+c)
+		}
+	}
+	return strings.Join(set, ", ")
+}

@@ -1,0 +1,96 @@
+package sqliteindex
+
+import (
+	"database/sql/driver"
+	"fmt"
+	"strconv"
+	"sync"
+	"time"
+
+	"modernc.org/sqlite"
+
+	"github.com/autocrud-go/autocrud/pkg/query"
+	"github.com/autocrud-go/autocrud/pkg/storage/internal/sqlrender"
+)
+
+// dialect is SQLite. Text compares by bytes of UTF-8, which is the order of
+// code points; folding and patterns are our own functions.
+type dialect struct{}
+
+func (dialect) Placeholder(n int) string { return "?" + strconv.Itoa(n) }
+
+func (dialect) Arg(v query.Value) any {
+	switch v := v.(type) {
+	case time.Time:
+		return query.Micros(v)
+	case bool:
+		if v {
+			return int64(1)
+		}
+		return int64(0)
+	}
+	return v
+}
+
+func (dialect) Length(text string) string { return "length(" + text + ")" }
+
+func (dialect) EndsWith(text, suffix string, n int) string {
+	return fmt.Sprintf("substr(%s, -%d) = %s", text, n, suffix)
+}
+
+func (dialect) Contains(text, part string) string { return "instr(" + text + ", " + part + ") > 0" }
+
+func (dialect) Fold(text string) string { return "autocrud_fold(" + text + ")" }
+
+func (dialect) Matches(text, pattern string) string {
+	return "autocrud_matches(" + text + ", " + pattern + ")"
+}
+
+func (dialect) Member(c sqlrender.Column, value string) string {
+	return "rid IN (SELECT rid FROM " + c.Members + " WHERE v = " + value + ")"
+}
+
+func (dialect) NotMember(c sqlrender.Column, value string) string {
+	return "rid NOT IN (SELECT rid FROM " + c.Members + " WHERE v = " + value + ")"
+}
+
+// ListLength is the column itself: the row holds how many elements there are.
+func (dialect) ListLength(c sqlrender.Column) string { return c.SQL }
+
+func (dialect) Sort(expr string, desc, nullable bool) string {
+	switch {
+	case desc: // null is the smallest and so comes last
+		return expr + " DESC"
+	case nullable:
+		return expr + " ASC NULLS LAST"
+	}
+	return expr
+}
+
+// register adds our functions to the driver, which is one per process.
+var register = sync.OnceValue(func() error {
+	err := sqlite.RegisterDeterministicScalarFunction("autocrud_fold", 1, func(_ *sqlite.FunctionContext, args []driver.Value) (driver.Value, error) {
+		if s, ok := args[0].(string); ok {
+			return query.Fold(s), nil
+		}
+		return nil, nil
+	})
+	if err != nil {
+		return err
+	}
+	return sqlite.RegisterDeterministicScalarFunction("autocrud_matches", 2, func(_ *sqlite.FunctionContext, args []driver.Value) (driver.Value, error) {
+		s, ok := args[0].(string)
+		pattern, ok2 := args[1].(string)
+		if !ok || !ok2 {
+			return nil, nil
+		}
+		re, err := query.CompileRegexp(pattern)
+		if err != nil {
+			return nil, err
+		}
+		if re.MatchString(s) {
+			return int64(1), nil
+		}
+		return int64(0), nil
+	})
+})

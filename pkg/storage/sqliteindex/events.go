@@ -1,0 +1,81 @@
+package sqliteindex
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/autocrud-go/autocrud/pkg/query"
+	"github.com/autocrud-go/autocrud/pkg/storage"
+)
+
+// Events implements storage.Index. It knows the history of every type, defined
+// or not.
+func (x *Index) Events(ctx context.Context, q storage.EventQuery) (out []storage.Past, err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("sqliteindex: events of %s/%s: %w", q.Type, q.ID, err)
+		}
+	}()
+	text, args := eventsSQL(q)
+	defer x.reading()()
+	stmt, done, err := x.prepared.get(ctx, text)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	rows, err := stmt.QueryContext(ctx, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var seq uint64
+		var header []byte
+		if err := rows.Scan(&seq, &header); err != nil {
+			return nil, err
+		}
+		e, err := readEvent(header, seq)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, storage.Past{Seq: seq, Event: e})
+	}
+	return out, rows.Err()
+}
+
+// eventsSQL walks the index (type, id, seq, wrote) in either direction.
+func eventsSQL(q storage.EventQuery) (string, []any) {
+	where := []string{"type = ?", "id = ?"}
+	args := []any{q.Type, q.ID}
+	add := func(cond string, arg int64) {
+		where = append(where, cond)
+		args = append(args, arg)
+	}
+	direction := ""
+	if q.Descending {
+		direction = " DESC"
+	}
+	if q.After > 0 {
+		if q.Descending {
+			add("seq < ?", int64(q.After))
+		} else {
+			add("seq > ?", int64(q.After))
+		}
+	}
+	if !q.Until.IsZero() {
+		add("at <= ?", query.Micros(q.Until))
+	}
+	if q.Wrote > 0 {
+		add("wrote = ?", int64(q.Wrote))
+	}
+	if q.Written {
+		where = append(where, "wrote > 0")
+	}
+	text := "SELECT seq, header FROM events WHERE " + strings.Join(where, " AND ") + " ORDER BY seq" + direction
+	if q.Limit > 0 {
+		text += " LIMIT ?"
+		args = append(args, int64(q.Limit))
+	}
+	return text, args
+}

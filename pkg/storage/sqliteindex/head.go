@@ -1,0 +1,80 @@
+package sqliteindex
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/autocrud-go/autocrud/pkg/storage"
+)
+
+// Head implements storage.Index. A purged resource has a head, whose event
+// tells so: a create needs its place in the log.
+func (x *Index) Head(ctx context.Context, typ, id string) (row storage.Row, err error) {
+	defer wrapRead(&err, "head", typ, id)
+	var state int
+	var header []byte
+	err = x.one(ctx, typ, id, "JOIN events AS e ON e.seq = w.seq WHERE w.id = ?1", ", e.header", append(rowTargets(&row, &state), &header)...)
+	if err != nil {
+		return storage.Row{}, err
+	}
+	row.Deleted = state == deleted
+	row.Event, err = readEvent(header, row.Seq)
+	return row, err
+}
+
+// Read implements storage.Index. A purged resource is not found.
+func (x *Index) Read(ctx context.Context, typ, id string) (row storage.Row, err error) {
+	defer wrapRead(&err, "read", typ, id)
+	var state int
+	err = x.one(ctx, typ, id, "WHERE w.id = ?1", "", rowTargets(&row, &state)...)
+	if err == nil && state == purged {
+		err = storage.ErrNotFound
+	}
+	if err != nil {
+		return storage.Row{}, err
+	}
+	row.Deleted = state == deleted
+	return row, nil
+}
+
+func wrapRead(err *error, op, typ, id string) {
+	if *err != nil {
+		*err = fmt.Errorf("sqliteindex: %s %s/%s: %w", op, typ, id, *err)
+	}
+}
+
+// rowTargets are where the columns of one scans to.
+func rowTargets(row *storage.Row, state *int) []any {
+	return []any{&row.ID, &row.Seq, state, &row.EventID, (*[]byte)(&row.Meta), (*[]byte)(&row.Revision), &row.Ref, &row.Content}
+}
+
+func (x *Index) one(ctx context.Context, typ, id, rest, more string, dest ...any) error {
+	t, err := x.table(typ)
+	if err != nil {
+		return err
+	}
+	defer x.reading()()
+	stmt, done, err := x.prepared.get(ctx, "SELECT w.id, w.seq, w.deleted, w.event_id, w.meta, w.revision, w.ref, w.content"+more+
+		" FROM "+t.view.Name+" AS w "+rest)
+	if err != nil {
+		return err
+	}
+	defer done()
+	err = stmt.QueryRowContext(ctx, id).Scan(dest...)
+	if errors.Is(err, sql.ErrNoRows) {
+		return storage.ErrNotFound
+	}
+	return err
+}
+
+func readEvent(header []byte, seq uint64) (*storage.Event, error) {
+	e := &storage.Event{}
+	if err := json.Unmarshal(header, e); err != nil {
+		return nil, fmt.Errorf("event %d: %w: %w", seq, storage.ErrCorrupt, err)
+	}
+	e.Seq, e.Meta.Seq, e.Header = seq, seq, header
+	return e, nil
+}

@@ -1,0 +1,215 @@
+package sqliteindex
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/autocrud-go/autocrud/pkg/query"
+	"github.com/autocrud-go/autocrud/pkg/storage"
+	"github.com/autocrud-go/autocrud/pkg/storage/internal/sqlrender"
+)
+
+// wide are the columns of a storage.Row, content last.
+var wide = []string{"id", "seq", "deleted", "event_id", "meta", "revision", "ref", "content"}
+
+// relevance is the order of a full-text search without another one. The best
+// score is the smallest.
+var relevance = query.Order{{Field: query.Field{Name: "relevance", Kind: query.Number}}}
+
+// newest is the order of a list without another one.
+var newest = query.Order{{Field: query.Field{Name: "meta.created_at", Kind: query.Time}, Desc: true}}
+
+// search is one Search on its way to SQL.
+type search struct {
+	storage.Search
+	view  sqlrender.Table
+	where []string
+	r     *sqlrender.Renderer
+}
+
+// Search implements storage.Index.
+func (x *Index) Search(ctx context.Context, q storage.Search) (_ storage.Page, err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("sqliteindex: search %s: %w", q.Type, err)
+		}
+	}()
+	t, err := x.table(q.Type)
+	if err != nil {
+		return storage.Page{}, err
+	}
+	s, err := t.search(q)
+	if err != nil {
+		return storage.Page{}, err
+	}
+	defer x.reading()()
+	page := storage.Page{Total: -1, Applied: x.applied.Load()}
+	text, args, err := s.page()
+	if err != nil {
+		return page, err
+	}
+	if err := x.readPage(ctx, s, text, args, &page); err != nil {
+		return page, err
+	}
+	if q.Total {
+		page.Total, err = x.count(ctx, t, q)
+	}
+	return page, err
+}
+
+// search resolves the order and the conditions of q.
+func (t *table) search(q storage.Search) (*search, error) {
+	s := &search{Search: q, view: t.view}
+	phrases, err := query.ParseText(q.Text)
+	if err != nil {
+		return nil, err
+	}
+	if q.Text != "" && t.fullText == "" {
+		return nil, &query.Error{Detail: "the type " + q.Type + " has no full-text fields"}
+	}
+	if len(s.Order) == 0 {
+		s.Order = newest
+		if len(phrases) > 0 {
+			s.Order = relevance
+			s.rank(t)
+		}
+	}
+	s.r = sqlrender.New(dialect{}, s.view)
+	switch {
+	case len(phrases) > 0:
+		s.match(t, phrases)
+	case q.Text != "": // no words: nothing is found
+		s.where = append(s.where, "1=0")
+	}
+	switch q.Deletion {
+	case storage.LiveAndDeleted:
+		s.where = append(s.where, fmt.Sprintf("deleted < %d", purged))
+	case storage.OnlyDeleted:
+		s.where = append(s.where, fmt.Sprintf("deleted = %d", deleted))
+	default:
+		s.where = append(s.where, fmt.Sprintf("deleted = %d", live))
+	}
+	if q.Filter != nil {
+		s.where = append(s.where, s.r.Where(q.Filter))
+	}
+	return s, nil
+}
+
+// rank makes the score a column of what is searched.
+func (s *search) rank(t *table) {
+	columns := map[string]sqlrender.Column{"relevance": {SQL: "score"}}
+	for k, v := range s.view.Columns {
+		columns[k] = v
+	}
+	s.view.Columns = columns
+	s.view.From = fmt.Sprintf("(SELECT rowid AS fid, bm25(%s) AS score FROM %s WHERE %s MATCH ?1) JOIN %s ON rid = fid",
+		t.fullText, t.fullText, t.fullText, t.view.Name)
+}
+
+// match adds the full-text condition as the first argument. The words hold letters and digits only,
+// so they need no escape.
+func (s *search) match(t *table, phrases []query.Phrase) {
+	parts := make([]string, len(phrases))
+	for i, p := range phrases {
+		parts[i] = `"` + strings.Join(p.Words, " ") + `"`
+		if p.Prefix {
+			parts[i] += " *"
+		}
+	}
+	expr := s.r.Arg(strings.Join(parts, " AND "))
+	if s.view.From == "" {
+		s.where = append(s.where, fmt.Sprintf("rid IN (SELECT rowid FROM %s WHERE %s MATCH %s)", t.fullText, t.fullText, expr))
+	}
+}
+
+// page writes the statement: one row more than asked tells whether there is
+// another page.
+func (s *search) page() (string, []any, error) {
+	cols := wide
+	if s.Bare {
+		cols = append(append([]string{}, wide[:len(wide)-1]...), "rid")
+	}
+	text := s.r.Page(sqlrender.Page{Where: s.where, Order: s.Order, After: s.After, Limit: s.Limit + 1, Wide: cols})
+	args, err := s.r.Args()
+	return text, args, err
+}
+
+func (x *Index) readPage(ctx context.Context, s *search, text string, args []any, page *storage.Page) error {
+	stmt, done, err := x.prepared.get(ctx, text)
+	if err != nil {
+		return err
+	}
+	defer done()
+	rows, err := stmt.QueryContext(ctx, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	keys := make([]any, len(s.Order))
+	last := make([]any, len(s.Order))
+	for rows.Next() {
+		if len(page.Rows) == s.Limit {
+			page.Next = &query.Cursor{Values: cursorValues(s.Order, last), ID: page.Rows[s.Limit-1].ID}
+			break
+		}
+		var row storage.Row
+		var content any = &row.Content
+		if s.Bare {
+			content = new(int64)
+		}
+		var dest []any
+		for i := range keys {
+			dest = append(dest, &keys[i])
+		}
+		dest = append(dest, &row.ID, &row.Seq, &row.Deleted, &row.EventID, (*[]byte)(&row.Meta), (*[]byte)(&row.Revision), &row.Ref, content)
+		if err := rows.Scan(dest...); err != nil {
+			return err
+		}
+		page.Rows = append(page.Rows, row)
+		copy(last, keys)
+	}
+	return rows.Err()
+}
+
+// cursorValues gives the columns' values their kinds again.
+func cursorValues(order query.Order, from []any) []query.Value {
+	out := make([]query.Value, len(from))
+	for i, v := range from {
+		switch n, _ := v.(int64); order[i].Field.Kind {
+		case query.Time:
+			if v != nil {
+				out[i] = time.UnixMicro(n).UTC()
+			}
+		case query.Boolean:
+			if v != nil {
+				out[i] = n != 0
+			}
+		default:
+			out[i] = v
+		}
+	}
+	return out
+}
+
+// count is a second statement; what is written between the two may show.
+func (x *Index) count(ctx context.Context, t *table, q storage.Search) (n int64, err error) {
+	q.After, q.Order = nil, newest
+	s, err := t.search(q)
+	if err != nil {
+		return 0, err
+	}
+	text := s.r.Count(s.where)
+	args, err := s.r.Args()
+	if err != nil {
+		return 0, err
+	}
+	stmt, done, err := x.prepared.get(ctx, text)
+	if err != nil {
+		return 0, err
+	}
+	defer done()
+	err = stmt.QueryRowContext(ctx, args...).Scan(&n)
+	return n, err
+}

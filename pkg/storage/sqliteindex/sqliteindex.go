@@ -1,0 +1,201 @@
+// Package sqliteindex is the index in one SQLite file, or in memory. One
+// connection writes, several read; readers see the state before or after a
+// batch, never between. The file is disposable: it is rebuilt from the log.
+package sqliteindex
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+
+	"github.com/autocrud-go/autocrud/pkg/storage"
+)
+
+// Options of Open.
+type Options struct {
+	Readers int // connections that read; 0: 4
+}
+
+// Index implements storage.Index.
+type Index struct {
+	writer *sql.DB // one connection
+	conn   *sql.Conn
+	reader *sql.DB
+
+	// mu is held by whoever writes.
+	mu      sync.Mutex
+	writing map[string]*writer // prepared, by type
+	fixed   fixedStatements
+
+	// gate keeps readers out while a batch is written in memory, where SQLite
+	// has no snapshots; nil for a file.
+	gate *sync.RWMutex
+
+	tables   atomic.Pointer[map[string]*table]
+	applied  atomic.Uint64
+	identity atomic.Pointer[string]
+	prepared statementCache
+}
+
+var _ storage.Index = (*Index)(nil)
+
+var memories atomic.Int64
+
+// Open opens or creates the index at path; ":memory:" is one that ends with
+// Close and is shared with nobody.
+func Open(ctx context.Context, path string, o Options) (_ *Index, err error) {
+	if err := register(); err != nil {
+		return nil, fmt.Errorf("sqliteindex: register functions: %w", err)
+	}
+	if o.Readers <= 0 {
+		o.Readers = 4
+	}
+	x := &Index{}
+	dsn, err := x.source(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			x.Close()
+			err = fmt.Errorf("sqliteindex: open %s: %w", path, err)
+		}
+	}()
+	if x.writer, err = sql.Open("sqlite", dsn+"&_pragma=secure_delete(1)"); err != nil {
+		return nil, err
+	}
+	x.writer.SetMaxOpenConns(1)
+	if x.conn, err = x.writer.Conn(ctx); err != nil {
+		return nil, err
+	}
+	if err = x.createFixed(ctx); err != nil {
+		return nil, err
+	}
+	if x.reader, err = sql.Open("sqlite", dsn+"&_pragma=query_only(1)"); err != nil {
+		return nil, err
+	}
+	x.reader.SetMaxOpenConns(o.Readers)
+	x.reader.SetMaxIdleConns(o.Readers)
+	x.prepared.db = x.reader
+	return x, x.load(ctx)
+}
+
+// source is the data source name of path.
+func (x *Index) source(path string) (string, error) {
+	const pragmas = "_pragma=busy_timeout(10000)&_pragma=temp_store(2)&_pragma=cache_size(-16000)"
+	if path == ":memory:" {
+		x.gate = &sync.RWMutex{}
+		// A name with a slash is shared by the connections of this process.
+		return fmt.Sprintf("file:/autocrud-index-%d?vfs=memdb&%s&_pragma=journal_mode(MEMORY)", memories.Add(1), pragmas), nil
+	}
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return "", fmt.Errorf("sqliteindex: %w", err)
+	}
+	u := url.URL{Scheme: "file", Path: filepath.ToSlash(abs)}
+	return u.String() + "?" + pragmas + "&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)&_pragma=wal_autocheckpoint(4000)", nil
+}
+
+const fixedTables = `
+CREATE TABLE IF NOT EXISTS position (one INTEGER PRIMARY KEY CHECK (one = 1), identity TEXT NOT NULL, applied INTEGER NOT NULL);
+INSERT OR IGNORE INTO position VALUES (1, '', 0);
+CREATE TABLE IF NOT EXISTS definitions (name TEXT PRIMARY KEY, type TEXT NOT NULL, fill INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS events (seq INTEGER PRIMARY KEY, type TEXT NOT NULL, id TEXT NOT NULL, wrote INTEGER NOT NULL,
+	at INTEGER NOT NULL, damaged TEXT, header BLOB NOT NULL);
+CREATE INDEX IF NOT EXISTS events_of_resource ON events (type, id, seq, wrote);
+`
+
+func (x *Index) createFixed(ctx context.Context) error {
+	if _, err := x.conn.ExecContext(ctx, fixedTables); err != nil {
+		return err
+	}
+	return x.prepareFixed(ctx)
+}
+
+// load reads the position, which from then on only this process changes.
+func (x *Index) load(ctx context.Context) error {
+	var p storage.Position
+	if err := x.conn.QueryRowContext(ctx, "SELECT identity, applied FROM position").Scan(&p.Identity, &p.Applied); err != nil {
+		return err
+	}
+	x.identity.Store(&p.Identity)
+	x.applied.Store(p.Applied)
+	x.tables.Store(&map[string]*table{})
+	x.writing = map[string]*writer{}
+	return nil
+}
+
+// Close ends all connections; a reader under way fails.
+func (x *Index) Close() error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.prepared.clear()
+	if x.reader != nil {
+		x.reader.Close()
+	}
+	if x.conn != nil {
+		x.fixed.close()
+		for _, w := range x.writing {
+			w.close()
+		}
+		x.conn.Close()
+	}
+	if x.writer != nil {
+		return x.writer.Close()
+	}
+	return nil
+}
+
+// Position implements storage.Index.
+func (x *Index) Position(context.Context) (storage.Position, error) {
+	return storage.Position{Identity: *x.identity.Load(), Applied: x.applied.Load()}, nil
+}
+
+// reading keeps a batch in memory from being seen half written.
+func (x *Index) reading() func() {
+	if x.gate == nil {
+		return func() {}
+	}
+	x.gate.RLock()
+	return x.gate.RUnlock
+}
+
+// inTransaction runs fn on the writing connection; x.mu is held.
+//
+// Statements inside get a context that cannot end: the driver would start a
+// goroutine for each of them, and a batch is all or none anyway.
+func (x *Index) inTransaction(ctx context.Context, fn func(ctx context.Context) error) (err error) {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if x.gate != nil {
+		x.gate.Lock()
+		defer x.gate.Unlock()
+	}
+	inner := context.WithoutCancel(ctx)
+	if _, err = x.conn.ExecContext(inner, "BEGIN IMMEDIATE"); err != nil {
+		return err
+	}
+	if err = fn(inner); err == nil {
+		err = ctx.Err()
+	}
+	if err == nil {
+		_, err = x.conn.ExecContext(inner, "COMMIT")
+	}
+	if err != nil {
+		x.conn.ExecContext(inner, "ROLLBACK") // fails when COMMIT already did it
+	}
+	return err
+}
+
+// table finds the usable table of a type.
+func (x *Index) table(typ string) (*table, error) {
+	if t := (*x.tables.Load())[typ]; t != nil {
+		return t, nil
+	}
+	return nil, fmt.Errorf("type %q: %w", typ, storage.ErrNotReady)
+}

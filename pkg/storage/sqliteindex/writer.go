@@ -1,0 +1,182 @@
+package sqliteindex
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/autocrud-go/autocrud/pkg/query"
+	"github.com/autocrud-go/autocrud/pkg/storage"
+)
+
+// writer holds the prepared statements that write one type's table.
+type writer struct {
+	t      *table
+	upsert *sql.Stmt
+	find   *sql.Stmt // only where elements or words hang on the row
+	lists  []listWriter
+	unword *sql.Stmt
+	words  *sql.Stmt
+}
+
+type listWriter struct {
+	at            int
+	remove, entry *sql.Stmt
+}
+
+func (x *Index) prepareWriters(ctx context.Context, tables map[string]*table) error {
+	x.closeWriters()
+	for typ, t := range tables {
+		w, err := x.prepareWriter(ctx, t)
+		if err != nil {
+			return fmt.Errorf("prepare %s: %w", typ, err)
+		}
+		x.writing[typ] = w
+	}
+	return nil
+}
+
+func (x *Index) closeWriters() {
+	for _, w := range x.writing {
+		w.close()
+	}
+	x.writing = map[string]*writer{}
+}
+
+func (x *Index) prepareWriter(ctx context.Context, t *table) (w *writer, err error) {
+	w = &writer{t: t}
+	prepare := func(text string) *sql.Stmt {
+		if err != nil {
+			return nil
+		}
+		var s *sql.Stmt
+		s, err = x.conn.PrepareContext(ctx, text)
+		return s
+	}
+	w.upsert = prepare(fmt.Sprintf("INSERT INTO %s (%s) VALUES (%s) ON CONFLICT (id) DO UPDATE SET %s WHERE excluded.seq > seq",
+		t.view.Name, strings.Join(t.columns, ", "), placeholders(len(t.columns)), t.updates()))
+	if len(t.lists) > 0 || t.fullText != "" {
+		w.find = prepare("SELECT rid, seq FROM " + t.view.Name + " WHERE id = ?1")
+	}
+	for _, l := range t.lists {
+		w.lists = append(w.lists, listWriter{
+			at:     l.at,
+			remove: prepare("DELETE FROM " + l.name + " WHERE rid = ?1"),
+			entry:  prepare("INSERT OR IGNORE INTO " + l.name + " (v, rid) VALUES (?1, ?2)"),
+		})
+	}
+	if t.fullText != "" {
+		var cols []string
+		for i := range t.def.FullText {
+			cols = append(cols, fmt.Sprintf("w%d", i))
+		}
+		w.unword = prepare("DELETE FROM " + t.fullText + " WHERE rowid = ?1")
+		w.words = prepare(fmt.Sprintf("INSERT INTO %s (rowid, %s) VALUES (%s)", t.fullText, strings.Join(cols, ", "), placeholders(len(cols)+1)))
+	}
+	if err != nil {
+		w.close()
+		return nil, err
+	}
+	return w, nil
+}
+
+func placeholders(n int) string { return strings.TrimSuffix(strings.Repeat("?, ", n), ", ") }
+
+func (w *writer) close() {
+	all := []*sql.Stmt{w.upsert, w.find, w.unword, w.words}
+	for _, l := range w.lists {
+		all = append(all, l.remove, l.entry)
+	}
+	for _, s := range all {
+		if s != nil {
+			s.Close()
+		}
+	}
+}
+
+// apply writes the row unless it is newer already.
+func (w *writer) apply(ctx context.Context, c *storage.Change) error {
+	args, err := w.t.rowArgs(c)
+	if err != nil {
+		return err
+	}
+	var rid, seq int64
+	if w.find != nil {
+		err := w.find.QueryRowContext(ctx, c.Event.Meta.ID).Scan(&rid, &seq)
+		if err != nil && !errors.Is(err, sql.ErrNoRows) {
+			return err
+		}
+		if seq >= int64(c.Event.Seq) {
+			return nil
+		}
+	}
+	result, err := w.upsert.ExecContext(ctx, args...)
+	if err != nil || w.find == nil {
+		return err
+	}
+	existed := rid != 0
+	if !existed {
+		if rid, err = result.LastInsertId(); err != nil {
+			return err
+		}
+	}
+	if err := w.elements(ctx, c, rid, existed); err != nil {
+		return err
+	}
+	return w.text(ctx, c, rid, existed)
+}
+
+// elements writes the lists' elements anew.
+func (w *writer) elements(ctx context.Context, c *storage.Change, rid int64, existed bool) error {
+	for _, l := range w.lists {
+		if existed {
+			if _, err := l.remove.ExecContext(ctx, rid); err != nil {
+				return err
+			}
+		}
+		if l.at >= len(c.Values) || c.Event.Action == storage.Purged {
+			continue
+		}
+		elements, _ := c.Values[l.at].([]query.Value)
+		for _, v := range elements {
+			if v == nil {
+				continue
+			}
+			a, err := scalar(w.t.def.Fields[l.at], v)
+			if err != nil {
+				return err
+			}
+			if _, err := l.entry.ExecContext(ctx, a, rid); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// text writes the words anew.
+func (w *writer) text(ctx context.Context, c *storage.Change, rid int64, existed bool) error {
+	if w.words == nil {
+		return nil
+	}
+	if existed {
+		if _, err := w.unword.ExecContext(ctx, rid); err != nil {
+			return err
+		}
+	}
+	if c.Event.Action == storage.Purged {
+		return nil
+	}
+	args := []any{rid}
+	for i := range w.t.def.FullText {
+		text := ""
+		if i < len(c.Text) {
+			text = strings.Join(query.Words(c.Text[i]), " ")
+		}
+		args = append(args, text)
+	}
+	_, err := w.words.ExecContext(ctx, args...)
+	return err
+}

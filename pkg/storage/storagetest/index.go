@@ -1,0 +1,424 @@
+package storagetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/autocrud-go/autocrud/pkg/query"
+	"github.com/autocrud-go/autocrud/pkg/storage"
+)
+
+// TestIndex is what every storage.Index promises. open gives an empty index,
+// which the test closes.
+func TestIndex(t *testing.T, open func(t *testing.T) storage.Index) {
+	for name, test := range map[string]func(*testing.T, storage.Index){
+		"ANewIndexIsAtTheZeroPosition":           newIndexIsAtZero,
+		"SearchingATypeNotDefinedIsNotReady":     notDefinedIsNotReady,
+		"DefineTellsFreshTypesUntilTheyAreFull":  defineTellsFresh,
+		"AnotherDefinitionIsAnotherTable":        otherDefinition,
+		"ApplyMovesThePosition":                  applyMovesPosition,
+		"ApplyIsAllOrNone":                       applyIsAllOrNone,
+		"OnlyTheNewestChangeIsTheRow":            newestIsTheRow,
+		"RepeatedBatchChangesNothing":            repeatedBatch,
+		"HeadTellsTheLastEventDeletedOrNot":      headTellsLast,
+		"DeletedRowsAreFoundOnlyWhenAsked":       deletedRows,
+		"PurgeErasesHistoryAndRow":               purgeErases,
+		"HistoryIsInOrderAndFiltered":            history,
+		"TypesHaveResources":                     types,
+		"PagesMeetEveryRowOnce":                  pagesMeetEveryRow,
+		"TheDefaultOrderIsNewestFirst":           defaultOrder,
+		"TotalCountsAllPages":                    total,
+		"BareLeavesOutContent":                   bare,
+		"AListReplacedForgetsItsElements":        listReplaced,
+		"FullTextNeedsAllWords":                  fullText,
+		"RelevancePagesMeetEveryRowOnce":         relevancePages,
+		"ResetEmptiesAndBinds":                   reset,
+		"ADamagedChangeDoesNotStopTheProjection": damaged,
+		"ReadersSeeWholeBatches":                 wholeBatches,
+		"AnEndedContextEndsASearch":              endedContext,
+		"SearchAnswersAsTheEvaluator":            differential,
+		"JobFieldsAreSearchable":                 jobFields,
+	} {
+		t.Run(name, func(t *testing.T) {
+			x := open(t)
+			t.Cleanup(func() {
+				if err := x.Close(); err != nil {
+					t.Errorf("close: %v", err)
+				}
+			})
+			test(t, x)
+		})
+	}
+}
+
+// movies is the definition most tests use.
+func movies() storage.Definition {
+	return storage.Definition{
+		Type: "movies", Hash: "movies-1", FullText: []string{"title", "plot"},
+		Fields: []query.Field{
+			{Name: "title", Kind: query.Text}, {Name: "year", Kind: query.Integer}, {Name: "score", Kind: query.Number},
+			{Name: "open", Kind: query.Boolean}, {Name: "released", Kind: query.Time},
+			{Name: "genres", Kind: query.Text, List: true}, {Name: "marks", Kind: query.Number, List: true},
+		},
+	}
+}
+
+var epoch = time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// change is a change of movies with these values by field name.
+func change(seq uint64, id string, action storage.Action, values query.Values) storage.Change {
+	e := &storage.Event{
+		Version: 1, ID: fmt.Sprintf("event-%d", seq), Action: action, At: epoch.Add(time.Duration(seq) * time.Second), Principal: "ann", Seq: seq, Ref: "ref-" + id,
+		Meta: storage.Meta{Type: "movies", ID: id, CurrentRevision: id + ":1", RevisionCount: 1, Status: storage.Stable, SchemaVersion: "1",
+			CreatedAt: epoch.Add(time.Duration(seq) * time.Second), CreatedBy: "ann", UpdatedAt: epoch.Add(time.Duration(seq) * time.Second), UpdatedBy: "ann",
+			Deleted: action == storage.Deleted},
+		Revision: storage.Revision{ID: id + ":1", Number: 1, Status: storage.Stable, Hash: "sha256:00"},
+	}
+	if action == storage.Created || action == storage.Updated {
+		e.Wrote = 1
+	}
+	c := storage.Change{Event: e, Content: []byte(`{"id":"` + id + `"}`), Text: []string{"", ""}}
+	for _, f := range movies().Fields {
+		c.Values = append(c.Values, values[f.Name])
+	}
+	encode(&c)
+	return c
+}
+
+// encode sets the event's header after a test has changed it.
+func encode(c *storage.Change) {
+	if _, err := c.Event.Encode(); err != nil {
+		panic(err)
+	}
+}
+
+func ok(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func define(t *testing.T, x storage.Index, defs ...storage.Definition) []string {
+	t.Helper()
+	fresh, err := x.Define(t.Context(), defs)
+	ok(t, err)
+	return fresh
+}
+
+// apply writes a batch through its last change.
+func apply(t *testing.T, x storage.Index, changes ...storage.Change) {
+	t.Helper()
+	ok(t, x.Apply(t.Context(), storage.Batch{Changes: changes, Through: changes[len(changes)-1].Event.Seq}))
+}
+
+// ids walks all pages of a search and returns the ids in order.
+func ids(t *testing.T, x storage.Index, s storage.Search) []string {
+	t.Helper()
+	s.Type = "movies"
+	if s.Limit == 0 {
+		s.Limit = 3
+	}
+	out := []string{}
+	for {
+		page, err := x.Search(t.Context(), s)
+		ok(t, err)
+		if len(page.Rows) > s.Limit {
+			t.Fatalf("%d rows, limit %d", len(page.Rows), s.Limit)
+		}
+		for _, r := range page.Rows {
+			out = append(out, r.ID)
+		}
+		if page.Next == nil {
+			return out
+		}
+		s.After = page.Next
+	}
+}
+
+func want(t *testing.T, got any, want any) {
+	t.Helper()
+	if !reflect.DeepEqual(got, want) {
+		t.Fatalf("got %v, want %v", got, want)
+	}
+}
+
+func filter(t *testing.T, src string) query.Expr {
+	t.Helper()
+	e, err := query.Parse(movies().QueryFields(), src, query.Options{})
+	ok(t, err)
+	return e
+}
+
+func order(t *testing.T, src string) query.Order {
+	t.Helper()
+	o, err := query.ParseOrder(movies().QueryFields(), src)
+	ok(t, err)
+	return o
+}
+
+func position(t *testing.T, x storage.Index) storage.Position {
+	t.Helper()
+	p, err := x.Position(t.Context())
+	ok(t, err)
+	return p
+}
+
+func newIndexIsAtZero(t *testing.T, x storage.Index) {
+	want(t, position(t, x), storage.Position{})
+	got, err := x.Types(t.Context())
+	ok(t, err)
+	want(t, len(got), 0)
+}
+
+func notDefinedIsNotReady(t *testing.T, x storage.Index) {
+	_, err := x.Search(t.Context(), storage.Search{Type: "movies", Limit: 1})
+	if !errors.Is(err, storage.ErrNotReady) {
+		t.Errorf("search: %v", err)
+	}
+	if _, err = x.Head(t.Context(), "movies", "a"); !errors.Is(err, storage.ErrNotReady) {
+		t.Errorf("head: %v", err)
+	}
+}
+
+func defineTellsFresh(t *testing.T, x storage.Index) {
+	want(t, define(t, x, movies()), []string{"movies"})
+	apply(t, x, change(1, "a", storage.Created, nil), change(2, "b", storage.Created, nil))
+	want(t, len(define(t, x, movies())), 0)
+	other := movies()
+	other.Hash = "movies-2"
+	want(t, define(t, x, other), []string{"movies"})
+	want(t, ids(t, x, storage.Search{}), []string{})
+	apply(t, x, change(1, "a", storage.Created, nil))
+	want(t, define(t, x, other), []string{"movies"}) // the replay was cut short
+	apply(t, x, change(1, "a", storage.Created, nil), change(2, "b", storage.Created, nil))
+	want(t, len(define(t, x, other)), 0)
+	want(t, ids(t, x, storage.Search{}), []string{"b", "a"})
+}
+
+func otherDefinition(t *testing.T, x storage.Index) {
+	define(t, x, movies())
+	apply(t, x, change(1, "a", storage.Created, query.Values{"year": int64(1)}))
+	other := movies()
+	other.Hash, other.Fields, other.FullText = "movies-2", other.Fields[:1], nil
+	define(t, x, other)
+	c := change(1, "a", storage.Created, nil)
+	c.Values = []query.Value{"Heat"}
+	apply(t, x, c)
+	want(t, ids(t, x, storage.Search{Filter: filter(t, `title = "Heat"`)}), []string{"a"})
+	_, err := x.Search(t.Context(), storage.Search{Type: "movies", Limit: 1, Filter: filter(t, `year = 1`)})
+	if err == nil {
+		t.Error("a field of the old definition is still searched")
+	}
+	events, err := x.Events(t.Context(), storage.EventQuery{Type: "movies", ID: "a"})
+	ok(t, err)
+	want(t, len(events), 1)
+}
+
+func applyMovesPosition(t *testing.T, x storage.Index) {
+	ok(t, x.Reset(t.Context(), "log-1"))
+	define(t, x, movies())
+	ok(t, x.Apply(t.Context(), storage.Batch{Changes: []storage.Change{change(3, "a", storage.Created, nil)}, Through: 7}))
+	want(t, position(t, x), storage.Position{Identity: "log-1", Applied: 7})
+	page, err := x.Search(t.Context(), storage.Search{Type: "movies", Limit: 1})
+	ok(t, err)
+	want(t, page.Applied, uint64(7))
+	ok(t, x.Apply(t.Context(), storage.Batch{Through: 5}))
+	want(t, position(t, x).Applied, uint64(7))
+}
+
+func applyIsAllOrNone(t *testing.T, x storage.Index) {
+	define(t, x, movies())
+	bad := change(2, "b", storage.Created, query.Values{"year": "no integer"})
+	err := x.Apply(t.Context(), storage.Batch{Changes: []storage.Change{change(1, "a", storage.Created, nil), bad}, Through: 2})
+	if err == nil {
+		t.Fatal("a value of another kind is accepted")
+	}
+	want(t, ids(t, x, storage.Search{}), []string{})
+	want(t, position(t, x).Applied, uint64(0))
+	apply(t, x, change(1, "a", storage.Created, nil))
+	want(t, ids(t, x, storage.Search{}), []string{"a"})
+}
+
+func newestIsTheRow(t *testing.T, x storage.Index) {
+	define(t, x, movies())
+	apply(t, x, change(1, "a", storage.Created, query.Values{"year": int64(1)}), change(2, "a", storage.Updated, query.Values{"year": int64(2)}))
+	want(t, ids(t, x, storage.Search{Filter: filter(t, "year = 2")}), []string{"a"})
+	want(t, ids(t, x, storage.Search{Filter: filter(t, "year = 1")}), []string{})
+	row, err := x.Read(t.Context(), "movies", "a")
+	ok(t, err)
+	want(t, row.Seq, uint64(2))
+	want(t, row.EventID, "event-2")
+	want(t, string(row.Content), `{"id":"a"}`)
+}
+
+func repeatedBatch(t *testing.T, x storage.Index) {
+	define(t, x, movies())
+	first := []storage.Change{change(1, "a", storage.Created, query.Values{"year": int64(1), "genres": []query.Value{"x"}}), change(2, "b", storage.Created, nil)}
+	apply(t, x, first...)
+	apply(t, x, change(3, "a", storage.Updated, query.Values{"year": int64(2), "genres": []query.Value{"y"}}))
+	apply(t, x, first...)
+	want(t, position(t, x).Applied, uint64(3))
+	want(t, ids(t, x, storage.Search{Filter: filter(t, `year = 2 AND genres:"y" AND NOT genres:"x"`)}), []string{"a"})
+	want(t, ids(t, x, storage.Search{}), []string{"a", "b"})
+	events, err := x.Events(t.Context(), storage.EventQuery{Type: "movies", ID: "a"})
+	ok(t, err)
+	want(t, len(events), 2)
+}
+
+func headTellsLast(t *testing.T, x storage.Index) {
+	define(t, x, movies())
+	_, err := x.Head(t.Context(), "movies", "a")
+	if !errors.Is(err, storage.ErrNotFound) {
+		t.Fatalf("got %v", err)
+	}
+	apply(t, x, change(1, "a", storage.Created, nil))
+	apply(t, x, change(2, "a", storage.Deleted, nil))
+	row, err := x.Head(t.Context(), "movies", "a")
+	ok(t, err)
+	want(t, row.Event.Action, storage.Deleted)
+	want(t, row.Event.Seq, uint64(2))
+	want(t, row.Event.Meta.Seq, uint64(2))
+	want(t, row.Deleted, true)
+	row, err = x.Read(t.Context(), "movies", "a")
+	ok(t, err)
+	want(t, row.Deleted, true)
+}
+
+func deletedRows(t *testing.T, x storage.Index) {
+	define(t, x, movies())
+	apply(t, x, change(1, "a", storage.Created, nil), change(2, "b", storage.Created, nil), change(3, "b", storage.Deleted, nil))
+	want(t, ids(t, x, storage.Search{}), []string{"a"})
+	want(t, ids(t, x, storage.Search{Deletion: storage.OnlyDeleted}), []string{"b"})
+	want(t, ids(t, x, storage.Search{Deletion: storage.LiveAndDeleted}), []string{"b", "a"})
+	want(t, ids(t, x, storage.Search{Deletion: storage.LiveAndDeleted, Filter: filter(t, "meta.deleted = true")}), []string{"b"})
+}
+
+func purgeErases(t *testing.T, x storage.Index) {
+	define(t, x, movies())
+	old := change(1, "a", storage.Created, query.Values{"title": "secret", "genres": []query.Value{"x"}})
+	apply(t, x, old, change(2, "a", storage.Updated, query.Values{"title": "secret"}), change(3, "b", storage.Created, nil))
+	apply(t, x, change(4, "a", storage.Purged, nil))
+	apply(t, x, old) // late
+	for _, d := range []storage.Deletion{storage.Live, storage.LiveAndDeleted} {
+		want(t, ids(t, x, storage.Search{Deletion: d}), []string{"b"})
+	}
+	want(t, ids(t, x, storage.Search{Deletion: storage.OnlyDeleted}), []string{})
+	events, err := x.Events(t.Context(), storage.EventQuery{Type: "movies", ID: "a"})
+	ok(t, err)
+	want(t, len(events), 1)
+	row, err := x.Head(t.Context(), "movies", "a")
+	ok(t, err)
+	want(t, row.Event.Action, storage.Purged)
+	want(t, row.Content == nil, true)
+	if _, err := x.Read(t.Context(), "movies", "a"); !errors.Is(err, storage.ErrNotFound) {
+		t.Errorf("read: %v", err)
+	}
+	apply(t, x, change(5, "a", storage.Created, query.Values{"title": "new"}))
+	want(t, ids(t, x, storage.Search{Filter: filter(t, `title = "new"`)}), []string{"a"})
+}
+
+func history(t *testing.T, x storage.Index) {
+	define(t, x, movies())
+	var changes []storage.Change
+	for seq := uint64(1); seq <= 6; seq++ {
+		c := change(seq, "a", storage.Updated, nil)
+		c.Event.Wrote = int(seq+1) / 2 // 1 1 2 2 3 3
+		if seq == 6 {
+			c.Event.Wrote = 0
+		}
+		encode(&c)
+		changes = append(changes, c, change(seq+100, "b", storage.Created, nil))
+	}
+	apply(t, x, changes...)
+	for _, c := range []struct {
+		q    storage.EventQuery
+		want []uint64
+	}{
+		{storage.EventQuery{}, []uint64{1, 2, 3, 4, 5, 6}},
+		{storage.EventQuery{Limit: 2}, []uint64{1, 2}},
+		{storage.EventQuery{After: 2, Limit: 2}, []uint64{3, 4}},
+		{storage.EventQuery{Descending: true, Limit: 2}, []uint64{6, 5}},
+		{storage.EventQuery{Descending: true, After: 5, Limit: 2}, []uint64{4, 3}},
+		{storage.EventQuery{Until: epoch.Add(3 * time.Second), Descending: true, Limit: 1}, []uint64{3}},
+		{storage.EventQuery{Wrote: 2}, []uint64{3, 4}},
+		{storage.EventQuery{Written: true, Descending: true, Limit: 1}, []uint64{5}},
+	} {
+		c.q.Type, c.q.ID = "movies", "a"
+		events, err := x.Events(t.Context(), c.q)
+		ok(t, err)
+		var got []uint64
+		for _, e := range events {
+			got = append(got, e.Seq)
+			want(t, e.Event.Seq, e.Seq)
+			want(t, e.Event.ID, fmt.Sprintf("event-%d", e.Seq))
+		}
+		want(t, got, c.want)
+	}
+}
+
+func types(t *testing.T, x storage.Index) {
+	define(t, x, movies())
+	other := change(2, "z", storage.Created, nil)
+	other.Event.Meta.Type = "zebras" // not defined: only its history is kept
+	encode(&other)
+	gone := change(3, "g", storage.Purged, nil)
+	gone.Event.Meta.Type = "ghosts"
+	encode(&gone)
+	apply(t, x, change(1, "a", storage.Created, nil), other, gone)
+	got, err := x.Types(t.Context())
+	ok(t, err)
+	want(t, got, []string{"movies", "zebras"})
+}
+
+func reset(t *testing.T, x storage.Index) {
+	define(t, x, movies())
+	apply(t, x, change(1, "a", storage.Created, query.Values{"genres": []query.Value{"x"}}))
+	ok(t, x.Reset(t.Context(), "log-2"))
+	want(t, position(t, x), storage.Position{Identity: "log-2"})
+	want(t, ids(t, x, storage.Search{}), []string{})
+	events, err := x.Events(t.Context(), storage.EventQuery{Type: "movies", ID: "a"})
+	ok(t, err)
+	want(t, len(events), 0)
+	apply(t, x, change(1, "b", storage.Created, query.Values{"genres": []query.Value{"x"}}))
+	want(t, ids(t, x, storage.Search{Filter: filter(t, `genres:"x"`)}), []string{"b"})
+}
+
+func damaged(t *testing.T, x storage.Index) {
+	define(t, x, movies())
+	bad := change(1, "a", storage.Created, nil)
+	bad.Values, bad.Content, bad.Damaged = nil, nil, "content does not match its hash"
+	apply(t, x, bad, change(2, "b", storage.Created, nil))
+	want(t, position(t, x).Applied, uint64(2))
+	want(t, slices.Contains(ids(t, x, storage.Search{}), "b"), true)
+}
+
+func endedContext(t *testing.T, x storage.Index) {
+	define(t, x, movies())
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := x.Search(ctx, storage.Search{Type: "movies", Limit: 1}); !errors.Is(err, context.Canceled) {
+		t.Errorf("search: %v", err)
+	}
+	if err := x.Apply(ctx, storage.Batch{Through: 1}); !errors.Is(err, context.Canceled) {
+		t.Errorf("apply: %v", err)
+	}
+}
+
+func jobFields(t *testing.T, x storage.Index) {
+	d := movies()
+	d.Job = true
+	define(t, x, d)
+	c := change(1, "a", storage.Created, nil)
+	c.Event.Meta.Job = &storage.Job{State: storage.JobPending, Queue: "default", Priority: 3, RunAt: epoch}
+	encode(&c)
+	apply(t, x, c, change(2, "b", storage.Created, nil))
+	e, err := query.Parse(d.QueryFields(), `meta.job.state = "pending" AND meta.job.run_at <= "2024-01-01T00:00:00Z" AND meta.job.priority > 2`, query.Options{})
+	ok(t, err)
+	want(t, ids(t, x, storage.Search{Filter: e}), []string{"a"})
+}
