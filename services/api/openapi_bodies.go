@@ -1,0 +1,127 @@
+package api
+
+import (
+	"github.com/autocrud-go/autocrud/pkg/resource"
+)
+
+const (
+	sampleID      = "018f3c2e-7b4a-7c11-9d2e-5a6b7c8d9e0f"
+	sampleInstant = "2026-01-02T15:04:05.123456Z"
+	sampleDigest  = "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0bd22cd15d6c15b0f00a08"
+)
+
+// withBody marks a body of JSON.
+func withBody(required bool, content object) object {
+	return object{{"required", required}, {"content", content}}
+}
+
+func (d *document) dataBody(t *resource.Type) object {
+	return withBody(true, jsonContent(componentRef("schemas", d.names[t.Name].write), sampleData(t)))
+}
+
+func (d *document) patchBody(t *resource.Type) object {
+	merge, patch := any(map[string]any{}), any([]any{})
+	if m, ok := sampleData(t).(map[string]any); ok {
+		for _, k := range sortedKeys(m) {
+			merge = map[string]any{k: m[k]}
+			patch = []any{object{{"op", "add"}, {"path", pointerToKey(k)}, {"value", m[k]}}}
+			break
+		}
+	}
+	content := mediaContent("application/merge-patch+json", object{{"type", "object"}, {"description", "RFC 7396"}}, merge)
+	return withBody(true, append(content, mediaContent("application/json-patch+json", componentRef("schemas", "JSONPatch"), patch)...))
+}
+
+func emptyBody(*document, *resource.Type) object {
+	return withBody(false, jsonContent(object{{"type", "object"}, {"maxProperties", 0}}, object{}))
+}
+
+func switchBody(*document, *resource.Type) object {
+	return withBody(true, jsonContent(recordSchema(object{{"revision", object{{"type", "integer"}, {"minimum", 1}}}}, "revision"), object{{"revision", 2}}))
+}
+
+func statusBody(*document, *resource.Type) object {
+	return withBody(true, jsonContent(recordSchema(object{{"status", statusSchema}}, "status"), object{{"status", "stable"}}))
+}
+
+func (d *document) envelope(t *resource.Type) object {
+	return jsonContent(componentRef("schemas", d.names[t.Name].envelope), sampleEnvelope(t, true))
+}
+
+func (d *document) partial(t *resource.Type) object {
+	return jsonContent(componentRef("schemas", d.names[t.Name].partial), sampleEnvelope(t, true))
+}
+
+func (d *document) page(t *resource.Type) object {
+	return jsonContent(componentRef("schemas", d.names[t.Name].page), samplePage(sampleEnvelope(t, false)))
+}
+
+func (d *document) metaOnly(t *resource.Type) object {
+	return jsonContent(object{{"type", "object"}, {"properties", object{{"meta", componentRef("schemas", metaName(t))}}}, {"required", []any{"meta"}}},
+		object{{"meta", sampleMeta(t, true)}})
+}
+
+func (d *document) revisions(t *resource.Type) object {
+	return jsonContent(componentRef("schemas", "RevisionPage"), samplePage(object{{"revision", sampleRevision(t)}}))
+}
+
+func (d *document) history(*resource.Type) object {
+	return jsonContent(componentRef("schemas", "EventPage"), samplePage(object{
+		{"seq", 1842}, {"action", "created"}, {"at", sampleInstant}, {"principal", "key:importer"},
+		{"request_id", "01JH2V4K7E"}, {"revision", sampleID + ":1"}, {"address", "192.0.2.7"}}))
+}
+
+func (d *document) model(*resource.Type) object {
+	return jsonContent(componentRef("schemas", "Model"), sampleModel(d.types))
+}
+
+func (d *document) modelPage(*resource.Type) object {
+	return jsonContent(componentRef("schemas", "ModelPage"), samplePage(sampleModel(d.types)))
+}
+
+func sampleModel(types []*resource.Type) object {
+	if len(types) == 0 {
+		return object{{"name", "things"}, {"schema", object{{"type", "object"}}}}
+	}
+	return object{{"name", types[0].Name}, {"schema", mustDecode(types[0].Schema)}}
+}
+
+func samplePage(item object) object {
+	return object{{"items", []any{item}}, {"next_page_token", ""}}
+}
+
+func sampleEnvelope(t *resource.Type, revision bool) object {
+	out := object{}
+	if data := sampleData(t); data != nil {
+		out = append(out, member{"data", data})
+	}
+	out = append(out, member{"meta", sampleMeta(t, false)})
+	if revision {
+		out = append(out, member{"revision", sampleRevision(t)})
+	}
+	return out
+}
+
+func sampleMeta(t *resource.Type, deleted bool) object {
+	out := object{
+		{"type", t.Name}, {"id", sampleID}, {"current_revision", sampleID + ":1"}, {"revision_count", 1},
+		{"status", string(t.DefaultStatus)}, {"schema_version", t.Version}, {"seq", 1842},
+		{"created_at", sampleInstant}, {"created_by", "key:importer"}, {"updated_at", sampleInstant}, {"updated_by", "key:importer"},
+		{"deleted", deleted},
+	}
+	if t.Job != nil {
+		out = append(out, member{"job", object{
+			{"state", "pending"}, {"queue", t.Job.Queue}, {"priority", 0}, {"attempts", 0}, {"max_attempts", t.Job.MaxAttempts},
+			{"run_at", sampleInstant}, {"started_at", nil}, {"finished_at", nil}, {"next_attempt_at", nil},
+			{"progress", nil}, {"error", nil}, {"result", nil}}})
+	}
+	return out
+}
+
+func sampleRevision(t *resource.Type) object {
+	return object{
+		{"id", sampleID + ":1"}, {"number", 1}, {"parent", nil}, {"status", string(t.DefaultStatus)}, {"schema_version", t.Version},
+		{"hash", sampleDigest}, {"size", 512}, {"created_at", sampleInstant}, {"created_by", "key:importer"},
+		{"updated_at", sampleInstant}, {"updated_by", "key:importer"}, {"message", nil},
+	}
+}

@@ -1,0 +1,160 @@
+package api
+
+import (
+	"strings"
+
+	"github.com/autocrud-go/autocrud/pkg/resource"
+)
+
+// Operation is one thing a client can ask for: a method on a path.
+type Operation struct {
+	Method string
+	Path   string // template: "/v1/movies/{id}:switch"
+	Type   string // name of the type, empty for those of the server
+	Name   string // "list", "create", ...; unique within Type
+}
+
+// Operations lists everything the OpenAPI document describes, in its order.
+func Operations(types []*resource.Type) []Operation {
+	var out []Operation
+	for _, op := range operationsOf(types) {
+		out = append(out, op.Operation)
+	}
+	return out
+}
+
+const serverTag = "server"
+
+// operation is a row of the table: an Operation and what the document says
+// about it.
+type operation struct {
+	Operation
+	typ         *resource.Type
+	summary     string
+	description string
+	parameters  []string // of components/parameters, besides those of the path
+	body        func(*document, *resource.Type) object
+	responses   []answer
+	problems    []string // statuses of components/responses
+	public      bool     // needs no credential
+}
+
+// answer is what a success looks like.
+type answer struct {
+	status      string
+	description string
+	headers     []string // of components/headers
+	content     func(*document, *resource.Type) object
+}
+
+// operationsOf makes the table for the types.
+func operationsOf(types []*resource.Type) []operation {
+	var all []operation
+	for _, t := range types {
+		name := strings.ToLower(orElse(t.Title, t.Name))
+		for _, op := range typeOperations(t) {
+			op.Path = strings.Replace(op.Path, "{type}", t.Name, 1)
+			op.Type, op.typ = t.Name, t
+			op.summary = strings.ReplaceAll(op.summary, "{name}", name)
+			all = append(all, op)
+		}
+	}
+	return append(all, serverOperations...)
+}
+
+var (
+	readProblems = []string{"400", "404", "405", "503"}
+	liveProblems = []string{"400", "404", "405", "410", "503"}
+	bodyProblems = []string{"400", "404", "405", "409", "410", "412", "413", "415", "422", "428", "503"}
+	moveProblems = []string{"400", "404", "405", "409", "410", "412", "413", "415", "422", "428", "503"}
+	writeHeaders = []string{"ETag", "Autocrud-Seq"}
+	listReading  = []string{"consistency", "min_seq"}
+)
+
+// typeOperations is what can be done with the resources of a type.
+func typeOperations(t *resource.Type) []operation {
+	create := []string{"new_id", "new_status", "message", "Idempotency-Key"}
+	if t.Job != nil {
+		create = append(create, "run_at", "priority", "max_attempts", "unique_key")
+	}
+	return []operation{
+		{Operation: Operation{Method: "GET", Path: "/v1/{type}", Name: "list"}, summary: "List and search {name}",
+			parameters: append([]string{"filter", "order_by", "q", "page_size", "page_token", "include_deleted", "only_deleted", "total", "list_returns", "fields"}, listReading...),
+			responses:  []answer{{"200", "One page", []string{"Autocrud-Index-Seq"}, (*document).page}},
+			problems:   readProblems},
+		{Operation: Operation{Method: "POST", Path: "/v1/{type}", Name: "create"}, summary: "Create a {name}",
+			parameters: create, body: (*document).dataBody,
+			responses: []answer{{"201", "Created", append(writeHeaders, "Location"), (*document).envelope}},
+			problems:  []string{"400", "404", "405", "409", "413", "415", "422", "503"}},
+		{Operation: Operation{Method: "GET", Path: "/v1/{type}/{id}", Name: "read"}, summary: "Read one {name}",
+			description: "The newest state, an older revision by its number, or what was there at an instant.",
+			parameters:  append([]string{"revision", "as_of", "read_status", "fields", "returns", "include_deleted", "If-None-Match"}, listReading...),
+			responses: []answer{{"200", "The resource", []string{"ETag"}, (*document).partial},
+				{"304", "It is still what If-None-Match names", []string{"ETag"}, nil}},
+			problems: liveProblems},
+		{Operation: Operation{Method: "PUT", Path: "/v1/{type}/{id}", Name: "replace"}, summary: "Replace a {name}",
+			description: "Makes a new revision, or changes a draft in place with mode=modify. With If-None-Match: * it creates.",
+			parameters:  []string{"new_status", "mode", "message", "If-Match", "If-None-Match", "Idempotency-Key"}, body: (*document).dataBody,
+			responses: []answer{{"200", "Replaced, or equal and unchanged", writeHeaders, (*document).envelope},
+				{"201", "Created", append(writeHeaders, "Location"), (*document).envelope}},
+			problems: bodyProblems},
+		{Operation: Operation{Method: "PATCH", Path: "/v1/{type}/{id}", Name: "patch"}, summary: "Change parts of a {name}",
+			parameters: []string{"new_status", "mode", "message", "If-Match", "Idempotency-Key"}, body: (*document).patchBody,
+			responses: []answer{{"200", "Changed, or equal and unchanged", writeHeaders, (*document).envelope}},
+			problems:  bodyProblems},
+		{Operation: Operation{Method: "DELETE", Path: "/v1/{type}/{id}", Name: "delete"}, summary: "Delete a {name}",
+			description: "It can be restored. History and revisions stay readable.",
+			parameters:  []string{"If-Match", "Idempotency-Key"},
+			responses:   []answer{{"200", "Deleted", writeHeaders, (*document).metaOnly}},
+			problems:    []string{"400", "404", "405", "409", "410", "412", "422", "428", "503"}},
+		{Operation: Operation{Method: "POST", Path: "/v1/{type}/{id}:restore", Name: "restore"}, summary: "Restore a deleted {name}",
+			parameters: []string{"If-Match", "Idempotency-Key"}, body: emptyBody,
+			responses: []answer{{"200", "Restored", writeHeaders, (*document).envelope}},
+			problems:  moveProblems},
+		{Operation: Operation{Method: "POST", Path: "/v1/{type}/{id}:switch", Name: "switch"}, summary: "Make a revision of a {name} the current one",
+			parameters: []string{"If-Match", "Idempotency-Key"}, body: switchBody,
+			responses: []answer{{"200", "Switched", writeHeaders, (*document).envelope}},
+			problems:  moveProblems},
+		{Operation: Operation{Method: "POST", Path: "/v1/{type}/{id}:status", Name: "status"}, summary: "Publish a draft of a {name}, or begin a new one",
+			parameters: []string{"If-Match", "Idempotency-Key"}, body: statusBody,
+			responses: []answer{{"200", "Its status is now the one asked for", writeHeaders, (*document).envelope}},
+			problems:  moveProblems},
+		{Operation: Operation{Method: "GET", Path: "/v1/{type}/{id}/revisions", Name: "revisions"}, summary: "List the revisions of a {name}, newest first",
+			parameters: []string{"page_size", "page_token", "chain_only"},
+			responses:  []answer{{"200", "One page", nil, (*document).revisions}},
+			problems:   readProblems},
+		{Operation: Operation{Method: "GET", Path: "/v1/{type}/{id}/revisions/{n}", Name: "revision"}, summary: "Read one revision of a {name}",
+			parameters: []string{"raw"},
+			responses:  []answer{{"200", "The revision", []string{"ETag"}, (*document).partial}},
+			problems:   readProblems},
+		{Operation: Operation{Method: "GET", Path: "/v1/{type}/{id}/history", Name: "history"}, summary: "List what happened to a {name}, oldest first",
+			parameters: []string{"page_size", "page_token"},
+			responses:  []answer{{"200", "One page", nil, (*document).history}},
+			problems:   readProblems},
+	}
+}
+
+var serverOperations = []operation{
+	{Operation: Operation{Method: "GET", Path: "/v1/types", Name: "types"}, summary: "List the types",
+		responses: []answer{{"200", "All types", nil, (*document).modelPage}}, problems: []string{"400", "405"}},
+	{Operation: Operation{Method: "GET", Path: "/v1/types/{type}", Name: "type"}, summary: "Read the model of one type",
+		responses: []answer{{"200", "The model", nil, (*document).model}}, problems: []string{"400", "404", "405"}},
+	{Operation: Operation{Method: "GET", Path: "/livez", Name: "livez"}, summary: "Is the process alive?", public: true,
+		responses: []answer{{"200", "It is", nil, anyText("text/plain")}}, problems: []string{"405"}},
+	{Operation: Operation{Method: "GET", Path: "/readyz", Name: "readyz"}, summary: "Can it take requests?", public: true,
+		responses: []answer{{"200", "It can", nil, anyText("text/plain")}}, problems: []string{"405", "503"}},
+	{Operation: Operation{Method: "GET", Path: "/metrics", Name: "metrics"}, summary: "Metrics for Prometheus",
+		responses: []answer{{"200", "Text exposition format", nil, anyText("text/plain")}}, problems: []string{"405"}},
+	{Operation: Operation{Method: "GET", Path: "/openapi.json", Name: "openapi"}, summary: "This document", public: true,
+		responses: []answer{{"200", "OpenAPI 3.1", nil, func(*document, *resource.Type) object {
+			return jsonContent(object{{"type", "object"}}, nil)
+		}}}, problems: []string{"405"}},
+	{Operation: Operation{Method: "GET", Path: "/docs", Name: "docs"}, summary: "This document, to read and try out", public: true,
+		responses: []answer{{"200", "A page", nil, anyText("text/html")}}, problems: []string{"405"}},
+}
+
+func anyText(mediaType string) func(*document, *resource.Type) object {
+	return func(*document, *resource.Type) object {
+		return mediaContent(mediaType, object{{"type", "string"}}, nil)
+	}
+}

@@ -1,0 +1,218 @@
+package api
+
+import (
+	"github.com/autocrud-go/autocrud/pkg/resource"
+)
+
+// Short forms for the schemas of answers.
+var (
+	stringSchema    = object{{"type", "string"}}
+	instantSchema   = object{{"type", "string"}, {"format", "date-time"}}
+	nullableString  = object{{"type", []any{"string", "null"}}}
+	nullableInstant = object{{"type", []any{"string", "null"}}, {"format", "date-time"}}
+	countSchema     = object{{"type", "integer"}, {"minimum", 0}}
+	statusSchema    = object{{"type", "string"}, {"enum", []any{"draft", "stable"}}}
+)
+
+// recordSchema is the schema of an object of which required members are always there.
+func recordSchema(properties object, required ...string) object {
+	out := object{{"type", "object"}, {"properties", properties}}
+	if len(required) > 0 {
+		list := []any{}
+		for _, name := range required {
+			list = append(list, name)
+		}
+		out = append(out, member{"required", list})
+	}
+	return out
+}
+
+// memberNames lists the names of an object's members.
+func memberNames(properties object) []string {
+	var names []string
+	for _, m := range properties {
+		names = append(names, m.key)
+	}
+	return names
+}
+
+// pageOf is the schema of a list answer.
+func pageOf(item object) object {
+	return recordSchema(object{
+		{"items", object{{"type", "array"}, {"items", item}}},
+		{"next_page_token", object{{"type", "string"}, {"description", "Empty on the last page"}}},
+		{"total", object{{"type", "integer"}, {"minimum", 0}, {"description", "Only when total=true was asked"}}},
+	}, "items", "next_page_token")
+}
+
+// sharedSchemas are the schemas that all types have in common.
+func sharedSchemas() object {
+	meta := object{
+		{"type", stringSchema}, {"id", stringSchema},
+		{"current_revision", object{{"type", "string"}, {"description", "<id>:<number>"}}},
+		{"revision_count", countSchema}, {"status", statusSchema}, {"schema_version", stringSchema},
+		{"seq", object{{"type", "integer"}, {"minimum", 0}, {"description", "Place of the last change in the log"}}},
+		{"created_at", instantSchema}, {"created_by", stringSchema}, {"updated_at", instantSchema}, {"updated_by", stringSchema},
+		{"deleted", object{{"type", "boolean"}}},
+	}
+	job := object{
+		{"state", object{{"type", "string"}, {"enum", []any{"pending", "scheduled", "running", "succeeded", "failed", "cancelled"}}}},
+		{"queue", stringSchema}, {"priority", object{{"type", "integer"}, {"minimum", 0}, {"maximum", 9}}},
+		{"attempts", countSchema}, {"max_attempts", countSchema}, {"run_at", instantSchema},
+		{"started_at", nullableInstant}, {"finished_at", nullableInstant}, {"next_attempt_at", nullableInstant},
+		{"worker", object{{"type", []any{"string", "null"}}}},
+		{"progress", object{{"type", []any{"object", "null"}}, {"properties", object{
+			{"done", object{{"type", "integer"}}}, {"total", object{{"type", "integer"}}}, {"message", stringSchema}}}}},
+		{"error", nullableString}, {"result", object{{"description", "What the handler answered, any JSON"}}},
+	}
+	revision := object{
+		{"id", object{{"type", "string"}, {"description", "<resource id>:<number>"}}},
+		{"number", object{{"type", "integer"}, {"minimum", 1}}}, {"parent", nullableString}, {"status", statusSchema},
+		{"schema_version", stringSchema}, {"hash", object{{"type", "string"}, {"pattern", "^sha256:[0-9a-f]{64}$"}}},
+		{"size", countSchema}, {"created_at", instantSchema}, {"created_by", stringSchema}, {"updated_at", instantSchema},
+		{"updated_by", stringSchema}, {"message", nullableString},
+	}
+	metaOnly := object{{"meta", componentRef("schemas", "Meta")}}
+	codes := []any{}
+	for _, c := range problemCodes {
+		codes = append(codes, string(c))
+	}
+	problem := object{
+		{"type", object{{"type", "string"}, {"format", "uri-reference"}}}, {"title", stringSchema},
+		{"status", object{{"type", "integer"}}}, {"detail", stringSchema},
+		{"code", object{{"type", "string"}, {"enum", codes}}},
+		{"errors", object{{"type", "array"}, {"items", recordSchema(object{
+			{"pointer", object{{"type", "string"}, {"description", "RFC 6901"}}}, {"detail", stringSchema}}, "pointer", "detail")}}},
+		{"field", object{{"type", "string"}, {"description", "unique_conflict: the field"}}},
+		{"conflicting_id", object{{"type", "string"}, {"description", "unique_conflict: who holds the value"}}},
+		{"request_id", object{{"type", "string"}, {"description", "Leads to the request in the server's log"}}},
+	}
+	event := object{
+		{"seq", countSchema}, {"action", stringSchema}, {"at", instantSchema}, {"principal", stringSchema},
+		{"request_id", nullableString}, {"revision", object{{"description", "The revision the event left current"}}}, {"address", nullableString},
+	}
+	operation := object{
+		{"op", object{{"type", "string"}, {"enum", []any{"add", "remove", "replace", "move", "copy", "test"}}}},
+		{"path", object{{"type", "string"}, {"description", "RFC 6901"}}}, {"from", stringSchema}, {"value", object{}},
+	}
+	model := object{
+		{"name", stringSchema}, {"title", stringSchema}, {"description", stringSchema},
+		{"schema", object{{"type", "object"}, {"description", "JSON Schema 2020-12"}}},
+		{"index", object{{"type", "array"}, {"items", stringSchema}}},
+	}
+	return object{
+		{"Meta", recordSchema(meta, memberNames(meta)...)},
+		{"JobMeta", object{{"allOf", []any{componentRef("schemas", "Meta"), recordSchema(object{{"job", componentRef("schemas", "JobState")}}, "job")}}}},
+		{"JobState", recordSchema(job, "state", "queue", "attempts", "max_attempts", "run_at")},
+		{"Revision", recordSchema(revision, memberNames(revision)...)},
+		{"MetaEnvelope", recordSchema(metaOnly, "meta")},
+		{"RevisionPage", pageOf(recordSchema(object{{"revision", componentRef("schemas", "Revision")}}, "revision"))},
+		{"Event", recordSchema(event, "seq", "action", "at", "principal")},
+		{"EventPage", pageOf(componentRef("schemas", "Event"))},
+		{"JSONPatch", object{{"type", "array"}, {"items", recordSchema(operation, "op", "path")}, {"description", "RFC 6902"}}},
+		{"Model", recordSchema(model, "name", "schema")},
+		{"ModelPage", pageOf(componentRef("schemas", "Model"))},
+		{"Problem", recordSchema(problem, "type", "title", "status", "code")},
+	}
+}
+
+// schemas are the shared ones and those of each type.
+func (d *document) schemas() object {
+	out := object{}
+	for _, t := range d.types {
+		n := d.names[t.Name]
+		meta := componentRef("schemas", metaName(t))
+		envelope := func(data string) object {
+			return recordSchema(object{{"data", componentRef("schemas", data)}, {"meta", meta}, {"revision", componentRef("schemas", "Revision")}})
+		}
+		write := mustDecode(t.Schema)
+		if m, ok := write.(map[string]any); ok && t.Title != "" && m["title"] == nil {
+			m["title"] = t.Title
+		}
+		out = append(out,
+			member{n.write, moveRefs(write, n.write)},
+			member{n.read, moveRefs(loosen(mustDecode(t.Schema)), n.read)},
+			member{n.envelope, envelope(n.write)},
+			member{n.partial, envelope(n.read)},
+			member{n.page, pageOf(componentRef("schemas", n.partial))})
+	}
+	return append(out, sharedSchemas()...)
+}
+
+func metaName(t *resource.Type) string {
+	if t.Job != nil {
+		return "JobMeta"
+	}
+	return "Meta"
+}
+
+// mustDecode reads what a Type holds, which is JSON.
+func mustDecode(b []byte) any {
+	v, err := resource.DecodeJSON(b)
+	if err != nil {
+		panic("api: the schema of a type is no JSON: " + err.Error())
+	}
+	return v
+}
+
+// valueKeywords are the keywords that hold data, in which nothing is a schema.
+var valueKeywords = map[string]bool{"const": true, "enum": true, "default": true, "examples": true}
+
+// mapKeywords are the keywords that hold schemas by names of the author's.
+var mapKeywords = map[string]bool{"properties": true, "patternProperties": true, "dependentSchemas": true, "$defs": true}
+
+// eachSchema calls fn for v and every schema inside it, outermost first.
+func eachSchema(v any, fn func(map[string]any)) {
+	switch v := v.(type) {
+	case map[string]any:
+		fn(v)
+		for k, x := range v {
+			switch m, ok := x.(map[string]any); {
+			case valueKeywords[k]:
+			case mapKeywords[k] && ok:
+				for _, y := range m {
+					eachSchema(y, fn)
+				}
+			default:
+				eachSchema(x, fn)
+			}
+		}
+	case []any:
+		for _, x := range v {
+			eachSchema(x, fn)
+		}
+	}
+}
+
+// moveRefs makes the references inside a schema lead to where the schema is in
+// the document.
+func moveRefs(v any, name string) any {
+	eachSchema(v, func(m map[string]any) {
+		if r, ok := m["$ref"].(string); ok && len(r) > 0 {
+			m["$ref"] = "#/components/schemas/" + name + r[1:]
+		}
+	})
+	return v
+}
+
+// loosen takes away what parts of a document need not fulfil: the fields
+// parameter and older schema versions leave members out.
+func loosen(v any) any {
+	eachSchema(v, func(m map[string]any) {
+		for _, k := range []string{"required", "dependentRequired", "dependentSchemas", "minProperties", "not", "if", "then", "else"} {
+			delete(m, k)
+		}
+		for _, k := range []string{"additionalProperties", "unevaluatedProperties"} {
+			if m[k] == false {
+				delete(m, k)
+			}
+		}
+		if one, ok := m["oneOf"]; ok { // without required, several may fit
+			delete(m, "oneOf")
+			if m["anyOf"] == nil {
+				m["anyOf"] = one
+			}
+		}
+	})
+	return v
+}
