@@ -94,10 +94,7 @@ func hint(name string, known []string) string {
 // nearest is the known name that differs from name in at most two letters, or
 // only in case.
 func nearest(name string, known []string) string {
-	best, distance := "", 3
-	if len(name) < 4 {
-		distance = 2
-	}
+	best, distance := "", 1+min(len(name)/2, 2)
 	for _, k := range known {
 		if strings.EqualFold(k, name) {
 			return k

@@ -16,7 +16,13 @@ func ParseTime(s string) (time.Time, error) {
 	if len(s) < 20 || len(s) > 64 || s[13] != ':' || strings.IndexByte(s, ',') >= 0 {
 		return time.Time{}, errTimestamp
 	}
-	u := strings.ToUpper(s)
+	u := strings.Map(func(r rune) rune { // the letters may be small (RFC 3339, 5.6)
+		switch r {
+		case 't', 'z':
+			return r - 'a' + 'A'
+		}
+		return r
+	}, s)
 	leap := u[17:19] == "60"
 	if leap {
 		u = u[:17] + "59" + u[19:]

@@ -2,6 +2,7 @@ package resource
 
 import (
 	"encoding/json"
+	"maps"
 	"regexp"
 	"slices"
 	"time"
@@ -165,6 +166,7 @@ var reservedNames = []string{"types", "blobs", "audit", "queues"}
 // JSON Schema as its author wrote it. Its error is a ModelErrors.
 func NewType(model Type) (*Type, error) {
 	t := &model
+	t.Refs = maps.Clone(t.Refs) // defaults are filled in
 	p := &problems{source: source{file: "type " + t.Name}}
 	var schema any
 	if len(t.Schema) > 0 {

@@ -222,6 +222,7 @@ func TestMistakesInSchemasAndFields(t *testing.T) {
 		"schema: {type: object}\njob: {maxAttempts: 0}":                                                                    "1 to 1000",
 		"schema: {type: object}\njob: {concurrencyKey: nope}":                                                              "there is no field",
 		"schema: {type: object}\nname: again":                                                                              "duplicate key",
+		"schema: {type: object}\n---\nname: second":                                                                        "second document",
 		"schema: &a {type: object, properties: {x: *a}}":                                                                   "",
 	} {
 		_, problems := resource.ParseType("m.yaml", []byte("name: things\n"+model+"\n"))
@@ -269,4 +270,86 @@ func schemaTypeNamed(t *testing.T, name string) *resource.Type {
 		t.Fatal(err)
 	}
 	return typ
+}
+
+type base struct {
+	Code string `json:"code" jsonschema:"pattern=^[a-z]{1,3}$,description=short, and sweet"`
+}
+
+type node struct {
+	base
+	Children []node            `json:"children,omitempty"`
+	Left     *leaf             `json:"left"`
+	Bytes    []byte            `json:"bytes,omitempty"`
+	Labels   map[string]string `json:"labels"`
+	Small    uint8             `json:"small"`
+	Any      any               `json:"any,omitempty"`
+	Raw      json.RawMessage   `json:"raw,omitempty"`
+	Kind     string            `json:"kind" jsonschema:"enum=a|b,default=a"`
+	Level    *int              `json:"level" jsonschema:"enum=1|2"`
+	skipped  int
+	Out      string `json:"-"`
+}
+
+type leaf struct {
+	Next *leaf `json:"next"`
+	V    int   `json:"v"`
+}
+
+func TestStructsOfAllSorts(t *testing.T) {
+	typ, err := resource.TypeOf[node]("nodes", resource.WithIndex("left.v", "code", "children.code"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	full := node{base: base{"ab"}, Kind: "a", skipped: 1, Left: &leaf{V: 1, Next: &leaf{}}, Children: []node{{base: base{"x"}, Kind: "b"}}}
+	for _, v := range []node{{base: base{"ab"}, Kind: "a"}, full} {
+		b, err := json.Marshal(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := typ.Validate(decode(t, string(b))); err != nil {
+			t.Errorf("%s: %v", b, err)
+		}
+	}
+	for doc, want := range map[string]string{
+		`{"code":"abcd","labels":{},"small":1,"kind":"a"}`:                                                               "/code: does not match",
+		`{"code":"a","labels":{"x":1},"small":256,"kind":"c","level":3}`:                                                 "/kind: must be one of",
+		`{"code":"a","labels":{},"small":1,"kind":"a","left":{"v":1,"next":{"v":1,"w":1}}}`:                              "/left/next/w: is not a known property",
+		`{"code":"a","labels":{},"small":1,"kind":"a","children":[{"code":"a","labels":{},"small":1,"kind":"a","w":1}]}`: "/children/0/w: is not a known",
+	} {
+		if got := refusals(t, typ.Validate(decode(t, doc))); len(got) == 0 || !strings.HasPrefix(got[0], want) {
+			t.Errorf("%s\n got %q, want %q", doc, got, want)
+		}
+	}
+	var schema struct {
+		Properties map[string]struct{ Description string }
+	}
+	if err := json.Unmarshal(typ.Schema, &schema); err != nil || schema.Properties["code"].Description != "short, and sweet" {
+		t.Errorf("%+v %v", schema, err)
+	}
+}
+
+func TestMistakesInTags(t *testing.T) {
+	_, err := resource.TypeOf[struct {
+		A string     `json:"a" autocrud:"indexed"`
+		B string     `json:"b" jsonschema:"minlength=3"`
+		C int        `json:"c" jsonschema:"minimum=x"`
+		D chan int   `json:"d"`
+		E string     `json:"e" autocrud:"onDelete=cascade"`
+		F complex128 `json:"f"`
+	}]("things")
+	for _, want := range []string{`"a"`, `"b"`, `"c"`, `"d"`, `"e"`, `"f"`} {
+		if err == nil || !strings.Contains(err.Error(), "type things: field "+want) {
+			t.Errorf("nothing about %s in\n%v", want, err)
+		}
+	}
+	if _, err := resource.TypeOf[int]("ints"); err == nil {
+		t.Error("an int is no struct")
+	}
+	if _, err := resource.TypeOf[struct{}]("webhooks"); err == nil {
+		t.Error("the name of a built-in type was taken")
+	}
+	if _, err := resource.TypeOf[struct{}]("webhooks", resource.WithBuiltin()); err != nil {
+		t.Error(err)
+	}
 }

@@ -102,31 +102,33 @@ func TestFormatsAreAsserted(t *testing.T) {
 	typ := schemaType(t, `{"properties":{"at":{"type":"string","format":"date-time"},"d":{"type":"string","format":"date"},
 		"u":{"type":"string","format":"uuid"},"m":{"type":"string","format":"email"},"l":{"type":"string","format":"uri"},"i":{"type":"string","format":"ipv4"}}}`)
 	for doc, ok := range map[string]bool{
-		`{"at":"2006-01-02T15:04:05Z"}`:                true,
-		`{"at":"2006-01-02t15:04:05.123456789z"}`:      true,
-		`{"at":"2006-01-02T15:04:05+05:30"}`:           true,
-		`{"at":"2016-12-31T23:59:60Z"}`:                true,
-		`{"at":"2016-12-31T22:59:60Z"}`:                false,
-		`{"at":"2006-01-02T1:04:05Z"}`:                 false,
-		`{"at":"2006-01-02T15:04:05"}`:                 false,
-		`{"at":"2006-01-02 15:04:05Z"}`:                false,
-		`{"at":"2006-01-02T15:04:05,5Z"}`:              false,
-		`{"at":"2006-02-30T15:04:05Z"}`:                false,
-		`{"at":"2006-01-02T24:00:00Z"}`:                false,
-		`{"at":"2006-01-02T15:04:05+24:00"}`:           false,
-		`{"at":"0000-01-01T00:00:00Z"}`:                false,
-		`{"at":"9999-12-31T23:59:59-01:00"}`:           false,
-		`{"at":""}`:                                    false,
-		`{"d":"2006-01-02"}`:                           true,
-		`{"d":"2006-1-2"}`:                             false,
+		`{"at":"2006-01-02T15:04:05Z"}`:           true,
+		`{"at":"2006-01-02t15:04:05.123456789z"}`: true,
+		`{"at":"2006-01-02T15:04:05+05:30"}`:      true,
+		`{"at":"2016-12-31T23:59:60Z"}`:           true,
+		`{"at":"2016-12-31T22:59:60Z"}`:           false,
+		`{"at":"2006-01-02T1:04:05Z"}`:            false,
+		`{"at":"2006-01-02T15:04:05"}`:            false,
+		`{"at":"2006-01-02 15:04:05Z"}`:           false,
+		`{"at":"2006-01-02T15:04:05,5Z"}`:         false,
+		`{"at":"2006-02-30T15:04:05Z"}`:           false,
+		`{"at":"2006-01-02T24:00:00Z"}`:           false,
+		`{"at":"2006-01-02T15:04:05+24:00"}`:      false,
+		`{"at":"0000-01-01T00:00:00Z"}`:           false,
+		`{"at":"9999-12-31T23:59:59-01:00"}`:      false,
+		`{"at":"2006-01-02T15:04:ſſZ"}`:           false,
+		`{"at":"ſſſſſſſſſſſſſ:ſſ"}`:               false,
+		`{"at":""}`:          false,
+		`{"d":"2006-01-02"}`: true,
+		`{"d":"2006-1-2"}`:   false,
 		`{"u":"f81d4fae-7dec-11d0-a765-00a0c91e6bf6"}`: true,
-		`{"u":"f81d4fae"}`:                             false,
-		`{"m":"a@example.com"}`:                        true,
-		`{"m":"a.example.com"}`:                        false,
-		`{"l":"https://example.com/a?b"}`:              true,
-		`{"l":"example"}`:                              false,
-		`{"i":"127.0.0.1"}`:                            true,
-		`{"i":"127.0.0.256"}`:                          false,
+		`{"u":"f81d4fae"}`:                false,
+		`{"m":"a@example.com"}`:           true,
+		`{"m":"a.example.com"}`:           false,
+		`{"l":"https://example.com/a?b"}`: true,
+		`{"l":"example"}`:                 false,
+		`{"i":"127.0.0.1"}`:               true,
+		`{"i":"127.0.0.256"}`:             false,
 	} {
 		if err := typ.Validate(decode(t, doc)); (err == nil) != ok {
 			t.Errorf("%s: %v", doc, err)
@@ -142,6 +144,14 @@ func TestParseTimeCutsToMicrosecondsInUTC(t *testing.T) {
 		if got, err := resource.ParseTime(text); err != nil || !got.Equal(want) || got.Location() != time.UTC {
 			t.Errorf("%s: %v %v, want %v", text, got, err, want)
 		}
+	}
+}
+
+func TestARefusedBranchDoesNotMakeItsPropertiesUnknown(t *testing.T) {
+	typ := schemaType(t, `{"allOf":[{"properties":{"a":{"type":"integer"},"b":{}}}],"properties":{"c":{}}}`)
+	want := []string{"/a: must be an integer, not a string", "/z: is not a known property"}
+	if got := refusals(t, typ.Validate(decode(t, `{"a":"x","b":1,"c":1,"z":1}`))); !reflect.DeepEqual(got, want) {
+		t.Errorf("got %q", got)
 	}
 }
 

@@ -1,8 +1,10 @@
 package resource
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"regexp"
 	"strconv"
@@ -37,8 +39,11 @@ func readYAML(b []byte, isJSON bool) (document, error) {
 			return d, &lineError{jsonLine(err), err.Error()}
 		}
 	}
-	var root yaml.Node
-	if err := yaml.Unmarshal(b, &root); err != nil {
+	var root, second yaml.Node
+	decoder := yaml.NewDecoder(bytes.NewReader(b))
+	if err := decoder.Decode(&root); errors.Is(err, io.EOF) {
+		return d, &lineError{1, "the file is empty"}
+	} else if err != nil {
 		if isJSON {
 			return d, nil // no lines then
 		}
@@ -51,6 +56,9 @@ func readYAML(b []byte, isJSON bool) (document, error) {
 	}
 	if root.Kind != yaml.DocumentNode || len(root.Content) == 0 {
 		return d, &lineError{1, "the file is empty"}
+	}
+	if err := decoder.Decode(&second); !errors.Is(err, io.EOF) {
+		return d, &lineError{max(second.Line, 1), "a file holds one type, and this is a second document"}
 	}
 	r := yamlReader{lines: d.lines}
 	tree, err := r.value(root.Content[0], "", 0)
