@@ -16,7 +16,7 @@ type OpenAPIOptions struct {
 	Title       string // default "AutoCRUD"
 	Version     string // of the API, default "1"
 	Description string
-	ServerURL   string // base URL; empty: where the document came from
+	ServerURL   string // base URL besides that of the document itself
 	Auth        bool   // requests need a bearer token
 }
 
@@ -45,11 +45,15 @@ func OpenAPI(types []*resource.Type, o OpenAPIOptions) []byte {
 		tags = append(tags, tag)
 	}
 	tags = append(tags, object{{"name", serverTag}, {"description", "The models and the state of the server"}})
+	servers := []any{object{{"url", "/"}, {"description", "Where this document came from"}}}
+	if o.ServerURL != "" {
+		servers = append(servers, object{{"url", o.ServerURL}})
+	}
 	doc := object{
 		{"openapi", "3.1.0"},
 		{"info", info},
 		{"jsonSchemaDialect", "https://json-schema.org/draft/2020-12/schema"},
-		{"servers", []any{object{{"url", orElse(o.ServerURL, "/")}}}},
+		{"servers", servers},
 		{"tags", tags},
 		{"paths", paths},
 		{"components", d.components()},

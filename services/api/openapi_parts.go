@@ -62,7 +62,7 @@ func componentParameters() object {
 	add("filter", "query", "filter", `Condition in the language of AIP-160 over indexed fields and meta fields, for example meta.status = "stable" AND NOT meta.deleted`, text, `meta.status = "stable"`)
 	add("order_by", "query", "order_by", "Fields to sort by, most significant first, each with desc for descending order; the id breaks ties", text, "meta.created_at desc")
 	add("q", "query", "q", `Full text: all words must be found; "a phrase", word*`, text, nil)
-	add("page_size", "query", "page_size", "Items of a page; more than 1000 means 1000", object{{"type", "integer"}, {"minimum", 0}, {"default", 20}}, 20)
+	add("page_size", "query", "page_size", "Items of a page; more than 1000 means 1000", object{{"type", "integer"}, {"minimum", 1}, {"default", 20}}, 20)
 	add("page_token", "query", "page_token", "next_page_token of the page before", text, nil)
 	add("include_deleted", "query", "include_deleted", "See deleted resources too", flag, nil)
 	add("only_deleted", "query", "only_deleted", "See deleted resources only", flag, nil)
