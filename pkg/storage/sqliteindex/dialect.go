@@ -15,7 +15,17 @@ import (
 
 // dialect is SQLite. Text compares by bytes of UTF-8, which is the order of
 // code points; folding and patterns are our own functions.
-type dialect struct{}
+type dialect struct {
+	table string // quoted, whose rows are filtered
+	// fromElements are the elements few rows have; nil: start from any.
+	fromElements map[element]bool
+}
+
+// element is a value in a list's table.
+type element struct {
+	members string
+	value   query.Value
+}
 
 func (dialect) Placeholder(n int) string { return "?" + strconv.Itoa(n) }
 
@@ -46,12 +56,21 @@ func (dialect) Matches(text, pattern string) string {
 	return "autocrud_matches(" + text + ", " + pattern + ")"
 }
 
-func (dialect) Member(c sqlrender.Column, value string) string {
-	return "rid IN (SELECT rid FROM " + c.Members + " WHERE v = " + value + ")"
+// Member starts from the elements where that is worth it, and looks each row
+// of another walk up in them where it is not.
+func (d dialect) Member(c sqlrender.Column, v query.Value, placeholder string) string {
+	if d.fromElements == nil || d.fromElements[element{c.Members, v}] {
+		return "rid IN (SELECT rid FROM " + c.Members + " WHERE v = " + placeholder + ")"
+	}
+	return d.lookUp(c, placeholder) + " = 1"
 }
 
-func (dialect) NotMember(c sqlrender.Column, value string) string {
-	return "rid NOT IN (SELECT rid FROM " + c.Members + " WHERE v = " + value + ")"
+func (d dialect) NotMember(c sqlrender.Column, placeholder string) string {
+	return d.lookUp(c, placeholder) + " IS NULL"
+}
+
+func (d dialect) lookUp(c sqlrender.Column, placeholder string) string {
+	return "(SELECT 1 FROM " + c.Members + " AS m WHERE m.v = " + placeholder + " AND m.rid = " + d.table + ".rid)"
 }
 
 // ListLength is the column itself: the row holds how many elements there are.

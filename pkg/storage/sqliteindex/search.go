@@ -3,6 +3,7 @@ package sqliteindex
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -40,11 +41,15 @@ func (x *Index) Search(ctx context.Context, q storage.Search) (_ storage.Page, e
 	if err != nil {
 		return storage.Page{}, err
 	}
-	s, err := t.search(q)
+	defer x.reading()()
+	h, err := x.hints(ctx, t, q)
 	if err != nil {
 		return storage.Page{}, err
 	}
-	defer x.reading()()
+	s, err := t.search(q, h)
+	if err != nil {
+		return storage.Page{}, err
+	}
 	page := storage.Page{Total: -1, Applied: x.applied.Load()}
 	text, args, err := s.page()
 	if err != nil {
@@ -60,8 +65,9 @@ func (x *Index) Search(ctx context.Context, q storage.Search) (_ storage.Page, e
 }
 
 // search resolves the order and the conditions of q.
-func (t *table) search(q storage.Search) (*search, error) {
+func (t *table) search(q storage.Search, h hints) (*search, error) {
 	s := &search{Search: q, view: t.view}
+	h.apply(s)
 	phrases, err := query.ParseText(q.Text)
 	if err != nil {
 		return nil, err
@@ -76,7 +82,7 @@ func (t *table) search(q storage.Search) (*search, error) {
 			s.rank(t)
 		}
 	}
-	s.r = sqlrender.New(dialect{}, s.view)
+	s.r = sqlrender.New(dialect{t.view.Name, h.elements}, s.view)
 	switch {
 	case len(phrases) > 0:
 		s.match(t, phrases)
@@ -99,11 +105,8 @@ func (t *table) search(q storage.Search) (*search, error) {
 
 // rank makes the score a column of what is searched.
 func (s *search) rank(t *table) {
-	columns := map[string]sqlrender.Column{"relevance": {SQL: "score"}}
-	for k, v := range s.view.Columns {
-		columns[k] = v
-	}
-	s.view.Columns = columns
+	s.view.Columns = maps.Clone(s.view.Columns)
+	s.view.Columns["relevance"] = sqlrender.Column{SQL: "score"}
 	s.view.From = fmt.Sprintf("(SELECT rowid AS fid, bm25(%s) AS score FROM %s WHERE %s MATCH ?1) JOIN %s ON rid = fid",
 		t.fullText, t.fullText, t.fullText, t.view.Name)
 }
@@ -196,7 +199,7 @@ func cursorValues(order query.Order, from []any) []query.Value {
 // count is a second statement; what is written between the two may show.
 func (x *Index) count(ctx context.Context, t *table, q storage.Search) (n int64, err error) {
 	q.After, q.Order = nil, newest
-	s, err := t.search(q)
+	s, err := t.search(q, hints{})
 	if err != nil {
 		return 0, err
 	}

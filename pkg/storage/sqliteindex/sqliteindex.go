@@ -65,7 +65,7 @@ func Open(ctx context.Context, path string, o Options) (_ *Index, err error) {
 			err = fmt.Errorf("sqliteindex: open %s: %w", path, err)
 		}
 	}()
-	if x.writer, err = sql.Open("sqlite", dsn+"&_pragma=secure_delete(1)"); err != nil {
+	if x.writer, err = sql.Open("sqlite", dsn+"&_pragma=secure_delete(1)&_pragma=cache_size(-64000)"); err != nil {
 		return nil, err
 	}
 	x.writer.SetMaxOpenConns(1)
@@ -75,7 +75,7 @@ func Open(ctx context.Context, path string, o Options) (_ *Index, err error) {
 	if err = x.createFixed(ctx); err != nil {
 		return nil, err
 	}
-	if x.reader, err = sql.Open("sqlite", dsn+"&_pragma=query_only(1)"); err != nil {
+	if x.reader, err = sql.Open("sqlite", dsn+"&_pragma=query_only(1)&_pragma=cache_size(-16000)"); err != nil {
 		return nil, err
 	}
 	x.reader.SetMaxOpenConns(o.Readers)
@@ -86,7 +86,7 @@ func Open(ctx context.Context, path string, o Options) (_ *Index, err error) {
 
 // source is the data source name of path.
 func (x *Index) source(path string) (string, error) {
-	const pragmas = "_pragma=busy_timeout(10000)&_pragma=temp_store(2)&_pragma=cache_size(-16000)"
+	const pragmas = "_pragma=busy_timeout(10000)&_pragma=temp_store(2)"
 	if path == ":memory:" {
 		x.gate = &sync.RWMutex{}
 		// A name with a slash is shared by the connections of this process.
@@ -97,7 +97,7 @@ func (x *Index) source(path string) (string, error) {
 		return "", fmt.Errorf("sqliteindex: %w", err)
 	}
 	u := url.URL{Scheme: "file", Path: filepath.ToSlash(abs)}
-	return u.String() + "?" + pragmas + "&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)&_pragma=wal_autocheckpoint(4000)", nil
+	return u.String() + "?" + pragmas + "&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)&_pragma=wal_autocheckpoint(16000)", nil
 }
 
 const fixedTables = `

@@ -2,7 +2,9 @@ package sqlrender
 
 import (
 	"fmt"
+	"math"
 	"strings"
+	"time"
 
 	"github.com/autocrud-go/autocrud/pkg/query"
 )
@@ -87,7 +89,7 @@ type part struct {
 // ranges cuts what lies after the cursor by the first key.
 func (r *Renderer) ranges(keys []key, after *query.Cursor) []part {
 	if after == nil {
-		return []part{{whole: true}}
+		return r.everything(keys)
 	}
 	for i := range keys {
 		if keys[i].id {
@@ -111,6 +113,26 @@ func (r *Renderer) ranges(keys []key, after *query.Cursor) []part {
 		parts = append(parts, part{cond: first.sql + " IS NULL", fixed: 1})
 	}
 	return parts
+}
+
+// everything is the first page. With further keys it asks for a value that is
+// at least the lowest: that says nothing, but makes a planner walk the first
+// key's index and sort within equal values where it would else sort all rows.
+func (r *Renderer) everything(keys []key) []part {
+	first := keys[0]
+	if len(keys) == 1 || keys[1].id {
+		return []part{{whole: true}}
+	}
+	parts := []part{{cond: first.sql + " >= " + r.Arg(lowest[first.kind])}}
+	if first.nullable {
+		parts = append(parts, part{cond: first.sql + " IS NULL", fixed: 1})
+	}
+	return parts
+}
+
+var lowest = map[query.Kind]query.Value{
+	query.Text: "", query.Boolean: false, query.Number: math.Inf(-1),
+	query.Integer: int64(math.MinInt64), query.Time: time.UnixMicro(math.MinInt64),
 }
 
 // beyond is the condition that the key has a value after the cursor's.

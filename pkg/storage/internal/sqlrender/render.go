@@ -36,8 +36,9 @@ type Dialect interface {
 	Matches(text, pattern string) string
 	// Member is true when the list of the column's row holds the value and
 	// never true when it is missing; NotMember may be true when it is missing.
-	Member(c Column, value string) string
-	NotMember(c Column, value string) string
+	// The value itself comes along for what the dialect knows of it.
+	Member(c Column, v query.Value, placeholder string) string
+	NotMember(c Column, placeholder string) string
 	// ListLength is the number of elements, null for a missing list.
 	ListLength(c Column) string
 	// Sort is one key of ORDER BY that puts null last.
@@ -199,7 +200,7 @@ func (r *Renderer) has(e query.Has, want bool) string {
 	case verdict == isNever:
 		return c.SQL + " IS NOT NULL"
 	case want:
-		return r.d.Member(c, r.Arg(v))
+		return r.d.Member(c, v, r.Arg(v))
 	}
 	return "(" + c.SQL + " IS NOT NULL AND " + r.d.NotMember(c, r.Arg(v)) + ")"
 }

@@ -1,0 +1,43 @@
+package sqliteindex
+
+import (
+	"context"
+	"strings"
+
+	"github.com/autocrud-go/autocrud/pkg/storage"
+)
+
+// Plan is what SQLite says it will do for a page.
+func (x *Index) Plan(ctx context.Context, q storage.Search) (text, plan string, err error) {
+	t, err := x.table(q.Type)
+	if err != nil {
+		return "", "", err
+	}
+	h, err := x.hints(ctx, t, q)
+	if err != nil {
+		return "", "", err
+	}
+	s, err := t.search(q, h)
+	if err != nil {
+		return "", "", err
+	}
+	text, args, err := s.page()
+	if err != nil {
+		return "", "", err
+	}
+	rows, err := x.reader.QueryContext(ctx, "EXPLAIN QUERY PLAN "+text, args...)
+	if err != nil {
+		return text, "", err
+	}
+	defer rows.Close()
+	var steps []string
+	for rows.Next() {
+		var a, b, c int
+		var step string
+		if err := rows.Scan(&a, &b, &c, &step); err != nil {
+			return text, "", err
+		}
+		steps = append(steps, step)
+	}
+	return text, strings.Join(steps, "\n"), rows.Err()
+}

@@ -1,0 +1,73 @@
+package sqliteindex_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/autocrud-go/autocrud/pkg/query"
+	"github.com/autocrud-go/autocrud/pkg/storage"
+)
+
+// TestEveryPageWalksAnIndex: no list reads or sorts the whole table when its
+// order or its filter has an index, on the first page and on a deep one.
+func TestEveryPageWalksAnIndex(t *testing.T) {
+	x := open(t, ":memory:")
+	defer x.Close()
+	fill(t, x, 5000, true)
+	fields := articles(true).QueryFields()
+	for _, c := range []struct{ filter, order, index string }{
+		{"", "", "i_created_"},
+		{"", "meta.updated_at desc", "i_updated_"},
+		{"", "meta.created_at desc, title", "i_created_"},
+		{"", "meta.id", "autoindex"},
+		{"", "year", "i_f1_"},
+		{"", "year desc", "i_f1d_"},
+		{"", "title desc", "i_f0d_"},
+		{"", "year desc, title", "i_f1d_"},
+		{"", "year, title desc", "i_f1"},
+		{"year >= 1950", "year", "i_f1_"},
+		{"year >= 1950", "year desc", "i_f1d_"},
+		{`startsWith(title, "Article 1")`, "title", "i_f0_"},
+		{"score > 10.5", "", "i_created_"},
+		{"year = 1950", "", "i_f1"},            // few rows: found first
+		{`tags:"tag7"`, "", "(v=?)"},           // few rows: found first
+		{`tags:"common"`, "", "i_created_"},    // many rows: looked up
+		{`tags:"common"`, "year desc", "i_f1"}, // many rows: looked up
+	} {
+		e, err := query.Parse(fields, c.filter, query.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		o, err := query.ParseOrder(fields, c.order)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := storage.Search{Type: "articles", Filter: e, Order: o, Limit: 20}
+		for page := 1; page <= 2; page++ {
+			text, plan, err := x.Plan(t.Context(), s)
+			if err != nil {
+				t.Fatalf("%s\n%v", text, err)
+			}
+			if !strings.Contains(plan, c.index) || scansTable(plan) {
+				t.Errorf("filter %q, order %q, page %d\n%s\n%s", c.filter, c.order, page, text, plan)
+			}
+			p, err := x.Search(t.Context(), s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if s.After = p.Next; s.After == nil {
+				t.Fatalf("filter %q: one page only", c.filter)
+			}
+		}
+	}
+}
+
+// scansTable tells a walk over all rows without an index.
+func scansTable(plan string) bool {
+	for line := range strings.Lines(plan) {
+		if strings.Contains(line, "SCAN t_") && !strings.Contains(line, "USING") {
+			return true
+		}
+	}
+	return false
+}
