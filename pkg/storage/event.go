@@ -29,7 +29,6 @@ const (
 	JobStarted    Action = "job_started"
 	JobSucceeded  Action = "job_succeeded"
 	JobFailed     Action = "job_failed"
-	JobRetried    Action = "job_retried"
 	JobCancelled  Action = "job_cancelled"
 	JobRerun      Action = "job_rerun"
 )

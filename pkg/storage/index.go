@@ -121,9 +121,10 @@ type Position struct {
 
 // Row is a resource as the index keeps it.
 type Row struct {
-	Event    *Event          // of Head only: the resource's last event
-	ID       string          //
-	Seq      uint64          // of its last event
+	Event    *Event // of Head only: the resource's last event
+	ID       string //
+	Seq      uint64 // of its last event
+	Deleted  bool
 	EventID  string          //
 	Meta     json.RawMessage // as in the envelope, seq included
 	Revision json.RawMessage // as in the envelope
@@ -197,6 +198,8 @@ type Index interface {
 	Apply(ctx context.Context, b Batch) error
 	// Head returns the row of one resource, deleted or not, or ErrNotFound.
 	Head(ctx context.Context, typ, id string) (Row, error)
+	// Read is Head without the event.
+	Read(ctx context.Context, typ, id string) (Row, error)
 	// Search answers one page with one statement.
 	Search(ctx context.Context, s Search) (Page, error)
 	// Events returns history, oldest first unless asked otherwise.

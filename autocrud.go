@@ -1,0 +1,141 @@
+// Package autocrud turns models into a service: define a type once, as a Go
+// struct or a file, and get its API, documentation, history, search and jobs.
+//
+//	app := autocrud.New()
+//	autocrud.Register[Movie](app, "movies")
+//	app.Main()
+package autocrud
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/autocrud-go/autocrud/internal/cli"
+	"github.com/autocrud-go/autocrud/internal/wiring"
+	"github.com/autocrud-go/autocrud/pkg/job"
+	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/storage"
+	"github.com/autocrud-go/autocrud/services/worker"
+)
+
+// Version of the program.
+const Version = "0.1.0"
+
+// Settings of a running program; the flags of `up`, with their defaults where
+// a field is zero.
+type Settings = wiring.Settings
+
+// Running is a started App.
+type Running = wiring.Running
+
+// App collects what an application adds: types, hooks and job handlers.
+type App struct {
+	inner wiring.App
+	errs  []error
+}
+
+// New makes an App that serves only the models of a folder.
+func New() *App {
+	return &App{inner: wiring.App{Version: Version, Hooks: resource.NewHooks(), Handlers: map[string]worker.Handler{}}}
+}
+
+// Register adds a type whose data is a T. When T or *T has a method
+// Validate() error, every write is checked with it besides the schema.
+func Register[T any](a *App, name string, opts ...resource.TypeOption) {
+	t, err := resource.TypeOf[T](name, opts...)
+	if err != nil {
+		a.errs = append(a.errs, err)
+		return
+	}
+	a.inner.Types = append(a.inner.Types, t)
+	if _, ok := any(new(T)).(interface{ Validate() error }); ok {
+		Validate(a, name, func(_ context.Context, data T) error {
+			return any(&data).(interface{ Validate() error }).Validate()
+		})
+	}
+}
+
+// Validate adds a check for every write of content of a type. Its error is
+// answered as validation_failed, a *resource.Error as it is.
+func Validate[T any](a *App, typ string, fn func(ctx context.Context, data T) error) {
+	a.inner.Hooks.Validate(typ, func(ctx context.Context, raw json.RawMessage) error {
+		var data T
+		if err := json.Unmarshal(raw, &data); err != nil {
+			return fmt.Errorf("the data does not fit its Go type: %w", err)
+		}
+		return fn(ctx, data)
+	})
+}
+
+// Change is what a typed hook sees of a write.
+type Change[T any] struct {
+	resource.Change
+	Old *T // before; nil for a new resource
+	New *T // after; nil when the content stays
+}
+
+// Before adds a hook that can refuse a write, by returning an error, with
+// nothing written. Hooks run in the order in which they were added.
+func Before[T any](a *App, typ string, action storage.Action, fn func(ctx context.Context, c Change[T]) error) {
+	a.inner.Hooks.Before(typ, action, typed(fn))
+}
+
+// After adds a hook that runs once a write is certain and cannot undo it.
+func After[T any](a *App, typ string, action storage.Action, fn func(ctx context.Context, c Change[T]) error) {
+	a.inner.Hooks.After(typ, action, typed(fn))
+}
+
+func typed[T any](fn func(context.Context, Change[T]) error) resource.Hook {
+	return func(ctx context.Context, c resource.Change) error {
+		out := Change[T]{Change: c}
+		for _, x := range []struct {
+			raw json.RawMessage
+			to  **T
+		}{{c.Old, &out.Old}, {c.New, &out.New}} {
+			if x.raw == nil {
+				continue
+			}
+			v := new(T)
+			if err := json.Unmarshal(x.raw, v); err != nil {
+				return fmt.Errorf("the data does not fit its Go type: %w", err)
+			}
+			*x.to = v
+		}
+		return fn(ctx, out)
+	}
+}
+
+// HandleJob runs the jobs of a job type. The type is registered with
+// resource.WithJob or comes from a file with a job section.
+func HandleJob[T any](a *App, typ string, fn func(ctx context.Context, j *job.Job[T]) error) {
+	a.inner.Handlers[typ] = func(ctx context.Context, c *resource.Claim, m *resource.Manager) (json.RawMessage, error) {
+		j, err := job.New[T](c, m)
+		if err != nil {
+			return nil, err
+		}
+		err = fn(ctx, j)
+		return j.Result(), err
+	}
+}
+
+// Start runs api, indexer and worker in this process and returns when requests
+// are taken. It ends when ctx does, or by Stop.
+func (a *App) Start(ctx context.Context, s Settings) (*Running, error) {
+	if err := errors.Join(a.errs...); err != nil {
+		return nil, err
+	}
+	return wiring.Up(ctx, s.WithDefaults(), a.inner)
+}
+
+// Main is the whole program: it reads the command line and the environment,
+// does what they say and ends the process.
+func (a *App) Main() {
+	if err := errors.Join(a.errs...); err != nil {
+		fmt.Fprintln(os.Stderr, "autocrud:", err)
+		os.Exit(2)
+	}
+	os.Exit(cli.Run(context.Background(), os.Args[1:], cli.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}, a.inner))
+}

@@ -1,0 +1,171 @@
+// Package cli is the command line. Bad settings are one clear line and exit 2,
+// before anything is started.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/autocrud-go/autocrud/internal/wiring"
+	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/services/api"
+)
+
+// Streams are where a command reads and writes.
+type Streams struct {
+	In       io.Reader
+	Out, Err io.Writer
+}
+
+// commands is the grammar of the command line.
+type commands struct {
+	Up      upCmd      `cmd:"" help:"Run everything in one process: API, indexer and worker, with an embedded log."`
+	Import  importCmd  `cmd:"" help:"Bring rows from a file into a type of a running server. Can be repeated: rows that are there are not made twice."`
+	Export  exportCmd  `cmd:"" help:"Write every resource of a type of a running server to a file, one JSON document a line."`
+	Models  modelsCmd  `cmd:"" help:"Work with model files."`
+	Openapi openapiCmd `cmd:"" help:"Print the OpenAPI document of the models."`
+	Version versionCmd `cmd:"" help:"Print the version."`
+}
+
+// env is what every command gets.
+type env struct {
+	ctx context.Context
+	Streams
+	app wiring.App
+}
+
+// The exit codes besides 0.
+const (
+	exitFailed = 1 // it was tried
+	exitUsage  = 2 // nothing was started
+)
+
+// exitError ends the program with a code; its text, if any, goes to stderr.
+type exitError struct {
+	code int
+	text string
+}
+
+func (e *exitError) Error() string { return e.text }
+
+// Run does what the arguments say and returns the exit code.
+func Run(ctx context.Context, args []string, s Streams, app wiring.App) int {
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	var c commands
+	exited := -1
+	parser, err := kong.New(&c, kong.Name("autocrud"),
+		kong.Description("Define a model once; get its API, documentation, history, search and jobs.\nEvery flag is also an environment variable: --data-dir is AUTOCRUD_DATA_DIR."),
+		kong.DefaultEnvars("AUTOCRUD"), kong.Writers(s.Out, s.Err), kong.UsageOnError(),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}), kong.Exit(func(code int) { exited = code }))
+	if err != nil {
+		fmt.Fprintln(s.Err, "autocrud:", err)
+		return exitUsage
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	kctx, err := parser.Parse(args)
+	if exited >= 0 { // --help
+		return exited
+	}
+	if err != nil {
+		fmt.Fprintln(s.Err, "autocrud:", err)
+		return exitUsage
+	}
+	err = kctx.Run(&env{ctx: ctx, Streams: s, app: app})
+	return report(s.Err, err)
+}
+
+func report(w io.Writer, err error) int {
+	var setting *wiring.SettingError
+	var model resource.ModelErrors
+	var exit *exitError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &exit):
+		if exit.text != "" {
+			fmt.Fprintln(w, "autocrud:", exit.text)
+		}
+		return exit.code
+	case errors.As(err, &model):
+		for _, line := range strings.Split(strings.TrimSpace(model.Error()), "\n") {
+			fmt.Fprintln(w, "autocrud:", line)
+		}
+		return exitUsage
+	case errors.As(err, &setting):
+		fmt.Fprintln(w, "autocrud:", setting.Reason)
+		return exitUsage
+	}
+	fmt.Fprintln(w, "autocrud:", err)
+	return exitFailed
+}
+
+type upCmd struct {
+	wiring.Settings `embed:""`
+}
+
+// Run serves until a signal.
+func (c *upCmd) Run(e *env) error {
+	r, err := wiring.Up(e.ctx, c.Settings, e.app)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(e.Out, "autocrud is ready at %s (documentation: %s/docs)\n", r.URL, r.URL)
+	return r.Wait()
+}
+
+type modelsCmd struct {
+	Check modelsCheckCmd `cmd:"" help:"Check model files; every problem with its file and line."`
+}
+
+type modelsCheckCmd struct {
+	Models string `default:"models" help:"Folder with the model files."`
+	Dir    string `arg:"" optional:"" help:"The same, as an argument."`
+}
+
+// Run prints the types that are right.
+func (c *modelsCheckCmd) Run(e *env) error {
+	dir := c.Models
+	if c.Dir != "" {
+		dir = c.Dir
+	}
+	types, err := wiring.LoadTypes(dir, e.app)
+	if err != nil {
+		return err
+	}
+	for _, t := range types {
+		fmt.Fprintf(e.Out, "%s: ok (%d indexed fields)\n", t.Name, len(t.Definition().Fields))
+	}
+	return nil
+}
+
+type openapiCmd struct {
+	Models string `default:"models" help:"Folder with the model files."`
+}
+
+// Run prints the document.
+func (c *openapiCmd) Run(e *env) error {
+	types, err := wiring.LoadTypes(c.Models, e.app)
+	if err != nil {
+		return err
+	}
+	_, err = e.Out.Write(append(api.OpenAPI(types, api.OpenAPIOptions{Version: e.app.Version}), '\n'))
+	return err
+}
+
+type versionCmd struct{}
+
+// Run prints it.
+func (versionCmd) Run(e *env) error {
+	_, err := fmt.Fprintln(e.Out, "autocrud", e.app.Version)
+	return err
+}

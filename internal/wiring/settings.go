@@ -1,0 +1,183 @@
+// Package wiring puts the parts together, once, for every way of running them.
+package wiring
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"time"
+
+	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/services/worker"
+)
+
+// Settings are the choices of whoever runs the program. The tags are read by
+// the command line.
+type Settings struct {
+	Addr          string `default:"127.0.0.1:8080" help:"Address to listen on."`
+	Models        string `default:"models" help:"Folder with one YAML or JSON file for each type."`
+	DataDir       string `default:"data" help:"Folder for everything that is stored."`
+	Storage       string `default:"disk" enum:"memory,disk,s3,postgres" help:"Where data is kept: memory, disk, s3 or postgres."`
+	NatsURL       string `name:"nats-url" help:"NATS server with JetStream; without it one is embedded."`
+	Sync          string `default:"always" help:"When writes reach the disk: always (before they are answered) or a duration like 100ms (a loss of power loses at most as much)."`
+	Namespace     string `default:"main" help:"Name of the log; several can share one NATS server."`
+	Auth          string `help:"off or required. Off needs to be said when listening beyond loopback."`
+	SecretKeyFile string `help:"File with the key that signs page tokens; made at first start. Default: secret.key in the data folder."`
+	AllowMissing  bool   `name:"allow-missing-types" help:"Start although a type that has data has no model."`
+	LogLevel      string `default:"info" enum:"debug,info,warn,error" help:"debug, info, warn or error."`
+	LogFormat     string `default:"text" enum:"text,json" help:"text or json."`
+	WorkerSlots   int    `name:"worker-concurrency" default:"16" help:"How many jobs run at once."`
+}
+
+// App is what an application adds to the stock program.
+type App struct {
+	Version  string
+	Types    []*resource.Type // besides those of the models folder
+	Hooks    *resource.Hooks
+	Handlers map[string]worker.Handler
+}
+
+// SettingError is a setting that cannot be; nothing was started.
+type SettingError struct{ Reason string }
+
+// Error implements error.
+func (e *SettingError) Error() string { return e.Reason }
+
+func wrong(format string, args ...any) error { return &SettingError{fmt.Sprintf(format, args...)} }
+
+var namespacePattern = regexp.MustCompile(`^[a-z][a-z0-9-]{0,31}$`)
+
+// sync is the parsed Sync: zero for always.
+func (s *Settings) sync() (time.Duration, error) {
+	if s.Sync == "always" {
+		return 0, nil
+	}
+	d, err := time.ParseDuration(s.Sync)
+	if err != nil || d < time.Millisecond || d > time.Hour {
+		return 0, wrong("--sync is always or a duration from 1ms to 1h, not %q", s.Sync)
+	}
+	return d, nil
+}
+
+// check refuses settings before anything is started.
+func (s *Settings) check() error {
+	if _, err := s.sync(); err != nil {
+		return err
+	}
+	if !namespacePattern.MatchString(s.Namespace) {
+		return wrong("--namespace is a letter and up to 31 letters, digits and '-', all lower case, not %q", s.Namespace)
+	}
+	if s.Storage != "memory" && s.Storage != "disk" {
+		return wrong("--storage %s is not part of this build; memory and disk are", s.Storage)
+	}
+	if s.Storage == "memory" && s.NatsURL != "" {
+		return wrong("--storage memory keeps its log in this process; leave out --nats-url")
+	}
+	switch s.Auth {
+	case "", "off":
+	case "required":
+		return wrong("--auth required is not part of this build; bind to loopback or put an authenticating proxy in front")
+	default:
+		return wrong("--auth is off or required, not %q", s.Auth)
+	}
+	loopback, err := isLoopback(s.Addr)
+	if err != nil {
+		return wrong("--addr is HOST:PORT, not %q: %v", s.Addr, err)
+	}
+	if !loopback && s.Auth != "off" {
+		return wrong("--addr %s can be reached from outside and no authentication is configured: bind to 127.0.0.1, or say --auth off if that is meant", s.Addr)
+	}
+	if s.WorkerSlots < 1 || s.WorkerSlots > 10000 {
+		return wrong("--worker-concurrency is from 1 to 10000")
+	}
+	return nil
+}
+
+func isLoopback(addr string) (bool, error) {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return false, err
+	}
+	if host == "localhost" {
+		return true, nil
+	}
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback(), nil
+}
+
+// LoadTypes reads the models folder and adds the application's types.
+func LoadTypes(dir string, app App) ([]*resource.Type, error) {
+	types := slices.Clone(app.Types)
+	names := make([]string, len(types))
+	for i, t := range types {
+		names[i] = t.Name
+	}
+	switch info, err := os.Stat(dir); {
+	case err == nil && !info.IsDir():
+		return nil, wrong("--models %s is not a folder", dir)
+	case err == nil:
+		fromFiles, err := resource.LoadTypes(dir, names...)
+		if err != nil {
+			return nil, err
+		}
+		types = append(types, fromFiles...)
+	case len(types) == 0 || !errors.Is(err, os.ErrNotExist):
+		return nil, wrong("--models %s cannot be read: make the folder and put one YAML or JSON file for each type into it", dir)
+	}
+	if err := resource.CheckTypes(types); err != nil {
+		return nil, err
+	}
+	if len(types) == 0 {
+		return nil, wrong("--models %s holds no model: put one YAML or JSON file for each type into it", dir)
+	}
+	return types, nil
+}
+
+// secret reads the key of page tokens, making it the first time.
+func (s *Settings) secret() ([]byte, error) {
+	name := s.SecretKeyFile
+	if name == "" {
+		if s.Storage == "memory" {
+			return nil, nil
+		}
+		name = filepath.Join(s.DataDir, "secret.key")
+	}
+	b, err := os.ReadFile(name)
+	if errors.Is(err, os.ErrNotExist) {
+		b = make([]byte, 32)
+		_, _ = rand.Read(b) // never fails
+		if err := os.WriteFile(name, b, 0o600); err != nil {
+			return nil, wrong("--secret-key-file cannot be written: %v", err)
+		}
+		return b, nil
+	}
+	if err != nil {
+		return nil, wrong("--secret-key-file cannot be read: %v", err)
+	}
+	if len(b) < 32 {
+		return nil, wrong("--secret-key-file %s holds %d bytes; at least 32 are needed", name, len(b))
+	}
+	return b, nil
+}
+
+// WithDefaults fills in what the command line would.
+func (s Settings) WithDefaults() Settings {
+	for _, x := range []struct {
+		to  *string
+		def string
+	}{{&s.Addr, "127.0.0.1:8080"}, {&s.Models, "models"}, {&s.DataDir, "data"}, {&s.Storage, "disk"}, {&s.Sync, "always"},
+		{&s.Namespace, "main"}, {&s.LogLevel, "info"}, {&s.LogFormat, "text"}} {
+		if *x.to == "" {
+			*x.to = x.def
+		}
+	}
+	if s.WorkerSlots == 0 {
+		s.WorkerSlots = 16
+	}
+	return s
+}

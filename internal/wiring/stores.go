@@ -1,0 +1,192 @@
+package wiring
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"golang.org/x/sys/unix"
+
+	"github.com/autocrud-go/autocrud/pkg/storage"
+	"github.com/autocrud-go/autocrud/pkg/storage/fsblob"
+	"github.com/autocrud-go/autocrud/pkg/storage/memblob"
+	"github.com/autocrud-go/autocrud/pkg/storage/natslog"
+	"github.com/autocrud-go/autocrud/pkg/storage/sqliteindex"
+)
+
+// stores are the opened parts and how to close them, last opened first.
+type stores struct {
+	log     *natslog.Log
+	blobs   storage.Blobs
+	index   storage.Index
+	sole    bool // no other process writes to the log
+	grouped bool // an append syncs the blobs put before it
+	closers []func()
+}
+
+func (s *stores) onClose(fn func()) { s.closers = append(s.closers, fn) }
+
+func (s *stores) close() {
+	for i := len(s.closers) - 1; i >= 0; i-- {
+		s.closers[i]()
+	}
+	s.closers = nil
+}
+
+// openStores opens what the storage row names. On an error nothing stays open.
+func openStores(ctx context.Context, set *Settings, logger *slog.Logger) (_ *stores, err error) {
+	s := &stores{}
+	defer func() {
+		if err != nil {
+			s.close()
+		}
+	}()
+	dir := set.DataDir
+	if set.Storage == "memory" {
+		if dir, err = os.MkdirTemp("", "autocrud-"); err != nil {
+			return nil, err
+		}
+		s.onClose(func() { os.RemoveAll(dir) })
+	} else if err := s.lock(dir); err != nil {
+		return nil, err
+	}
+	if err := s.openBlobs(set, dir); err != nil {
+		return nil, err
+	}
+	if err := s.openLog(ctx, set, dir); err != nil {
+		return nil, err
+	}
+	return s, s.openIndex(ctx, set, dir, logger)
+}
+
+// lock keeps a second process out of the data folder.
+func (s *stores) lock(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return wrong("--data-dir cannot be made: %v", err)
+	}
+	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return wrong("--data-dir cannot be used: %v", err)
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		f.Close()
+		return wrong("--data-dir %s is in use by another process", dir)
+	}
+	s.onClose(func() { f.Close() })
+	return nil
+}
+
+func (s *stores) openBlobs(set *Settings, dir string) error {
+	if set.Storage == "memory" {
+		s.blobs = memblob.New()
+		return nil
+	}
+	b, err := fsblob.Open(filepath.Join(dir, "blobs"))
+	if err != nil {
+		return err
+	}
+	s.blobs = b
+	s.onClose(func() { b.Close() })
+	return nil
+}
+
+func (s *stores) openLog(ctx context.Context, set *Settings, dir string) error {
+	every, err := set.sync()
+	if err != nil {
+		return err
+	}
+	o := natslog.Options{Namespace: set.Namespace, Memory: set.Storage == "memory"}
+	var nc *nats.Conn
+	if set.NatsURL != "" {
+		nc, err = nats.Connect(set.NatsURL, nats.Name("autocrud"), nats.MaxReconnects(-1), nats.Timeout(5*time.Second))
+		if err != nil {
+			return wrong("--nats-url %s does not answer: %v", set.NatsURL, err)
+		}
+		s.onClose(nc.Close)
+	} else {
+		barrier := every == 0 && !o.Memory
+		n, err := natslog.StartEmbedded(filepath.Join(dir, "nats"), natslog.Sync{Barrier: barrier, Every: every})
+		if err != nil {
+			return err
+		}
+		s.onClose(n.Stop)
+		nc, o.Sole, s.sole = n.Conn, true, true
+		if barrier {
+			o.BlockDir, o.SyncWith, s.grouped = n.BlockDir(set.Namespace), s.blobs.Sync, true
+		}
+	}
+	js, err := jetstream.New(nc)
+	if err != nil {
+		return err
+	}
+	if err := natslog.Provision(ctx, js, o); err != nil {
+		return settingOf(err)
+	}
+	if s.log, err = natslog.Open(ctx, nc, o); err != nil {
+		return settingOf(err)
+	}
+	s.onClose(s.log.Close)
+	if every > 0 && !o.Memory {
+		s.grouped = true // by the clock, as the log
+		s.syncEvery(every)
+	}
+	return nil
+}
+
+// settingOf makes a drifted stream a matter of settings: nothing was started.
+func settingOf(err error) error {
+	if errors.Is(err, storage.ErrDrift) {
+		return &SettingError{err.Error()}
+	}
+	return err
+}
+
+// syncEvery does for the blobs what the server does for its log.
+func (s *stores) syncEvery(every time.Duration) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		t := time.NewTicker(every)
+		defer t.Stop()
+		for {
+			select {
+			case <-t.C:
+				_ = s.blobs.Sync(ctx) // the next one tries again
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	s.onClose(func() { cancel(); <-done })
+}
+
+func (s *stores) openIndex(ctx context.Context, set *Settings, dir string, logger *slog.Logger) error {
+	name := ":memory:"
+	if set.Storage != "memory" {
+		name = filepath.Join(dir, "index.sqlite")
+	}
+	index, err := sqliteindex.Open(ctx, name, sqliteindex.Options{})
+	if err != nil && name != ":memory:" {
+		// The index is disposable: one that cannot be read is made anew.
+		logger.WarnContext(ctx, "the index cannot be opened and is made anew", "error", err)
+		for _, suffix := range []string{"", "-wal", "-shm"} {
+			if err := os.Remove(name + suffix); err != nil && !errors.Is(err, os.ErrNotExist) {
+				return fmt.Errorf("remove the damaged index: %w", err)
+			}
+		}
+		index, err = sqliteindex.Open(ctx, name, sqliteindex.Options{})
+	}
+	if err != nil {
+		return err
+	}
+	s.index = index
+	s.onClose(func() { index.Close() })
+	return nil
+}

@@ -1,0 +1,201 @@
+package wiring
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/oklog/run"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/storage"
+	"github.com/autocrud-go/autocrud/services/api"
+	"github.com/autocrud-go/autocrud/services/indexer"
+	"github.com/autocrud-go/autocrud/services/worker"
+)
+
+// Running is a program that takes requests.
+type Running struct {
+	URL     string
+	Manager *resource.Manager
+	stop    context.CancelFunc
+	done    chan struct{}
+	err     error
+}
+
+// Stop ends it and waits until what is under way is finished.
+func (r *Running) Stop() error {
+	r.stop()
+	<-r.done
+	return r.err
+}
+
+// Wait returns when it ends by itself or its context is cancelled.
+func (r *Running) Wait() error {
+	<-r.done
+	return r.err
+}
+
+// Logger as the settings ask, to stderr.
+func (s *Settings) Logger() *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(s.LogLevel)) // one of the enum, or info
+	o := &slog.HandlerOptions{Level: level}
+	if s.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(os.Stderr, o))
+	}
+	return slog.New(slog.NewTextHandler(os.Stderr, o))
+}
+
+// Up starts api, indexer and worker in this process and returns when requests
+// are taken. It ends when ctx does.
+func Up(ctx context.Context, set Settings, app App) (_ *Running, err error) {
+	if err := set.check(); err != nil {
+		return nil, err
+	}
+	types, err := LoadTypes(set.Models, app)
+	if err != nil {
+		return nil, err
+	}
+	listener, err := net.Listen("tcp", set.Addr)
+	if err != nil {
+		return nil, wrong("--addr %s cannot be listened on: %v", set.Addr, err)
+	}
+	logger := set.Logger()
+	st, err := openStores(ctx, &set, logger)
+	if err != nil {
+		listener.Close()
+		return nil, err
+	}
+	r, err := start(ctx, &set, app, types, st, listener, logger)
+	if err != nil {
+		listener.Close()
+		st.close()
+		return nil, err
+	}
+	return r, nil
+}
+
+// start wires the parts. The order of Add is the order of shutdown: first no
+// more requests, then no more jobs, then the index, then the stores.
+func start(ctx context.Context, set *Settings, app App, types []*resource.Type, st *stores, listener net.Listener, logger *slog.Logger) (*Running, error) {
+	secret, err := set.secret()
+	if err != nil {
+		return nil, err
+	}
+	state, err := st.log.State(ctx)
+	if err != nil {
+		return nil, err
+	}
+	registry := prometheus.NewRegistry()
+	progress := resource.NewProgress()
+	var work *worker.Worker
+	ix := indexer.New(types, st.log, st.blobs, st.index, progress, indexer.Options{Logger: logger,
+		Applied: func(b storage.Batch) { work.Applied(b) }})
+	if _, err := ix.Prepare(ctx); err != nil {
+		return nil, err
+	}
+	m := resource.NewManager(types, st.log, st.blobs, st.index, resource.Options{
+		LogSyncsBlobs: st.grouped, Sole: st.sole, Last: state.Last, Secret: secret, Hooks: app.Hooks,
+		Progress: progress, Observer: newObserver(registry, st.log, ix, progress), Logger: logger})
+	work = worker.New(m, app.Handlers, worker.Options{Concurrency: set.WorkerSlots, Sole: st.sole, Logger: logger})
+	if err := missingTypes(ctx, set, types, st); err != nil {
+		return nil, err
+	}
+	url := "http://" + listener.Addr().String()
+	handler := api.New(m, api.Options{Version: app.Version, URL: url, Hosts: loopbackHosts(set.Addr), Registry: registry, Logger: logger,
+		Ready: func(context.Context) error { return ready(st, progress, state.Last) }})
+
+	ctx, stop := context.WithCancel(ctx)
+	out := &Running{URL: url, Manager: m, stop: stop, done: make(chan struct{})}
+	var g run.Group
+	g.Add(serve(listener, handler))
+	g.Add(until(ctx, work.Run))
+	g.Add(until(ctx, ix.Run))
+	g.Add(func() error { <-ctx.Done(); return nil }, func(error) { stop() })
+	go func() {
+		defer close(out.done)
+		defer stop()
+		defer st.close()
+		out.err = g.Run()
+	}()
+	return out, nil
+}
+
+// until runs fn until it is interrupted, and the interrupt waits for it.
+func until(ctx context.Context, fn func(context.Context) error) (func() error, func(error)) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	done := make(chan struct{})
+	return func() error {
+			defer close(done)
+			return fn(ctx)
+		}, func(error) {
+			cancel()
+			<-done
+		}
+}
+
+// drain is how long requests may take to finish after a stop.
+const drain = 8 * time.Second
+
+func serve(l net.Listener, h http.Handler) (func() error, func(error)) {
+	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 2 * time.Minute,
+		WriteTimeout: 2 * time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 96 << 10}
+	return func() error {
+			if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+				return err
+			}
+			return nil
+		}, func(error) {
+			ctx, cancel := context.WithTimeout(context.Background(), drain)
+			defer cancel()
+			if srv.Shutdown(ctx) != nil {
+				srv.Close()
+			}
+		}
+}
+
+// loopbackHosts are the names a browser on this machine may use; elsewhere any.
+func loopbackHosts(addr string) []string {
+	if local, err := isLoopback(addr); err != nil || !local {
+		return nil
+	}
+	return []string{"localhost", "127.0.0.1", "::1", "[::1]"}
+}
+
+// ready tells why requests cannot be answered fully.
+func ready(st *stores, p *resource.Progress, begun uint64) error {
+	if err := st.log.Broken(); err != nil {
+		return &resource.Error{Code: resource.Unavailable, Detail: "the log takes no more writes; restart the service", Cause: err}
+	}
+	if applied := p.Applied(); applied < begun {
+		return &resource.Error{Code: resource.IndexLag, Detail: fmt.Sprintf("the index is at sequence %d of %d", applied, begun)}
+	}
+	return nil
+}
+
+// missingTypes refuses to start when data has no model any more.
+func missingTypes(ctx context.Context, set *Settings, types []*resource.Type, st *stores) error {
+	stored, err := st.index.Types(ctx)
+	if err != nil {
+		return err
+	}
+	var missing []string
+	for _, name := range stored {
+		if !slices.ContainsFunc(types, func(t *resource.Type) bool { return t.Name == name }) {
+			missing = append(missing, name)
+		}
+	}
+	if len(missing) > 0 && !set.AllowMissing {
+		return wrong("there is data of %s but no model; put the model back, or say --allow-missing-types", strings.Join(missing, ", "))
+	}
+	return nil
+}

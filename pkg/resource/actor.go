@@ -1,0 +1,27 @@
+package resource
+
+import "context"
+
+// Actor is who asks, and from where. Every event records it.
+type Actor struct {
+	Principal string // "anonymous" when nobody said
+	RequestID string
+	Address   string
+	UserAgent string
+}
+
+type actorKey struct{}
+
+// WithActor returns a context in which every operation is the actor's.
+func WithActor(ctx context.Context, a Actor) context.Context {
+	return context.WithValue(ctx, actorKey{}, a)
+}
+
+// ActorOf returns the actor of the context.
+func ActorOf(ctx context.Context) Actor {
+	a, _ := ctx.Value(actorKey{}).(Actor)
+	if a.Principal == "" {
+		a.Principal = "anonymous"
+	}
+	return a
+}

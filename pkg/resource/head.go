@@ -1,0 +1,153 @@
+package resource
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/autocrud-go/autocrud/pkg/storage"
+)
+
+// Resource is one resource as it is answered: the parts of the envelope, each
+// ready to be sent.
+type Resource struct {
+	Meta     json.RawMessage
+	Revision json.RawMessage
+	Data     json.RawMessage // nil when it was not asked for
+	ID       string
+	EventID  string // of its last event; what an ETag is made from
+	Seq      uint64 // of its last event
+	Deleted  bool
+}
+
+// state is a resource at the moment a write looks at it; event is nil when
+// there is none.
+type state struct {
+	event   *storage.Event
+	content []byte // canonical
+	fresh   bool   // read from the log, not from what this process knew
+}
+
+func (s state) exists() bool { return s.event != nil }
+
+// head finds the newest event of a resource: what this process committed, else
+// the index, else the log, which alone is never behind.
+func (m *Manager) head(ctx context.Context, k key, fresh bool) (state, error) {
+	if fresh {
+		e, err := m.lastEvent(ctx, k)
+		return state{event: e, fresh: true}, err
+	}
+	if e := m.recent.get(k); e != nil {
+		return state{event: e}, nil
+	}
+	applied := m.progress.Applied()
+	if !m.recent.covered(applied) {
+		e, err := m.lastEvent(ctx, k)
+		return state{event: e, fresh: true}, err
+	}
+	row, err := m.index.Head(ctx, k.typ, k.id)
+	switch {
+	case err == nil && row.Event != nil:
+		row.Event.Content = row.Content
+		return state{event: row.Event}, nil
+	case errors.Is(err, storage.ErrNotFound) && m.complete(applied):
+		return state{fresh: true}, nil
+	case ctx.Err() != nil:
+		return state{}, stored(ctx.Err())
+	}
+	// The index does not know it, or cannot say.
+	e, err := m.lastEvent(ctx, k)
+	return state{event: e, fresh: true}, err
+}
+
+// complete reports whether an index at applied knows every resource there is:
+// when this process is the only writer and the index has all it wrote.
+func (m *Manager) complete(applied uint64) bool {
+	return m.o.Sole && applied >= m.recent.last()
+}
+
+// lastEvent reads the newest event from the log; nil when there is none or the
+// resource was purged.
+func (m *Manager) lastEvent(ctx context.Context, k key) (*storage.Event, error) {
+	entry, err := m.log.Last(ctx, storage.RevisionSubject(k.typ, k.id))
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, stored(err)
+	}
+	e, err := storage.DecodeEvent(entry.Data, entry.Seq)
+	if err != nil {
+		return nil, stored(err)
+	}
+	return e, nil
+}
+
+// content returns the canonical content of the revision that an event's HEAD
+// points to: from the event, else from its object, else, when the object is
+// lost or damaged, from the event that wrote it.
+func (m *Manager) content(ctx context.Context, e *storage.Event) ([]byte, error) {
+	if e.Content != nil {
+		return e.Content, nil
+	}
+	b, err := m.blobs.Get(ctx, e.Ref)
+	if err == nil {
+		if err = checkHash(b, e.Revision.Hash); err == nil {
+			return b, nil
+		}
+	}
+	if !errors.Is(err, storage.ErrCorrupt) && !errors.Is(err, storage.ErrNotFound) {
+		return nil, stored(err)
+	}
+	if entry, lerr := m.log.At(ctx, e.Seq); lerr == nil {
+		if whole, derr := storage.DecodeEvent(entry.Data, entry.Seq); derr == nil && whole.Content != nil &&
+			checkHash(whole.Content, e.Revision.Hash) == nil {
+			m.o.Logger.WarnContext(ctx, "a revision object is damaged; its content was read from the log",
+				"object", e.Ref, "type", e.Meta.Type, "id", e.Meta.ID, "error", err)
+			return whole.Content, nil
+		}
+	}
+	m.o.Logger.ErrorContext(ctx, "a revision object is lost or damaged", "object", e.Ref,
+		"type", e.Meta.Type, "id", e.Meta.ID, "revision", e.Revision.Number, "error", err)
+	return nil, &Error{Code: Unavailable, Cause: err,
+		Detail: "the stored content of this revision is damaged; other revisions can still be read"}
+}
+
+func hashOf(content []byte) string {
+	sum := sha256.Sum256(content)
+	return "sha256:" + hex.EncodeToString(sum[:])
+}
+
+func checkHash(content []byte, want string) error {
+	if got := hashOf(content); got != want {
+		return fmt.Errorf("content is %s, want %s: %w", got, want, storage.ErrCorrupt)
+	}
+	return nil
+}
+
+// answer makes the Resource of an event.
+func answer(e *storage.Event, content []byte) (*Resource, error) {
+	meta := e.Meta
+	meta.Seq = e.Seq
+	mb, err := json.Marshal(meta)
+	if err != nil {
+		return nil, fmt.Errorf("meta of %s: %w", e.Meta.ID, err)
+	}
+	rb, err := json.Marshal(e.Revision)
+	if err != nil {
+		return nil, fmt.Errorf("revision of %s: %w", e.Meta.ID, err)
+	}
+	return &Resource{Meta: mb, Revision: rb, Data: content, ID: meta.ID, EventID: e.ID, Seq: e.Seq, Deleted: meta.Deleted}, nil
+}
+
+// resource answers with the state an event left.
+func (m *Manager) resource(ctx context.Context, e *storage.Event) (*Resource, error) {
+	content, err := m.content(ctx, e)
+	if err != nil {
+		return nil, err
+	}
+	return answer(e, content)
+}

@@ -1,0 +1,165 @@
+package resource
+
+import (
+	"context"
+	"encoding/json"
+	"strconv"
+	"time"
+
+	"github.com/autocrud-go/autocrud/pkg/query"
+	"github.com/autocrud-go/autocrud/pkg/storage"
+)
+
+// PageOptions of a list that is not a search.
+type PageOptions struct {
+	Size  int // 1 to 1000; default 20
+	Token string
+}
+
+// The sizes of a page.
+const (
+	DefaultPageSize = 20
+	MaxPageSize     = 1000
+)
+
+func (o PageOptions) size() int {
+	if o.Size <= 0 {
+		return DefaultPageSize
+	}
+	return min(o.Size, MaxPageSize)
+}
+
+// after decodes a token that holds one number.
+func (m *Manager) after(token, binding string) (uint64, error) {
+	if token == "" {
+		return 0, nil
+	}
+	c, err := m.cursors.Decode(token, binding, nil)
+	if err != nil {
+		return 0, Errorf(InvalidPageToken, "%v", err)
+	}
+	n, err := strconv.ParseUint(c.ID, 10, 64)
+	if err != nil {
+		return 0, Errorf(InvalidPageToken, "the page token is not one of this list")
+	}
+	return n, nil
+}
+
+func (m *Manager) nextToken(n uint64, binding string) string {
+	return m.cursors.Encode(query.Cursor{ID: strconv.FormatUint(n, 10)}, binding)
+}
+
+// RevisionList is a page of revisions, newest first.
+type RevisionList struct {
+	Items         []storage.Revision
+	NextPageToken string
+	EventID       string // of the resource's last event
+}
+
+// Revisions lists a resource's revisions, newest first; with chain only those
+// from HEAD along the parents. It answers for deleted resources too.
+func (m *Manager) Revisions(ctx context.Context, typ, id string, chain bool, o PageOptions) (*RevisionList, error) {
+	t, err := m.find(typ, id)
+	if err != nil {
+		return nil, err
+	}
+	k := key{typ, id}
+	s, err := m.head(ctx, k, false)
+	if err != nil {
+		return nil, err
+	}
+	if !s.exists() {
+		return nil, live(t, id, s)
+	}
+	binding := "revisions/" + typ + "/" + id + "/" + strconv.FormatBool(chain)
+	before, err := m.after(o.Token, binding)
+	if err != nil {
+		return nil, err
+	}
+	from := s.event.Meta.RevisionCount
+	if chain {
+		from = s.event.Revision.Number
+	}
+	if before > 0 {
+		from = int(min(before, uint64(s.event.Meta.RevisionCount)))
+	}
+	out := &RevisionList{EventID: s.event.ID, Items: []storage.Revision{}}
+	for n := from; n > 0; {
+		if len(out.Items) == o.size() {
+			out.NextPageToken = m.nextToken(uint64(n), binding)
+			break
+		}
+		e, err := m.wrote(ctx, k, n)
+		if err != nil {
+			return nil, err
+		}
+		out.Items = append(out.Items, e.Revision)
+		if n--; chain {
+			if n, err = parentNumber(&e.Revision); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return out, nil
+}
+
+// HistoryItem tells who did what, when, from where.
+type HistoryItem struct {
+	Seq       uint64         `json:"seq"`
+	Action    storage.Action `json:"action"`
+	At        time.Time      `json:"at"`
+	Principal string         `json:"principal"`
+	RequestID string         `json:"request_id"`
+	Revision  string         `json:"revision"` // HEAD after it
+	Address   string         `json:"address"`
+	Cause     string         `json:"cause,omitempty"`
+}
+
+// HistoryList is a page of history, oldest first.
+type HistoryList struct {
+	Items         []HistoryItem
+	NextPageToken string
+	EventID       string
+}
+
+// History lists every event of a resource, oldest first. It answers for deleted
+// resources too.
+func (m *Manager) History(ctx context.Context, typ, id string, o PageOptions) (*HistoryList, error) {
+	t, err := m.find(typ, id)
+	if err != nil {
+		return nil, err
+	}
+	s, err := m.head(ctx, key{typ, id}, false)
+	if err != nil {
+		return nil, err
+	}
+	if !s.exists() {
+		return nil, live(t, id, s)
+	}
+	binding := "history/" + typ + "/" + id
+	after, err := m.after(o.Token, binding)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.freshen(ctx, Default, s.event.Seq); err != nil {
+		return nil, err
+	}
+	events, err := m.index.Events(ctx, storage.EventQuery{Type: typ, ID: id, After: after, Limit: o.size() + 1})
+	if err != nil {
+		return nil, stored(err)
+	}
+	out := &HistoryList{EventID: s.event.ID, Items: []HistoryItem{}}
+	for i, p := range events {
+		if i == o.size() {
+			out.NextPageToken = m.nextToken(events[i-1].Seq, binding)
+			break
+		}
+		e := p.Event
+		out.Items = append(out.Items, HistoryItem{Seq: p.Seq, Action: e.Action, At: e.At, Principal: e.Principal,
+			RequestID: e.RequestID, Revision: e.Revision.ID, Address: e.Address, Cause: e.Cause})
+	}
+	return out, nil
+}
+
+// DecodeData reads the data of a resource into v.
+func (r *Resource) DecodeData(v any) error { return json.Unmarshal(r.Data, v) }

@@ -1,0 +1,88 @@
+package resource
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/autocrud-go/autocrud/pkg/storage"
+)
+
+// Change is what a hook sees of a write.
+type Change struct {
+	Type   string
+	ID     string
+	Action storage.Action
+	Actor  Actor
+	Old    json.RawMessage // content before, nil for a new resource
+	New    json.RawMessage // content after, nil when the content stays
+}
+
+// Hook is called for a write. From a Before hook an error refuses the write,
+// with nothing written: an *Error as it is, any other as validation_failed. An
+// After hook runs once the write is certain and cannot undo it; its error is
+// logged.
+type Hook func(ctx context.Context, c Change) error
+
+// Validator checks content beyond its schema. An error refuses the write with
+// validation_failed.
+type Validator func(ctx context.Context, data json.RawMessage) error
+
+// Hooks are what an application adds to its types.
+type Hooks struct {
+	before     map[hookKey][]Hook
+	after      map[hookKey][]Hook
+	validators map[string][]Validator
+}
+
+type hookKey struct {
+	typ    string
+	action storage.Action
+}
+
+// NewHooks has none.
+func NewHooks() *Hooks {
+	return &Hooks{before: map[hookKey][]Hook{}, after: map[hookKey][]Hook{}, validators: map[string][]Validator{}}
+}
+
+// Before adds a hook; hooks run in the order in which they were added.
+func (h *Hooks) Before(typ string, action storage.Action, fn Hook) {
+	k := hookKey{typ, action}
+	h.before[k] = append(h.before[k], fn)
+}
+
+// After adds a hook; hooks run in the order in which they were added.
+func (h *Hooks) After(typ string, action storage.Action, fn Hook) {
+	k := hookKey{typ, action}
+	h.after[k] = append(h.after[k], fn)
+}
+
+// Validate adds a validator for every write of content of the type.
+func (h *Hooks) Validate(typ string, fn Validator) {
+	h.validators[typ] = append(h.validators[typ], fn)
+}
+
+func (h *Hooks) validate(ctx context.Context, typ string, data []byte) error {
+	for _, fn := range h.validators[typ] {
+		if err := fn(ctx, data); err != nil {
+			return refusal(err)
+		}
+	}
+	return nil
+}
+
+func (h *Hooks) runBefore(ctx context.Context, c Change) error {
+	for _, fn := range h.before[hookKey{c.Type, c.Action}] {
+		if err := fn(ctx, c); err != nil {
+			return refusal(err)
+		}
+	}
+	return nil
+}
+
+// refusal turns what a hook returned into an Error.
+func refusal(err error) error {
+	if CodeOf(err) != "" {
+		return err
+	}
+	return &Error{Code: ValidationFailed, Detail: err.Error(), Fields: []FieldError{{Pointer: "", Detail: err.Error()}}}
+}

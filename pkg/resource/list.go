@@ -1,0 +1,119 @@
+package resource
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/autocrud-go/autocrud/pkg/query"
+	"github.com/autocrud-go/autocrud/pkg/storage"
+)
+
+// ListOptions of a search. The zero value lists everything that is live, newest
+// first.
+type ListOptions struct {
+	Filter      string
+	OrderBy     string
+	Text        string // full text
+	Page        PageOptions
+	Deletion    storage.Deletion
+	Total       bool
+	Bare        bool // leave out the data
+	Consistency Consistency
+	MinSeq      uint64
+}
+
+// List is a page of resources.
+type List struct {
+	Items         []*Resource
+	NextPageToken string
+	Total         int64  // -1 unless asked for
+	IndexSeq      uint64 // the index when it was read
+}
+
+// List searches a type.
+func (m *Manager) List(ctx context.Context, typ string, o ListOptions) (*List, error) {
+	t, err := m.Type(typ)
+	if err != nil {
+		return nil, err
+	}
+	s, binding, err := m.search(t, o)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.freshen(ctx, o.Consistency, o.MinSeq); err != nil {
+		return nil, err
+	}
+	page, err := m.index.Search(ctx, s)
+	if err != nil {
+		return nil, stored(err)
+	}
+	out := &List{Total: page.Total, IndexSeq: page.Applied, Items: make([]*Resource, len(page.Rows))}
+	if page.Next != nil {
+		out.NextPageToken = m.cursors.Encode(*page.Next, binding)
+	}
+	return out, m.fill(ctx, typ, page.Rows, out.Items, o.Bare)
+}
+
+// search turns the options into a query of the index, checked against the type.
+func (m *Manager) search(t *Type, o ListOptions) (storage.Search, string, error) {
+	fields := t.Definition().QueryFields()
+	s := storage.Search{Type: t.Name, Text: o.Text, Deletion: o.Deletion, Total: o.Total, Bare: o.Bare, Limit: o.Page.size()}
+	var err error
+	if strings.TrimSpace(o.Filter) != "" {
+		if s.Filter, err = query.Parse(fields, o.Filter, query.Options{Now: m.o.Now()}); err != nil {
+			return s, "", Errorf(InvalidFilter, "filter: %v", err)
+		}
+	}
+	if s.Order, err = query.ParseOrder(fields, o.OrderBy); err != nil {
+		return s, "", Errorf(InvalidFilter, "order_by: %v", err)
+	}
+	if len(s.Order) == 0 && o.Text == "" {
+		created, _ := fields.Lookup("meta.created_at")
+		s.Order = query.Order{{Field: created, Desc: true}}
+	}
+	binding := strings.Join([]string{"list", t.Name, t.Definition().Hash, o.Filter, o.OrderBy, o.Text, string('0' + rune(o.Deletion))}, "\x00")
+	if o.Page.Token != "" {
+		c, err := m.cursors.Decode(o.Page.Token, binding, s.Order)
+		if err != nil {
+			return s, "", Errorf(InvalidPageToken, "%v", err)
+		}
+		s.After = &c
+	}
+	return s, binding, nil
+}
+
+// parallelReads bounds how many objects one list reads at a time.
+const parallelReads = 8
+
+// fill makes the answers of rows. Content too large for its row is read from
+// its object; a resource that changed meanwhile is answered as it is now.
+func (m *Manager) fill(ctx context.Context, typ string, rows []storage.Row, items []*Resource, bare bool) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(parallelReads)
+	for i, row := range rows {
+		items[i] = &Resource{Meta: row.Meta, Revision: row.Revision, Data: row.Content, ID: row.ID,
+			EventID: row.EventID, Seq: row.Seq, Deleted: row.Deleted}
+		if row.Content != nil || bare {
+			continue
+		}
+		g.Go(func() error {
+			b, err := m.blobs.Get(ctx, row.Ref)
+			if err == nil {
+				items[i].Data = b
+				return nil
+			}
+			if !errors.Is(err, storage.ErrNotFound) && !errors.Is(err, storage.ErrCorrupt) {
+				return stored(err)
+			}
+			r, err := m.rowResource(ctx, row, key{typ, row.ID})
+			if err == nil {
+				items[i] = r
+			}
+			return err
+		})
+	}
+	return g.Wait()
+}

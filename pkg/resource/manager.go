@@ -1,0 +1,178 @@
+package resource
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sort"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/autocrud-go/autocrud/pkg/query"
+	"github.com/autocrud-go/autocrud/pkg/storage"
+)
+
+// InlineLimit is the largest content, in bytes, that travels inside its event
+// and is kept in its index row. Larger ones are referred to.
+const InlineLimit = 32 << 10
+
+// MaxContent is the largest content of a resource, in bytes of canonical JSON.
+const MaxContent = 8 << 20
+
+// writeTimeout bounds a commit, whatever becomes of the request meanwhile.
+const writeTimeout = 12 * time.Second
+
+// Manager is the one way to resources: every operation, from HTTP, jobs or Go,
+// goes through it. All methods are safe for concurrent use.
+type Manager struct {
+	types    map[string]*Type
+	names    []string
+	log      storage.Log
+	blobs    storage.Blobs
+	index    storage.Index
+	progress *Progress
+	recent   *recent
+	locks    *locks
+	cursors  *query.Cursors
+	o        Options
+}
+
+// Options of a Manager. The zero value is right for a process of its own.
+type Options struct {
+	// LogSyncsBlobs tells that an append also syncs the blobs put before it,
+	// so that the manager need not.
+	LogSyncsBlobs bool
+	// Sole tells that no other process writes to the log, so that what an index
+	// that has caught up does not know does not exist.
+	Sole bool
+	// Last is the last sequence of the log when this process began; until the
+	// index holds it, what the index does not know is looked for in the log.
+	Last uint64
+	// Secret authenticates page tokens; processes that share it accept each
+	// other's. Default: random, tokens end with the process.
+	Secret   []byte
+	Hooks    *Hooks
+	Progress *Progress
+	Observer Observer
+	Logger   *slog.Logger
+	Now      func() time.Time
+	NewID    func() string // of resources made without one; default UUIDv7
+}
+
+// Observer is told what happened, for metrics.
+type Observer interface {
+	// Committed: an operation's event is in the log.
+	Committed(typ string, action storage.Action, took time.Duration)
+	// Refused: an operation failed with this code.
+	Refused(typ string, code Code)
+}
+
+type nobody struct{}
+
+func (nobody) Committed(string, storage.Action, time.Duration) {}
+func (nobody) Refused(string, Code)                            {}
+
+// NewManager serves the types from the three stores.
+func NewManager(types []*Type, log storage.Log, blobs storage.Blobs, index storage.Index, o Options) *Manager {
+	if o.Hooks == nil {
+		o.Hooks = NewHooks()
+	}
+	if o.Progress == nil {
+		o.Progress = NewProgress()
+	}
+	if o.Observer == nil {
+		o.Observer = nobody{}
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.NewID == nil {
+		o.NewID = newUUID
+	}
+	if o.Secret == nil {
+		o.Secret = make([]byte, 32)
+		_, _ = rand.Read(o.Secret) // never fails
+	}
+	m := &Manager{types: map[string]*Type{}, log: log, blobs: blobs, index: index, progress: o.Progress,
+		recent: newRecent(o.Last), locks: newLocks(), cursors: query.NewCursors(o.Secret), o: o}
+	for _, t := range types {
+		m.types[t.Name] = t
+		m.names = append(m.names, t.Name)
+	}
+	sort.Strings(m.names)
+	return m
+}
+
+func newUUID() string { return uuid.Must(uuid.NewV7()).String() }
+
+// Types lists the types by name.
+func (m *Manager) Types() []*Type {
+	out := make([]*Type, len(m.names))
+	for i, n := range m.names {
+		out[i] = m.types[n]
+	}
+	return out
+}
+
+// Type finds one; unknown_type when there is none.
+func (m *Manager) Type(name string) (*Type, error) {
+	t, ok := m.types[name]
+	if !ok {
+		return nil, Errorf(UnknownType, "there is no type %q; GET /v1/types lists them", name)
+	}
+	return t, nil
+}
+
+// CheckID refuses an id that could address anything but one resource.
+func CheckID(id string) error {
+	ok := len(id) >= 1 && len(id) <= 128
+	for i := 0; ok && i < len(id); i++ {
+		c := id[i]
+		ok = c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_'
+	}
+	if !ok {
+		return Errorf(InvalidRequest, "an id is 1 to 128 letters, digits, '-' and '_'")
+	}
+	return nil
+}
+
+// find checks what every operation on one resource begins with.
+func (m *Manager) find(typ, id string) (*Type, error) {
+	t, err := m.Type(typ)
+	if err != nil {
+		return nil, err
+	}
+	return t, CheckID(id)
+}
+
+// stored turns an error of a store into one a user can act on.
+func stored(err error) error {
+	switch {
+	case err == nil, CodeOf(err) != "":
+		return err
+	case errors.Is(err, storage.ErrUnknown):
+		return &Error{Code: OutcomeUnknown, RetryAfter: time.Second, Cause: err,
+			Detail: "it is not known whether the write was stored; read the resource, or send the same request again with the same Idempotency-Key"}
+	case errors.Is(err, storage.ErrTooLarge):
+		return &Error{Code: TooLarge, Detail: "the resource is larger than the store takes", Cause: err}
+	case errors.Is(err, storage.ErrFull):
+		return &Error{Code: Unavailable, RetryAfter: 30 * time.Second, Detail: "the log is full; nothing was written", Cause: err}
+	case errors.Is(err, storage.ErrNotReady):
+		return &Error{Code: IndexLag, RetryAfter: time.Second, Detail: "the index of this type is being built", Cause: err}
+	}
+	return &Error{Code: Unavailable, RetryAfter: time.Second, Detail: "a store did not answer; nothing was written", Cause: err}
+}
+
+// committing detaches a commit from its request: once begun it is finished,
+// because a client that went away must not leave a half-known outcome.
+func committing(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
+}
+
+func revisionID(id string, n int) string { return fmt.Sprintf("%s:%d", id, n) }

@@ -1,0 +1,368 @@
+package resource
+
+import (
+	"context"
+	"time"
+
+	"github.com/autocrud-go/autocrud/pkg/storage"
+)
+
+// CreateOptions of Create. The zero value lets the server choose.
+type CreateOptions struct {
+	ID      string         // default: a new UUIDv7
+	Status  storage.Status // default: the type's
+	Message string         // of the revision
+	Job     JobOptions     // of job types
+}
+
+// JobOptions of a new job.
+type JobOptions struct {
+	RunAt       time.Time // default now
+	Priority    int       // 0 to 9, higher first
+	MaxAttempts int       // default: the type's
+}
+
+// Create makes a resource. An id that exists is already_exists, also when the
+// content is equal.
+func (m *Manager) Create(ctx context.Context, typ string, data any, o CreateOptions) (*Resource, error) {
+	t, err := m.Type(typ)
+	if err != nil {
+		return nil, err
+	}
+	id := o.ID
+	if id == "" {
+		id = m.o.NewID()
+	} else if err := CheckID(id); err != nil {
+		return nil, err
+	}
+	content, err := m.prepare(ctx, t, data)
+	if err != nil {
+		return nil, err
+	}
+	p := func(_ context.Context, s state) (step, error) {
+		if s.exists() {
+			return step{}, Errorf(AlreadyExists, "%s %q exists already%s", t.Name, id, deletedNote(s))
+		}
+		return m.creation(t, id, content, o)
+	}
+	if o.ID == "" {
+		return m.createNew(ctx, t, id, p)
+	}
+	return m.run(ctx, t, id, p)
+}
+
+func deletedNote(s state) string {
+	if s.event.Meta.Deleted {
+		return " (deleted; :restore brings it back, :purge frees the id)"
+	}
+	return ""
+}
+
+// createNew commits under an id this process just made: nobody else can have
+// it, so there is no head to look for.
+func (m *Manager) createNew(ctx context.Context, t *Type, id string, p plan) (*Resource, error) {
+	begun := time.Now()
+	ctx, cancel := committing(ctx)
+	defer cancel()
+	next, err := p(ctx, state{})
+	if err != nil {
+		return nil, err
+	}
+	e, err := m.commit(ctx, t, state{}, next, &putObject{})
+	if err != nil {
+		return nil, stored(err)
+	}
+	m.o.Observer.Committed(t.Name, e.Action, time.Since(begun))
+	m.runAfter(ctx, state{}, e, next.content)
+	return answer(e, next.content)
+}
+
+func (m *Manager) creation(t *Type, id string, content []byte, o CreateOptions) (step, error) {
+	status := o.Status
+	if status == "" {
+		status = t.DefaultStatus
+	}
+	e := &storage.Event{
+		Action:   storage.Created,
+		Meta:     storage.Meta{Type: t.Name, ID: id, CurrentRevision: revisionID(id, 1), RevisionCount: 1, Status: status, SchemaVersion: t.Version},
+		Revision: newRevision(t, id, 1, nil, status, content, o.Message),
+		Wrote:    1,
+	}
+	if t.Job != nil {
+		e.Meta.Job = m.newJob(t, o.Job)
+	}
+	return step{event: e, content: content, put: true}, nil
+}
+
+func newRevision(t *Type, id string, n int, parent *string, status storage.Status, content []byte, message string) storage.Revision {
+	r := storage.Revision{ID: revisionID(id, n), Number: n, Parent: parent, Status: status, SchemaVersion: t.Version,
+		Hash: hashOf(content), Size: len(content)}
+	if message != "" {
+		r.Message = &message
+	}
+	return r
+}
+
+// run writes and answers with the resulting resource.
+func (m *Manager) run(ctx context.Context, t *Type, id string, p plan) (*Resource, error) {
+	e, content, _, err := m.write(ctx, t, id, p)
+	if err != nil {
+		return nil, err
+	}
+	return answer(e, content)
+}
+
+// UpdateOptions of a write to an existing resource.
+type UpdateOptions struct {
+	IfMatch Match
+	Status  storage.Status // of the new revision; default the type's, or for an in-place edit the draft's
+	Message string
+	InPlace bool // edit the draft instead of making a revision
+	// Create makes the resource when there is none, and refuses with
+	// precondition_failed when there is one (If-None-Match: *).
+	Create bool
+}
+
+// Update replaces the content with a new revision. Content equal to the current
+// revision's changes nothing, a different status is still applied.
+func (m *Manager) Update(ctx context.Context, typ, id string, data any, o UpdateOptions) (*Resource, bool, error) {
+	t, err := m.find(typ, id)
+	if err != nil {
+		return nil, false, err
+	}
+	if o.Create {
+		r, err := m.createAt(ctx, t, id, data, o)
+		return r, err == nil, err
+	}
+	var content []byte
+	r, err := m.run(ctx, t, id, func(ctx context.Context, s state) (step, error) {
+		if err := live(t, id, s); err != nil {
+			return step{}, err
+		}
+		if err := o.IfMatch.check(t, s); err != nil {
+			return step{}, err
+		}
+		if content == nil {
+			c, err := m.prepare(ctx, t, data)
+			if err != nil {
+				return step{}, err
+			}
+			content = c
+		}
+		return m.revise(t, s, content, o)
+	})
+	return r, false, err
+}
+
+// createAt is PUT with If-None-Match: *.
+func (m *Manager) createAt(ctx context.Context, t *Type, id string, data any, o UpdateOptions) (*Resource, error) {
+	var content []byte
+	return m.run(ctx, t, id, func(ctx context.Context, s state) (step, error) {
+		if s.exists() {
+			if err := live(t, id, s); err != nil {
+				return step{}, err
+			}
+			return step{}, Errorf(PreconditionFailed, "%s %q exists already", t.Name, id)
+		}
+		if content == nil {
+			c, err := m.prepare(ctx, t, data)
+			if err != nil {
+				return step{}, err
+			}
+			content = c
+		}
+		return m.creation(t, id, content, CreateOptions{ID: id, Status: o.Status, Message: o.Message})
+	})
+}
+
+// live refuses what does not exist or is deleted.
+func live(t *Type, id string, s state) error {
+	if !s.exists() {
+		return Errorf(NotFound, "there is no %s %q", t.Name, id)
+	}
+	if s.event.Meta.Deleted {
+		return Errorf(Deleted, "%s %q is deleted; :restore brings it back", t.Name, id)
+	}
+	return nil
+}
+
+// revise makes the step from a live state to new content: a new revision, an
+// edit of the draft in place, a change of status only, or nothing.
+func (m *Manager) revise(t *Type, s state, content []byte, o UpdateOptions) (step, error) {
+	old := s.event
+	same := hashOf(content) == old.Revision.Hash
+	if o.InPlace {
+		if old.Revision.Status != storage.Draft {
+			return step{}, Errorf(InvalidState, "revision %s is stable and never changes; leave out mode=modify to make a new revision", old.Revision.ID)
+		}
+		if same && (o.Status == "" || o.Status == old.Revision.Status) {
+			return step{}, nil
+		}
+		return m.editDraft(s, content, o), nil
+	}
+	if same {
+		if o.Status == "" || o.Status == old.Revision.Status {
+			return step{}, nil
+		}
+		return m.setStatus(t, s, content, o.Status, o.Message), nil
+	}
+	status := o.Status
+	if status == "" {
+		status = t.DefaultStatus
+	}
+	return m.append(t, s, content, status, o.Message), nil
+}
+
+// append makes the next revision, with the current one as its parent.
+func (m *Manager) append(t *Type, s state, content []byte, status storage.Status, message string) step {
+	e := successor(s, storage.Updated)
+	n := e.Meta.RevisionCount + 1
+	parent := s.event.Revision.ID
+	e.Meta.RevisionCount, e.Meta.CurrentRevision, e.Meta.Status, e.Meta.SchemaVersion = n, revisionID(e.Meta.ID, n), status, t.Version
+	e.Revision = newRevision(t, e.Meta.ID, n, &parent, status, content, message)
+	e.Wrote = n
+	return step{event: e, content: content, put: true}
+}
+
+func (m *Manager) editDraft(s state, content []byte, o UpdateOptions) step {
+	e := successor(s, storage.Modified)
+	e.Revision.Hash, e.Revision.Size = hashOf(content), len(content)
+	if o.Status != "" {
+		e.Revision.Status, e.Meta.Status = o.Status, o.Status
+	}
+	if o.Message != "" {
+		e.Revision.Message = &o.Message
+	}
+	e.Wrote = e.Revision.Number
+	return step{event: e, content: content, put: true}
+}
+
+// setStatus publishes a draft in place; back to draft it makes a new revision
+// with the same content, because what was stable never changes.
+func (m *Manager) setStatus(t *Type, s state, content []byte, status storage.Status, message string) step {
+	if status == storage.Draft {
+		return m.append(t, s, content, storage.Draft, message)
+	}
+	e := successor(s, storage.StatusChanged)
+	e.Revision.Status, e.Meta.Status = status, status
+	if message != "" {
+		e.Revision.Message = &message
+	}
+	e.Wrote = e.Revision.Number
+	return step{event: e, content: content}
+}
+
+// successor begins the next event of a resource with the state the last left.
+func successor(s state, action storage.Action) *storage.Event {
+	old := s.event
+	e := &storage.Event{Action: action, Meta: old.Meta, Revision: old.Revision, Ref: old.Ref, Claims: old.Claims,
+		Attempt: old.Attempt, LeaseUntil: old.LeaseUntil}
+	if old.Meta.Job != nil {
+		j := *old.Meta.Job
+		e.Meta.Job = &j
+	}
+	return e
+}
+
+// Delete marks a resource as deleted; no revision is written.
+func (m *Manager) Delete(ctx context.Context, typ, id string, match Match) (*Resource, error) {
+	t, err := m.find(typ, id)
+	if err != nil {
+		return nil, err
+	}
+	return m.run(ctx, t, id, func(ctx context.Context, s state) (step, error) {
+		if err := live(t, id, s); err != nil {
+			return step{}, err
+		}
+		if err := match.check(t, s); err != nil {
+			return step{}, err
+		}
+		e := successor(s, storage.Deleted)
+		e.Meta.Deleted = true
+		return m.unchanged(ctx, s, e)
+	})
+}
+
+// Restore undoes a delete; a live resource stays as it is.
+func (m *Manager) Restore(ctx context.Context, typ, id string, match Match) (*Resource, error) {
+	t, err := m.find(typ, id)
+	if err != nil {
+		return nil, err
+	}
+	return m.run(ctx, t, id, func(ctx context.Context, s state) (step, error) {
+		if !s.exists() {
+			return step{}, live(t, id, s)
+		}
+		if err := match.check(t, s); err != nil {
+			return step{}, err
+		}
+		if !s.event.Meta.Deleted {
+			return step{}, nil
+		}
+		e := successor(s, storage.Restored)
+		e.Meta.Deleted = false
+		return m.unchanged(ctx, s, e)
+	})
+}
+
+// SetStatus publishes a draft, or begins a draft from a stable revision.
+func (m *Manager) SetStatus(ctx context.Context, typ, id string, status storage.Status, match Match) (*Resource, error) {
+	t, err := m.find(typ, id)
+	if err != nil {
+		return nil, err
+	}
+	return m.run(ctx, t, id, func(ctx context.Context, s state) (step, error) {
+		if err := live(t, id, s); err != nil {
+			return step{}, err
+		}
+		if err := match.check(t, s); err != nil {
+			return step{}, err
+		}
+		if s.event.Revision.Status == status {
+			return step{}, nil
+		}
+		content, err := m.content(ctx, s.event)
+		if err != nil {
+			return step{}, err
+		}
+		return m.setStatus(t, s, content, status, ""), nil
+	})
+}
+
+// Switch moves HEAD to another revision; a later update's parent is that one.
+func (m *Manager) Switch(ctx context.Context, typ, id string, number int, match Match) (*Resource, error) {
+	t, err := m.find(typ, id)
+	if err != nil {
+		return nil, err
+	}
+	return m.run(ctx, t, id, func(ctx context.Context, s state) (step, error) {
+		if err := live(t, id, s); err != nil {
+			return step{}, err
+		}
+		if err := match.check(t, s); err != nil {
+			return step{}, err
+		}
+		if s.event.Revision.Number == number {
+			return step{}, nil
+		}
+		target, err := m.wrote(ctx, key{typ, id}, number)
+		if err != nil {
+			return step{}, err
+		}
+		content, err := m.content(ctx, target)
+		if err != nil {
+			return step{}, err
+		}
+		e := successor(s, storage.Switched)
+		e.Revision, e.Ref = target.Revision, target.Ref
+		e.Meta.CurrentRevision, e.Meta.Status, e.Meta.SchemaVersion = target.Revision.ID, target.Revision.Status, target.Revision.SchemaVersion
+		return step{event: e, content: content}, nil
+	})
+}
+
+// unchanged is a step that keeps the content. The event carries it, so that the
+// newest event of a resource is all there is to know.
+func (m *Manager) unchanged(ctx context.Context, s state, e *storage.Event) (step, error) {
+	content, err := m.content(ctx, s.event)
+	return step{event: e, content: content}, err
+}

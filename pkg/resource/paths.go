@@ -1,0 +1,7 @@
+package resource
+
+// HasPath reports whether the schema describes a property at the dotted path.
+func (t *Type) HasPath(path string) bool {
+	_, err := shapes{t.tree}.find(path)
+	return err == nil
+}

@@ -1,0 +1,227 @@
+package resource
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/autocrud-go/autocrud/pkg/storage"
+)
+
+// Consistency says how new a read must be.
+type Consistency uint8
+
+// Default includes every write this process acknowledged. Strong includes every
+// write acknowledged by anyone before the read began. Eventual waits for
+// nothing.
+const (
+	Default Consistency = iota
+	Strong
+	Eventual
+)
+
+// GetOptions of Get. The zero value reads the current revision.
+type GetOptions struct {
+	Revision       int            // that revision; 0: HEAD
+	AsOf           time.Time      // what Get gave then
+	Status         storage.Status // Stable: the newest stable revision on the chain from HEAD
+	IncludeDeleted bool
+	Consistency    Consistency
+	MinSeq         uint64
+	Bare           bool // leave out the data
+}
+
+// Get reads one resource.
+func (m *Manager) Get(ctx context.Context, typ, id string, o GetOptions) (*Resource, error) {
+	t, err := m.find(typ, id)
+	if err != nil {
+		return nil, err
+	}
+	k := key{typ, id}
+	if !o.AsOf.IsZero() {
+		return m.getAsOf(ctx, t, k, o)
+	}
+	r, e, err := m.current(ctx, k, o)
+	if err != nil {
+		return nil, err
+	}
+	if r == nil {
+		return nil, live(t, id, state{})
+	}
+	if r.Deleted && !o.IncludeDeleted {
+		return nil, live(t, id, state{event: &storage.Event{Meta: storage.Meta{Deleted: true}}})
+	}
+	if o.Revision == 0 && o.Status == "" {
+		return r, nil
+	}
+	if e == nil {
+		s, err := m.head(ctx, k, false)
+		if err != nil {
+			return nil, err
+		}
+		e = s.event
+	}
+	old := e
+	if o.Revision != 0 {
+		old, err = m.wrote(ctx, k, o.Revision)
+	} else if o.Status == storage.Stable {
+		old, err = m.newestStable(ctx, k, e)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return m.past(ctx, e, old)
+}
+
+// current reads HEAD. The event comes with it only when it was read anyway.
+func (m *Manager) current(ctx context.Context, k key, o GetOptions) (*Resource, *storage.Event, error) {
+	if o.Consistency == Strong || o.MinSeq > 0 && o.MinSeq > max(m.progress.Applied(), m.recent.last()) {
+		e, err := m.lastEvent(ctx, k)
+		if err != nil || e == nil {
+			return nil, nil, err
+		}
+		r, err := m.resource(ctx, e)
+		return r, e, err
+	}
+	if e := m.recent.get(k); e != nil {
+		r, err := m.resource(ctx, e)
+		return r, e, err
+	}
+	if m.recent.covered(m.progress.Applied()) {
+		row, err := m.index.Read(ctx, k.typ, k.id)
+		if err == nil {
+			r, err := m.rowResource(ctx, row, k)
+			return r, nil, err
+		}
+		if !errors.Is(err, storage.ErrNotFound) && ctx.Err() != nil {
+			return nil, nil, stored(ctx.Err())
+		}
+	}
+	s, err := m.head(ctx, k, false)
+	if err != nil || !s.exists() {
+		return nil, nil, err
+	}
+	r, err := m.resource(ctx, s.event)
+	return r, s.event, err
+}
+
+// rowResource makes the answer from an index row, reading the content from its
+// object when it is too large for the row.
+func (m *Manager) rowResource(ctx context.Context, row storage.Row, k key) (*Resource, error) {
+	r := &Resource{Meta: row.Meta, Revision: row.Revision, Data: row.Content, ID: row.ID,
+		EventID: row.EventID, Seq: row.Seq, Deleted: row.Deleted}
+	if r.Data != nil {
+		return r, nil
+	}
+	s, err := m.head(ctx, k, false)
+	if err != nil {
+		return nil, err
+	}
+	if !s.exists() {
+		return nil, Errorf(NotFound, "there is no %s %q", k.typ, k.id)
+	}
+	return m.resource(ctx, s.event)
+}
+
+// past answers with an old revision of a resource whose last event is head.
+func (m *Manager) past(ctx context.Context, head, old *storage.Event) (*Resource, error) {
+	content, err := m.content(ctx, old)
+	if err != nil {
+		return nil, err
+	}
+	e := *head
+	e.Revision = old.Revision
+	return answer(&e, content)
+}
+
+func (m *Manager) getAsOf(ctx context.Context, t *Type, k key, o GetOptions) (*Resource, error) {
+	if err := m.freshen(ctx, o.Consistency, o.MinSeq); err != nil {
+		return nil, err
+	}
+	events, err := m.index.Events(ctx, storage.EventQuery{Type: k.typ, ID: k.id, Until: o.AsOf, Descending: true, Limit: 1})
+	if err != nil {
+		return nil, stored(err)
+	}
+	if len(events) == 0 {
+		return nil, Errorf(NotFound, "there was no %s %q at %s", k.typ, k.id, o.AsOf.Format(time.RFC3339Nano))
+	}
+	e := events[0].Event
+	if e.Meta.Deleted && !o.IncludeDeleted {
+		return nil, live(t, k.id, state{event: e})
+	}
+	return m.resource(ctx, e)
+}
+
+// freshen waits until the index is as new as the consistency asks.
+func (m *Manager) freshen(ctx context.Context, c Consistency, minSeq uint64) error {
+	switch c {
+	case Eventual:
+	case Strong:
+		s, err := m.log.State(ctx)
+		if err != nil {
+			return stored(err)
+		}
+		minSeq = max(minSeq, s.Last)
+	default:
+		minSeq = max(minSeq, m.recent.last())
+	}
+	if minSeq == 0 {
+		return nil
+	}
+	return m.progress.Wait(ctx, minSeq)
+}
+
+// wrote finds the last event that wrote a revision, which describes it as it is
+// now.
+func (m *Manager) wrote(ctx context.Context, k key, number int) (*storage.Event, error) {
+	if e := m.recent.get(k); e != nil && e.Revision.Number == number {
+		return e, nil
+	}
+	if err := m.freshen(ctx, Default, 0); err != nil {
+		return nil, err
+	}
+	events, err := m.index.Events(ctx, storage.EventQuery{Type: k.typ, ID: k.id, Wrote: number, Descending: true, Limit: 1})
+	if err != nil {
+		return nil, stored(err)
+	}
+	if len(events) == 0 {
+		return nil, Errorf(UnknownRevision, "%s %q has no revision %d", k.typ, k.id, number)
+	}
+	return events[0].Event, nil
+}
+
+// newestStable walks the parents from HEAD.
+func (m *Manager) newestStable(ctx context.Context, k key, e *storage.Event) (*storage.Event, error) {
+	for {
+		if e.Revision.Status == storage.Stable {
+			return e, nil
+		}
+		n, err := parentNumber(&e.Revision)
+		if err != nil {
+			return nil, err
+		}
+		if n == 0 {
+			return nil, Errorf(UnknownRevision, "%s %q has no stable revision yet", k.typ, k.id)
+		}
+		if e, err = m.wrote(ctx, k, n); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// parentNumber is 0 for a first revision.
+func parentNumber(r *storage.Revision) (int, error) {
+	if r.Parent == nil {
+		return 0, nil
+	}
+	var n int
+	i := len(r.ID) - len(fmt.Sprint(r.Number)) - 1 // the id without ":<number>"
+	if i < 0 || i >= len(*r.Parent) {
+		return 0, fmt.Errorf("revision %s has the parent %q", r.ID, *r.Parent)
+	}
+	if _, err := fmt.Sscanf((*r.Parent)[i:], ":%d", &n); err != nil {
+		return 0, fmt.Errorf("revision %s has the parent %q", r.ID, *r.Parent)
+	}
+	return n, nil
+}

@@ -1,0 +1,107 @@
+package resource
+
+import (
+	"sync"
+
+	"github.com/autocrud-go/autocrud/pkg/storage"
+)
+
+type key struct{ typ, id string }
+
+// recent holds the newest event of every resource that this process committed
+// and that the index does not hold yet. It is never a cache of anything older,
+// so what is found in it is the newest this process knows.
+type recent struct {
+	mu     sync.RWMutex
+	events map[key]*storage.Event
+	order  []*storage.Event // by commit; those the index has are dropped from the front
+	high   uint64           // last sequence committed by this process
+	floor  uint64           // last sequence that was dropped; the index must hold it
+}
+
+// maxRecent bounds the memory while the index stands still.
+const maxRecent = 100_000
+
+// newRecent begins where the log ended when this process began.
+func newRecent(last uint64) *recent {
+	return &recent{events: map[key]*storage.Event{}, high: last, floor: last}
+}
+
+func (r *recent) get(k key) *storage.Event {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.events[k]
+}
+
+// add remembers a committed event and forgets what the index holds by now.
+func (r *recent) add(e *storage.Event, applied uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.high = max(r.high, e.Seq)
+	k := key{e.Meta.Type, e.Meta.ID}
+	if old := r.events[k]; old == nil || old.Seq < e.Seq {
+		r.events[k] = e
+	}
+	r.order = append(r.order, e)
+	n := 0
+	for n < len(r.order) && (r.order[n].Seq <= applied || len(r.order)-n > maxRecent) {
+		old := r.order[n]
+		r.floor = max(r.floor, old.Seq)
+		k := key{old.Meta.Type, old.Meta.ID}
+		if r.events[k] == old {
+			delete(r.events, k)
+		}
+		r.order[n] = nil
+		n++
+	}
+	r.order = r.order[n:]
+}
+
+// last is the last sequence this process committed.
+func (r *recent) last() uint64 {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.high
+}
+
+// covered reports whether the index at applied knows, together with recent,
+// everything this process committed.
+func (r *recent) covered(applied uint64) bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.floor <= applied
+}
+
+// locks is a mutex for each resource that is being written in this process, so
+// that a hot one does not fight itself on the log.
+type locks struct {
+	mu   sync.Mutex
+	held map[key]*lock
+}
+
+type lock struct {
+	sync.Mutex
+	waiting int
+}
+
+func newLocks() *locks { return &locks{held: map[key]*lock{}} }
+
+func (l *locks) acquire(k key) (release func()) {
+	l.mu.Lock()
+	h := l.held[k]
+	if h == nil {
+		h = &lock{}
+		l.held[k] = h
+	}
+	h.waiting++
+	l.mu.Unlock()
+	h.Lock()
+	return func() {
+		h.Unlock()
+		l.mu.Lock()
+		if h.waiting--; h.waiting == 0 {
+			delete(l.held, k)
+		}
+		l.mu.Unlock()
+	}
+}

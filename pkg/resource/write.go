@@ -1,0 +1,232 @@
+package resource
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"time"
+
+	"github.com/autocrud-go/autocrud/pkg/storage"
+)
+
+// Match is a precondition on the resource's last event, from If-Match. The zero
+// value is none.
+type Match struct {
+	Any    bool     // "*": the resource exists
+	Events []string // one of these event ids is its last
+}
+
+// None reports that nothing is asked.
+func (p Match) None() bool { return !p.Any && len(p.Events) == 0 }
+
+// check compares with the state of an existing resource.
+func (p Match) check(t *Type, s state) error {
+	if p.None() {
+		if t.RequireIfMatch {
+			return Errorf(PreconditionRequired, "writes to %s need If-Match with the ETag of the state they are based on", t.Name)
+		}
+		return nil
+	}
+	if p.Any {
+		return nil
+	}
+	for _, id := range p.Events {
+		if id == s.event.ID {
+			return nil
+		}
+	}
+	return Errorf(PreconditionFailed, "the resource was changed meanwhile; read it again and apply the change to what it is now")
+}
+
+// step is what a write makes of a state: the event to commit, or nil when
+// nothing is to be changed. content is that of the event's HEAD; put tells that
+// it is new and needs an object.
+type step struct {
+	event   *storage.Event
+	content []byte
+	put     bool
+}
+
+// plan computes the step. It is called again with the newest state when the
+// commit lost, so it must have no effects of its own.
+type plan func(ctx context.Context, s state) (step, error)
+
+// maxTries bounds how often a write without precondition is applied again to a
+// newer state; each failure means that another writer succeeded.
+const maxTries = 64
+
+// write runs a plan against the head until it is committed or refused. It
+// returns the event that is HEAD afterwards and its content, and whether this
+// call committed it.
+func (m *Manager) write(ctx context.Context, t *Type, id string, p plan) (e *storage.Event, content []byte, changed bool, err error) {
+	begun := time.Now()
+	k := key{t.Name, id}
+	ctx, cancel := committing(ctx)
+	defer cancel()
+	release := m.locks.acquire(k)
+	defer release()
+	defer func() {
+		if c := CodeOf(err); c != "" {
+			m.o.Observer.Refused(t.Name, c)
+		}
+	}()
+	fresh := false
+	var object putObject
+	for range maxTries {
+		s, err := m.head(ctx, k, fresh)
+		if err != nil {
+			return nil, nil, false, err
+		}
+		next, err := p(ctx, s)
+		if (err != nil || next.event == nil) && !s.fresh && !m.o.Sole {
+			// Refused, or found needless, by what may be an old state.
+			fresh = true
+			continue
+		}
+		if err != nil {
+			return nil, nil, false, err
+		}
+		if next.event == nil {
+			content, err := m.content(ctx, s.event)
+			return s.event, content, false, err
+		}
+		e, err := m.commit(ctx, t, s, next, &object)
+		if errors.Is(err, storage.ErrConflict) {
+			fresh = true
+			continue
+		}
+		if err != nil {
+			return nil, nil, false, stored(err)
+		}
+		m.o.Observer.Committed(t.Name, e.Action, time.Since(begun))
+		m.runAfter(ctx, s, e, next.content)
+		return e, next.content, true, nil
+	}
+	return nil, nil, false, &Error{Code: Conflict, RetryAfter: time.Second,
+		Detail: "too many others write to this resource at the same time; try again"}
+}
+
+// putObject remembers the object of an earlier try, which a later try of the
+// same content uses again.
+type putObject struct {
+	content []byte
+	ref     string
+}
+
+// commit completes the event, puts its object and appends it.
+func (m *Manager) commit(ctx context.Context, t *Type, s state, next step, object *putObject) (*storage.Event, error) {
+	e := next.event
+	m.stamp(ctx, s, e)
+	old := s.content
+	if s.exists() && old == nil {
+		old = s.event.Content
+	}
+	change := Change{Type: t.Name, ID: e.Meta.ID, Action: e.Action, Actor: ActorOf(ctx), Old: old}
+	if next.put {
+		change.New = next.content
+	}
+	if err := m.o.Hooks.runBefore(ctx, change); err != nil {
+		return nil, err
+	}
+	if next.put {
+		if object.ref == "" || !bytes.Equal(object.content, next.content) {
+			ref, err := m.blobs.Put(ctx, t.Name+"/"+e.Revision.ID+"/"+e.ID, next.content)
+			if err != nil {
+				return nil, err
+			}
+			*object = putObject{next.content, ref}
+		}
+		e.Ref = object.ref
+	}
+	inline := len(next.content) <= InlineLimit
+	if inline {
+		e.Content = next.content
+	}
+	if next.put && (!inline || !m.o.LogSyncsBlobs) {
+		if err := m.blobs.Sync(ctx); err != nil {
+			return nil, err
+		}
+	}
+	data, err := e.Encode()
+	if err != nil {
+		return nil, err
+	}
+	expected := uint64(0)
+	if s.exists() {
+		expected = s.event.Seq
+	}
+	e.Seq, err = m.log.Append(ctx, []storage.Record{{
+		Subject: storage.RevisionSubject(t.Name, e.Meta.ID), ID: e.ID, Expected: expected, Data: data}})
+	if err != nil {
+		return nil, err
+	}
+	e.Meta.Seq = e.Seq
+	m.recent.add(e, m.progress.Applied())
+	return e, nil
+}
+
+// stamp fills in what every event has: who, when, from where, after what.
+func (m *Manager) stamp(ctx context.Context, s state, e *storage.Event) {
+	a := ActorOf(ctx)
+	e.ID = newUUID()
+	e.At = m.o.Now().UTC().Truncate(time.Microsecond)
+	if s.exists() && e.At.Before(s.event.At) {
+		e.At = s.event.At // a clock that was set back
+	}
+	e.Principal, e.RequestID, e.Address, e.UserAgent = a.Principal, a.RequestID, a.Address, a.UserAgent
+	e.Meta.UpdatedAt, e.Meta.UpdatedBy = e.At, a.Principal
+	if s.exists() {
+		e.Previous = digest(s.event)
+	} else {
+		e.Meta.CreatedAt, e.Meta.CreatedBy = e.At, a.Principal
+	}
+	if e.Wrote == 0 {
+		return
+	}
+	e.Revision.UpdatedAt, e.Revision.UpdatedBy = e.At, a.Principal
+	if e.Revision.CreatedAt.IsZero() {
+		e.Revision.CreatedAt, e.Revision.CreatedBy = e.At, a.Principal
+	}
+}
+
+// digest of an event's header, by which the next event of its resource proves
+// what came before.
+func digest(e *storage.Event) string {
+	if e.Header == nil {
+		return ""
+	}
+	return hashOf(e.Header)
+}
+
+func (m *Manager) runAfter(ctx context.Context, s state, e *storage.Event, content []byte) {
+	hooks := m.o.Hooks.after[hookKey{e.Meta.Type, e.Action}]
+	if len(hooks) == 0 {
+		return
+	}
+	c := Change{Type: e.Meta.Type, ID: e.Meta.ID, Action: e.Action, Actor: ActorOf(ctx), New: content}
+	if s.exists() {
+		c.Old = s.event.Content
+	}
+	for _, fn := range hooks {
+		if err := fn(ctx, c); err != nil {
+			m.o.Logger.ErrorContext(ctx, "an after-hook failed", "type", c.Type, "id", c.ID, "action", c.Action, "error", err)
+		}
+	}
+}
+
+// prepare makes canonical content of a document: defaults filled in, checked
+// against the schema, the validators, and what the index can hold.
+func (m *Manager) prepare(ctx context.Context, t *Type, data any) ([]byte, error) {
+	data = t.Defaults(data)
+	if err := t.Validate(data); err != nil {
+		return nil, err
+	}
+	if _, _, err := t.Extract(data); err != nil {
+		return nil, err
+	}
+	content := AppendCanonical(make([]byte, 0, 1024), data)
+	if len(content) > MaxContent {
+		return nil, Errorf(TooLarge, "the content has %d bytes, the most is %d", len(content), MaxContent)
+	}
+	return content, m.o.Hooks.validate(ctx, t.Name, content)
+}

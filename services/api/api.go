@@ -1,0 +1,256 @@
+// Package api serves the resources over HTTP: routing, conditions, envelopes,
+// problem+json and the OpenAPI document. It decides nothing about resources;
+// the Manager does.
+package api
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/autocrud-go/autocrud/pkg/resource"
+)
+
+// Options of an API. The zero value serves without metrics to anyone.
+type Options struct {
+	Version string
+	// URL is where clients reach it, for the OpenAPI document.
+	URL string
+	// Hosts are the Host headers that are answered; empty: any. Set on
+	// loopback, so that a page of another site cannot reach it by a name that
+	// it lets point here.
+	Hosts []string
+	// Ready tells why requests cannot be taken, or nil.
+	Ready    func(context.Context) error
+	Registry *prometheus.Registry
+	Logger   *slog.Logger
+}
+
+// API implements http.Handler.
+type API struct {
+	m       *resource.Manager
+	o       Options
+	logger  *slog.Logger
+	router  http.Handler
+	metrics *metrics
+	slots   chan struct{}
+	routes  map[string]map[string]handler // shape and verb -> method -> handler
+	openapi []byte
+}
+
+// The limits of a request, besides the size of its body.
+const (
+	requestTimeout = 30 * time.Second
+	maxRequestLine = 64 << 10
+	maxConcurrent  = 2048
+)
+
+// call is a request to one type.
+type call struct {
+	w  http.ResponseWriter
+	r  *http.Request
+	t  *resource.Type
+	id string // of a resource
+	n  string // of a revision
+}
+
+type handler func(*API, call) error
+
+// New makes the API of a manager.
+func New(m *resource.Manager, o Options) *API {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Registry == nil {
+		o.Registry = prometheus.NewRegistry()
+	}
+	a := &API{m: m, o: o, logger: o.Logger, metrics: newMetrics(o.Registry), slots: make(chan struct{}, maxConcurrent)}
+	a.openapi = OpenAPI(m.Types(), OpenAPIOptions{Version: o.Version, ServerURL: o.URL})
+	a.routes = map[string]map[string]handler{
+		"/{type}":                    {"GET": (*API).list, "POST": (*API).create},
+		"/{type}/{id}":               {"GET": (*API).read, "PUT": (*API).replace, "PATCH": (*API).patch, "DELETE": (*API).delete},
+		"/{type}/{id}:restore":       {"POST": (*API).restore},
+		"/{type}/{id}:switch":        {"POST": (*API).switchHead},
+		"/{type}/{id}:status":        {"POST": (*API).setStatus},
+		"/{type}/{id}/revisions":     {"GET": (*API).revisions},
+		"/{type}/{id}/revisions/{n}": {"GET": (*API).revision},
+		"/{type}/{id}/history":       {"GET": (*API).history},
+	}
+	a.router = a.build()
+	return a
+}
+
+// ServeHTTP implements http.Handler.
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.router.ServeHTTP(w, r) }
+
+func (a *API) build() http.Handler {
+	r := chi.NewRouter()
+	r.Use(a.guard)
+	r.HandleFunc("/v1/types", only("GET", a.listTypes))
+	r.HandleFunc("/v1/types/{type}", only("GET", a.readType))
+	for _, pattern := range []string{"/v1/{type}", "/v1/{type}/{id}", "/v1/{type}/{id}/{part}", "/v1/{type}/{id}/{part}/{n}"} {
+		r.HandleFunc(pattern, a.dispatch)
+	}
+	r.HandleFunc("/livez", only("GET", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok\n") }))
+	r.HandleFunc("/readyz", only("GET", a.ready))
+	r.HandleFunc("/metrics", only("GET", a.metrics.serve(a.o.Registry)))
+	r.HandleFunc("/openapi.json", only("GET", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", typeJSON)
+		_, _ = w.Write(a.openapi)
+	}))
+	docs := docsHandler()
+	r.Handle("/docs", docs)
+	r.Handle("/docs/*", docs)
+	r.HandleFunc("/", only("GET", func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, "/docs", http.StatusFound)
+	}))
+	r.NotFound(func(w http.ResponseWriter, r *http.Request) {
+		a.fail(w, r, resource.Errorf(resource.NotFound, "there is nothing at %s; /docs shows what there is", r.URL.Path))
+	})
+	return r
+}
+
+// only answers other methods with 405.
+func only(method string, fn http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != method && !(method == "GET" && r.Method == "HEAD") {
+			notAllowed(w, r, method)
+			return
+		}
+		fn(w, r)
+	}
+}
+
+func notAllowed(w http.ResponseWriter, r *http.Request, allowed ...string) {
+	w.Header().Set("Allow", strings.Join(allowed, ", "))
+	writeProblem(w, problem{Type: "urn:autocrud:problem:invalid_request", Title: http.StatusText(http.StatusMethodNotAllowed),
+		Status: http.StatusMethodNotAllowed, Code: resource.InvalidRequest,
+		Detail: r.Method + " is not possible here; " + strings.Join(allowed, " and ") + " is"})
+}
+
+// dispatch finds the handler of a request below /v1. The checks run in the
+// promised order: the type, then the method, then what the handler checks.
+func (a *API) dispatch(w http.ResponseWriter, r *http.Request) {
+	begun := time.Now()
+	rec := &recorder{ResponseWriter: w, status: http.StatusOK}
+	name := "unknown"
+	err := func() error {
+		c, shape, err := a.resolve(rec, r)
+		if err != nil {
+			return err
+		}
+		methods, ok := a.routes[shape]
+		if !ok {
+			return resource.Errorf(resource.NotFound, "there is nothing at %s; /docs shows what there is", r.URL.Path)
+		}
+		method := r.Method
+		if method == http.MethodHead {
+			method = http.MethodGet
+		}
+		h, ok := methods[method]
+		if !ok {
+			notAllowed(rec, r, keys(methods)...)
+			return nil
+		}
+		name = method + " " + shape
+		if c.id != "" || strings.Contains(shape, "{id}") {
+			if err := resource.CheckID(c.id); err != nil {
+				return err
+			}
+		}
+		if (method == http.MethodGet || method == http.MethodDelete) && r.ContentLength != 0 {
+			return resource.Errorf(resource.InvalidRequest, "%s takes no body", method)
+		}
+		return h(a, c)
+	}()
+	if err != nil {
+		a.fail(rec, r, err)
+	}
+	a.metrics.observe(name, rec.status, time.Since(begun))
+}
+
+func keys(m map[string]handler) (out []string) {
+	for _, method := range []string{"GET", "POST", "PUT", "PATCH", "DELETE"} {
+		if m[method] != nil {
+			out = append(out, method)
+		}
+	}
+	return out
+}
+
+// resolve reads type, id and verb from the path. A verb is what follows the
+// last ':' of the segment as it was sent; escapes are undone afterwards, so
+// nothing that is escaped can be a verb.
+func (a *API) resolve(w http.ResponseWriter, r *http.Request) (c call, shape string, err error) {
+	c.w, c.r = w, r
+	typ, verb, err := segment(chi.URLParam(r, "type"))
+	if err != nil {
+		return c, "", err
+	}
+	if c.t, err = a.m.Type(typ); err != nil {
+		return c, "", err
+	}
+	shape = "/{type}" + verb
+	if raw := chi.URLParam(r, "id"); raw != "" || strings.Count(r.URL.EscapedPath(), "/") > 2 {
+		if c.id, verb, err = segment(raw); err != nil {
+			return c, "", err
+		}
+		shape += "/{id}" + verb
+	}
+	if part := chi.URLParam(r, "part"); part != "" {
+		shape += "/" + part
+	}
+	if c.n = chi.URLParam(r, "n"); c.n != "" {
+		shape += "/{n}"
+	}
+	return c, shape, nil
+}
+
+func segment(raw string) (name, verb string, err error) {
+	if i := strings.LastIndexByte(raw, ':'); i >= 0 {
+		raw, verb = raw[:i], raw[i:]
+	}
+	name, err = url.PathUnescape(raw)
+	if err != nil {
+		return "", "", resource.Errorf(resource.InvalidRequest, "the path cannot be read: %v", err)
+	}
+	return name, verb, nil
+}
+
+func (a *API) ready(w http.ResponseWriter, r *http.Request) {
+	if a.o.Ready != nil {
+		if err := a.o.Ready(r.Context()); err != nil {
+			a.fail(w, r, err)
+			return
+		}
+	}
+	plain(w, http.StatusOK, "ready\n")
+}
+
+func plain(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(text))
+}
+
+// requestID takes a sane one from the client, so that it can be followed
+// through several systems.
+func requestID(r *http.Request) string {
+	id := r.Header.Get("X-Request-Id")
+	if len(id) == 0 || len(id) > 100 {
+		return uuid.NewString()
+	}
+	for _, c := range []byte(id) {
+		if c <= ' ' || c >= 0x7f || c == '"' || c == '\\' {
+			return uuid.NewString()
+		}
+	}
+	return id
+}

@@ -1,0 +1,111 @@
+package api
+
+import (
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+
+	"github.com/autocrud-go/autocrud/pkg/resource"
+)
+
+// maxBody is the most bytes of a JSON body.
+const maxBody = 10 << 20
+
+const (
+	typeJSON  = "application/json"
+	typeMerge = "application/merge-patch+json"
+	typePatch = "application/json-patch+json"
+)
+
+// contentType checks the media type of a body against the accepted ones.
+func contentType(r *http.Request, accepted ...string) (string, error) {
+	if e := r.Header.Get("Content-Encoding"); e != "" && e != "identity" {
+		return "", resource.Errorf(resource.UnsupportedMediaType, "Content-Encoding %q is not accepted; send the body as it is", e)
+	}
+	name, p, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err == nil && (p["charset"] == "" || strings.EqualFold(p["charset"], "utf-8")) {
+		for _, a := range accepted {
+			if name == a {
+				return a, nil
+			}
+		}
+	}
+	return "", resource.Errorf(resource.UnsupportedMediaType, "send Content-Type: %s", strings.Join(accepted, " or "))
+}
+
+// readDocument reads and decodes a JSON body.
+func readDocument(w http.ResponseWriter, r *http.Request) (any, error) {
+	b, err := readBody(w, r, maxBody)
+	if err != nil {
+		return nil, err
+	}
+	return resource.DecodeJSON(b)
+}
+
+func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
+	body := http.MaxBytesReader(w, r.Body, limit)
+	var b []byte
+	var err error
+	if n := r.ContentLength; n > 0 && n <= limit {
+		b = make([]byte, n)
+		_, err = io.ReadFull(body, b)
+	} else {
+		b, err = io.ReadAll(body)
+	}
+	var over *http.MaxBytesError
+	switch {
+	case errors.As(err, &over):
+		return nil, resource.Errorf(resource.TooLarge, "the body is over %d bytes", limit)
+	case err != nil:
+		return nil, resource.Errorf(resource.InvalidRequest, "the body ended early: %w", err)
+	}
+	return b, nil
+}
+
+// nothing checks that an action without parameters got no body or {}.
+func nothing(w http.ResponseWriter, r *http.Request) error {
+	b, err := readBody(w, r, 1<<10)
+	if err != nil || len(b) == 0 {
+		return err
+	}
+	if _, err := contentType(r, typeJSON); err != nil {
+		return err
+	}
+	v, err := resource.DecodeJSON(b)
+	if err != nil {
+		return err
+	}
+	if o, ok := v.(map[string]any); !ok || len(o) > 0 {
+		return resource.Errorf(resource.InvalidRequest, "this request takes no body, or {}")
+	}
+	return nil
+}
+
+// readObject reads a small body whose properties are all of the given names.
+func readObject(w http.ResponseWriter, r *http.Request, names ...string) (map[string]any, error) {
+	if _, err := contentType(r, typeJSON); err != nil {
+		return nil, err
+	}
+	v, err := readDocument(w, r)
+	if err != nil {
+		return nil, err
+	}
+	o, ok := v.(map[string]any)
+	if !ok {
+		return nil, &resource.Error{Code: resource.ValidationFailed, Detail: "the body is an object",
+			Fields: []resource.FieldError{{Pointer: "", Detail: "must be an object"}}}
+	}
+	for name := range o {
+		known := false
+		for _, n := range names {
+			known = known || n == name
+		}
+		if !known {
+			return nil, &resource.Error{Code: resource.ValidationFailed, Detail: "the body has an unknown property",
+				Fields: []resource.FieldError{{Pointer: "/" + name, Detail: "unknown property; known are " + strings.Join(names, ", ")}}}
+		}
+	}
+	return o, nil
+}

@@ -1,0 +1,366 @@
+package api
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"strconv"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/storage"
+)
+
+var everything = parts{data: true, meta: true, revision: true}
+
+func (a *API) create(c call) error {
+	allowed := []string{"id", "status", "message", "returns"}
+	if c.t.Job != nil {
+		allowed = append(allowed, "run_at", "priority", "max_attempts")
+	}
+	p := readQuery(c.r, allowed...)
+	o := resource.CreateOptions{ID: p.text("id"), Status: p.status(), Message: p.message(), Job: resource.JobOptions{
+		RunAt: p.time("run_at"), Priority: p.number("priority", 0, 0, 9), MaxAttempts: p.number("max_attempts", 0, 1, 1000)}}
+	returns := p.returns(everything)
+	if p.has("id") {
+		if err := resource.CheckID(o.ID); err != nil {
+			return err
+		}
+	}
+	data, err := c.data(p)
+	if err != nil {
+		return err
+	}
+	r, err := a.m.Create(c.r.Context(), c.t.Name, data, o)
+	if err != nil {
+		return err
+	}
+	c.w.Header().Set("Location", "/v1/"+c.t.Name+"/"+r.ID)
+	return c.written(http.StatusCreated, r, returns)
+}
+
+// data reads the body of a create or a replace, after its parameters.
+func (c call) data(p *params) (any, error) {
+	if _, err := contentType(c.r, typeJSON); err != nil {
+		return nil, err
+	}
+	if p.err != nil {
+		return nil, p.err
+	}
+	return readDocument(c.w, c.r)
+}
+
+func (a *API) list(c call) error {
+	p := readQuery(c.r, "filter", "order_by", "q", "page_size", "page_token", "include_deleted", "only_deleted", "total",
+		"returns", "fields", "consistency", "min_seq")
+	o := resource.ListOptions{Filter: p.text("filter"), OrderBy: p.text("order_by"), Text: p.text("q"), Page: p.page(),
+		Total: p.flag("total"), Consistency: p.consistency(), MinSeq: p.seq("min_seq")}
+	only := p.fields(c.t)
+	returns := p.returns(parts{data: true, meta: true})
+	o.Bare = !returns.data
+	switch include, deleted := p.flag("include_deleted"), p.flag("only_deleted"); {
+	case include && deleted:
+		p.refuse("include_deleted and only_deleted exclude each other")
+	case include:
+		o.Deletion = storage.LiveAndDeleted
+	case deleted:
+		o.Deletion = storage.OnlyDeleted
+	}
+	if !validText(o.Filter) || !validText(o.OrderBy) || !validText(o.Text) {
+		p.refuse("the query is not UTF-8")
+	}
+	if p.err != nil {
+		return p.err
+	}
+	l, err := a.m.List(c.r.Context(), c.t.Name, o)
+	if err != nil {
+		return err
+	}
+	b := buffers.Get().(*bytes.Buffer)
+	defer release(b)
+	b.WriteString(`{"items":[`)
+	for i, r := range l.Items {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		if err := appendEnvelope(b, r, returns, only); err != nil {
+			return err
+		}
+	}
+	b.WriteString(`],"next_page_token":`)
+	token, _ := json.Marshal(l.NextPageToken) // a string always marshals
+	b.Write(token)
+	if o.Total {
+		b.WriteString(`,"total":`)
+		b.WriteString(strconv.FormatInt(l.Total, 10))
+	}
+	b.WriteByte('}')
+	c.w.Header().Set("Autocrud-Index-Seq", strconv.FormatUint(l.IndexSeq, 10))
+	return c.write(http.StatusOK, b.Bytes())
+}
+
+func (a *API) read(c call) error {
+	p := readQuery(c.r, "revision", "as_of", "status", "fields", "returns", "include_deleted", "consistency", "min_seq")
+	o := resource.GetOptions{Revision: p.number("revision", 0, 1, 1<<31-1), AsOf: p.time("as_of"), Status: p.status(),
+		IncludeDeleted: p.flag("include_deleted"), Consistency: p.consistency(), MinSeq: p.seq("min_seq")}
+	only := p.fields(c.t)
+	returns := p.returns(everything)
+	if o.Status == storage.Draft {
+		p.refuse("status=stable reads the newest stable revision; there is no status=draft")
+	}
+	chosen := 0
+	for _, name := range []string{"revision", "as_of", "status"} {
+		if p.has(name) {
+			chosen++
+		}
+	}
+	if chosen > 1 {
+		p.refuse("revision, as_of and status exclude each other")
+	}
+	if p.err != nil {
+		return p.err
+	}
+	if _, err := notModified(c.r, ""); err != nil {
+		return err
+	}
+	r, err := a.m.Get(c.r.Context(), c.t.Name, c.id, o)
+	if err != nil {
+		return err
+	}
+	if same, _ := notModified(c.r, r.EventID); same {
+		c.tag(r.EventID)
+		c.w.WriteHeader(http.StatusNotModified)
+		return nil
+	}
+	return c.send(http.StatusOK, r, returns, only)
+}
+
+// change reads what the parameters and headers of a write say.
+func (c call) change(p *params) (o resource.UpdateOptions, err error) {
+	o = resource.UpdateOptions{Status: p.status(), Message: p.message()}
+	switch mode := p.text("mode"); {
+	case mode == "modify":
+		o.InPlace = true
+	case p.has("mode") && mode != "update":
+		p.refuse("mode is update or modify, not %q", mode)
+	}
+	o.IfMatch, err = ifMatch(c.r)
+	return o, err
+}
+
+func (a *API) replace(c call) error {
+	p := readQuery(c.r, "status", "mode", "message", "returns")
+	o, err := c.change(p)
+	if err != nil {
+		return err
+	}
+	returns := p.returns(everything)
+	if o.Create, err = mustNotExist(c.r); err != nil {
+		return err
+	}
+	if o.Create && (!o.IfMatch.None() || o.InPlace) {
+		p.refuse("If-None-Match: * creates; it goes with neither If-Match nor mode=modify")
+	}
+	data, err := c.data(p)
+	if err != nil {
+		return err
+	}
+	r, created, err := a.m.Update(c.r.Context(), c.t.Name, c.id, data, o)
+	if err != nil {
+		return err
+	}
+	if created {
+		c.w.Header().Set("Location", "/v1/"+c.t.Name+"/"+r.ID)
+		return c.written(http.StatusCreated, r, returns)
+	}
+	return c.written(http.StatusOK, r, returns)
+}
+
+func (a *API) patch(c call) error {
+	p := readQuery(c.r, "status", "mode", "message", "returns")
+	o, err := c.change(p)
+	if err != nil {
+		return err
+	}
+	returns := p.returns(everything)
+	kind, err := contentType(c.r, typeMerge, typePatch)
+	if err != nil {
+		return err
+	}
+	if p.err != nil {
+		return p.err
+	}
+	body, err := readDocument(c.w, c.r)
+	if err != nil {
+		return err
+	}
+	patch := resource.Patch{Kind: resource.MergePatch, Body: body}
+	if kind == typePatch {
+		patch.Kind = resource.JSONPatch
+	}
+	r, err := a.m.Patch(c.r.Context(), c.t.Name, c.id, patch, o)
+	if err != nil {
+		return err
+	}
+	return c.written(http.StatusOK, r, returns)
+}
+
+func (a *API) delete(c call) error {
+	match, err := c.plainWrite()
+	if err != nil {
+		return err
+	}
+	r, err := a.m.Delete(c.r.Context(), c.t.Name, c.id, match)
+	if err != nil {
+		return err
+	}
+	return c.written(http.StatusOK, r, parts{meta: true})
+}
+
+// plainWrite reads the header of a write without parameters.
+func (c call) plainWrite() (resource.Match, error) {
+	if p := readQuery(c.r); p.err != nil {
+		return resource.Match{}, p.err
+	}
+	return ifMatch(c.r)
+}
+
+func (a *API) restore(c call) error {
+	match, err := c.plainWrite()
+	if err != nil {
+		return err
+	}
+	if err := nothing(c.w, c.r); err != nil {
+		return err
+	}
+	r, err := a.m.Restore(c.r.Context(), c.t.Name, c.id, match)
+	if err != nil {
+		return err
+	}
+	return c.written(http.StatusOK, r, everything)
+}
+
+func (a *API) switchHead(c call) error {
+	match, err := c.plainWrite()
+	if err != nil {
+		return err
+	}
+	body, err := readObject(c.w, c.r, "revision")
+	if err != nil {
+		return err
+	}
+	n, ok := body["revision"].(int64)
+	if !ok || n < 1 || n > 1<<31-1 {
+		return invalid("/revision", "must be the number of a revision, from 1 on")
+	}
+	r, err := a.m.Switch(c.r.Context(), c.t.Name, c.id, int(n), match)
+	if err != nil {
+		return err
+	}
+	return c.written(http.StatusOK, r, everything)
+}
+
+func (a *API) setStatus(c call) error {
+	match, err := c.plainWrite()
+	if err != nil {
+		return err
+	}
+	body, err := readObject(c.w, c.r, "status")
+	if err != nil {
+		return err
+	}
+	name, _ := body["status"].(string)
+	status := storage.Status(name)
+	if status != storage.Draft && status != storage.Stable {
+		return invalid("/status", "must be draft or stable")
+	}
+	r, err := a.m.SetStatus(c.r.Context(), c.t.Name, c.id, status, match)
+	if err != nil {
+		return err
+	}
+	return c.written(http.StatusOK, r, everything)
+}
+
+func invalid(pointer, detail string) error {
+	return &resource.Error{Code: resource.ValidationFailed, Detail: "the body is not valid: " + pointer + " " + detail,
+		Fields: []resource.FieldError{{Pointer: pointer, Detail: detail}}}
+}
+
+func (a *API) revisions(c call) error {
+	p := readQuery(c.r, "page_size", "page_token", "chain_only")
+	page, chain := p.page(), p.flag("chain_only")
+	if p.err != nil {
+		return p.err
+	}
+	l, err := a.m.Revisions(c.r.Context(), c.t.Name, c.id, chain, page)
+	if err != nil {
+		return err
+	}
+	type item struct {
+		Revision storage.Revision `json:"revision"`
+	}
+	items := make([]item, len(l.Items))
+	for i, r := range l.Items {
+		items[i].Revision = r
+	}
+	c.tag(l.EventID)
+	return c.json(http.StatusOK, map[string]any{"items": items, "next_page_token": l.NextPageToken})
+}
+
+func (a *API) revision(c call) error {
+	p := readQuery(c.r, "raw", "returns", "fields")
+	p.flag("raw") // nothing is migrated on read yet, so both are the same
+	returns, only := p.returns(everything), p.fields(c.t)
+	n, err := strconv.Atoi(c.n)
+	if err != nil || n < 1 || strconv.Itoa(n) != c.n {
+		p.refuse("the number of a revision is 1 or more, not %q", c.n)
+	}
+	if p.err != nil {
+		return p.err
+	}
+	r, err := a.m.Get(c.r.Context(), c.t.Name, c.id, resource.GetOptions{Revision: n, IncludeDeleted: true})
+	if err != nil {
+		return err
+	}
+	return c.send(http.StatusOK, r, returns, only)
+}
+
+func (a *API) history(c call) error {
+	p := readQuery(c.r, "page_size", "page_token")
+	page := p.page()
+	if p.err != nil {
+		return p.err
+	}
+	l, err := a.m.History(c.r.Context(), c.t.Name, c.id, page)
+	if err != nil {
+		return err
+	}
+	c.tag(l.EventID)
+	return c.json(http.StatusOK, map[string]any{"items": l.Items, "next_page_token": l.NextPageToken})
+}
+
+func (a *API) listTypes(w http.ResponseWriter, r *http.Request) {
+	if p := readQuery(r); p.err != nil {
+		a.fail(w, r, p.err)
+		return
+	}
+	c := call{w: w, r: r}
+	if err := c.json(http.StatusOK, map[string]any{"items": a.m.Types(), "next_page_token": ""}); err != nil {
+		a.fail(w, r, err)
+	}
+}
+
+func (a *API) readType(w http.ResponseWriter, r *http.Request) {
+	t, err := a.m.Type(chi.URLParam(r, "type"))
+	if err == nil {
+		if p := readQuery(r); p.err != nil {
+			err = p.err
+		} else {
+			err = call{w: w, r: r}.json(http.StatusOK, t)
+		}
+	}
+	if err != nil {
+		a.fail(w, r, err)
+	}
+}

@@ -1,0 +1,313 @@
+package api
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/storage"
+)
+
+// params reads the query of a request. The first error sticks; nothing that was
+// sent and is not asked for passes.
+type params struct {
+	values url.Values
+	err    error
+}
+
+// readQuery parses the request's query; only the allowed names may be in it, each
+// once.
+func readQuery(r *http.Request, allowed ...string) *params {
+	p := &params{}
+	if r.URL.RawQuery == "" {
+		return p
+	}
+	var err error
+	if p.values, err = url.ParseQuery(r.URL.RawQuery); err != nil {
+		p.refuse("the query string cannot be read: %v", err)
+		return p
+	}
+	for name, v := range p.values {
+		switch {
+		case !slices.Contains(allowed, name):
+			if len(allowed) == 0 {
+				p.refuse("unknown parameter %q; this request takes none", name)
+			} else {
+				p.refuse("unknown parameter %q; this request takes %s", name, strings.Join(allowed, ", "))
+			}
+		case len(v) > 1:
+			p.refuse("parameter %q is given %d times", name, len(v))
+		}
+	}
+	return p
+}
+
+func (p *params) refuse(format string, args ...any) {
+	if p.err == nil {
+		p.err = resource.Errorf(resource.InvalidRequest, format, args...)
+	}
+}
+
+func (p *params) has(name string) bool { return p.values.Has(name) }
+
+func (p *params) text(name string) string { return p.values.Get(name) }
+
+func (p *params) flag(name string) bool {
+	switch v := p.values.Get(name); {
+	case !p.has(name), v == "false":
+		return false
+	case v == "true":
+		return true
+	default:
+		p.refuse("%s is true or false, not %q", name, v)
+		return false
+	}
+}
+
+// number reads an integer from low to high, or def when it is not given.
+func (p *params) number(name string, def, low, high int) int {
+	if !p.has(name) {
+		return def
+	}
+	n, err := strconv.Atoi(p.text(name))
+	if err != nil || n < low || n > high {
+		if high >= 1<<31-1 {
+			p.refuse("%s is a number from %d on, not %q", name, low, p.text(name))
+		} else {
+			p.refuse("%s is a number from %d to %d, not %q", name, low, high, p.text(name))
+		}
+		return def
+	}
+	return n
+}
+
+func (p *params) seq(name string) uint64 {
+	if !p.has(name) {
+		return 0
+	}
+	n, err := strconv.ParseUint(p.text(name), 10, 63)
+	if err != nil {
+		p.refuse("%s is a sequence, a number from 0 on, not %q", name, p.text(name))
+	}
+	return n
+}
+
+func (p *params) time(name string) time.Time {
+	if !p.has(name) {
+		return time.Time{}
+	}
+	t, err := resource.ParseTime(p.text(name))
+	if err != nil {
+		p.refuse("%s is an RFC 3339 time like 2026-01-31T12:00:00Z, not %q", name, p.text(name))
+	}
+	return t
+}
+
+func (p *params) status() storage.Status {
+	switch v := storage.Status(p.text("status")); {
+	case !p.has("status"):
+		return ""
+	case v == storage.Draft || v == storage.Stable:
+		return v
+	default:
+		p.refuse("status is draft or stable, not %q", v)
+		return ""
+	}
+}
+
+func (p *params) message() string {
+	m := p.text("message")
+	if len(m) > 1000 || strings.ContainsRune(m, 0) || !validText(m) {
+		p.refuse("message is UTF-8 text of at most 1000 bytes")
+	}
+	return m
+}
+
+func validText(s string) bool { return strings.ToValidUTF8(s, "") == s }
+
+func (p *params) consistency() resource.Consistency {
+	switch v := p.text("consistency"); {
+	case !p.has("consistency"):
+		return resource.Default
+	case v == "strong":
+		return resource.Strong
+	case v == "eventual":
+		return resource.Eventual
+	default:
+		p.refuse("consistency is strong or eventual, not %q", v)
+		return resource.Default
+	}
+}
+
+func (p *params) page() resource.PageOptions {
+	o := resource.PageOptions{Token: p.text("page_token"), Size: p.number("page_size", 0, 1, 1<<31-1)}
+	if p.has("page_token") && o.Token == "" {
+		p.refuse("page_token is empty; leave it out to begin")
+	}
+	if len(o.Token) > 8<<10 {
+		p.refuse("page_token is longer than any that was given out")
+	}
+	return o
+}
+
+// parts of the envelope.
+type parts struct{ data, meta, revision bool }
+
+func (p *params) returns(def parts) parts {
+	if !p.has("returns") {
+		return def
+	}
+	var out parts
+	for _, name := range strings.Split(p.text("returns"), ",") {
+		switch strings.TrimSpace(name) {
+		case "data":
+			out.data = true
+		case "meta":
+			out.meta = true
+		case "revision":
+			out.revision = true
+		default:
+			p.refuse("returns is a list of data, meta and revision, not %q", p.text("returns"))
+		}
+	}
+	return out
+}
+
+// fields is the projection: dotted paths of the data.
+func (p *params) fields(t *resource.Type) projection {
+	if !p.has("fields") {
+		return nil
+	}
+	out := projection{}
+	for _, path := range strings.Split(p.text("fields"), ",") {
+		path = strings.TrimSpace(path)
+		if !t.HasPath(path) {
+			p.refuse("fields: %s has no field %q", t.Name, path)
+			return nil
+		}
+		out.add(strings.Split(path, "."))
+	}
+	return out
+}
+
+// projection is a tree of the wanted properties; an empty one wants all below.
+type projection map[string]projection
+
+func (p projection) add(path []string) {
+	next, ok := p[path[0]]
+	switch {
+	case ok && len(next) == 0:
+		return // all of it is wanted already
+	case len(path) == 1:
+		p[path[0]] = projection{}
+		return
+	case !ok:
+		next = projection{}
+		p[path[0]] = next
+	}
+	next.add(path[1:])
+}
+
+// apply keeps what is wanted of a document.
+func (p projection) apply(v any) any {
+	if len(p) == 0 {
+		return v
+	}
+	switch v := v.(type) {
+	case map[string]any:
+		out := make(map[string]any, len(p))
+		for name, below := range p {
+			if x, ok := v[name]; ok {
+				out[name] = below.apply(x)
+			}
+		}
+		return out
+	case []any:
+		out := make([]any, len(v))
+		for i, x := range v {
+			out[i] = p.apply(x)
+		}
+		return out
+	}
+	return v
+}
+
+// ifMatch reads If-Match (RFC 9110 section 13.1.1).
+func ifMatch(r *http.Request) (resource.Match, error) {
+	var m resource.Match
+	tags, any, err := etags(r.Header.Values("If-Match"))
+	if err != nil {
+		return m, resource.Errorf(resource.InvalidRequest, "If-Match: %w", err)
+	}
+	m.Any = any
+	for _, t := range tags {
+		if t.weak {
+			t.value = "" // a weak tag never matches strongly
+		}
+		m.Events = append(m.Events, t.value)
+	}
+	return m, nil
+}
+
+type etag struct {
+	weak  bool
+	value string
+}
+
+func etags(headers []string) (tags []etag, any bool, err error) {
+	for _, h := range headers {
+		rest := strings.TrimSpace(h)
+		if rest == "*" && len(headers) == 1 {
+			return nil, true, nil
+		}
+		for {
+			var t etag
+			rest, t.weak = strings.CutPrefix(rest, "W/")
+			if !strings.HasPrefix(rest, `"`) {
+				return nil, false, errBadTag
+			}
+			end := strings.IndexByte(rest[1:], '"')
+			if end < 0 || len(tags) >= 100 {
+				return nil, false, errBadTag
+			}
+			t.value = rest[1 : end+1]
+			tags = append(tags, t)
+			rest = strings.TrimSpace(rest[end+2:])
+			if rest == "" {
+				break
+			}
+			if rest[0] != ',' {
+				return nil, false, errBadTag
+			}
+			rest = strings.TrimSpace(rest[1:])
+		}
+	}
+	return tags, false, nil
+}
+
+var errBadTag = resource.Errorf(resource.InvalidRequest, `want * or a list of quoted tags like "abc"`)
+
+// mustNotExist reads If-None-Match of a PUT, where only * has a meaning.
+func mustNotExist(r *http.Request) (bool, error) {
+	tags, any, err := etags(r.Header.Values("If-None-Match"))
+	if err != nil || len(tags) > 0 {
+		return false, resource.Errorf(resource.InvalidRequest, "If-None-Match of a PUT is *")
+	}
+	return any, nil
+}
+
+// notModified reports whether a GET may be answered with 304.
+func notModified(r *http.Request, event string) (bool, error) {
+	tags, any, err := etags(r.Header.Values("If-None-Match"))
+	if err != nil {
+		return false, resource.Errorf(resource.InvalidRequest, "If-None-Match: %w", err)
+	}
+	for _, t := range tags {
+		any = any || t.value == event
+	}
+	return any, nil
+}

@@ -1,0 +1,105 @@
+package api
+
+import (
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"math"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/autocrud-go/autocrud/pkg/resource"
+)
+
+// statusOf is the one table from codes to HTTP.
+var statusOf = map[resource.Code]int{
+	resource.InvalidRequest:       http.StatusBadRequest,
+	resource.InvalidFilter:        http.StatusBadRequest,
+	resource.InvalidPageToken:     http.StatusBadRequest,
+	resource.Unauthenticated:      http.StatusUnauthorized,
+	resource.PermissionDenied:     http.StatusForbidden,
+	resource.NotFound:             http.StatusNotFound,
+	resource.UnknownType:          http.StatusNotFound,
+	resource.UnknownRevision:      http.StatusNotFound,
+	resource.UniqueConflict:       http.StatusConflict,
+	resource.AlreadyExists:        http.StatusConflict,
+	resource.Referenced:           http.StatusConflict,
+	resource.InvalidState:         http.StatusConflict,
+	resource.Conflict:             http.StatusConflict,
+	resource.Deleted:              http.StatusGone,
+	resource.PreconditionFailed:   http.StatusPreconditionFailed,
+	resource.PreconditionRequired: http.StatusPreconditionRequired,
+	resource.TooLarge:             http.StatusRequestEntityTooLarge,
+	resource.UnsupportedMediaType: http.StatusUnsupportedMediaType,
+	resource.ValidationFailed:     http.StatusUnprocessableEntity,
+	resource.DanglingReference:    http.StatusUnprocessableEntity,
+	resource.IdempotencyMismatch:  http.StatusUnprocessableEntity,
+	resource.RateLimited:          http.StatusTooManyRequests,
+	resource.Unavailable:          http.StatusServiceUnavailable,
+	resource.IndexLag:             http.StatusServiceUnavailable,
+	resource.OutcomeUnknown:       http.StatusServiceUnavailable,
+}
+
+// problem is an answer of RFC 9457.
+type problem struct {
+	Type          string                `json:"type"`
+	Title         string                `json:"title"`
+	Status        int                   `json:"status"`
+	Detail        string                `json:"detail"`
+	Code          resource.Code         `json:"code"`
+	Field         string                `json:"field,omitempty"`
+	ConflictingID string                `json:"conflicting_id,omitempty"`
+	RequestID     string                `json:"request_id,omitempty"`
+	Errors        []resource.FieldError `json:"errors,omitempty"`
+}
+
+// internal is what a defect looks like from outside.
+const internal resource.Code = "internal"
+
+// asProblem makes the answer of an error. What is no resource.Error is a defect
+// and says nothing of itself.
+func asProblem(err error) problem {
+	var e *resource.Error
+	if !errors.As(err, &e) {
+		return problem{Type: "urn:autocrud:problem:internal", Title: http.StatusText(http.StatusInternalServerError),
+			Status: http.StatusInternalServerError, Code: internal, Detail: "a defect of the server; the request id leads to its log"}
+	}
+	status, ok := statusOf[e.Code]
+	if !ok {
+		status = http.StatusInternalServerError
+	}
+	return problem{Type: "urn:autocrud:problem:" + string(e.Code), Title: http.StatusText(status), Status: status,
+		Detail: e.Detail, Code: e.Code, Field: e.Field, ConflictingID: e.ConflictingID, Errors: e.Fields}
+}
+
+func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
+	p := asProblem(err)
+	p.RequestID = resource.ActorOf(r.Context()).RequestID
+	if p.Status >= 500 {
+		a.logger.LogAttrs(r.Context(), slog.LevelError, "request failed", slog.String("method", r.Method),
+			slog.String("path", r.URL.Path), slog.Int("status", p.Status), slog.String("request_id", p.RequestID), slog.Any("error", err), slog.Any("cause", errors.Unwrap(err)))
+	}
+	if p.Status == http.StatusServiceUnavailable {
+		after := time.Second
+		var e *resource.Error
+		if errors.As(err, &e) && e.RetryAfter > after {
+			after = e.RetryAfter
+		}
+		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(after.Seconds()))))
+	}
+	writeProblem(w, p)
+}
+
+func writeProblem(w http.ResponseWriter, p problem) {
+	b, err := json.Marshal(p)
+	if err != nil { // strings and numbers always marshal
+		b = []byte(`{"status":500,"code":"internal"}`)
+	}
+	h := w.Header()
+	h.Set("Content-Type", "application/problem+json")
+	h.Set("Content-Length", strconv.Itoa(len(b)))
+	h.Set("Cache-Control", "no-store")
+	w.WriteHeader(p.Status)
+	_, _ = w.Write(b) // a client that went away is no error of ours
+}

@@ -1,0 +1,265 @@
+// Package indexer turns the log into the index.
+//
+// It reads the log from where the index stands, in order, and applies it in
+// batches, each in one transaction together with the new position. So every
+// event has its effect exactly once, whatever is delivered again. The index is
+// disposable: one that belongs to another log, is ahead of it, or lacks the
+// table of a type is emptied and built anew.
+package indexer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/autocrud-go/autocrud/pkg/query"
+	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/storage"
+)
+
+// Options of an Indexer. The zero value is right.
+type Options struct {
+	// Gather is how long a batch is gathered while more keeps coming and
+	// nobody waits. Default 25 ms.
+	Gather time.Duration
+	// MaxBatch is the most entries of one transaction. Default 1,000.
+	MaxBatch int
+	Logger   *slog.Logger
+	// Applied is called after each transaction with the batch.
+	Applied func(storage.Batch)
+}
+
+// Indexer projects one log into one index.
+type Indexer struct {
+	log      storage.Log
+	blobs    storage.Blobs
+	index    storage.Index
+	types    map[string]*resource.Type
+	defs     []storage.Definition
+	progress *resource.Progress
+	o        Options
+	damaged  atomic.Int64
+	lag      atomic.Int64
+}
+
+// New makes an indexer for the types.
+func New(types []*resource.Type, log storage.Log, blobs storage.Blobs, index storage.Index, p *resource.Progress, o Options) *Indexer {
+	if o.Gather == 0 {
+		o.Gather = 25 * time.Millisecond
+	}
+	if o.MaxBatch == 0 {
+		o.MaxBatch = 1000
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	x := &Indexer{log: log, blobs: blobs, index: index, types: map[string]*resource.Type{}, progress: p, o: o}
+	for _, t := range types {
+		x.types[t.Name] = t
+		x.defs = append(x.defs, t.Definition())
+	}
+	return x
+}
+
+// Damaged counts the events that could not be projected as they are.
+func (x *Indexer) Damaged() int64 { return x.damaged.Load() }
+
+// Lag is the age of the newest applied event when it was applied.
+func (x *Indexer) Lag() time.Duration { return time.Duration(x.lag.Load()) }
+
+// Prepare makes the index fit the log and the types. It must return before
+// anything reads the index.
+func (x *Indexer) Prepare(ctx context.Context) (storage.Position, error) {
+	state, err := x.log.State(ctx)
+	if err != nil {
+		return storage.Position{}, err
+	}
+	fresh, err := x.index.Define(ctx, x.defs)
+	if err != nil {
+		return storage.Position{}, fmt.Errorf("define the index: %w", err)
+	}
+	pos, err := x.index.Position(ctx)
+	if err != nil {
+		return storage.Position{}, fmt.Errorf("read the index's position: %w", err)
+	}
+	reason := ""
+	switch {
+	case pos.Identity == "":
+		reason = "it is new"
+	case pos.Identity != state.Identity:
+		reason = "it belongs to another log"
+	case pos.Applied > state.Last:
+		reason = "it is ahead of the log"
+	case len(fresh) > 0 && pos.Applied > 0:
+		reason = fmt.Sprintf("the definition of %v changed", fresh)
+	}
+	if reason == "" {
+		return pos, nil
+	}
+	if state.Last > 0 {
+		x.o.Logger.InfoContext(ctx, "the index is built from the log", "because", reason, "events", state.Last)
+	}
+	x.progress.Restart()
+	if err := x.index.Reset(ctx, state.Identity); err != nil {
+		return storage.Position{}, fmt.Errorf("reset the index: %w", err)
+	}
+	return storage.Position{Identity: state.Identity}, nil
+}
+
+// Run follows the log until ctx ends. Whatever fails is begun again from the
+// index's position, after a pause that grows up to 2 s.
+func (x *Indexer) Run(ctx context.Context) error {
+	pause := 50 * time.Millisecond
+	for {
+		begun := time.Now()
+		err := x.follow(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if time.Since(begun) > 10*time.Second {
+			pause = 50 * time.Millisecond
+		}
+		x.o.Logger.WarnContext(ctx, "the indexer begins again", "error", err, "in", pause)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(pause):
+		}
+		pause = min(2*pause, 2*time.Second)
+	}
+}
+
+func (x *Indexer) follow(ctx context.Context) error {
+	pos, err := x.Prepare(ctx)
+	if err != nil {
+		return err
+	}
+	x.progress.Advance(pos.Applied)
+	feed, err := x.log.Follow(ctx, pos.Applied+1)
+	if err != nil {
+		return err
+	}
+	defer feed.Close()
+	for {
+		entries, err := x.gather(ctx, feed)
+		if err != nil {
+			return err
+		}
+		if err := x.apply(ctx, entries); err != nil {
+			return err
+		}
+	}
+}
+
+// gather waits for an entry and takes those that follow closely. When somebody
+// waits for the index, or nothing more is there, it does not wait for more.
+func (x *Indexer) gather(ctx context.Context, feed storage.Feed) ([]storage.Entry, error) {
+	e, err := feed.Next(ctx)
+	if err != nil {
+		return nil, err
+	}
+	entries := append(make([]storage.Entry, 0, 64), e)
+	deadline := time.Now().Add(x.o.Gather)
+	for len(entries) < x.o.MaxBatch {
+		if e, ok := feed.Ready(); ok {
+			entries = append(entries, e)
+			continue
+		}
+		if len(entries) == 1 || x.progress.Wanted() {
+			break // idle, or somebody waits
+		}
+		left := min(time.Until(deadline), 2*time.Millisecond)
+		if left <= 0 {
+			break
+		}
+		select {
+		case <-x.progress.Hurry():
+		case <-time.After(left):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	return entries, nil
+}
+
+func (x *Indexer) apply(ctx context.Context, entries []storage.Entry) error {
+	b := storage.Batch{Through: entries[len(entries)-1].Seq, Changes: make([]storage.Change, 0, len(entries))}
+	for _, e := range entries {
+		if _, _, ok := storage.SplitRevisionSubject(e.Subject); !ok {
+			continue
+		}
+		c, err := x.change(ctx, e)
+		if err != nil {
+			return err
+		}
+		if c != nil {
+			b.Changes = append(b.Changes, *c)
+		}
+	}
+	if err := x.index.Apply(ctx, b); err != nil {
+		return fmt.Errorf("apply %d events up to %d: %w", len(b.Changes), b.Through, err)
+	}
+	if n := len(b.Changes); n > 0 {
+		x.lag.Store(int64(time.Since(b.Changes[n-1].Event.At)))
+	}
+	x.progress.Advance(b.Through)
+	if x.o.Applied != nil {
+		x.o.Applied(b)
+	}
+	return nil
+}
+
+// change makes the index's form of an event. An event it cannot read is set
+// aside, counted and logged; it never stops the projection. Only a store that
+// does not answer is an error.
+func (x *Indexer) change(ctx context.Context, entry storage.Entry) (*storage.Change, error) {
+	e, err := storage.DecodeEvent(entry.Data, entry.Seq)
+	if err != nil {
+		x.setAside(ctx, entry, err)
+		return nil, nil
+	}
+	t := x.types[e.Meta.Type]
+	if t == nil {
+		return nil, nil // a type without a model: its events stay in the log
+	}
+	c := &storage.Change{Event: e}
+	content := e.Content
+	if content == nil {
+		content, err = x.blobs.Get(ctx, e.Ref)
+		if errors.Is(err, storage.ErrNotFound) || errors.Is(err, storage.ErrCorrupt) {
+			c.Damaged = err.Error()
+			x.setAside(ctx, entry, err)
+			c.Values, c.Text = blank(t)
+			return c, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("content of event %d: %w", entry.Seq, err)
+		}
+	} else {
+		c.Content = content
+	}
+	tree, err := resource.DecodeJSON(content)
+	if err == nil {
+		c.Values, c.Text, err = t.Extract(tree)
+	}
+	if err != nil {
+		c.Damaged = err.Error()
+		c.Values, c.Text = blank(t)
+		x.setAside(ctx, entry, err)
+	}
+	return c, nil
+}
+
+// blank is the indexed form of content that cannot be read.
+func blank(t *resource.Type) ([]query.Value, []string) {
+	d := t.Definition()
+	return make([]query.Value, len(d.Fields)), make([]string, len(d.FullText))
+}
+
+func (x *Indexer) setAside(ctx context.Context, entry storage.Entry, err error) {
+	x.damaged.Add(1)
+	x.o.Logger.ErrorContext(ctx, "an event could not be projected as it is", "seq", entry.Seq, "subject", entry.Subject, "error", err)
+}
