@@ -73,9 +73,9 @@ var (
 
 // typeOperations is what can be done with the resources of a type.
 func typeOperations(t *resource.Type) []operation {
-	create := []string{"new_id", "new_status", "message", "Idempotency-Key"}
+	create := []string{"new_id", "new_status", "message", "returns", "Idempotency-Key"}
 	if t.Job != nil {
-		create = append(create, "run_at", "priority", "max_attempts", "unique_key")
+		create = append(create, "run_at", "priority", "max_attempts")
 	}
 	return []operation{
 		{Operation: Operation{Method: "GET", Path: "/v1/{type}", Name: "list"}, summary: "List and search {name}",
@@ -94,12 +94,12 @@ func typeOperations(t *resource.Type) []operation {
 			problems: liveProblems},
 		{Operation: Operation{Method: "PUT", Path: "/v1/{type}/{id}", Name: "replace"}, summary: "Replace a {name}",
 			description: "Makes a new revision, or changes a draft in place with mode=modify. With If-None-Match: * it creates.",
-			parameters:  []string{"new_status", "mode", "message", "If-Match", "If-None-Match", "Idempotency-Key"}, body: (*document).dataBody,
+			parameters:  []string{"new_status", "mode", "message", "returns", "If-Match", "If-None-Match", "Idempotency-Key"}, body: (*document).dataBody,
 			responses: []answer{{"200", "Replaced, or equal and unchanged", writeHeaders, (*document).envelope},
 				{"201", "Created", append(writeHeaders, "Location"), (*document).envelope}},
 			problems: bodyProblems},
 		{Operation: Operation{Method: "PATCH", Path: "/v1/{type}/{id}", Name: "patch"}, summary: "Change parts of a {name}",
-			parameters: []string{"new_status", "mode", "message", "If-Match", "Idempotency-Key"}, body: (*document).patchBody,
+			parameters: []string{"new_status", "mode", "message", "returns", "If-Match", "Idempotency-Key"}, body: (*document).patchBody,
 			responses: []answer{{"200", "Changed, or equal and unchanged", writeHeaders, (*document).envelope}},
 			problems:  bodyProblems},
 		{Operation: Operation{Method: "DELETE", Path: "/v1/{type}/{id}", Name: "delete"}, summary: "Delete a {name}",
@@ -109,22 +109,22 @@ func typeOperations(t *resource.Type) []operation {
 			problems:    []string{"400", "404", "405", "409", "410", "412", "422", "428", "503"}},
 		{Operation: Operation{Method: "POST", Path: "/v1/{type}/{id}:restore", Name: "restore"}, summary: "Restore a deleted {name}",
 			parameters: []string{"If-Match", "Idempotency-Key"}, body: emptyBody,
-			responses: []answer{{"200", "Restored", writeHeaders, (*document).envelope}},
+			responses: []answer{{"200", "Restored", writeHeaders, (*document).partial}},
 			problems:  moveProblems},
 		{Operation: Operation{Method: "POST", Path: "/v1/{type}/{id}:switch", Name: "switch"}, summary: "Make a revision of a {name} the current one",
 			parameters: []string{"If-Match", "Idempotency-Key"}, body: switchBody,
-			responses: []answer{{"200", "Switched", writeHeaders, (*document).envelope}},
+			responses: []answer{{"200", "Switched", writeHeaders, (*document).partial}},
 			problems:  moveProblems},
 		{Operation: Operation{Method: "POST", Path: "/v1/{type}/{id}:status", Name: "status"}, summary: "Publish a draft of a {name}, or begin a new one",
 			parameters: []string{"If-Match", "Idempotency-Key"}, body: statusBody,
-			responses: []answer{{"200", "Its status is now the one asked for", writeHeaders, (*document).envelope}},
+			responses: []answer{{"200", "Its status is now the one asked for", writeHeaders, (*document).partial}},
 			problems:  moveProblems},
 		{Operation: Operation{Method: "GET", Path: "/v1/{type}/{id}/revisions", Name: "revisions"}, summary: "List the revisions of a {name}, newest first",
 			parameters: []string{"page_size", "page_token", "chain_only"},
 			responses:  []answer{{"200", "One page", nil, (*document).revisions}},
 			problems:   readProblems},
 		{Operation: Operation{Method: "GET", Path: "/v1/{type}/{id}/revisions/{n}", Name: "revision"}, summary: "Read one revision of a {name}",
-			parameters: []string{"raw"},
+			parameters: []string{"raw", "returns", "fields"},
 			responses:  []answer{{"200", "The revision", []string{"ETag"}, (*document).partial}},
 			problems:   readProblems},
 		{Operation: Operation{Method: "GET", Path: "/v1/{type}/{id}/history", Name: "history"}, summary: "List what happened to a {name}, oldest first",

@@ -89,7 +89,7 @@ func sharedSchemas() object {
 	}
 	event := object{
 		{"seq", countSchema}, {"action", stringSchema}, {"at", instantSchema}, {"principal", stringSchema},
-		{"request_id", nullableString}, {"revision", object{{"description", "The revision the event left current"}}}, {"address", nullableString},
+		{"request_id", nullableString}, {"revision", object{{"description", "The revision the event left current"}}}, {"address", nullableString}, {"cause", stringSchema},
 	}
 	operation := object{
 		{"op", object{{"type", "string"}, {"enum", []any{"add", "remove", "replace", "move", "copy", "test"}}}},

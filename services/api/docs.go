@@ -1,0 +1,128 @@
+package api
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"io"
+	"net/http"
+	"path"
+	"strings"
+	"sync"
+	"time"
+)
+
+//go:embed docsui
+var docsFiles embed.FS
+
+// docsPolicy lets the page load from this server only, and run no script that
+// is not a file of it.
+const docsPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self' data:; " +
+	"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+var docsTypes = map[string]string{
+	".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8",
+	".png": "image/png", ".txt": "text/plain; charset=utf-8", "": "text/plain; charset=utf-8",
+}
+
+// docsFile is one file of the page. The large ones are kept compressed.
+type docsFile struct {
+	contentType string
+	tag         string // of the stored bytes
+	stored      []byte // as they are in the binary
+	compressed  bool
+	plain       func() []byte // decompressed, once, for the rare client that needs it
+}
+
+// docsHandler serves the OpenAPI document as a page to read and try out, at
+// /docs and below. Everything the page needs is in the binary.
+func docsHandler() http.Handler {
+	files := map[string]docsFile{}
+	entries, err := docsFiles.ReadDir("docsui")
+	if err != nil {
+		panic("api: embedded files: " + err.Error()) // cannot be: they are compiled in
+	}
+	for _, entry := range entries {
+		b, err := docsFiles.ReadFile("docsui/" + entry.Name())
+		if err != nil {
+			panic("api: embedded files: " + err.Error())
+		}
+		name, compressed := strings.CutSuffix(entry.Name(), ".gz")
+		sum := sha256.Sum256(b)
+		f := docsFile{docsTypes[path.Ext(name)], hex.EncodeToString(sum[:12]), b, compressed, func() []byte { return b }}
+		if compressed {
+			f.plain = sync.OnceValue(func() []byte { return gunzip(b) })
+		}
+		files[name] = f
+	}
+	delete(files, "README.md")
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			w.Header().Set("Allow", "GET, HEAD")
+			w.Header().Set("Content-Type", "application/problem+json")
+			w.WriteHeader(http.StatusMethodNotAllowed)
+			_, _ = io.WriteString(w, `{"type":"urn:autocrud:problem:invalid_request","title":"Method Not Allowed","status":405,"code":"invalid_request","detail":"this page is only read"}`)
+			return
+		}
+		name, below := strings.CutPrefix(r.URL.Path, "/docs/")
+		switch {
+		case !below:
+			name = "index.html"
+		case name == "" || name == "index.html":
+			http.Redirect(w, r, "/docs", http.StatusFound) // relative references count from there
+			return
+		}
+		f, ok := files[name]
+		if !ok {
+			http.NotFound(w, r)
+			return
+		}
+		f.serve(w, r)
+	})
+}
+
+func (f docsFile) serve(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("Content-Type", f.contentType)
+	h.Set("Content-Security-Policy", docsPolicy)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cache-Control", "no-cache") // kept, but asked for again: the tag makes that cheap
+	body, tag := f.stored, f.tag
+	if f.compressed {
+		h.Set("Vary", "Accept-Encoding")
+		if acceptsGzip(r.Header.Get("Accept-Encoding")) {
+			h.Set("Content-Encoding", "gzip")
+			tag += "-gzip"
+		} else {
+			body = f.plain()
+		}
+	}
+	h.Set("ETag", `"`+tag+`"`)
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(body))
+}
+
+func acceptsGzip(header string) bool {
+	for part := range strings.SplitSeq(header, ",") {
+		coding, quality, _ := strings.Cut(part, ";")
+		quality = strings.ReplaceAll(quality, " ", "")
+		if strings.EqualFold(strings.TrimSpace(coding), "gzip") {
+			return strings.Trim(quality, "q=0.") != "" || !strings.HasPrefix(quality, "q=0")
+		}
+	}
+	return false
+}
+
+func gunzip(b []byte) []byte {
+	z, err := gzip.NewReader(bytes.NewReader(b))
+	if err != nil {
+		panic("api: embedded files: " + err.Error())
+	}
+	out, err := io.ReadAll(z)
+	if err != nil {
+		panic("api: embedded files: " + err.Error())
+	}
+	return out
+}
