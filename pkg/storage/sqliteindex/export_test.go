@@ -41,3 +41,6 @@ func (x *Index) Plan(ctx context.Context, q storage.Search) (text, plan string, 
 	}
 	return text, strings.Join(steps, "\n"), rows.Err()
 }
+
+// SetFew changes what counts as few rows.
+func SetFew(n int) { few = n }

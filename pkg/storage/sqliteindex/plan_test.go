@@ -29,6 +29,9 @@ func TestEveryPageWalksAnIndex(t *testing.T) {
 		{"year >= 1950", "year desc", "i_f1d_"},
 		{`startsWith(title, "Article 1")`, "title", "i_f0_"},
 		{"score > 10.5", "", "i_created_"},
+		{"score > 99", "", "i_f2"}, // few rows: found first
+		{"score > 99", "year desc", "i_f2"},
+		{"in(year, 1950, 1951)", "", "i_f1"},
 		{"year = 1950", "", "i_f1"},            // few rows: found first
 		{`tags:"tag7"`, "", "(v=?)"},           // few rows: found first
 		{`tags:"common"`, "", "i_created_"},    // many rows: looked up

@@ -41,6 +41,7 @@ func (x *Index) Search(ctx context.Context, q storage.Search) (_ storage.Page, e
 	if err != nil {
 		return storage.Page{}, err
 	}
+	q.Limit = max(q.Limit, 1)
 	defer x.reading()()
 	h, err := x.hints(ctx, t, q)
 	if err != nil {
@@ -67,7 +68,6 @@ func (x *Index) Search(ctx context.Context, q storage.Search) (_ storage.Page, e
 // search resolves the order and the conditions of q.
 func (t *table) search(q storage.Search, h hints) (*search, error) {
 	s := &search{Search: q, view: t.view}
-	h.apply(s)
 	phrases, err := query.ParseText(q.Text)
 	if err != nil {
 		return nil, err
@@ -82,6 +82,7 @@ func (t *table) search(q storage.Search, h hints) (*search, error) {
 			s.rank(t)
 		}
 	}
+	h.apply(s)
 	s.r = sqlrender.New(dialect{t.view.Name, h.elements}, s.view)
 	switch {
 	case len(phrases) > 0:
