@@ -157,9 +157,7 @@ func newDocument(types []*resource.Type, o OpenAPIOptions) *document {
 		base := name(pascal(t.Name))
 		d.names[t.Name] = typeNames{base, name(base + "Read"), name(base + "Envelope"), name(base + "ReadEnvelope"), name(base + "Page")}
 	}
-	for _, op := range operationsOf(types) {
-		d.operations = append(d.operations, op)
-	}
+	d.operations = operationsOf(types)
 	return d
 }
 
@@ -216,7 +214,11 @@ func (d *document) operation(op operation) object {
 		}
 		responses = append(responses, member{r.status, response})
 	}
-	for _, status := range op.problems {
+	problems := op.problems
+	if d.options.Auth && !op.public {
+		problems = slices.Sorted(slices.Values(append([]string{"401", "403"}, problems...)))
+	}
+	for _, status := range problems {
 		responses = append(responses, member{status, componentRef("responses", "Problem"+status)})
 	}
 	out = append(out, member{"responses", responses})

@@ -98,6 +98,8 @@ var problemStatuses = []struct {
 	detail              string
 }{
 	{"400", "The request is malformed", resource.InvalidRequest, "unknown query parameter \"sort\""},
+	{"401", "The request needs a valid credential", resource.Unauthenticated, "send Authorization: Bearer with an API key or a token"},
+	{"403", "The caller may not do this", resource.PermissionDenied, "the caller may not do this"},
 	{"404", "There is no such thing, or the caller may not see it", resource.NotFound, "there is no such resource"},
 	{"405", "The path does not take this method", resource.InvalidRequest, "this path takes GET and POST"},
 	{"409", "The request contradicts the current state", resource.AlreadyExists, "the id is taken"},
