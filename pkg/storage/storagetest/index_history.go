@@ -1,0 +1,88 @@
+package storagetest
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/autocrud-go/autocrud/pkg/query"
+	"github.com/autocrud-go/autocrud/pkg/storage"
+)
+
+func purgeErases(t *testing.T, x storage.Index) {
+	define(t, x, movies())
+	old := change(1, "a", storage.Created, query.Values{"title": "secret", "genres": []query.Value{"x"}})
+	apply(t, x, old, change(2, "a", storage.Updated, query.Values{"title": "secret"}), change(3, "b", storage.Created, nil))
+	apply(t, x, change(4, "a", storage.Purged, nil))
+	apply(t, x, old) // late
+	for _, d := range []storage.Deletion{storage.Live, storage.LiveAndDeleted} {
+		want(t, ids(t, x, storage.Search{Deletion: d}), []string{"b"})
+	}
+	want(t, ids(t, x, storage.Search{Deletion: storage.OnlyDeleted}), []string{})
+	events, err := x.Events(t.Context(), storage.EventQuery{Type: "movies", ID: "a"})
+	ok(t, err)
+	want(t, len(events), 1)
+	row, err := x.Head(t.Context(), "movies", "a")
+	ok(t, err)
+	want(t, row.Event.Action, storage.Purged)
+	want(t, row.Content == nil, true)
+	if _, err := x.Read(t.Context(), "movies", "a"); !errors.Is(err, storage.ErrNotFound) {
+		t.Errorf("read: %v", err)
+	}
+	apply(t, x, change(5, "a", storage.Created, query.Values{"title": "new"}))
+	want(t, ids(t, x, storage.Search{Filter: filter(t, `title = "new"`)}), []string{"a"})
+}
+
+func history(t *testing.T, x storage.Index) {
+	define(t, x, movies())
+	var changes []storage.Change
+	for seq := uint64(1); seq <= 6; seq++ {
+		c := change(seq, "a", storage.Updated, nil)
+		c.Event.Wrote = int(seq+1) / 2 // 1 1 2 2 3 3
+		if seq == 6 {
+			c.Event.Wrote = 0
+		}
+		encode(&c)
+		changes = append(changes, c, change(seq+100, "b", storage.Created, nil))
+	}
+	apply(t, x, changes...)
+	for _, c := range []struct {
+		q    storage.EventQuery
+		want []uint64
+	}{
+		{storage.EventQuery{}, []uint64{1, 2, 3, 4, 5, 6}},
+		{storage.EventQuery{Limit: 2}, []uint64{1, 2}},
+		{storage.EventQuery{After: 2, Limit: 2}, []uint64{3, 4}},
+		{storage.EventQuery{Descending: true, Limit: 2}, []uint64{6, 5}},
+		{storage.EventQuery{Descending: true, After: 5, Limit: 2}, []uint64{4, 3}},
+		{storage.EventQuery{Until: epoch.Add(3 * time.Second), Descending: true, Limit: 1}, []uint64{3}},
+		{storage.EventQuery{Wrote: 2}, []uint64{3, 4}},
+		{storage.EventQuery{Written: true, Descending: true, Limit: 1}, []uint64{5}},
+	} {
+		c.q.Type, c.q.ID = "movies", "a"
+		events, err := x.Events(t.Context(), c.q)
+		ok(t, err)
+		var got []uint64
+		for _, e := range events {
+			got = append(got, e.Seq)
+			want(t, e.Event.Seq, e.Seq)
+			want(t, e.Event.ID, fmt.Sprintf("event-%d", e.Seq))
+		}
+		want(t, got, c.want)
+	}
+}
+
+func types(t *testing.T, x storage.Index) {
+	define(t, x, movies())
+	other := change(2, "z", storage.Created, nil)
+	other.Event.Meta.Type = "zebras" // not defined: only its history is kept
+	encode(&other)
+	gone := change(3, "g", storage.Purged, nil)
+	gone.Event.Meta.Type = "ghosts"
+	encode(&gone)
+	apply(t, x, change(1, "a", storage.Created, nil), other, gone)
+	got, err := x.Types(t.Context())
+	ok(t, err)
+	want(t, got, []string{"movies", "zebras"})
+}
