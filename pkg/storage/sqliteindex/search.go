@@ -43,6 +43,11 @@ func (x *Index) Search(ctx context.Context, q storage.Search) (_ storage.Page, e
 	}
 	q.Limit = max(q.Limit, 1)
 	defer x.reading()()
+	defer func() {
+		if now := (*x.tables.Load())[q.Type]; err != nil && now != t {
+			err = fmt.Errorf("%w: its definition changed: %w", storage.ErrNotReady, err)
+		}
+	}()
 	h, err := x.hints(ctx, t, q)
 	if err != nil {
 		return storage.Page{}, err
