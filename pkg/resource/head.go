@@ -26,33 +26,50 @@ type Resource struct {
 // state is a resource at the moment a write looks at it; event is nil when
 // there is none.
 type state struct {
-	event   *storage.Event
-	content []byte // canonical
-	fresh   bool   // read from the log, not from what this process knew
+	event *storage.Event
+	last  *storage.Event // of the subject: event, or the tombstone of an earlier life
+	fresh bool           // read from the log, not from what this process knew
 }
 
 func (s state) exists() bool { return s.event != nil }
+
+// seq is what a commit expects to be the last of the subject.
+func (s state) seq() uint64 {
+	if s.last == nil {
+		return 0
+	}
+	return s.last.Seq
+}
+
+// stateOf is the state that a subject's last event left; nil for none.
+func stateOf(last *storage.Event, fresh bool) state {
+	s := state{last: last, fresh: fresh}
+	if last != nil && last.Action != storage.Purged {
+		s.event = last
+	}
+	return s
+}
 
 // head finds the newest event of a resource: what this process committed, else
 // the index, else the log, which alone is never behind.
 func (m *Manager) head(ctx context.Context, k key, fresh bool) (state, error) {
 	if fresh {
 		e, err := m.lastEvent(ctx, k)
-		return state{event: e, fresh: true}, err
+		return stateOf(e, true), err
 	}
 	if e := m.recent.get(k); e != nil {
-		return state{event: e}, nil
+		return stateOf(e, false), nil
 	}
 	applied := m.progress.Applied()
 	if !m.recent.covered(applied) {
 		e, err := m.lastEvent(ctx, k)
-		return state{event: e, fresh: true}, err
+		return stateOf(e, true), err
 	}
 	row, err := m.index.Head(ctx, k.typ, k.id)
 	switch {
 	case err == nil && row.Event != nil:
 		row.Event.Content = row.Content
-		return state{event: row.Event}, nil
+		return stateOf(row.Event, false), nil
 	case errors.Is(err, storage.ErrNotFound) && m.complete(applied):
 		return state{fresh: true}, nil
 	case ctx.Err() != nil:
@@ -60,7 +77,7 @@ func (m *Manager) head(ctx context.Context, k key, fresh bool) (state, error) {
 	}
 	// The index does not know it, or cannot say.
 	e, err := m.lastEvent(ctx, k)
-	return state{event: e, fresh: true}, err
+	return stateOf(e, true), err
 }
 
 // complete reports whether an index at applied knows every resource there is:
@@ -69,8 +86,8 @@ func (m *Manager) complete(applied uint64) bool {
 	return m.o.Sole && applied >= m.recent.last()
 }
 
-// lastEvent reads the newest event from the log; nil when there is none or the
-// resource was purged.
+// lastEvent reads the newest event from the log, a tombstone too; nil when
+// there is none.
 func (m *Manager) lastEvent(ctx context.Context, k key) (*storage.Event, error) {
 	entry, err := m.log.Last(ctx, storage.RevisionSubject(k.typ, k.id))
 	if errors.Is(err, storage.ErrNotFound) {

@@ -28,16 +28,17 @@ const writeTimeout = 12 * time.Second
 // Manager is the one way to resources: every operation, from HTTP, jobs or Go,
 // goes through it. All methods are safe for concurrent use.
 type Manager struct {
-	types    map[string]*Type
-	names    []string
-	log      storage.Log
-	blobs    storage.Blobs
-	index    storage.Index
-	progress *Progress
-	recent   *recent
-	locks    *locks
-	cursors  *query.Cursors
-	o        Options
+	types     map[string]*Type
+	names     []string
+	log       storage.Log
+	blobs     storage.Blobs
+	index     storage.Index
+	progress  *Progress
+	recent    *recent
+	locks     *locks
+	referrers map[string][]referrer // by the type they refer to
+	cursors   *query.Cursors
+	o         Options
 }
 
 // Options of a Manager. The zero value is right for a process of its own.
@@ -53,7 +54,10 @@ type Options struct {
 	Last uint64
 	// Secret authenticates page tokens; processes that share it accept each
 	// other's. Default: random, tokens end with the process.
-	Secret   []byte
+	Secret []byte
+	// ClaimKey hides unique values in the log. Every process of a namespace
+	// needs the same. Default: random, for a log that ends with the process.
+	ClaimKey []byte
 	Hooks    *Hooks
 	Progress *Progress
 	Observer Observer
@@ -99,7 +103,11 @@ func NewManager(types []*Type, log storage.Log, blobs storage.Blobs, index stora
 		o.Secret = make([]byte, 32)
 		_, _ = rand.Read(o.Secret) // never fails
 	}
-	m := &Manager{types: map[string]*Type{}, log: log, blobs: blobs, index: index, progress: o.Progress,
+	if o.ClaimKey == nil {
+		o.ClaimKey = make([]byte, 32)
+		_, _ = rand.Read(o.ClaimKey) // never fails
+	}
+	m := &Manager{referrers: findReferrers(types), types: map[string]*Type{}, log: log, blobs: blobs, index: index, progress: o.Progress,
 		recent: newRecent(o.Last), locks: newLocks(), cursors: query.NewCursors(o.Secret), o: o}
 	for _, t := range types {
 		m.types[t.Name] = t

@@ -78,13 +78,16 @@ func (m *Manager) Get(ctx context.Context, typ, id string, o GetOptions) (*Resou
 func (m *Manager) current(ctx context.Context, k key, o GetOptions) (*Resource, *storage.Event, error) {
 	if o.Consistency == Strong || o.MinSeq > 0 && o.MinSeq > max(m.progress.Applied(), m.recent.last()) {
 		e, err := m.lastEvent(ctx, k)
-		if err != nil || e == nil {
+		if err != nil || e == nil || e.Action == storage.Purged {
 			return nil, nil, err
 		}
 		r, err := m.resource(ctx, e)
 		return r, e, err
 	}
 	if e := m.recent.get(k); e != nil {
+		if e.Action == storage.Purged {
+			return nil, nil, nil
+		}
 		r, err := m.resource(ctx, e)
 		return r, e, err
 	}

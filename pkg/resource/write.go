@@ -117,11 +117,10 @@ type putObject struct {
 func (m *Manager) commit(ctx context.Context, t *Type, s state, next step, object *putObject) (*storage.Event, error) {
 	e := next.event
 	m.stamp(ctx, s, e)
-	old := s.content
-	if s.exists() && old == nil {
-		old = s.event.Content
+	change := Change{Type: t.Name, ID: e.Meta.ID, Action: e.Action, Actor: ActorOf(ctx)}
+	if s.exists() {
+		change.Old = s.event.Content
 	}
-	change := Change{Type: t.Name, ID: e.Meta.ID, Action: e.Action, Actor: ActorOf(ctx), Old: old}
 	if next.put {
 		change.New = next.content
 	}
@@ -147,17 +146,18 @@ func (m *Manager) commit(ctx context.Context, t *Type, s state, next step, objec
 			return nil, err
 		}
 	}
-	data, err := e.Encode()
+	u := newUnit()
+	if err := m.constrain(ctx, t, s, e, next.content, u); err != nil {
+		return nil, err
+	}
+	if err := u.add(s, e); err != nil {
+		return nil, err
+	}
+	records, err := m.records(ctx, u)
 	if err != nil {
 		return nil, err
 	}
-	expected := uint64(0)
-	if s.exists() {
-		expected = s.event.Seq
-	}
-	e.Seq, err = m.log.Append(ctx, []storage.Record{{
-		Subject: storage.RevisionSubject(t.Name, e.Meta.ID), ID: e.ID, Expected: expected, Data: data}})
-	if err != nil {
+	if e.Seq, err = m.log.Append(ctx, records); err != nil {
 		return nil, err
 	}
 	e.Meta.Seq = e.Seq
@@ -170,14 +170,15 @@ func (m *Manager) stamp(ctx context.Context, s state, e *storage.Event) {
 	a := ActorOf(ctx)
 	e.ID = newUUID()
 	e.At = m.o.Now().UTC().Truncate(time.Microsecond)
-	if s.exists() && e.At.Before(s.event.At) {
-		e.At = s.event.At // a clock that was set back
+	if s.last != nil && e.At.Before(s.last.At) {
+		e.At = s.last.At // a clock that was set back
 	}
 	e.Principal, e.RequestID, e.Address, e.UserAgent = a.Principal, a.RequestID, a.Address, a.UserAgent
 	e.Meta.UpdatedAt, e.Meta.UpdatedBy = e.At, a.Principal
-	if s.exists() {
-		e.Previous = digest(s.event)
-	} else {
+	if s.last != nil {
+		e.Previous = digest(s.last)
+	}
+	if !s.exists() {
 		e.Meta.CreatedAt, e.Meta.CreatedBy = e.At, a.Principal
 	}
 	if e.Wrote == 0 {

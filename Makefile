@@ -1,0 +1,35 @@
+# Everything a contributor types. `make help` lists it.
+GO ?= go
+export CGO_ENABLED ?= 0
+BIN := bin
+FUZZTIME ?= 10s
+
+.DEFAULT_GOAL := help
+.PHONY: help build run test test-short race fuzz lint bench clean
+
+help: ## list what can be made
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## build the program into bin/
+	$(GO) build -o $(BIN)/autocrud ./cmd/autocrud
+
+run: build ## start the quickstart example with its seed data
+	@sh examples/quickstart/run.sh $(BIN)/autocrud
+
+test: ## all tests, with the race detector where there is a C compiler (under 10 minutes)
+	@sh scripts/test.sh
+
+test-short: ## the quick tests (seconds)
+	$(GO) test -short ./...
+
+fuzz: ## every fuzz target for FUZZTIME (default 10s) each
+	@sh scripts/fuzz.sh $(FUZZTIME)
+
+lint: ## gofmt, vet, staticcheck, golangci-lint, govulncheck
+	@sh scripts/lint.sh
+
+bench: ## creates, gets and lists per second beside the floors, both sync modes
+	$(GO) run ./internal/bench
+
+clean: ## remove what was built and the quickstart's data
+	rm -rf $(BIN) data

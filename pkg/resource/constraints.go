@@ -1,0 +1,325 @@
+package resource
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/autocrud-go/autocrud/pkg/query"
+	"github.com/autocrud-go/autocrud/pkg/storage"
+)
+
+// A referrer is a field of a type that refers to another type.
+type referrer struct {
+	typ  *Type
+	path string
+	ref  Ref
+}
+
+// findReferrers lists, for each type, the fields that refer to it.
+func findReferrers(types []*Type) map[string][]referrer {
+	out := map[string][]referrer{}
+	for _, t := range types {
+		for path, ref := range t.Refs {
+			out[ref.Type] = append(out[ref.Type], referrer{t, path, ref})
+		}
+	}
+	return out
+}
+
+// constrain adds to the unit what the step's constraints need: claims of unique
+// values, guards of references, the guard of a delete.
+func (m *Manager) constrain(ctx context.Context, t *Type, s state, e *storage.Event, content []byte, u *unit) error {
+	k := key{t.Name, e.Meta.ID}
+	u.changes[k] = e
+	gone := e.Meta.Deleted || e.Action == storage.Purged
+	if len(t.Unique) > 0 || len(t.Refs) > 0 {
+		var values map[string]query.Value
+		if !gone {
+			var err error
+			if values, err = t.valuesOf(content); err != nil {
+				return err
+			}
+		}
+		m.claim(t, k, s, e, values, u)
+		if err := m.refer(ctx, t, k, s, values, u); err != nil {
+			return err
+		}
+	}
+	if gone && s.exists() && !s.event.Meta.Deleted {
+		return m.unreferenced(ctx, k, u)
+	}
+	return nil
+}
+
+// valuesOf extracts the indexed values of canonical content by path.
+func (t *Type) valuesOf(content []byte) (map[string]query.Value, error) {
+	tree, err := DecodeJSON(content)
+	if err != nil {
+		return nil, fmt.Errorf("stored content: %w", err)
+	}
+	values, _, err := t.Extract(tree)
+	if err != nil {
+		return nil, err
+	}
+	out := make(map[string]query.Value, len(values))
+	for i, f := range t.definition.Fields {
+		out[f.Name] = values[i]
+	}
+	return out, nil
+}
+
+// claim moves the unique values from what the resource held to what it holds
+// now. A null or missing value is not claimed.
+func (m *Manager) claim(t *Type, k key, s state, e *storage.Event, values map[string]query.Value, u *unit) {
+	e.Claims = nil
+	for _, fields := range t.Unique {
+		name := strings.Join(fields, ",")
+		old := ""
+		if s.exists() {
+			old = s.event.Claims[name]
+		}
+		now := m.claimHash(t.Name, name, fields, values)
+		if now != "" {
+			if e.Claims == nil {
+				e.Claims = map[string]string{}
+			}
+			e.Claims[name] = now
+		}
+		if old == now {
+			continue
+		}
+		if old != "" {
+			u.move(old).release = &k
+		}
+		if now != "" {
+			move := u.move(now)
+			move.field = strings.Join(fields, ", ")
+			move.take = &claim{Version: 1, Type: k.typ, ID: k.id, Constraint: name, Event: e.ID, Live: true}
+		}
+	}
+}
+
+// claimHash hides the value behind a keyed hash, "" when a part is null.
+func (m *Manager) claimHash(typ, name string, fields []string, values map[string]query.Value) string {
+	list := make([]any, len(fields))
+	for i, f := range fields {
+		switch v := values[f].(type) {
+		case nil:
+			return ""
+		case time.Time:
+			list[i] = strconv.FormatInt(v.UnixMicro(), 10)
+		default:
+			list[i] = v
+		}
+	}
+	h := hmac.New(sha256.New, m.o.ClaimKey)
+	h.Write([]byte(typ + "\x00" + name + "\x00"))
+	h.Write(AppendCanonical(nil, list))
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// targets lists the ids a reference field holds.
+func targets(v query.Value) (out []string) {
+	switch v := v.(type) {
+	case string:
+		return []string{v}
+	case []query.Value:
+		for _, x := range v {
+			if s, ok := x.(string); ok {
+				out = append(out, s)
+			}
+		}
+	}
+	return out
+}
+
+// target splits a reference into id and, for revision references, number.
+func (r Ref) target(v string) (id string, number int, ok bool) {
+	id = v
+	if i := strings.LastIndexByte(v, ':'); r.Revision && i >= 0 {
+		n, err := strconv.Atoi(v[i+1:])
+		if err != nil || n < 1 {
+			return "", 0, false
+		}
+		id, number = v[:i], n
+	}
+	return id, number, CheckID(id) == nil
+}
+
+// refer checks that the references that are new exist and are not deleted. A
+// restrict reference also announces itself, guarded by the target's head, so
+// that a delete of the target and the reference cannot both be committed.
+func (m *Manager) refer(ctx context.Context, t *Type, k key, s state, values map[string]query.Value, u *unit) error {
+	if len(t.Refs) == 0 || values == nil {
+		return nil
+	}
+	known := map[string]bool{} // path and target of the live state before
+	if s.exists() && !s.event.Meta.Deleted {
+		content, err := m.content(ctx, s.event)
+		if err != nil {
+			return err
+		}
+		old, err := t.valuesOf(content)
+		if err != nil {
+			return err
+		}
+		for path := range t.Refs {
+			for _, v := range targets(old[path]) {
+				known[path+"\x00"+v] = true
+			}
+		}
+	}
+	var missing []FieldError
+	guarded := map[key]bool{}
+	for _, f := range t.definition.Fields { // in a stable order
+		ref, ok := t.Refs[f.Name]
+		if !ok {
+			continue
+		}
+		for _, v := range targets(values[f.Name]) {
+			if known[f.Name+"\x00"+v] {
+				continue
+			}
+			target, head, err := m.referred(ctx, ref, v, k, u)
+			if err != nil {
+				if CodeOf(err) == NotFound {
+					missing = append(missing, FieldError{Pointer: "/" + strings.ReplaceAll(f.Name, ".", "/"), Detail: err.(*Error).Detail})
+					continue
+				}
+				return err
+			}
+			if ref.OnDelete == Restrict && target != k && !guarded[target] {
+				guarded[target] = true
+				u.guards = append(u.guards, announce(k, target, head))
+			}
+		}
+	}
+	if len(missing) > 0 {
+		return &Error{Code: DanglingReference, Detail: "a reference leads to nothing", Fields: missing}
+	}
+	return nil
+}
+
+// announce is the message of a restrict reference.
+func announce(source, target key, head uint64) storage.Record {
+	sum := sha256.Sum256([]byte(source.typ + "\x00" + source.id))
+	return storage.Record{
+		Subject: storage.ReferenceSubject(target.typ, target.id, hex.EncodeToString(sum[:16])), ID: newUUID(),
+		Guard: storage.RevisionSubject(target.typ, target.id), Expected: head, Data: []byte(source.typ + "/" + source.id),
+	}
+}
+
+// referred finds the target of a reference and the sequence of its head; the
+// code not_found says what is missing. The unit's own resources count as they
+// will be.
+func (m *Manager) referred(ctx context.Context, ref Ref, v string, source key, u *unit) (target key, head uint64, err error) {
+	id, number, ok := ref.target(v)
+	if !ok {
+		return target, 0, Errorf(NotFound, "%q is no id of %s", v, ref.Type)
+	}
+	target = key{ref.Type, id}
+	s, err := m.head(ctx, target, false)
+	if err != nil {
+		return target, 0, err
+	}
+	if !m.o.Sole && (!s.exists() || s.event.Meta.Deleted) && !s.fresh {
+		if s, err = m.head(ctx, target, true); err != nil {
+			return target, 0, err
+		}
+	}
+	head = s.seq()
+	e := s.event
+	if own := u.changes[target]; own != nil {
+		e = own
+	}
+	switch {
+	case e == nil || e.Action == storage.Purged:
+		return target, 0, Errorf(NotFound, "there is no %s %q", ref.Type, id)
+	case e.Meta.Deleted:
+		return target, 0, Errorf(NotFound, "%s %q is deleted", ref.Type, id)
+	case number > e.Meta.RevisionCount:
+		return target, 0, Errorf(NotFound, "%s %q has no revision %d", ref.Type, id, number)
+	}
+	return target, head, nil
+}
+
+// unreferenced refuses the delete of a resource that restrict references lead
+// to, and guards it against those that are being announced.
+func (m *Manager) unreferenced(ctx context.Context, target key, u *unit) error {
+	restricted := false
+	for _, r := range m.referrers[target.typ] {
+		restricted = restricted || r.ref.OnDelete == Restrict
+	}
+	if !restricted {
+		return nil
+	}
+	all := storage.ReferenceSubject(target.typ, target.id, ">")
+	entry, err := m.log.Last(ctx, all)
+	if err != nil && !errors.Is(err, storage.ErrNotFound) {
+		return err
+	}
+	if err := m.progress.Wait(ctx, max(entry.Seq, m.recent.last())); err != nil {
+		return err
+	}
+	for _, r := range m.referrers[target.typ] {
+		if r.ref.OnDelete != Restrict {
+			continue
+		}
+		rows, err := m.sources(ctx, r, target, len(u.changes)+1)
+		if err != nil {
+			return err
+		}
+		for _, row := range rows {
+			source := key{r.typ.Name, row.ID}
+			if _, own := u.changes[source]; own || source == target {
+				continue // what the unit leaves of it was checked as its own write
+			}
+			return &Error{Code: Referenced, Field: r.path, ConflictingID: row.ID,
+				Detail: fmt.Sprintf("%s refers to it by %s; change or delete that first", r.typ.Name, r.path)}
+		}
+	}
+	u.guards = append(u.guards, storage.Record{Subject: storage.ReferenceSubject(target.typ, target.id, "delete"), ID: newUUID(),
+		Guard: all, Expected: entry.Seq})
+	return nil
+}
+
+// sources finds live resources whose field refers to the target.
+func (m *Manager) sources(ctx context.Context, r referrer, target key, limit int) ([]storage.Row, error) {
+	page, err := m.index.Search(ctx, storage.Search{Type: r.typ.Name, Filter: r.filter(target.id), Limit: limit,
+		Order: m.byID(r.typ)})
+	if err != nil {
+		return nil, stored(err)
+	}
+	return page.Rows, nil
+}
+
+func (m *Manager) byID(t *Type) query.Order {
+	f, _ := t.Definition().QueryFields().Lookup("meta.id")
+	return query.Order{{Field: f}}
+}
+
+// filter matches the sources of a target.
+func (r referrer) filter(id string) query.Expr {
+	f, _ := r.typ.Definition().QueryFields().Lookup(r.path)
+	one := func(v string) query.Expr {
+		if f.List {
+			return query.Has{Field: f, Value: v}
+		}
+		return query.Compare{Field: f, Op: query.Equal, Value: v}
+	}
+	if !r.ref.Revision {
+		return one(id)
+	}
+	prefix := query.Expr(query.TextMatch{Field: f, Match: query.StartsWith, Pattern: id + ":"})
+	if f.List {
+		return one(id) // a list of revision references is matched by id only
+	}
+	return query.Or{Terms: []query.Expr{one(id), prefix}}
+}

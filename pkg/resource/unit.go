@@ -1,0 +1,119 @@
+package resource
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"sort"
+
+	"github.com/autocrud-go/autocrud/pkg/storage"
+)
+
+// unit is what is appended to the log together: the events of one or several
+// resources, with the claims and guards that make their constraints hold.
+type unit struct {
+	claims  map[string]*claimMove // by hash
+	guards  []storage.Record
+	events  []storage.Record
+	changes map[key]*storage.Event // the resources as the unit leaves them
+}
+
+func newUnit() *unit {
+	return &unit{claims: map[string]*claimMove{}, changes: map[key]*storage.Event{}}
+}
+
+// claimMove is what becomes of one unique value: the holder before gives it up,
+// another takes it, or both.
+type claimMove struct {
+	field   string // for the error
+	take    *claim
+	release *key
+}
+
+// claim is the message that says who holds a unique value.
+type claim struct {
+	Version    int    `json:"v"`
+	Type       string `json:"type"`
+	ID         string `json:"id"`
+	Constraint string `json:"constraint"`
+	Event      string `json:"event"`
+	Live       bool   `json:"live"`
+}
+
+// add appends the event that follows a state.
+func (u *unit) add(s state, e *storage.Event) error {
+	data, err := e.Encode()
+	if err != nil {
+		return err
+	}
+	u.events = append(u.events, storage.Record{Subject: storage.RevisionSubject(e.Meta.Type, e.Meta.ID), ID: e.ID, Expected: s.seq(), Data: data})
+	return nil
+}
+
+func (u *unit) move(hash string) *claimMove {
+	m := u.claims[hash]
+	if m == nil {
+		m = &claimMove{}
+		u.claims[hash] = m
+	}
+	return m
+}
+
+// records are the unit's messages in the order the log needs: what is checked
+// against a subject comes before what writes it.
+func (m *Manager) records(ctx context.Context, u *unit) ([]storage.Record, error) {
+	if len(u.claims) == 0 && len(u.guards) == 0 {
+		return u.events, nil
+	}
+	out := u.guards
+	hashes := make([]string, 0, len(u.claims))
+	for h := range u.claims {
+		hashes = append(hashes, h)
+	}
+	sort.Strings(hashes)
+	for _, h := range hashes {
+		r, err := m.claimRecord(ctx, h, u.claims[h])
+		if err != nil {
+			return nil, err
+		}
+		if r != nil {
+			out = append(out, *r)
+		}
+	}
+	return append(out, u.events...), nil
+}
+
+// claimRecord compares a move with who holds the value now. The record expects
+// that nobody moves it meanwhile.
+func (m *Manager) claimRecord(ctx context.Context, hash string, move *claimMove) (*storage.Record, error) {
+	subject := storage.ClaimSubject(hash)
+	var now claim
+	entry, err := m.log.Last(ctx, subject)
+	switch {
+	case errors.Is(err, storage.ErrNotFound):
+	case err != nil:
+		return nil, err
+	default:
+		if err := json.Unmarshal(entry.Data, &now); err != nil {
+			return nil, errors.Join(storage.ErrCorrupt, err)
+		}
+	}
+	holder := key{now.Type, now.ID}
+	next := move.take
+	switch {
+	case next == nil:
+		if !now.Live || holder != *move.release {
+			return nil, nil // somebody else has it by now
+		}
+		next = &now
+		next.Live = false
+	case now.Live && holder != (key{next.Type, next.ID}) && (move.release == nil || holder != *move.release):
+		return nil, &Error{Code: UniqueConflict, Field: move.field, ConflictingID: now.ID,
+			Detail: "another " + next.Type + " has this " + move.field}
+	}
+	data, err := json.Marshal(next)
+	if err != nil {
+		return nil, err
+	}
+	return &storage.Record{Subject: subject, ID: newUUID(), Expected: entry.Seq, Data: data}, nil
+}
