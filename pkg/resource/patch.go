@@ -37,9 +37,9 @@ func (m *Manager) Patch(ctx context.Context, typ, id string, p Patch, o UpdateOp
 	if err != nil {
 		return nil, err
 	}
-	apply, err := p.compile()
-	if err != nil {
-		return nil, err
+	apply, unfit := p.compile()
+	if unfit != nil && CodeOf(unfit) != ValidationFailed {
+		return nil, unfit
 	}
 	return m.run(ctx, t, id, func(ctx context.Context, s state) (step, error) {
 		if err := live(t, id, s); err != nil {
@@ -47,6 +47,9 @@ func (m *Manager) Patch(ctx context.Context, typ, id string, p Patch, o UpdateOp
 		}
 		if err := o.IfMatch.check(t, s); err != nil {
 			return step{}, err
+		}
+		if unfit != nil {
+			return step{}, unfit
 		}
 		old, err := m.content(ctx, s.event)
 		if err != nil {

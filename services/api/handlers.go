@@ -248,11 +248,11 @@ func (a *API) switchHead(c call) error {
 	}
 	body, err := readObject(c.w, c.r, "revision")
 	if err != nil {
-		return err
+		return a.unfit(c, match, err)
 	}
 	n, ok := body["revision"].(int64)
 	if !ok || n < 1 || n > 1<<31-1 {
-		return invalid("/revision", "must be the number of a revision, from 1 on")
+		return a.unfit(c, match, invalid("/revision", "must be the number of a revision, from 1 on"))
 	}
 	r, err := a.m.Switch(c.r.Context(), c.t.Name, c.id, int(n), match)
 	if err != nil {
@@ -268,18 +268,29 @@ func (a *API) setStatus(c call) error {
 	}
 	body, err := readObject(c.w, c.r, "status")
 	if err != nil {
-		return err
+		return a.unfit(c, match, err)
 	}
 	name, _ := body["status"].(string)
 	status := storage.Status(name)
 	if status != storage.Draft && status != storage.Stable {
-		return invalid("/status", "must be draft or stable")
+		return a.unfit(c, match, invalid("/status", "must be draft or stable"))
 	}
 	r, err := a.m.SetStatus(c.r.Context(), c.t.Name, c.id, status, match)
 	if err != nil {
 		return err
 	}
 	return c.written(http.StatusOK, r, everything)
+}
+
+// unfit is the answer to a body that does not fit its action, unless something
+// refuses the write that is told first.
+func (a *API) unfit(c call, match resource.Match, err error) error {
+	if resource.CodeOf(err) == resource.ValidationFailed {
+		if first := a.m.Check(c.r.Context(), c.t.Name, c.id, match); first != nil {
+			return first
+		}
+	}
+	return err
 }
 
 func invalid(pointer, detail string) error {

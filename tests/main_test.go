@@ -1,0 +1,100 @@
+// Package tests_test holds the program to what its users rely on, from outside:
+// over HTTP, the command line and the file system.
+package tests_test
+
+import (
+	"maps"
+	"net/url"
+	"testing"
+
+	"github.com/autocrud-go/autocrud"
+	"github.com/autocrud-go/autocrud/internal/apitest"
+)
+
+func TestMain(m *testing.M) { apitest.Main(m) }
+
+// storages are the rows that every suite in this process runs on.
+var storages = []struct {
+	name     string
+	settings func(testing.TB) autocrud.Settings
+}{
+	{"memory", func(testing.TB) autocrud.Settings { return autocrud.Settings{Storage: "memory"} }},
+	{"disk", func(t testing.TB) autocrud.Settings { return autocrud.Settings{Storage: "disk", DataDir: t.TempDir()} }},
+}
+
+// each runs a test on every storage row with a program of its own.
+func each(t *testing.T, fn func(t *testing.T, c *apitest.Client)) {
+	t.Helper()
+	for _, s := range storages {
+		t.Run(s.name, func(t *testing.T) { fn(t, start(t, nil, s.settings(t), nil)) })
+	}
+}
+
+// start runs a program with the models below and more of them.
+func start(t testing.TB, app *autocrud.App, s autocrud.Settings, more map[string]string) *apitest.Client {
+	t.Helper()
+	s.Models = apitest.WriteModels(t, with(more))
+	return apitest.Start(t, app, s)
+}
+
+func with(more map[string]string) map[string]string {
+	all := maps.Clone(models)
+	maps.Copy(all, more)
+	return all
+}
+
+var models = map[string]string{
+	"movies": `name: movies
+title: Movie
+schema:
+  type: object
+  required: [title, year]
+  properties:
+    title:  {type: string, minLength: 1, maxLength: 500}
+    slug:   {type: [string, "null"]}
+    year:   {type: integer, minimum: 1870}
+    rating: {type: number}
+    genres: {type: array, items: {type: string}}
+    studio: {type: [string, "null"]}
+    released: {type: string, format: date-time}
+    color:  {type: boolean}
+    credits: {type: object, properties: {director: {type: string}, writer: {type: string}}}
+    note:   {type: string}
+index: [title, year, rating, genres, studio, released, color, "credits.director"]
+fulltext: [title]
+unique: [slug]
+refs:
+  studio: {type: studios, onDelete: set_null}
+`,
+	"studios": `name: studios
+title: Studio
+schema:
+  type: object
+  required: [name]
+  properties:
+    name:    {type: string}
+    country: {type: string, default: US}
+index: [name]
+`,
+	"notes": `name: notes
+title: Note
+schema: {type: object, required: [text], properties: {text: {type: string}, pages: {type: array, items: {type: integer}}}}
+index: [text]
+defaultStatus: draft
+`,
+	"accounts": `name: accounts
+title: Account
+schema: {type: object, required: [balance], properties: {balance: {type: integer}}}
+index: [balance]
+requireIfMatch: true
+`,
+	"mails": `name: mails
+title: Mail
+schema: {type: object, required: [to], properties: {to: {type: string}}}
+index: [to]
+job: {handler: {exec: [cat]}, backoff: {initial: 10ms, max: 50ms}}
+`,
+}
+
+// query escapes a value for a query string.
+func query(s string) string { return url.QueryEscape(s) }
