@@ -91,6 +91,10 @@ func start(ctx context.Context, set *Settings, app App, types []*resource.Type, 
 	if err != nil {
 		return nil, err
 	}
+	claimKey, err := ClaimKey(ctx, st.log)
+	if err != nil {
+		return nil, err
+	}
 	state, err := st.log.State(ctx)
 	if err != nil {
 		return nil, err
@@ -104,7 +108,7 @@ func start(ctx context.Context, set *Settings, app App, types []*resource.Type, 
 		return nil, err
 	}
 	m := resource.NewManager(types, st.log, st.blobs, st.index, resource.Options{
-		LogSyncsBlobs: st.grouped, Sole: st.sole, Last: state.Last, Secret: secret, Hooks: app.Hooks,
+		LogSyncsBlobs: st.grouped, Sole: st.sole, Last: state.Last, Secret: secret, ClaimKey: claimKey, Hooks: app.Hooks,
 		Progress: progress, Observer: newObserver(registry, st.log, ix, progress), Logger: logger})
 	work = worker.New(m, app.Handlers, worker.Options{Concurrency: set.WorkerSlots, Sole: st.sole, Logger: logger})
 	if err := missingTypes(ctx, set, types, st); err != nil {
@@ -119,6 +123,7 @@ func start(ctx context.Context, set *Settings, app App, types []*resource.Type, 
 	var g run.Group
 	g.Add(serve(listener, handler))
 	g.Add(until(ctx, work.Run))
+	g.Add(until(ctx, m.Upkeep))
 	g.Add(until(ctx, ix.Run))
 	g.Add(func() error { <-ctx.Done(); return nil }, func(error) { stop() })
 	go func() {

@@ -57,11 +57,14 @@ type FieldError struct {
 	Detail  string `json:"detail"`
 }
 
-// Error implements error.
+// Error implements error, for logs: the cause is in it.
 func (e *Error) Error() string {
 	s := string(e.Code) + ": " + e.Detail
 	for _, f := range e.Fields {
 		s += fmt.Sprintf("; %s: %s", f.Pointer, f.Detail)
+	}
+	if e.Cause != nil {
+		s += " (" + e.Cause.Error() + ")"
 	}
 	return s
 }

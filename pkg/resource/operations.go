@@ -2,6 +2,7 @@ package resource
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/autocrud-go/autocrud/pkg/storage"
@@ -64,13 +65,23 @@ func (m *Manager) createNew(ctx context.Context, t *Type, id string, p plan) (*R
 	begun := time.Now()
 	ctx, cancel := committing(ctx)
 	defer cancel()
-	next, err := p(ctx, state{})
-	if err != nil {
-		return nil, err
+	var object putObject
+	var next step
+	var e *storage.Event
+	for range maxTries { // only a claim or a reference can lose
+		var err error
+		if next, err = p(ctx, state{}); err != nil {
+			return nil, err
+		}
+		if e, err = m.commit(ctx, t, state{}, next, &object); err == nil {
+			break
+		}
+		if !errors.Is(err, storage.ErrConflict) {
+			return nil, stored(err)
+		}
 	}
-	e, err := m.commit(ctx, t, state{}, next, &putObject{})
-	if err != nil {
-		return nil, stored(err)
+	if e == nil {
+		return nil, errBusy()
 	}
 	m.o.Observer.Committed(t.Name, e.Action, time.Since(begun))
 	m.runAfter(ctx, state{}, e, next.content)

@@ -146,7 +146,7 @@ func (m *Manager) getAsOf(ctx context.Context, t *Type, k key, o GetOptions) (*R
 	if err != nil {
 		return nil, stored(err)
 	}
-	if len(events) == 0 {
+	if len(events) == 0 || events[0].Event.Action == storage.Purged {
 		return nil, Errorf(NotFound, "there was no %s %q at %s", k.typ, k.id, o.AsOf.Format(time.RFC3339Nano))
 	}
 	e := events[0].Event

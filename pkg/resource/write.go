@@ -102,8 +102,11 @@ func (m *Manager) write(ctx context.Context, t *Type, id string, p plan) (e *sto
 		m.runAfter(ctx, s, e, next.content)
 		return e, next.content, true, nil
 	}
-	return nil, nil, false, &Error{Code: Conflict, RetryAfter: time.Second,
-		Detail: "too many others write to this resource at the same time; try again"}
+	return nil, nil, false, errBusy()
+}
+
+func errBusy() error {
+	return &Error{Code: Conflict, RetryAfter: time.Second, Detail: "too many others write to this resource at the same time; try again"}
 }
 
 // putObject remembers the object of an earlier try, which a later try of the

@@ -57,6 +57,11 @@ type Log interface {
 	// Follow delivers every durable entry from seq on, in order, each once.
 	// ErrGone when seq is before the first kept.
 	Follow(ctx context.Context, seq uint64) (Feed, error)
+	// Erase destroys the entries of a subject that are before seq, for good:
+	// their bytes are in no file of the log afterwards. The entry at seq or
+	// later must exist, so that the subject does not look unused. It returns
+	// how many it erased; what is erased already is no error.
+	Erase(ctx context.Context, subject string, before uint64) (n int, err error)
 	// State asks the leader.
 	State(ctx context.Context) (LogState, error)
 }
@@ -86,6 +91,9 @@ func SplitRevisionSubject(s string) (typ, id string, ok bool) {
 
 // ClaimSubject is where a unique value is claimed and released; hash hides it.
 func ClaimSubject(hash string) string { return "claim." + hash }
+
+// SystemSubject is where the program keeps something of its own.
+func SystemSubject(name string) string { return "sys." + name }
 
 // ReferenceSubject is where one reference to a target is announced.
 func ReferenceSubject(targetType, targetID, hash string) string {

@@ -78,6 +78,7 @@ func New(m *resource.Manager, o Options) *API {
 		"/{type}/{id}":               {"GET": (*API).read, "PUT": (*API).replace, "PATCH": (*API).patch, "DELETE": (*API).delete},
 		"/{type}/{id}:restore":       {"POST": (*API).restore},
 		"/{type}/{id}:switch":        {"POST": (*API).switchHead},
+		"/{type}/{id}:purge":         {"POST": (*API).purge},
 		"/{type}/{id}:status":        {"POST": (*API).setStatus},
 		"/{type}/{id}/revisions":     {"GET": (*API).revisions},
 		"/{type}/{id}/revisions/{n}": {"GET": (*API).revision},

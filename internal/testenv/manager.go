@@ -1,0 +1,116 @@
+package testenv
+
+import (
+	"context"
+	"path/filepath"
+	"testing"
+
+	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/storage/fsblob"
+	"github.com/autocrud-go/autocrud/pkg/storage/natslog"
+	"github.com/autocrud-go/autocrud/pkg/storage/sqliteindex"
+	"github.com/autocrud-go/autocrud/services/indexer"
+)
+
+// Stack is a Manager on the real parts of the disk row, in a folder.
+type Stack struct {
+	Manager *resource.Manager
+	Log     *natslog.Log
+	Blobs   *fsblob.Store
+	Index   *sqliteindex.Index
+	Stop    func() // may be called before the test ends
+}
+
+// StackOptions change a Stack; the zero value is the disk row.
+type StackOptions struct {
+	Log     func(*natslog.Options)
+	Manager func(*resource.Options)
+}
+
+// Types parses model files given as YAML text.
+func Types(t testing.TB, models ...string) []*resource.Type {
+	t.Helper()
+	var types []*resource.Type
+	for _, text := range models {
+		typ, errs := resource.ParseType("model.yaml", []byte(text))
+		if len(errs) > 0 {
+			t.Fatal(errs)
+		}
+		types = append(types, typ)
+	}
+	if err := resource.CheckTypes(types); err != nil {
+		t.Fatal(err)
+	}
+	return types
+}
+
+// Open starts a Stack in dir, which may hold what an earlier one left.
+func Open(t testing.TB, dir string, types []*resource.Type, o StackOptions) *Stack {
+	t.Helper()
+	blobs, err := fsblob.Open(filepath.Join(dir, "blobs"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	log, stopLog, err := OpenLog(t, filepath.Join(dir, "nats"), func(lo *natslog.Options) {
+		lo.SyncWith = blobs.Sync
+		if o.Log != nil {
+			o.Log(lo)
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	index, err := sqliteindex.Open(t.Context(), filepath.Join(dir, "index.sqlite"), sqliteindex.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	progress := resource.NewProgress()
+	ix := indexer.New(types, log, blobs, index, progress, indexer.Options{})
+	if _, err := ix.Prepare(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	state, err := log.State(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	mo := resource.Options{LogSyncsBlobs: true, Sole: true, Last: state.Last, Progress: progress, ClaimKey: []byte("0123456789abcdef0123456789abcdef")}
+	if o.Manager != nil {
+		o.Manager(&mo)
+	}
+	s := &Stack{Manager: resource.NewManager(types, log, blobs, index, mo), Log: log, Blobs: blobs, Index: index}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{}, 2)
+	for _, run := range []func(context.Context) error{ix.Run, s.Manager.Upkeep} {
+		go func() {
+			if err := run(ctx); err != nil {
+				t.Error(err)
+			}
+			done <- struct{}{}
+		}()
+	}
+	stopped := false
+	s.Stop = func() {
+		if stopped {
+			return
+		}
+		stopped = true
+		cancel()
+		<-done
+		<-done
+		index.Close()
+		stopLog()
+		blobs.Close()
+	}
+	t.Cleanup(s.Stop)
+	return s
+}
+
+// Doc decodes JSON for a write.
+func Doc(t testing.TB, text string) any {
+	t.Helper()
+	v, err := resource.DecodeJSON([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}

@@ -1,0 +1,340 @@
+package resource
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/autocrud-go/autocrud/pkg/storage"
+)
+
+// Upkeep follows the log and finishes what a write began: it erases what a
+// purge left behind, and carries deletes on to those that refer by cascade or
+// set_null. It keeps its place in the log, so that it goes on after a crash;
+// everything it does can be repeated, so two at once do no harm.
+func (m *Manager) Upkeep(ctx context.Context) error {
+	pause := 50 * time.Millisecond
+	for {
+		err := m.upkeep(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		m.o.Logger.WarnContext(ctx, "upkeep begins again", "error", err)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(pause):
+		}
+		pause = min(2*pause, 2*time.Second)
+	}
+}
+
+const upkeepSubject = "upkeep"
+
+// place is how far upkeep is, as kept in the log.
+type mark struct {
+	Done uint64 `json:"done"`
+}
+
+// markEvery is how many entries may be looked at again after a crash.
+const markEvery = 5000
+
+func (m *Manager) upkeep(ctx context.Context) error {
+	subject := storage.SystemSubject(upkeepSubject)
+	var at mark
+	var seq uint64
+	entry, err := m.log.Last(ctx, subject)
+	switch {
+	case err == nil:
+		seq = entry.Seq
+		if err := json.Unmarshal(entry.Data, &at); err != nil {
+			return err
+		}
+	case !errors.Is(err, storage.ErrNotFound):
+		return err
+	}
+	feed, err := m.log.Follow(ctx, at.Done+1)
+	if err != nil {
+		return err
+	}
+	defer feed.Close()
+	marked := at.Done
+	for {
+		entry, err := feed.Next(ctx)
+		if err != nil {
+			return err
+		}
+		worked, err := m.carryOn(ctx, entry)
+		if err != nil {
+			return err
+		}
+		if !worked && entry.Seq-marked < markEvery {
+			continue
+		}
+		data, err := json.Marshal(mark{entry.Seq})
+		if err != nil {
+			return err
+		}
+		next, err := m.log.Append(ctx, []storage.Record{{Subject: subject, ID: newUUID(), Expected: seq, Data: data}})
+		if err != nil {
+			return err // another upkeep is as far: begin at its place
+		}
+		seq, marked = next, entry.Seq
+	}
+}
+
+// carryOn does what an entry asks for and reports whether that was anything.
+func (m *Manager) carryOn(ctx context.Context, entry storage.Entry) (bool, error) {
+	typ, _, ok := storage.SplitRevisionSubject(entry.Subject)
+	if !ok {
+		return false, nil
+	}
+	t := m.types[typ]
+	follows := m.follows(typ)
+	if !follows && (t == nil || !t.carries()) && !purgeIn(entry.Data) {
+		return false, nil
+	}
+	e, err := storage.DecodeEvent(entry.Data, entry.Seq)
+	if err != nil {
+		return false, nil //nolint:nilerr // the indexer counts and logs it
+	}
+	switch {
+	case e.Action == storage.Purged:
+		if err := m.erase(ctx, e); err != nil {
+			return false, err
+		}
+		fallthrough
+	case e.Action == storage.Deleted:
+		return true, m.cascade(ctx, e)
+	case t != nil && t.carries() && !e.Meta.Deleted:
+		return m.late(ctx, t, e)
+	}
+	return false, nil
+}
+
+// purgeIn tells quickly that an entry may be a tombstone.
+func purgeIn(data []byte) bool {
+	const early = 200 // the action is among the first members
+	n := min(len(data), early)
+	for i := 0; i+8 < n; i++ {
+		if string(data[i:i+8]) == `"purged"` {
+			return true
+		}
+	}
+	return false
+}
+
+// follows reports whether deletes of a type are carried on.
+func (m *Manager) follows(typ string) bool {
+	for _, r := range m.referrers[typ] {
+		if r.carries() {
+			return true
+		}
+	}
+	return false
+}
+
+func (r referrer) carries() bool {
+	return r.ref.OnDelete == Cascade || r.ref.OnDelete == SetNull
+}
+
+// carries reports whether the type's references follow deletes.
+func (t *Type) carries() bool {
+	for _, r := range t.Refs {
+		if r.OnDelete == Cascade || r.OnDelete == SetNull {
+			return true
+		}
+	}
+	return false
+}
+
+// cascadePage is how many referring resources are changed before the next are
+// looked for.
+const cascadePage = 200
+
+// cascade changes every resource that refers to a deleted or purged one. What
+// refers to it later is met by late. A cycle ends because what is deleted
+// already is left alone.
+func (m *Manager) cascade(ctx context.Context, e *storage.Event) error {
+	target := key{e.Meta.Type, e.Meta.ID}
+	if !m.follows(target.typ) {
+		return nil
+	}
+	gone, err := m.stillGone(ctx, target)
+	if err != nil || !gone {
+		return err
+	}
+	if err := m.waitIndexed(ctx, e.Seq); err != nil {
+		return err
+	}
+	for _, r := range m.referrers[target.typ] {
+		if !r.carries() {
+			continue
+		}
+		q := storage.Search{Type: r.typ.Name, Filter: r.filter(target.id), Limit: cascadePage, Order: m.byID(r.typ), Bare: true}
+		if e.Action == storage.Purged && r.ref.OnDelete == Cascade {
+			q.Deletion = storage.LiveAndDeleted
+		}
+		for {
+			page, err := m.index.Search(ctx, q)
+			if err != nil {
+				return stored(err)
+			}
+			for _, row := range page.Rows {
+				if err := m.carry(ctx, r, row.ID, target, e); err != nil {
+					return err
+				}
+			}
+			if q.After = page.Next; q.After == nil {
+				break
+			}
+		}
+	}
+	return nil
+}
+
+// waitIndexed waits as long as it takes: upkeep has time.
+func (m *Manager) waitIndexed(ctx context.Context, seq uint64) error {
+	for {
+		err := m.progress.Wait(ctx, seq)
+		if CodeOf(err) != IndexLag || ctx.Err() != nil {
+			return err
+		}
+	}
+}
+
+// stillGone reports whether a target is deleted or purged now: it may have been
+// restored since.
+func (m *Manager) stillGone(ctx context.Context, target key) (bool, error) {
+	s, err := m.head(ctx, target, !m.o.Sole)
+	return err == nil && (!s.exists() || s.event.Meta.Deleted), err
+}
+
+// late treats a reference that landed after its target's delete as one before.
+func (m *Manager) late(ctx context.Context, t *Type, e *storage.Event) (worked bool, err error) {
+	content, err := m.content(ctx, e)
+	if err != nil {
+		return false, nil //nolint:nilerr // purged meanwhile, or damaged: the reader of it says so
+	}
+	values, err := t.valuesOf(content)
+	if err != nil {
+		return false, nil //nolint:nilerr // content of an older schema
+	}
+	for path, ref := range t.Refs {
+		r := referrer{t, path, ref}
+		if !r.carries() {
+			continue
+		}
+		for _, v := range targets(values[path]) {
+			id, _, ok := ref.target(v)
+			if !ok {
+				continue
+			}
+			target := key{ref.Type, id}
+			s, err := m.head(ctx, target, false)
+			if err != nil {
+				return worked, err
+			}
+			if s.last == nil || s.exists() && !s.event.Meta.Deleted {
+				continue
+			}
+			if err := m.carry(ctx, r, e.Meta.ID, target, s.last); err != nil {
+				return worked, err
+			}
+			worked = true
+		}
+	}
+	return worked, nil
+}
+
+// carry changes one referring resource, as the one who deleted the target: a
+// cascade does to it what was done to the target, set_null empties the
+// reference. A resource that no longer refers is left alone.
+func (m *Manager) carry(ctx context.Context, r referrer, id string, target key, cause *storage.Event) error {
+	ctx = WithActor(ctx, Actor{Principal: cause.Principal, RequestID: cause.RequestID, Address: cause.Address, UserAgent: cause.UserAgent})
+	purge := r.ref.OnDelete == Cascade && cause.Action == storage.Purged
+	_, _, _, err := m.write(ctx, r.typ, id, func(ctx context.Context, s state) (step, error) {
+		if err := live(r.typ, id, s); err != nil && (!purge || CodeOf(err) != Deleted) {
+			return step{}, err
+		}
+		content, err := m.content(ctx, s.event)
+		if err != nil {
+			return step{}, err
+		}
+		tree, err := DecodeJSON(content)
+		if err != nil {
+			return step{}, err
+		}
+		cleared, found := r.clear(tree, target.id)
+		var next step
+		switch {
+		case !found:
+			return step{}, nil
+		case purge:
+			next = tombstone(s)
+		case r.ref.OnDelete == Cascade:
+			next = step{event: successor(s, storage.Deleted), content: content}
+			next.event.Meta.Deleted = true
+		default:
+			next = m.append(r.typ, s, AppendCanonical(nil, cleared), s.event.Revision.Status, "")
+		}
+		next.event.Cause = cause.ID
+		return next, nil
+	})
+	switch CodeOf(err) {
+	case Deleted, NotFound:
+		return nil
+	case Referenced: // by a restrict reference: it stays, and so does its reference
+		m.o.Logger.WarnContext(ctx, "a cascade stops at a restrict reference", "type", r.typ.Name, "id", id, "error", err)
+		return nil
+	}
+	return err
+}
+
+// clear returns the document without references to the id, and whether there
+// were any.
+func (r referrer) clear(tree any, id string) (any, bool) {
+	found := false
+	refers := func(v any) bool {
+		s, ok := v.(string)
+		if !ok {
+			return false
+		}
+		got, _, ok := r.ref.target(s)
+		return ok && got == id
+	}
+	var walk func(v any, names []string) any
+	walk = func(v any, names []string) any {
+		switch v := v.(type) {
+		case []any:
+			out := []any{}
+			for _, x := range v {
+				if len(names) == 0 && refers(x) {
+					found = true
+					continue
+				}
+				out = append(out, walk(x, names))
+			}
+			return out
+		case map[string]any:
+			if len(names) == 0 {
+				return v
+			}
+			out := make(map[string]any, len(v))
+			for k, x := range v {
+				if k == names[0] {
+					x = walk(x, names[1:])
+				}
+				out[k] = x
+			}
+			return out
+		}
+		if len(names) == 0 && refers(v) {
+			found = true
+			return nil
+		}
+		return v
+	}
+	return walk(tree, splitPath(r.path)), found
+}

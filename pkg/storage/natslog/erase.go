@@ -1,0 +1,65 @@
+package natslog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/autocrud-go/autocrud/pkg/storage"
+)
+
+// Erase implements storage.Log. The server rewrites the block of every erased
+// message under a new inode; the barrier must not sync the old one meanwhile
+// and must open the new one afterwards.
+func (l *Log) Erase(ctx context.Context, subject string, before uint64) (n int, err error) {
+	if _, err := l.Next(ctx, subject, before); err != nil {
+		return 0, fmt.Errorf("erase %s before %d: nothing would stay: %w", subject, before, err)
+	}
+	for seq := uint64(1); ; n++ {
+		e, err := l.wire.Get(ctx, l.prefix+subject, seq)
+		if errors.Is(err, storage.ErrNotFound) || err == nil && e.Seq >= before {
+			return n, nil
+		}
+		if err != nil {
+			return n, err
+		}
+		if err := l.eraseOne(ctx, e.Seq); err != nil {
+			return n, fmt.Errorf("erase %d: %w", e.Seq, err)
+		}
+		seq = e.Seq + 1
+	}
+}
+
+func (l *Log) eraseOne(ctx context.Context, seq uint64) error {
+	if l.barrier != nil {
+		l.barrier.mu.Lock()
+		defer l.barrier.mu.Unlock()
+	}
+	err := l.stream.SecureDeleteMsg(ctx, seq)
+	if err != nil {
+		// Another eraser may have been faster; the client library tells that
+		// only in words.
+		if _, gone := l.stream.GetMsg(ctx, seq); !errors.Is(gone, jetstream.ErrMsgNotFound) {
+			return unavailable("erase", err)
+		}
+	}
+	if l.barrier == nil {
+		return nil
+	}
+	return l.barrier.reopen()
+}
+
+// reopen follows a block that was replaced: everything is synced by its new
+// name, and the folder. The caller holds the lock.
+func (b *barrier) reopen() error {
+	if b.file != nil {
+		b.file.Close()
+		b.file = nil
+	}
+	if err := b.syncBlocks(); err != nil {
+		return err
+	}
+	return syncPath(b.dir)
+}
