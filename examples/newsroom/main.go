@@ -1,0 +1,110 @@
+// Command newsroom is a small content system in Go: authors, the articles they
+// write and publish, and a job that puts a digest together.
+//
+//	go run ./examples/newsroom up
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/autocrud-go/autocrud"
+	"github.com/autocrud-go/autocrud/pkg/job"
+	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/storage"
+)
+
+// Author writes articles.
+type Author struct {
+	Name  string `json:"name" autocrud:"index,fulltext" jsonschema:"minLength=1,maxLength=200"`
+	Email string `json:"email" jsonschema:"format=email"`
+}
+
+// Article names one of the authors, or has a byline of its own when a guest
+// wrote it.
+type Article struct {
+	Title   string   `json:"title" autocrud:"index,fulltext" jsonschema:"minLength=1,maxLength=300"`
+	Body    string   `json:"body" autocrud:"fulltext"`
+	Section string   `json:"section" autocrud:"index" jsonschema:"enum=world|science|culture|sport"`
+	Tags    []string `json:"tags,omitempty" autocrud:"index" jsonschema:"uniqueItems,maxItems=10"`
+	Author  *string  `json:"author" autocrud:"ref=authors"`
+	Byline  *string  `json:"byline"`
+	Public  bool     `json:"public,omitempty" autocrud:"index"`
+}
+
+// Validate checks what a schema cannot say; every write passes it.
+func (a Article) Validate() error {
+	if a.Author != nil && a.Byline != nil {
+		return errors.New("an article has an author or a byline, not both")
+	}
+	if strings.TrimSpace(a.Title) != a.Title {
+		return errors.New("the title begins or ends with a space")
+	}
+	return nil
+}
+
+// SendDigest is the payload of a job.
+type SendDigest struct {
+	Section string `json:"section" autocrud:"index" jsonschema:"enum=world|science|culture|sport"`
+	To      string `json:"to" jsonschema:"format=email"`
+}
+
+// Digest is the result of the job.
+type Digest struct {
+	To       string   `json:"to"`
+	Articles int      `json:"articles"`
+	Titles   []string `json:"titles"`
+}
+
+func main() { newApp().Main() }
+
+// newApp is the whole application.
+func newApp() *autocrud.App {
+	app := autocrud.New()
+	autocrud.Register[Author](app, "authors", resource.WithTitle("Author"))
+	autocrud.Register[Article](app, "articles", resource.WithTitle("Article"))
+	autocrud.Register[SendDigest](app, "send-digests", resource.WithTitle("Digest to send"),
+		resource.WithJob(resource.JobSpec{MaxAttempts: 3}))
+
+	for _, action := range []storage.Action{storage.Created, storage.Updated, storage.Modified} {
+		autocrud.Before(app, "articles", action, publish)
+	}
+	autocrud.HandleJob(app, "send-digests", sendDigest)
+	return app
+}
+
+// publish is called before an article is written and refuses what an editor
+// would: publishing what nobody answers for, and hiding what was public.
+func publish(_ context.Context, c autocrud.Change[Article]) error {
+	switch {
+	case c.New.Public && c.New.Author == nil && c.New.Byline == nil:
+		return resource.Errorf(resource.InvalidState, "article %q has neither author nor byline; add one before publishing", c.ID)
+	case c.Old != nil && c.Old.Public && !c.New.Public:
+		return resource.Errorf(resource.InvalidState, "article %q was published; delete it to take it back", c.ID)
+	}
+	return nil
+}
+
+// sendDigest collects the public articles of a section. Sending mail is left
+// to the reader; the job's id is the key by which a mailer would recognise an
+// attempt that is made again.
+func sendDigest(ctx context.Context, j *job.Job[SendDigest]) error {
+	articles, _, err := resource.For[Article](j.Manager, "articles").List(ctx, resource.ListOptions{
+		Filter:  fmt.Sprintf("public = true AND section = %q", j.Payload.Section), // a word of the enum
+		OrderBy: "title",
+		Page:    resource.PageOptions{Size: 50},
+	})
+	if err != nil {
+		return err // tried again, later and later
+	}
+	if len(articles) == 0 {
+		return job.Fail(fmt.Errorf("nothing is published in %s", j.Payload.Section)) // another attempt would not help
+	}
+	digest := Digest{To: j.Payload.To, Articles: len(articles)}
+	for _, a := range articles {
+		digest.Titles = append(digest.Titles, a.Data.Title)
+	}
+	return j.SetResult(digest)
+}
