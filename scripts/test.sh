@@ -1,8 +1,13 @@
 #!/bin/sh
 # The whole test suite. The race detector needs a C compiler; without one the
-# suite runs all the same.
+# suite runs all the same. Postgres is needed; on Debian root gets it here.
 set -eu
 GO=${GO:-go}
+if ! command -v initdb >/dev/null 2>&1 && ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 &&
+	[ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+	(apt-get install -y postgresql || { apt-get update && apt-get install -y postgresql; }) >/dev/null ||
+		echo "Postgres could not be installed; its tests will fail"
+fi
 if command -v "${CC:-gcc}" >/dev/null 2>&1; then
 	CGO_ENABLED=1 "$GO" test -race -timeout 9m ./...
 else
