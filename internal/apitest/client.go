@@ -128,7 +128,7 @@ func (c *Client) Do(t testing.TB, method, path string, body any, opts ...Option)
 	t.Helper()
 	r, err := c.Try(t, method, path, body, opts...)
 	if err != nil {
-		t.Fatalf("%s %s: %v", method, shorten(path), err)
+		t.Fatalf("%s %s: %s", method, shorten(path), shorten(err.Error()))
 	}
 	return r
 }

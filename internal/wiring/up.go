@@ -153,7 +153,7 @@ const drain = 8 * time.Second
 
 func serve(l net.Listener, h http.Handler) (func() error, func(error)) {
 	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 2 * time.Minute,
-		WriteTimeout: 2 * time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 96 << 10}
+		WriteTimeout: 2 * time.Minute, IdleTimeout: 2 * time.Minute}
 	return func() error {
 			if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 				return err

@@ -67,6 +67,9 @@ func (m *Manager) search(t *Type, o ListOptions) (storage.Search, string, error)
 			return s, "", Errorf(InvalidFilter, "filter: %v", err)
 		}
 	}
+	if _, err := query.ParseText(o.Text); err != nil {
+		return s, "", Errorf(InvalidRequest, "q: %v", err)
+	}
 	if s.Order, err = query.ParseOrder(fields, o.OrderBy); err != nil {
 		return s, "", Errorf(InvalidFilter, "order_by: %v", err)
 	}

@@ -93,7 +93,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.router.Serve
 
 func (a *API) build() http.Handler {
 	r := chi.NewRouter()
-	r.Use(a.guard)
+	r.Use(a.guard, anyMethod)
 	r.HandleFunc("/v1/types", only("GET", a.listTypes))
 	r.HandleFunc("/v1/types/{type}", only("GET", a.readType))
 	for _, pattern := range []string{"/v1/{type}", "/v1/{type}/{id}", "/v1/{type}/{id}/{part}", "/v1/{type}/{id}/{part}/{n}"} {
@@ -116,6 +116,15 @@ func (a *API) build() http.Handler {
 		a.fail(w, r, resource.Errorf(resource.NotFound, "there is nothing at %s; /docs shows what there is", r.URL.Path))
 	})
 	return r
+}
+
+// anyMethod makes the router find the route also of a method that it does not
+// know; every route tells by itself which methods it takes.
+func anyMethod(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		chi.RouteContext(r.Context()).RouteMethod = http.MethodGet
+		next.ServeHTTP(w, r)
+	})
 }
 
 // only answers other methods with 405.

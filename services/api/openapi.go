@@ -214,11 +214,11 @@ func (d *document) operation(op operation) object {
 		}
 		responses = append(responses, member{r.status, response})
 	}
-	problems := op.problems
+	problems := append([]string{"403", "414"}, op.problems...) // what guards every request
 	if d.options.Auth && !op.public {
-		problems = slices.Sorted(slices.Values(append([]string{"401", "403"}, problems...)))
+		problems = append(problems, "401")
 	}
-	for _, status := range problems {
+	for _, status := range slices.Compact(slices.Sorted(slices.Values(problems))) {
 		responses = append(responses, member{status, componentRef("responses", "Problem"+status)})
 	}
 	out = append(out, member{"responses", responses})
