@@ -37,7 +37,6 @@ func findReferrers(types []*Type) map[string][]referrer {
 // values, guards of references, the guard of a delete.
 func (m *Manager) constrain(ctx context.Context, t *Type, s state, e *storage.Event, content []byte, u *unit) error {
 	k := key{t.Name, e.Meta.ID}
-	u.changes[k] = e
 	gone := e.Meta.Deleted || e.Action == storage.Purged
 	if len(t.Unique) > 0 || len(t.Refs) > 0 {
 		var values map[string]query.Value
@@ -236,8 +235,8 @@ func (m *Manager) referred(ctx context.Context, ref Ref, v string, source key, u
 	}
 	head = s.seq()
 	e := s.event
-	if own := u.changes[target]; own != nil {
-		e = own
+	if own, ok := u.changes[target]; ok {
+		e = own.event
 	}
 	switch {
 	case e == nil || e.Action == storage.Purged:
@@ -278,8 +277,8 @@ func (m *Manager) unreferenced(ctx context.Context, target key, u *unit) error {
 		}
 		for _, row := range rows {
 			source := key{r.typ.Name, row.ID}
-			if _, own := u.changes[source]; own || source == target {
-				continue // what the unit leaves of it was checked as its own write
+			if own, ok := u.changes[source]; source == target || ok && !r.refersIn(own, target.id) {
+				continue
 			}
 			return &Error{Code: Referenced, Field: r.path, ConflictingID: row.ID,
 				Detail: fmt.Sprintf("%s refers to it by %s; change or delete that first", r.typ.Name, r.path)}
@@ -288,6 +287,19 @@ func (m *Manager) unreferenced(ctx context.Context, target key, u *unit) error {
 	u.guards = append(u.guards, storage.Record{Subject: storage.ReferenceSubject(target.typ, target.id, "delete"), ID: newUUID(),
 		Guard: all, Expected: entry.Seq})
 	return nil
+}
+
+// refersIn reports whether a resource, as a unit leaves it, refers to the id.
+func (r referrer) refersIn(c change, id string) bool {
+	if c.event.Meta.Deleted {
+		return false
+	}
+	tree, err := DecodeJSON(c.content)
+	if err != nil {
+		return true
+	}
+	_, found := r.clear(tree, id)
+	return found
 }
 
 // sources finds live resources whose field refers to the target.

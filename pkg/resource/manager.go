@@ -36,6 +36,7 @@ type Manager struct {
 	progress  *Progress
 	recent    *recent
 	locks     *locks
+	underway  underway
 	referrers map[string][]referrer // by the type they refer to
 	cursors   *query.Cursors
 	o         Options
@@ -107,7 +108,7 @@ func NewManager(types []*Type, log storage.Log, blobs storage.Blobs, index stora
 		o.ClaimKey = make([]byte, 32)
 		_, _ = rand.Read(o.ClaimKey) // never fails
 	}
-	m := &Manager{referrers: findReferrers(types), types: map[string]*Type{}, log: log, blobs: blobs, index: index, progress: o.Progress,
+	m := &Manager{referrers: findReferrers(types), underway: underway{flights: map[string]*flight{}}, types: map[string]*Type{}, log: log, blobs: blobs, index: index, progress: o.Progress,
 		recent: newRecent(o.Last), locks: newLocks(), cursors: query.NewCursors(o.Secret), o: o}
 	for _, t := range types {
 		m.types[t.Name] = t

@@ -32,24 +32,45 @@ func (m *Manager) Create(ctx context.Context, typ string, data any, o CreateOpti
 	}
 	id := o.ID
 	if id == "" {
-		id = m.o.NewID()
+		id = m.newID(ctx)
 	} else if err := CheckID(id); err != nil {
 		return nil, err
 	}
-	content, err := m.prepare(ctx, t, data)
-	if err != nil {
-		return nil, err
+	p := m.planCreate(t, id, data, o)
+	if o.ID == "" && !keyed(ctx) {
+		return m.createNew(ctx, t, id, p)
 	}
-	p := func(_ context.Context, s state) (step, error) {
+	return m.run(ctx, t, id, p)
+}
+
+// planCreate checks the content before the id: what is not valid is told first.
+func (m *Manager) planCreate(t *Type, id string, data any, o CreateOptions) plan {
+	prepared := m.preparing(t, data)
+	return func(ctx context.Context, s state) (step, error) {
+		content, err := prepared(ctx)
+		if err != nil {
+			return step{}, err
+		}
 		if s.exists() {
 			return step{}, Errorf(AlreadyExists, "%s %q exists already%s", t.Name, id, deletedNote(s))
 		}
 		return m.creation(t, id, content, o)
 	}
-	if o.ID == "" {
-		return m.createNew(ctx, t, id, p)
+}
+
+// preparing makes the content of a document once, however often it is asked.
+func (m *Manager) preparing(t *Type, data any) func(context.Context) ([]byte, error) {
+	var content []byte
+	return func(ctx context.Context) ([]byte, error) {
+		if content != nil {
+			return content, nil
+		}
+		c, err := m.prepare(ctx, t, data)
+		if err == nil {
+			content = c
+		}
+		return c, err
 	}
-	return m.run(ctx, t, id, p)
 }
 
 func deletedNote(s state) string {
@@ -141,49 +162,37 @@ func (m *Manager) Update(ctx context.Context, typ, id string, data any, o Update
 	if err != nil {
 		return nil, false, err
 	}
-	if o.Create {
-		r, err := m.createAt(ctx, t, id, data, o)
-		return r, err == nil, err
+	e, content, _, err := m.write(ctx, t, id, m.planUpdate(t, id, data, o))
+	if err != nil {
+		return nil, false, err
 	}
-	var content []byte
-	r, err := m.run(ctx, t, id, func(ctx context.Context, s state) (step, error) {
-		if err := live(t, id, s); err != nil {
-			return step{}, err
-		}
-		if err := o.IfMatch.check(t, s); err != nil {
-			return step{}, err
-		}
-		if content == nil {
-			c, err := m.prepare(ctx, t, data)
-			if err != nil {
-				return step{}, err
-			}
-			content = c
-		}
-		return m.revise(t, s, content, o)
-	})
-	return r, false, err
+	r, err := answer(e, content)
+	return r, o.Create && e.Action == storage.Created, err
 }
 
-// createAt is PUT with If-None-Match: *.
-func (m *Manager) createAt(ctx context.Context, t *Type, id string, data any, o UpdateOptions) (*Resource, error) {
-	var content []byte
-	return m.run(ctx, t, id, func(ctx context.Context, s state) (step, error) {
-		if s.exists() {
+func (m *Manager) planUpdate(t *Type, id string, data any, o UpdateOptions) plan {
+	prepared := m.preparing(t, data)
+	return func(ctx context.Context, s state) (step, error) {
+		if o.Create && s.exists() && !s.event.Meta.Deleted {
+			return step{}, Errorf(PreconditionFailed, "%s %q exists already", t.Name, id)
+		}
+		if !o.Create || s.exists() {
 			if err := live(t, id, s); err != nil {
 				return step{}, err
 			}
-			return step{}, Errorf(PreconditionFailed, "%s %q exists already", t.Name, id)
-		}
-		if content == nil {
-			c, err := m.prepare(ctx, t, data)
-			if err != nil {
+			if err := o.IfMatch.check(t, s); err != nil {
 				return step{}, err
 			}
-			content = c
 		}
-		return m.creation(t, id, content, CreateOptions{ID: id, Status: o.Status, Message: o.Message})
-	})
+		content, err := prepared(ctx)
+		if err != nil {
+			return step{}, err
+		}
+		if o.Create {
+			return m.creation(t, id, content, CreateOptions{ID: id, Status: o.Status, Message: o.Message})
+		}
+		return m.revise(t, s, content, o)
+	}
 }
 
 // live refuses what does not exist or is deleted.
@@ -221,11 +230,11 @@ func (m *Manager) revise(t *Type, s state, content []byte, o UpdateOptions) (ste
 	if status == "" {
 		status = t.DefaultStatus
 	}
-	return m.append(t, s, content, status, o.Message), nil
+	return m.nextRevision(t, s, content, status, o.Message), nil
 }
 
-// append makes the next revision, with the current one as its parent.
-func (m *Manager) append(t *Type, s state, content []byte, status storage.Status, message string) step {
+// nextRevision makes a new one, with the current one as its parent.
+func (m *Manager) nextRevision(t *Type, s state, content []byte, status storage.Status, message string) step {
 	e := successor(s, storage.Updated)
 	n := e.Meta.RevisionCount + 1
 	parent := s.event.Revision.ID
@@ -252,7 +261,7 @@ func (m *Manager) editDraft(s state, content []byte, o UpdateOptions) step {
 // with the same content, because what was stable never changes.
 func (m *Manager) setStatus(t *Type, s state, content []byte, status storage.Status, message string) step {
 	if status == storage.Draft {
-		return m.append(t, s, content, storage.Draft, message)
+		return m.nextRevision(t, s, content, storage.Draft, message)
 	}
 	e := successor(s, storage.StatusChanged)
 	e.Revision.Status, e.Meta.Status = status, status
@@ -281,7 +290,11 @@ func (m *Manager) Delete(ctx context.Context, typ, id string, match Match) (*Res
 	if err != nil {
 		return nil, err
 	}
-	return m.run(ctx, t, id, func(ctx context.Context, s state) (step, error) {
+	return m.run(ctx, t, id, m.planDelete(t, id, match))
+}
+
+func (m *Manager) planDelete(t *Type, id string, match Match) plan {
+	return func(ctx context.Context, s state) (step, error) {
 		if err := live(t, id, s); err != nil {
 			return step{}, err
 		}
@@ -291,7 +304,7 @@ func (m *Manager) Delete(ctx context.Context, typ, id string, match Match) (*Res
 		e := successor(s, storage.Deleted)
 		e.Meta.Deleted = true
 		return m.unchanged(ctx, s, e)
-	})
+	}
 }
 
 // Restore undoes a delete; a live resource stays as it is.
@@ -300,7 +313,11 @@ func (m *Manager) Restore(ctx context.Context, typ, id string, match Match) (*Re
 	if err != nil {
 		return nil, err
 	}
-	return m.run(ctx, t, id, func(ctx context.Context, s state) (step, error) {
+	return m.run(ctx, t, id, m.planRestore(t, id, match))
+}
+
+func (m *Manager) planRestore(t *Type, id string, match Match) plan {
+	return func(ctx context.Context, s state) (step, error) {
 		if !s.exists() {
 			return step{}, live(t, id, s)
 		}
@@ -313,7 +330,7 @@ func (m *Manager) Restore(ctx context.Context, typ, id string, match Match) (*Re
 		e := successor(s, storage.Restored)
 		e.Meta.Deleted = false
 		return m.unchanged(ctx, s, e)
-	})
+	}
 }
 
 // SetStatus publishes a draft, or begins a draft from a stable revision.
@@ -346,7 +363,11 @@ func (m *Manager) Switch(ctx context.Context, typ, id string, number int, match 
 	if err != nil {
 		return nil, err
 	}
-	return m.run(ctx, t, id, func(ctx context.Context, s state) (step, error) {
+	return m.run(ctx, t, id, m.planSwitch(t, id, number, match))
+}
+
+func (m *Manager) planSwitch(t *Type, id string, number int, match Match) plan {
+	return func(ctx context.Context, s state) (step, error) {
 		if err := live(t, id, s); err != nil {
 			return step{}, err
 		}
@@ -356,7 +377,7 @@ func (m *Manager) Switch(ctx context.Context, typ, id string, number int, match 
 		if s.event.Revision.Number == number {
 			return step{}, nil
 		}
-		target, err := m.wrote(ctx, key{typ, id}, number)
+		target, err := m.wrote(ctx, key{t.Name, id}, number)
 		if err != nil {
 			return step{}, err
 		}
@@ -368,7 +389,7 @@ func (m *Manager) Switch(ctx context.Context, typ, id string, number int, match 
 		e.Revision, e.Ref = target.Revision, target.Ref
 		e.Meta.CurrentRevision, e.Meta.Status, e.Meta.SchemaVersion = target.Revision.ID, target.Revision.Status, target.Revision.SchemaVersion
 		return step{event: e, content: content}, nil
-	})
+	}
 }
 
 // unchanged is a step that keeps the content. The event carries it, so that the

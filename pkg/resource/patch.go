@@ -37,11 +37,21 @@ func (m *Manager) Patch(ctx context.Context, typ, id string, p Patch, o UpdateOp
 	if err != nil {
 		return nil, err
 	}
+	next, err := m.planPatch(t, id, p, o)
+	if err != nil {
+		return nil, err
+	}
+	return m.run(ctx, t, id, next)
+}
+
+// planPatch refuses a patch that no state could take; one that is of the wrong
+// shape for a resource is told after the state, as invalid content is.
+func (m *Manager) planPatch(t *Type, id string, p Patch, o UpdateOptions) (plan, error) {
 	apply, unfit := p.compile()
 	if unfit != nil && CodeOf(unfit) != ValidationFailed {
 		return nil, unfit
 	}
-	return m.run(ctx, t, id, func(ctx context.Context, s state) (step, error) {
+	return func(ctx context.Context, s state) (step, error) {
 		if err := live(t, id, s); err != nil {
 			return step{}, err
 		}
@@ -64,7 +74,7 @@ func (m *Manager) Patch(ctx context.Context, typ, id string, p Patch, o UpdateOp
 			return step{}, err
 		}
 		return m.revise(t, s, content, o)
-	})
+	}, nil
 }
 
 // compile checks the patch and returns what applies it to canonical content.

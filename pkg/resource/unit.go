@@ -15,11 +15,25 @@ type unit struct {
 	claims  map[string]*claimMove // by hash
 	guards  []storage.Record
 	events  []storage.Record
-	changes map[key]*storage.Event // the resources as the unit leaves them
+	staged  []*storage.Event // those of events, in their order
+	changes map[key]change   // the resources as the unit leaves them
+	sync    bool             // objects were put that the append does not sync
+}
+
+type change struct {
+	typ     *Type
+	event   *storage.Event
+	content []byte
 }
 
 func newUnit() *unit {
-	return &unit{claims: map[string]*claimMove{}, changes: map[key]*storage.Event{}}
+	return &unit{claims: map[string]*claimMove{}, changes: map[key]change{}}
+}
+
+// plan tells the unit of a step before any step is staged, so that they see
+// each other.
+func (u *unit) plan(t *Type, next step) {
+	u.changes[key{t.Name, next.event.Meta.ID}] = change{t, next.event, next.content}
 }
 
 // claimMove is what becomes of one unique value: the holder before gives it up,
@@ -46,6 +60,7 @@ func (u *unit) add(s state, e *storage.Event) error {
 	if err != nil {
 		return err
 	}
+	u.staged = append(u.staged, e)
 	u.events = append(u.events, storage.Record{Subject: storage.RevisionSubject(e.Meta.Type, e.Meta.ID), ID: e.ID, Expected: s.seq(), Data: data})
 	return nil
 }

@@ -277,7 +277,7 @@ func (m *Manager) carry(ctx context.Context, r referrer, id string, target key, 
 			next = step{event: successor(s, storage.Deleted), content: content}
 			next.event.Meta.Deleted = true
 		default:
-			next = m.append(r.typ, s, AppendCanonical(nil, cleared), s.event.Revision.Status, "")
+			next = m.nextRevision(r.typ, s, AppendCanonical(nil, cleared), s.event.Revision.Status, "")
 		}
 		next.event.Cause = cause.ID
 		return next, nil

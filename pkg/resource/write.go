@@ -57,25 +57,44 @@ const maxTries = 64
 
 // write runs a plan against the head until it is committed or refused. It
 // returns the event that is HEAD afterwards and its content, and whether this
-// call committed it.
+// call committed it. With an idempotency key a write that was committed before
+// is answered again.
 func (m *Manager) write(ctx context.Context, t *Type, id string, p plan) (e *storage.Event, content []byte, changed bool, err error) {
-	begun := time.Now()
-	k := key{t.Name, id}
 	ctx, cancel := committing(ctx)
 	defer cancel()
-	release := m.locks.acquire(k)
-	defer release()
 	defer func() {
 		if c := CodeOf(err); c != "" {
 			m.o.Observer.Refused(t.Name, c)
 		}
 	}()
+	first, release, err := m.begin(ctx)
+	if err != nil {
+		return nil, nil, false, err
+	}
+	defer release()
+	if first != nil {
+		return m.again(ctx, first)
+	}
+	k := key{t.Name, id}
+	defer m.locks.acquire(k)()
+	return m.decide(ctx, t, k, p)
+}
+
+// decide is write for the holder of the resource's lock.
+func (m *Manager) decide(ctx context.Context, t *Type, k key, p plan) (e *storage.Event, content []byte, changed bool, err error) {
+	begun := time.Now()
 	fresh := false
 	var object putObject
 	for range maxTries {
 		s, err := m.head(ctx, k, fresh)
 		if err != nil {
 			return nil, nil, false, err
+		}
+		if first, err := m.committedBy(ctx, s); err != nil || first != nil {
+			if err != nil {
+				return nil, nil, false, err
+			}
+			return m.again(ctx, first)
 		}
 		next, err := p(ctx, s)
 		if (err != nil || next.event == nil) && !s.fresh && !m.o.Sole {
@@ -116,8 +135,19 @@ type putObject struct {
 	ref     string
 }
 
-// commit completes the event, puts its object and appends it.
+// commit appends one step by itself.
 func (m *Manager) commit(ctx context.Context, t *Type, s state, next step, object *putObject) (*storage.Event, error) {
+	u := newUnit()
+	u.plan(t, next)
+	if err := m.stage(ctx, t, s, next, object, u); err != nil {
+		return nil, err
+	}
+	return next.event, m.append(ctx, u)
+}
+
+// stage completes the event of a step, puts its object and adds to the unit
+// what has to be appended for it.
+func (m *Manager) stage(ctx context.Context, t *Type, s state, next step, object *putObject, u *unit) error {
 	e := next.event
 	m.stamp(ctx, s, e)
 	change := Change{Type: t.Name, ID: e.Meta.ID, Action: e.Action, Actor: ActorOf(ctx)}
@@ -128,13 +158,13 @@ func (m *Manager) commit(ctx context.Context, t *Type, s state, next step, objec
 		change.New = next.content
 	}
 	if err := m.o.Hooks.runBefore(ctx, change); err != nil {
-		return nil, err
+		return err
 	}
 	if next.put {
 		if object.ref == "" || !bytes.Equal(object.content, next.content) {
 			ref, err := m.blobs.Put(ctx, t.Name+"/"+e.Revision.ID+"/"+e.ID, next.content)
 			if err != nil {
-				return nil, err
+				return err
 			}
 			*object = putObject{next.content, ref}
 		}
@@ -144,28 +174,34 @@ func (m *Manager) commit(ctx context.Context, t *Type, s state, next step, objec
 	if inline {
 		e.Content = next.content
 	}
-	if next.put && (!inline || !m.o.LogSyncsBlobs) {
-		if err := m.blobs.Sync(ctx); err != nil {
-			return nil, err
-		}
-	}
-	u := newUnit()
+	u.sync = u.sync || next.put && (!inline || !m.o.LogSyncsBlobs)
 	if err := m.constrain(ctx, t, s, e, next.content, u); err != nil {
-		return nil, err
+		return err
 	}
-	if err := u.add(s, e); err != nil {
-		return nil, err
+	return u.add(s, e)
+}
+
+// append commits a unit and remembers what it made.
+func (m *Manager) append(ctx context.Context, u *unit) error {
+	if u.sync {
+		if err := m.blobs.Sync(ctx); err != nil {
+			return err
+		}
 	}
 	records, err := m.records(ctx, u)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if e.Seq, err = m.log.Append(ctx, records); err != nil {
-		return nil, err
+	last, err := m.log.Append(ctx, records)
+	if err != nil {
+		return err
 	}
-	e.Meta.Seq = e.Seq
-	m.recent.add(e, m.progress.Applied())
-	return e, nil
+	for i, e := range u.staged { // the events are the last records of the unit
+		e.Seq = last - uint64(len(u.staged)-1-i)
+		e.Meta.Seq = e.Seq
+		m.recent.add(e, m.progress.Applied())
+	}
+	return nil
 }
 
 // stamp fills in what every event has: who, when, from where, after what.
@@ -176,6 +212,7 @@ func (m *Manager) stamp(ctx context.Context, s state, e *storage.Event) {
 	if s.last != nil && e.At.Before(s.last.At) {
 		e.At = s.last.At // a clock that was set back
 	}
+	e.Idempotency = idempotencyOf(ctx)
 	e.Principal, e.RequestID, e.Address, e.UserAgent = a.Principal, a.RequestID, a.Address, a.UserAgent
 	e.Meta.UpdatedAt, e.Meta.UpdatedBy = e.At, a.Principal
 	if s.last != nil {

@@ -204,6 +204,9 @@ type Index interface {
 	Search(ctx context.Context, s Search) (Page, error)
 	// Events returns history, oldest first unless asked otherwise.
 	Events(ctx context.Context, q EventQuery) ([]Past, error)
+	// Keyed returns the newest event that a principal committed under an
+	// idempotency key, or ErrNotFound.
+	Keyed(ctx context.Context, principal, key string) (Past, error)
 	// Types lists the types that have at least one resource.
 	Types(ctx context.Context) ([]string, error)
 	Close() error

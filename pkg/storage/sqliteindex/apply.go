@@ -26,7 +26,7 @@ func (x *Index) prepareFixed(ctx context.Context) (err error) {
 		to   **sql.Stmt
 		text string
 	}{
-		{&x.fixed.event, "INSERT OR IGNORE INTO events VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"},
+		{&x.fixed.event, "INSERT OR IGNORE INTO events VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"},
 		{&x.fixed.erased, "SELECT count(*) FROM (SELECT 1 FROM events WHERE type = ?1 AND id = ?2 AND seq > ?3 AND wrote = -1 LIMIT 1)"},
 		{&x.fixed.erase, "DELETE FROM events WHERE type = ?1 AND id = ?2 AND seq < ?3"},
 		{&x.fixed.position, "UPDATE position SET applied = max(applied, ?1)"},
@@ -111,12 +111,22 @@ func (x *Index) applyOne(ctx context.Context, c *storage.Change, applied uint64,
 	if len(header) == 0 {
 		header = []byte("{}")
 	}
-	_, err := x.fixed.event.ExecContext(ctx, seq, e.Meta.Type, e.Meta.ID, wrote, query.Micros(e.At), orNull(c.Damaged), header)
+	_, err := x.fixed.event.ExecContext(ctx, seq, e.Meta.Type, e.Meta.ID, wrote, query.Micros(e.At), orNull(c.Damaged), header, orNull(keyOf(e)))
 	if w := x.writing[e.Meta.Type]; err == nil && newest && w != nil && e.Meta.ID != "" {
 		err = w.apply(ctx, c)
 	}
 	return err
 }
+
+// keyOf is how an event is found by its idempotency key.
+func keyOf(e *storage.Event) string {
+	if e.Idempotency == nil {
+		return ""
+	}
+	return keyed(e.Principal, e.Idempotency.Key)
+}
+
+func keyed(principal, key string) string { return principal + "\n" + key }
 
 func orNull(s string) any {
 	if s == "" {

@@ -27,7 +27,7 @@ type element struct {
 	value   query.Value
 }
 
-func (dialect) Placeholder(n int) string { return "?" + strconv.Itoa(n) }
+func (dialect) Placeholder(n int, _ query.Value) string { return "?" + strconv.Itoa(n) }
 
 func (dialect) Arg(v query.Value) any {
 	switch v := v.(type) {
@@ -51,6 +51,8 @@ func (dialect) EndsWith(text, suffix string, n int) string {
 func (dialect) Contains(text, part string) string { return "instr(" + text + ", " + part + ") > 0" }
 
 func (dialect) Fold(text string) string { return "autocrud_fold(" + text + ")" }
+
+func (dialect) Pattern(p string) string { return p }
 
 func (dialect) Matches(text, pattern string) string {
 	return "autocrud_matches(" + text + ", " + pattern + ")"

@@ -2,6 +2,8 @@ package sqliteindex
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -78,4 +80,23 @@ func eventsSQL(q storage.EventQuery) (string, []any) {
 		args = append(args, int64(q.Limit))
 	}
 	return text, args
+}
+
+// Keyed implements storage.Index.
+func (x *Index) Keyed(ctx context.Context, principal, key string) (past storage.Past, err error) {
+	defer x.reading()()
+	stmt, done, err := x.prepared.get(ctx, "SELECT seq, header FROM events WHERE keyed = ?1 ORDER BY seq DESC LIMIT 1")
+	if err != nil {
+		return past, fmt.Errorf("sqliteindex: event of a key: %w", err)
+	}
+	defer done()
+	var header []byte
+	switch err := stmt.QueryRowContext(ctx, keyed(principal, key)).Scan(&past.Seq, &header); {
+	case errors.Is(err, sql.ErrNoRows):
+		return past, storage.ErrNotFound
+	case err != nil:
+		return past, fmt.Errorf("sqliteindex: event of a key: %w", err)
+	}
+	past.Event, err = readEvent(header, past.Seq)
+	return past, err
 }

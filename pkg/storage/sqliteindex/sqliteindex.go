@@ -105,7 +105,8 @@ CREATE TABLE IF NOT EXISTS position (one INTEGER PRIMARY KEY CHECK (one = 1), id
 INSERT OR IGNORE INTO position VALUES (1, '', 0);
 CREATE TABLE IF NOT EXISTS definitions (name TEXT PRIMARY KEY, type TEXT NOT NULL, fill INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS events (seq INTEGER PRIMARY KEY, type TEXT NOT NULL, id TEXT NOT NULL, wrote INTEGER NOT NULL,
-	at INTEGER NOT NULL, damaged TEXT, header BLOB NOT NULL);
+	at INTEGER NOT NULL, damaged TEXT, header BLOB NOT NULL, keyed TEXT);
+CREATE INDEX IF NOT EXISTS events_by_key ON events (keyed, seq) WHERE keyed IS NOT NULL;
 CREATE INDEX IF NOT EXISTS events_of_resource ON events (type, id, seq, wrote);
 `
 

@@ -1,0 +1,155 @@
+package resource
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/autocrud-go/autocrud/pkg/storage"
+)
+
+// keepKeys is how long an idempotency key is remembered.
+const keepKeys = 30 * 24 * time.Hour
+
+type idempotencyKey struct{}
+
+// WithIdempotency makes the writes of a context one write: with the same key,
+// by the same principal, a second one with an equal fingerprint has no second
+// effect and is answered like the first; any other is refused.
+func WithIdempotency(ctx context.Context, key, fingerprint string) context.Context {
+	return context.WithValue(ctx, idempotencyKey{}, &storage.Idempotency{Key: key, Fingerprint: fingerprint})
+}
+
+func idempotencyOf(ctx context.Context) *storage.Idempotency {
+	i, _ := ctx.Value(idempotencyKey{}).(*storage.Idempotency)
+	return i
+}
+
+func keyed(ctx context.Context) bool { return idempotencyOf(ctx) != nil }
+
+// operationKey is the key of one operation of several under one key.
+func operationKey(ctx context.Context, n int) context.Context {
+	i := idempotencyOf(ctx)
+	if i == nil {
+		return ctx
+	}
+	return WithIdempotency(ctx, i.Key+"#"+strconv.Itoa(n), i.Fingerprint)
+}
+
+// newID makes an id for a create without one. With a key it is derived, so that
+// two processes that get the same request meet at the same resource.
+func (m *Manager) newID(ctx context.Context) string {
+	i := idempotencyOf(ctx)
+	if i == nil {
+		return m.o.NewID()
+	}
+	sum := sha256.Sum256([]byte(ActorOf(ctx).Principal + "\x00" + i.Key))
+	var id uuid.UUID
+	copy(id[:], sum[:])
+	id[6] = id[6]&0x0f | 0x80 // version 8
+	id[8] = id[8]&0x3f | 0x80 // RFC 9562 variant
+	return id.String()
+}
+
+// underway are the keyed writes of this process that are not finished.
+type underway struct {
+	mu      sync.Mutex
+	flights map[string]*flight
+}
+
+type flight struct {
+	fingerprint string
+	done        chan struct{}
+}
+
+// begin takes the key of the context for one write. It waits for another one
+// under the same key and returns the event of the first, if there is one.
+func (m *Manager) begin(ctx context.Context) (first *storage.Event, release func(), err error) {
+	i := idempotencyOf(ctx)
+	if i == nil {
+		return nil, func() {}, nil
+	}
+	name := ActorOf(ctx).Principal + "\x00" + i.Key
+	for {
+		m.underway.mu.Lock()
+		other := m.underway.flights[name]
+		if other == nil {
+			break
+		}
+		m.underway.mu.Unlock()
+		if other.fingerprint != i.Fingerprint {
+			return nil, nil, mismatch()
+		}
+		select {
+		case <-other.done:
+		case <-ctx.Done():
+			return nil, nil, stored(ctx.Err())
+		}
+	}
+	own := &flight{i.Fingerprint, make(chan struct{})}
+	m.underway.flights[name] = own
+	m.underway.mu.Unlock()
+	release = func() {
+		m.underway.mu.Lock()
+		delete(m.underway.flights, name)
+		m.underway.mu.Unlock()
+		close(own.done)
+	}
+	if first, err = m.lookupKey(ctx, 0); err != nil {
+		release()
+		return nil, nil, err
+	}
+	return first, release, nil
+}
+
+func mismatch() error {
+	return Errorf(IdempotencyMismatch, "this Idempotency-Key was used for another request; use a new one")
+}
+
+// lookupKey finds the event that was committed under the context's key, looking
+// at the index once it holds what this process wrote, and at least seq.
+func (m *Manager) lookupKey(ctx context.Context, seq uint64) (*storage.Event, error) {
+	i := idempotencyOf(ctx)
+	if err := m.freshen(ctx, Default, seq); err != nil {
+		return nil, err
+	}
+	past, err := m.index.Keyed(ctx, ActorOf(ctx).Principal, i.Key)
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, stored(err)
+	}
+	e := past.Event
+	if m.o.Now().Sub(e.At) > keepKeys {
+		return nil, nil
+	}
+	if e.Idempotency == nil || e.Idempotency.Fingerprint != i.Fingerprint {
+		return nil, mismatch()
+	}
+	return e, nil
+}
+
+// committedBy looks for the key once more when another process may have written
+// the state: what it committed under the key on this resource is in the index
+// when the index holds the state.
+func (m *Manager) committedBy(ctx context.Context, s state) (*storage.Event, error) {
+	if !keyed(ctx) || m.o.Sole || s.last == nil {
+		return nil, nil
+	}
+	return m.lookupKey(ctx, s.seq())
+}
+
+// again answers a write that was committed before.
+func (m *Manager) again(ctx context.Context, first *storage.Event) (*storage.Event, []byte, bool, error) {
+	if first.Action == storage.Purged {
+		return first, nil, false, nil
+	}
+	content, err := m.content(ctx, first)
+	return first, content, false, err
+}
