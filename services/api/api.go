@@ -83,6 +83,8 @@ func New(m *resource.Manager, o Options) *API {
 		"/{type}/{id}/revisions":     {"GET": (*API).revisions},
 		"/{type}/{id}/revisions/{n}": {"GET": (*API).revision},
 		"/{type}/{id}/history":       {"GET": (*API).history},
+		"/{type}/{id}/referrers":     {"GET": (*API).referrers},
+		"/{type}/{id}:diff":          {"GET": (*API).diff},
 	}
 	a.router = a.build()
 	return a
@@ -94,6 +96,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.router.Serve
 func (a *API) build() http.Handler {
 	r := chi.NewRouter()
 	r.Use(a.guard, anyMethod)
+	r.HandleFunc("/v1:batch", only("POST", a.batch))
 	r.HandleFunc("/v1/types", only("GET", a.listTypes))
 	r.HandleFunc("/v1/types/{type}", only("GET", a.readType))
 	for _, pattern := range []string{"/v1/{type}", "/v1/{type}/{id}", "/v1/{type}/{id}/{part}", "/v1/{type}/{id}/{part}/{n}"} {
@@ -177,6 +180,9 @@ func (a *API) dispatch(w http.ResponseWriter, r *http.Request) {
 		}
 		if (method == http.MethodGet || method == http.MethodDelete) && r.ContentLength != 0 {
 			return resource.Errorf(resource.InvalidRequest, "%s takes no body", method)
+		}
+		if c.r, err = withKey(rec, c.r); err != nil {
+			return err
 		}
 		return h(a, c)
 	}()

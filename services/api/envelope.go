@@ -21,8 +21,9 @@ func release(b *bytes.Buffer) {
 	}
 }
 
-// appendEnvelope writes the chosen parts, which are JSON already.
-func appendEnvelope(b *bytes.Buffer, r *resource.Resource, p parts, only projection) error {
+// appendEnvelope writes the chosen parts, which are JSON already, and what the
+// references were expanded to, if they were.
+func appendEnvelope(b *bytes.Buffer, r *resource.Resource, p parts, only projection, expanded []byte) error {
 	data := []byte(r.Data)
 	if p.data && len(only) > 0 {
 		tree, err := resource.DecodeJSON(data)
@@ -36,7 +37,8 @@ func appendEnvelope(b *bytes.Buffer, r *resource.Resource, p parts, only project
 		want bool
 		name string
 		json []byte
-	}{{p.data, `"data":`, data}, {p.meta, `"meta":`, r.Meta}, {p.revision, `"revision":`, r.Revision}} {
+	}{{p.data, `"data":`, data}, {p.meta, `"meta":`, r.Meta}, {p.revision, `"revision":`, r.Revision},
+		{expanded != nil, `"expanded":`, expanded}} {
 		if part.want {
 			b.WriteByte(sep)
 			b.WriteString(part.name)
@@ -55,7 +57,7 @@ func appendEnvelope(b *bytes.Buffer, r *resource.Resource, p parts, only project
 func (c call) send(status int, r *resource.Resource, p parts, only projection) error {
 	b := buffers.Get().(*bytes.Buffer)
 	defer release(b)
-	if err := appendEnvelope(b, r, p, only); err != nil {
+	if err := appendEnvelope(b, r, p, only, nil); err != nil {
 		return err
 	}
 	c.tag(r.EventID)

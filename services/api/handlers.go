@@ -53,12 +53,12 @@ func (c call) data(p *params) (any, error) {
 
 func (a *API) list(c call) error {
 	p := readQuery(c.r, "filter", "order_by", "q", "page_size", "page_token", "include_deleted", "only_deleted", "total",
-		"returns", "fields", "consistency", "min_seq")
+		"returns", "fields", "expand", "consistency", "min_seq")
 	o := resource.ListOptions{Filter: p.text("filter"), OrderBy: p.text("order_by"), Text: p.text("q"), Page: p.page(),
 		Total: p.flag("total"), Consistency: p.consistency(), MinSeq: p.seq("min_seq")}
-	only := p.fields(c.t)
+	only, expand := p.fields(c.t), p.expand(c.t)
 	returns := p.returns(parts{data: true, meta: true})
-	o.Bare = !returns.data
+	o.Bare = !returns.data && expand == nil
 	switch include, deleted := p.flag("include_deleted"), p.flag("only_deleted"); {
 	case include && deleted:
 		p.refuse("include_deleted and only_deleted exclude each other")
@@ -77,6 +77,12 @@ func (a *API) list(c call) error {
 	if err != nil {
 		return err
 	}
+	more := make([][]byte, len(l.Items))
+	if expand != nil {
+		if more, err = a.expanded(c, l.Items, expand); err != nil {
+			return err
+		}
+	}
 	b := buffers.Get().(*bytes.Buffer)
 	defer release(b)
 	b.WriteString(`{"items":[`)
@@ -84,7 +90,7 @@ func (a *API) list(c call) error {
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		if err := appendEnvelope(b, r, returns, only); err != nil {
+		if err := appendEnvelope(b, r, returns, only, more[i]); err != nil {
 			return err
 		}
 	}
@@ -101,10 +107,10 @@ func (a *API) list(c call) error {
 }
 
 func (a *API) read(c call) error {
-	p := readQuery(c.r, "revision", "as_of", "status", "fields", "returns", "include_deleted", "consistency", "min_seq")
+	p := readQuery(c.r, "revision", "as_of", "status", "fields", "returns", "expand", "include_deleted", "consistency", "min_seq")
 	o := resource.GetOptions{Revision: p.number("revision", 0, 1, 1<<31-1), AsOf: p.time("as_of"), Status: p.status(),
 		IncludeDeleted: p.flag("include_deleted"), Consistency: p.consistency(), MinSeq: p.seq("min_seq")}
-	only := p.fields(c.t)
+	only, expand := p.fields(c.t), p.expand(c.t)
 	returns := p.returns(everything)
 	if o.Status == storage.Draft {
 		p.refuse("status=stable reads the newest stable revision; there is no status=draft")
@@ -127,6 +133,17 @@ func (a *API) read(c call) error {
 	r, err := a.m.Get(c.r.Context(), c.t.Name, c.id, o)
 	if err != nil {
 		return err
+	}
+	if expand != nil { // no ETag: it would not tell of a change of what is referred to
+		more, err := a.expanded(c, []*resource.Resource{r}, expand)
+		if err != nil {
+			return err
+		}
+		var b bytes.Buffer
+		if err := appendEnvelope(&b, r, returns, only, more[0]); err != nil {
+			return err
+		}
+		return c.write(http.StatusOK, b.Bytes())
 	}
 	if same, _ := notModified(c.r, r.EventID); same {
 		c.tag(r.EventID)

@@ -77,9 +77,9 @@ func typeOperations(t *resource.Type) []operation {
 	if t.Job != nil {
 		create = append(create, "run_at", "priority", "max_attempts")
 	}
-	return []operation{
+	return append([]operation{
 		{Operation: Operation{Method: "GET", Path: "/v1/{type}", Name: "list"}, summary: "List and search {name}",
-			parameters: append([]string{"filter", "order_by", "q", "page_size", "page_token", "include_deleted", "only_deleted", "total", "list_returns", "fields"}, listReading...),
+			parameters: append([]string{"filter", "order_by", "q", "page_size", "page_token", "include_deleted", "only_deleted", "total", "list_returns", "fields", "expand"}, listReading...),
 			responses:  []answer{{"200", "One page", []string{"Autocrud-Index-Seq"}, (*document).page}},
 			problems:   readProblems},
 		{Operation: Operation{Method: "POST", Path: "/v1/{type}", Name: "create"}, summary: "Create a {name}",
@@ -88,7 +88,7 @@ func typeOperations(t *resource.Type) []operation {
 			problems:  []string{"400", "404", "405", "409", "413", "415", "422", "503"}},
 		{Operation: Operation{Method: "GET", Path: "/v1/{type}/{id}", Name: "read"}, summary: "Read one {name}",
 			description: "The newest state, an older revision by its number, or what was there at an instant.",
-			parameters:  append([]string{"revision", "as_of", "read_status", "fields", "returns", "include_deleted", "If-None-Match"}, listReading...),
+			parameters:  append([]string{"revision", "as_of", "read_status", "fields", "returns", "expand", "include_deleted", "If-None-Match"}, listReading...),
 			responses: []answer{{"200", "The resource", []string{"ETag"}, (*document).partial},
 				{"304", "It is still what If-None-Match names", []string{"ETag"}, nil}},
 			problems: liveProblems},
@@ -131,10 +131,11 @@ func typeOperations(t *resource.Type) []operation {
 			parameters: []string{"page_size", "page_token"},
 			responses:  []answer{{"200", "One page", nil, (*document).history}},
 			problems:   readProblems},
-	}
+	}, relationOperations()...)
 }
 
 var serverOperations = []operation{
+	batchOperation,
 	{Operation: Operation{Method: "GET", Path: "/v1/types", Name: "types"}, summary: "List the types",
 		responses: []answer{{"200", "All types", nil, (*document).modelPage}}, problems: []string{"400", "405"}},
 	{Operation: Operation{Method: "GET", Path: "/v1/types/{type}", Name: "type"}, summary: "Read the model of one type",

@@ -47,7 +47,7 @@ func componentParameters() object {
 	out := object{}
 	add := func(key, in, name, description string, schema object, example any) {
 		p := object{{"name", name}, {"in", in}, {"description", description}}
-		if in == "path" {
+		if in == "path" || key == "diff_from" || key == "diff_to" {
 			p = append(p, member{"required", true})
 		}
 		p = append(p, member{"schema", schema})
@@ -70,6 +70,9 @@ func componentParameters() object {
 	add("returns", "query", "returns", "Parts of the envelope, separated by commas: data, meta, revision; all by default", text, "data,meta")
 	add("list_returns", "query", "returns", "Parts of each envelope, separated by commas: data, meta, revision; default data,meta", text, "data,meta")
 	add("fields", "query", "fields", "Only these fields of the data, dotted paths separated by commas", text, nil)
+	add("expand", "query", "expand", "Reference fields, separated by commas; what they lead to comes along as expanded", text, nil)
+	add("diff_from", "query", "from", "Number of the revision to begin with", object{{"type", "integer"}, {"minimum", 1}}, 1)
+	add("diff_to", "query", "to", "Number of the revision to end with", object{{"type", "integer"}, {"minimum", 1}}, 2)
 	add("consistency", "query", "consistency", "strong: include every write acknowledged before; eventual: do not wait. Default: every write of this server", object{{"type", "string"}, {"enum", []any{"strong", "eventual"}}}, nil)
 	add("min_seq", "query", "min_seq", "Include the write with this Autocrud-Seq", number(0, 0), nil)
 	add("new_id", "query", "id", "Id of the new resource; made by the server when absent", id, nil)

@@ -123,7 +123,8 @@ func (d *document) schemas() object {
 		n := d.names[t.Name]
 		meta := componentRef("schemas", metaName(t))
 		envelope := func(data string) object {
-			return recordSchema(object{{"data", componentRef("schemas", data)}, {"meta", meta}, {"revision", componentRef("schemas", "Revision")}})
+			return recordSchema(object{{"data", componentRef("schemas", data)}, {"meta", meta}, {"revision", componentRef("schemas", "Revision")},
+				{"expanded", object{{"type", "object"}, {"description", "With expand: by field, the envelope it leads to, null, or a list of them"}}}})
 		}
 		write := mustDecode(t.Schema)
 		if m, ok := write.(map[string]any); ok && t.Title != "" && m["title"] == nil {

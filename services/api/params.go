@@ -237,9 +237,11 @@ func (p projection) apply(v any) any {
 }
 
 // ifMatch reads If-Match (RFC 9110 section 13.1.1).
-func ifMatch(r *http.Request) (resource.Match, error) {
+func ifMatch(r *http.Request) (resource.Match, error) { return parseMatch(r.Header.Values("If-Match")) }
+
+func parseMatch(headers []string) (resource.Match, error) {
 	var m resource.Match
-	tags, any, err := etags(r.Header.Values("If-Match"))
+	tags, any, err := etags(headers)
 	if err != nil {
 		return m, resource.Errorf(resource.InvalidRequest, "If-Match: %w", err)
 	}

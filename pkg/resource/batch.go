@@ -1,0 +1,261 @@
+package resource
+
+import (
+	"context"
+	"errors"
+	"sort"
+	"time"
+
+	"github.com/autocrud-go/autocrud/pkg/storage"
+)
+
+// MaxBatch is the most operations of one batch.
+const MaxBatch = 100
+
+// BatchOperation is one write of a batch. What it needs depends on Op: data for
+// create, update and modify, a patch for patch, a revision for switch.
+type BatchOperation struct {
+	Op       string
+	Type, ID string
+	Data     any
+	Patch    Patch
+	Revision int
+	IfMatch  Match
+}
+
+// BatchResult is what became of one operation. Err is what refused it; in an
+// atomic batch that failed, the others have Conflict.
+type BatchResult struct {
+	Resource *Resource
+	Created  bool
+	Err      error
+}
+
+// Batch does several writes: one by one, or atomic, all or none. An atomic one
+// that fails returns the error that refused it, and the results say which.
+func (m *Manager) Batch(ctx context.Context, ops []BatchOperation, atomic bool) ([]BatchResult, error) {
+	if len(ops) == 0 || len(ops) > MaxBatch {
+		return nil, Errorf(InvalidRequest, "a batch has 1 to %d operations, not %d", MaxBatch, len(ops))
+	}
+	seen := map[key]int{}
+	for i := range ops {
+		if ops[i].ID == "" && ops[i].Op == "create" {
+			ops[i].ID = m.newID(operationKey(ctx, i))
+			continue
+		}
+		k := key{ops[i].Type, ops[i].ID}
+		if j, twice := seen[k]; twice {
+			return nil, Errorf(InvalidRequest, "operations %d and %d are on the same resource; a batch has one operation for each", j, i)
+		}
+		seen[k] = i
+	}
+	if atomic {
+		return m.batchAtomic(ctx, ops)
+	}
+	out := make([]BatchResult, len(ops))
+	for i, op := range ops {
+		out[i] = m.batchOne(operationKey(ctx, i), op)
+	}
+	return out, nil
+}
+
+func (m *Manager) batchOne(ctx context.Context, op BatchOperation) BatchResult {
+	t, p, err := m.planOf(op)
+	if err != nil {
+		return BatchResult{Err: err}
+	}
+	e, content, _, err := m.write(ctx, t, op.ID, p)
+	if err != nil {
+		return BatchResult{Err: err}
+	}
+	r, err := answer(e, content)
+	return BatchResult{Resource: r, Created: op.Op == "create", Err: err}
+}
+
+// planOf turns an operation into the plan that its own request would have.
+func (m *Manager) planOf(op BatchOperation) (*Type, plan, error) {
+	t, err := m.find(op.Type, op.ID)
+	if err != nil {
+		return nil, nil, err
+	}
+	switch op.Op {
+	case "create":
+		if !op.IfMatch.None() {
+			return nil, nil, Errorf(InvalidRequest, "a create takes no if_match")
+		}
+		return t, m.planCreate(t, op.ID, op.Data, CreateOptions{ID: op.ID}), nil
+	case "update", "modify":
+		return t, m.planUpdate(t, op.ID, op.Data, UpdateOptions{IfMatch: op.IfMatch, InPlace: op.Op == "modify"}), nil
+	case "patch":
+		p, err := m.planPatch(t, op.ID, op.Patch, UpdateOptions{IfMatch: op.IfMatch})
+		return t, p, err
+	case "delete":
+		return t, m.planDelete(t, op.ID, op.IfMatch), nil
+	case "restore":
+		return t, m.planRestore(t, op.ID, op.IfMatch), nil
+	case "switch":
+		return t, m.planSwitch(t, op.ID, op.Revision, op.IfMatch), nil
+	}
+	return nil, nil, Errorf(InvalidRequest, "op is create, update, patch, modify, delete, restore or switch, not %q", op.Op)
+}
+
+// member is one operation of an atomic batch on its way.
+type member struct {
+	typ    *Type
+	key    key
+	plan   plan
+	state  state
+	step   step
+	object putObject
+}
+
+func (m *Manager) batchAtomic(ctx context.Context, ops []BatchOperation) (results []BatchResult, err error) {
+	begun := time.Now()
+	ctx, cancel := committing(ctx)
+	defer cancel()
+	members := make([]*member, len(ops))
+	for i, op := range ops {
+		t, p, err := m.planOf(op)
+		if err != nil {
+			return failedAt(len(ops), i, err), err
+		}
+		members[i] = &member{typ: t, key: key{t.Name, op.ID}, plan: p}
+	}
+	first, release, err := m.begin(operationKey(ctx, 0))
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	if first != nil {
+		return m.batchAgain(ctx, ops)
+	}
+	defer m.lockAll(members)()
+	fresh := false
+	for range maxTries {
+		u := newUnit()
+		failed, err := m.prepareUnit(ctx, members, u, fresh)
+		if err != nil && !fresh && !m.o.Sole {
+			fresh = true
+			continue
+		}
+		if err == nil && len(u.staged) > 0 {
+			err = m.append(ctx, u)
+		}
+		if errors.Is(err, storage.ErrConflict) {
+			fresh = true
+			continue
+		}
+		if err != nil {
+			err = stored(err)
+			return failedAt(len(ops), failed, err), err
+		}
+		return m.batchDone(ctx, ops, members, begun)
+	}
+	return nil, errBusy()
+}
+
+// lockAll takes the locks in one order, so that two batches cannot wait for
+// each other.
+func (m *Manager) lockAll(members []*member) (release func()) {
+	keys := make([]key, len(members))
+	for i, x := range members {
+		keys[i] = x.key
+	}
+	sort.Slice(keys, func(i, j int) bool {
+		return keys[i].typ < keys[j].typ || keys[i].typ == keys[j].typ && keys[i].id < keys[j].id
+	})
+	releases := make([]func(), len(keys))
+	for i, k := range keys {
+		releases[i] = m.locks.acquire(k)
+	}
+	return func() {
+		for _, r := range releases {
+			r()
+		}
+	}
+}
+
+// prepareUnit plans every operation, then stages them, so that each sees what
+// the others leave. It returns the operation that was refused, -1 when it was
+// the unit as a whole.
+func (m *Manager) prepareUnit(ctx context.Context, members []*member, u *unit, fresh bool) (failed int, err error) {
+	for i, x := range members {
+		if x.state, err = m.head(ctx, x.key, fresh); err != nil {
+			return i, err
+		}
+		if x.step, err = x.plan(ctx, x.state); err != nil {
+			return i, err
+		}
+		if x.step.event != nil {
+			u.plan(x.typ, x.step)
+		}
+	}
+	for i, x := range members {
+		if x.step.event == nil {
+			continue
+		}
+		if err := m.stage(operationKey(ctx, i), x.typ, x.state, x.step, &x.object, u); err != nil {
+			return i, err
+		}
+	}
+	return -1, nil
+}
+
+func (m *Manager) batchDone(ctx context.Context, ops []BatchOperation, members []*member, begun time.Time) ([]BatchResult, error) {
+	out := make([]BatchResult, len(ops))
+	for i, x := range members {
+		e, content := x.step.event, x.step.content
+		if e == nil {
+			var err error
+			e = x.state.event
+			if content, err = m.content(ctx, e); err != nil {
+				return nil, err
+			}
+		} else {
+			m.o.Observer.Committed(x.typ.Name, e.Action, time.Since(begun))
+			m.runAfter(ctx, x.state, e, content)
+		}
+		r, err := answer(e, content)
+		out[i] = BatchResult{Resource: r, Created: ops[i].Op == "create", Err: err}
+	}
+	return out, nil
+}
+
+// batchAgain answers an atomic batch that was committed before. An operation
+// that changed nothing then is answered with what is there now.
+func (m *Manager) batchAgain(ctx context.Context, ops []BatchOperation) ([]BatchResult, error) {
+	out := make([]BatchResult, len(ops))
+	for i, op := range ops {
+		e, err := m.lookupKey(operationKey(ctx, i), 0)
+		if err != nil {
+			return nil, err
+		}
+		if e == nil {
+			s, err := m.head(ctx, key{op.Type, op.ID}, false)
+			if err != nil {
+				return nil, err
+			}
+			if e = s.event; e == nil {
+				return nil, mismatch()
+			}
+		}
+		r, err := m.resource(ctx, e)
+		if err != nil {
+			return nil, err
+		}
+		out[i] = BatchResult{Resource: r, Created: op.Op == "create"}
+	}
+	return out, nil
+}
+
+// failedAt makes the results of an atomic batch of which nothing was written.
+func failedAt(n, failed int, err error) []BatchResult {
+	out := make([]BatchResult, n)
+	for i := range out {
+		out[i].Err = Errorf(Conflict, "nothing was written: another operation of the batch was refused")
+		if i == failed || failed < 0 {
+			out[i].Err = err
+		}
+	}
+	return out
+}

@@ -1,0 +1,181 @@
+package resource
+
+import (
+	"context"
+	"slices"
+	"sort"
+	"strings"
+
+	"github.com/autocrud-go/autocrud/pkg/query"
+	"github.com/autocrud-go/autocrud/pkg/storage"
+)
+
+// Referring is a resource that refers to another.
+type Referring struct {
+	Type  string `json:"type"`
+	ID    string `json:"id"`
+	Field string `json:"field"`
+}
+
+// ReferringList is a page of referrers, by type, field and id.
+type ReferringList struct {
+	Items         []Referring
+	NextPageToken string
+	EventID       string
+}
+
+// Referrers lists the live resources that refer to one.
+func (m *Manager) Referrers(ctx context.Context, typ, id string, o PageOptions) (*ReferringList, error) {
+	t, err := m.find(typ, id)
+	if err != nil {
+		return nil, err
+	}
+	s, err := m.head(ctx, key{typ, id}, false)
+	if err != nil {
+		return nil, err
+	}
+	if !s.exists() {
+		return nil, live(t, id, s)
+	}
+	binding := "referrers/" + typ + "/" + id
+	at, after := 0, ""
+	if o.Token != "" {
+		c, err := m.cursors.Decode(o.Token, binding, nil)
+		if err != nil {
+			return nil, Errorf(InvalidPageToken, "%v", err)
+		}
+		place, last, _ := strings.Cut(c.ID, " ")
+		at, after = len(place), last // the place is written in strokes
+	}
+	if err := m.freshen(ctx, Default, 0); err != nil {
+		return nil, err
+	}
+	fields := slices.Clone(m.referrers[typ])
+	sort.Slice(fields, func(i, j int) bool {
+		return fields[i].typ.Name < fields[j].typ.Name || fields[i].typ.Name == fields[j].typ.Name && fields[i].path < fields[j].path
+	})
+	out := &ReferringList{Items: []Referring{}, EventID: s.event.ID}
+	for ; at < len(fields); at, after = at+1, "" {
+		r := fields[at]
+		q := storage.Search{Type: r.typ.Name, Filter: r.filter(id), Order: m.byID(r.typ), Limit: o.size() - len(out.Items), Bare: true}
+		if q.Limit == 0 {
+			out.NextPageToken = m.cursors.Encode(query.Cursor{ID: strings.Repeat("|", at) + " "}, binding)
+			return out, nil
+		}
+		if after != "" {
+			q.After = &query.Cursor{Values: []query.Value{after}, ID: after}
+		}
+		page, err := m.index.Search(ctx, q)
+		if err != nil {
+			return nil, stored(err)
+		}
+		for _, row := range page.Rows {
+			out.Items = append(out.Items, Referring{r.typ.Name, row.ID, r.path})
+		}
+		if page.Next != nil {
+			out.NextPageToken = m.cursors.Encode(query.Cursor{ID: strings.Repeat("|", at) + " " + page.Next.ID}, binding)
+			return out, nil
+		}
+	}
+	return out, nil
+}
+
+// maxExpanded bounds how many resources one answer is expanded with.
+const maxExpanded = 1000
+
+// Expand reads the resources that the given reference fields of the items lead
+// to, each once, with one search for each referred type. What is deleted or
+// gone is left out.
+func (m *Manager) Expand(ctx context.Context, typ string, items []*Resource, fields []string) (map[string]map[string]*Resource, error) {
+	t, err := m.Type(typ)
+	if err != nil {
+		return nil, err
+	}
+	wanted := map[string]map[string]bool{} // type -> ids
+	n := 0
+	for _, item := range items {
+		values, err := t.valuesOf(item.Data)
+		if err != nil {
+			return nil, err
+		}
+		for _, f := range fields {
+			ref, ok := t.Refs[f]
+			if !ok {
+				return nil, Errorf(InvalidRequest, "expand: %q is no reference of %s", f, typ)
+			}
+			for _, v := range targets(values[f]) {
+				id, _, ok := ref.target(v)
+				if !ok || wanted[ref.Type][id] || n >= maxExpanded {
+					continue
+				}
+				if wanted[ref.Type] == nil {
+					wanted[ref.Type] = map[string]bool{}
+				}
+				wanted[ref.Type][id] = true
+				n++
+			}
+		}
+	}
+	out := map[string]map[string]*Resource{}
+	for name, ids := range wanted {
+		if out[name], err = m.readAll(ctx, name, ids); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// readAll reads live resources of one type by id with one search.
+func (m *Manager) readAll(ctx context.Context, typ string, ids map[string]bool) (map[string]*Resource, error) {
+	t, err := m.Type(typ)
+	if err != nil {
+		return nil, err
+	}
+	f, _ := t.Definition().QueryFields().Lookup("meta.id")
+	in := query.In{Field: f}
+	for id := range ids {
+		in.Values = append(in.Values, id)
+	}
+	if err := m.freshen(ctx, Default, 0); err != nil {
+		return nil, err
+	}
+	page, err := m.index.Search(ctx, storage.Search{Type: typ, Filter: in, Order: m.byID(t), Limit: len(ids)})
+	if err != nil {
+		return nil, stored(err)
+	}
+	items := make([]*Resource, len(page.Rows))
+	if err := m.fill(ctx, typ, page.Rows, items, false); err != nil {
+		return nil, err
+	}
+	out := make(map[string]*Resource, len(items))
+	for _, r := range items {
+		out[r.ID] = r
+	}
+	return out, nil
+}
+
+// CheckExpand refuses fields that are no references of the type.
+func (t *Type) CheckExpand(fields []string) error {
+	for _, f := range fields {
+		if _, ok := t.Refs[f]; !ok {
+			return Errorf(InvalidRequest, "expand: %q is no reference of %s", f, t.Name)
+		}
+	}
+	return nil
+}
+
+// References lists the ids that a reference field of a document leads to, and
+// whether the field is a list.
+func (t *Type) References(content []byte, field string) (ids []string, list bool, err error) {
+	values, err := t.valuesOf(content)
+	if err != nil {
+		return nil, false, err
+	}
+	f, _ := t.definition.QueryFields().Lookup(field)
+	for _, v := range targets(values[field]) {
+		if id, _, ok := t.Refs[field].target(v); ok {
+			ids = append(ids, id)
+		}
+	}
+	return ids, f.List, nil
+}

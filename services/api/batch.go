@@ -1,0 +1,188 @@
+package api
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+
+	"github.com/autocrud-go/autocrud/pkg/resource"
+)
+
+// batchBody is what POST /v1:batch takes, already decoded strictly.
+type batchBody struct {
+	operations []resource.BatchOperation
+	atomic     bool
+}
+
+// batchResult is one line of the answer.
+type batchResult struct {
+	Status  int             `json:"status"`
+	Meta    json.RawMessage `json:"meta,omitempty"`
+	ETag    string          `json:"etag,omitempty"`
+	Problem *problem        `json:"problem,omitempty"`
+}
+
+func (a *API) batch(w http.ResponseWriter, r *http.Request) {
+	c := call{w: w, r: r}
+	if err := a.runBatch(c); err != nil {
+		a.fail(w, r, err)
+	}
+}
+
+func (a *API) runBatch(c call) (err error) {
+	if p := readQuery(c.r); p.err != nil {
+		return p.err
+	}
+	if c.r, err = withKey(c.w, c.r); err != nil {
+		return err
+	}
+	doc, err := readObject(c.w, c.r, "operations", "atomic")
+	if err != nil {
+		return err
+	}
+	body, err := parseBatch(doc)
+	if err != nil {
+		return err
+	}
+	results, err := a.m.Batch(c.r.Context(), body.operations, body.atomic)
+	if results == nil {
+		return err
+	}
+	out := make([]batchResult, len(results))
+	for i, x := range results {
+		out[i] = resultOf(x)
+	}
+	if err == nil {
+		return c.json(http.StatusOK, map[string]any{"results": out})
+	}
+	p := asProblem(err)
+	p.RequestID = resource.ActorOf(c.r.Context()).RequestID
+	if p.Status >= http.StatusInternalServerError {
+		return err
+	}
+	b, err := json.Marshal(struct {
+		problem
+		Results []batchResult `json:"results"`
+	}{p, out})
+	if err != nil {
+		return err
+	}
+	c.w.Header().Set("Content-Type", "application/problem+json")
+	c.w.WriteHeader(p.Status)
+	_, _ = c.w.Write(b) // a client that went away is no error of ours
+	return nil
+}
+
+func resultOf(x resource.BatchResult) batchResult {
+	if x.Err != nil {
+		p := asProblem(x.Err)
+		return batchResult{Status: p.Status, Problem: &p}
+	}
+	status := http.StatusOK
+	if x.Created {
+		status = http.StatusCreated
+	}
+	return batchResult{Status: status, Meta: x.Resource.Meta, ETag: `"` + x.Resource.EventID + `"`}
+}
+
+func parseBatch(doc map[string]any) (b batchBody, err error) {
+	b.atomic = true
+	if v, ok := doc["atomic"]; ok {
+		if b.atomic, ok = v.(bool); !ok {
+			return b, invalid("/atomic", "must be true or false")
+		}
+	}
+	list, ok := doc["operations"].([]any)
+	if !ok {
+		return b, invalid("/operations", "must be a list of operations")
+	}
+	for i, v := range list {
+		op, err := parseOperation(v)
+		if err != nil {
+			var e *resource.Error
+			if errors.As(err, &e) {
+				return b, resource.Errorf(e.Code, "operation %d: %s", i, e.Detail)
+			}
+			return b, err
+		}
+		b.operations = append(b.operations, op)
+	}
+	return b, nil
+}
+
+// members an operation may have besides op and type.
+var operationMembers = map[string][]string{
+	"create":  {"id", "data"},
+	"update":  {"id", "data", "if_match"},
+	"modify":  {"id", "data", "if_match"},
+	"patch":   {"id", "patch", "if_match"},
+	"delete":  {"id", "if_match"},
+	"restore": {"id", "if_match"},
+	"switch":  {"id", "revision", "if_match"},
+}
+
+func parseOperation(v any) (op resource.BatchOperation, err error) {
+	refuse := func(format string, args ...any) (resource.BatchOperation, error) {
+		return op, resource.Errorf(resource.InvalidRequest, format, args...)
+	}
+	doc, ok := v.(map[string]any)
+	if !ok {
+		return refuse("must be an object")
+	}
+	op.Op, _ = doc["op"].(string)
+	allowed, ok := operationMembers[op.Op]
+	if !ok {
+		return refuse("op is create, update, patch, modify, delete, restore or switch")
+	}
+	if op.Type, ok = doc["type"].(string); !ok {
+		return refuse("type is missing")
+	}
+	known := map[string]bool{"op": true, "type": true}
+	for _, name := range allowed {
+		known[name] = true
+	}
+	for name := range doc {
+		if !known[name] {
+			return refuse("%s takes no %q", op.Op, name)
+		}
+	}
+	if id, given := doc["id"]; given || op.Op != "create" {
+		if op.ID, ok = id.(string); !ok {
+			return refuse("id is missing")
+		}
+		if err := resource.CheckID(op.ID); err != nil {
+			return op, err
+		}
+	}
+	if tag, given := doc["if_match"]; given {
+		text, ok := tag.(string)
+		if !ok {
+			return refuse("if_match is a string, as in the header")
+		}
+		if op.IfMatch, err = parseMatch([]string{text}); err != nil {
+			return op, err
+		}
+	}
+	switch op.Op {
+	case "create", "update", "modify":
+		if op.Data, ok = doc["data"]; !ok {
+			return refuse("data is missing")
+		}
+	case "patch":
+		body, ok := doc["patch"]
+		if !ok {
+			return refuse("patch is missing")
+		}
+		op.Patch = resource.Patch{Kind: resource.MergePatch, Body: body}
+		if _, list := body.([]any); list {
+			op.Patch.Kind = resource.JSONPatch
+		}
+	case "switch":
+		n, ok := doc["revision"].(int64)
+		if !ok || n < 1 || n > 1<<31-1 {
+			return refuse("revision is the number of a revision")
+		}
+		op.Revision = int(n)
+	}
+	return op, nil
+}
