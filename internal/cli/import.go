@@ -54,9 +54,11 @@ func (c *importCmd) Run(e *env) error {
 	defer bar.finish()
 	g, ctx := errgroup.WithContext(e.ctx)
 	rows := make(chan row, c.Parallel)
+	var unread error // the rows before it go in all the same
 	g.Go(func() error {
 		defer close(rows)
-		return readRows(ctx, counted, rows)
+		unread = readRows(ctx, counted, rows)
+		return nil
 	})
 	t := &tally{}
 	for range c.Parallel {
@@ -70,7 +72,9 @@ func (c *importCmd) Run(e *env) error {
 			return nil
 		})
 	}
-	err = g.Wait()
+	if err = g.Wait(); err == nil {
+		err = unread
+	}
 	bar.finish()
 	fmt.Fprintf(e.Out, "%d imported, %d replaced, %d there already, %d refused\n", t.made.Load(), t.replaced.Load(), t.there.Load(), len(t.refused))
 	for i, line := range t.refused {
@@ -274,6 +278,11 @@ func readArray(r io.Reader, give func(int, []byte) error) error {
 			return err
 		}
 	}
-	_, err := d.Token()
-	return err
+	if _, err := d.Token(); err != nil {
+		return &exitError{exitFailed, fmt.Sprintf("the array does not end after element %d; what it has was imported", n)}
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return &exitError{exitFailed, fmt.Sprintf("something follows the array of %d elements, which were imported", n)}
+	}
+	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/oklog/run"
@@ -85,7 +86,7 @@ func Up(ctx context.Context, set Settings, app App) (_ *Running, err error) {
 }
 
 // start wires the parts. The order of Add is the order of shutdown: first no
-// more requests, then no more jobs, then the index, then the stores.
+// more requests and jobs, then the index, then the stores.
 func start(ctx context.Context, set *Settings, app App, types []*resource.Type, st *stores, listener net.Listener, logger *slog.Logger) (*Running, error) {
 	secret, err := set.secret()
 	if err != nil {
@@ -121,8 +122,7 @@ func start(ctx context.Context, set *Settings, app App, types []*resource.Type, 
 	ctx, stop := context.WithCancel(ctx)
 	out := &Running{URL: url, Manager: m, stop: stop, done: make(chan struct{})}
 	var g run.Group
-	g.Add(serve(listener, handler))
-	g.Add(until(ctx, work.Run))
+	g.Add(both(serve(listener, handler))(until(ctx, work.Run)))
 	g.Add(until(ctx, m.Upkeep))
 	g.Add(until(ctx, ix.Run))
 	g.Add(func() error { <-ctx.Done(); return nil }, func(error) { stop() })
@@ -146,6 +146,24 @@ func until(ctx context.Context, fn func(context.Context) error) (func() error, f
 			cancel()
 			<-done
 		}
+}
+
+// both runs two actors as one; they are interrupted at the same time, so that
+// the time they may take to finish does not add up.
+func both(run1 func() error, stop1 func(error)) func(run2 func() error, stop2 func(error)) (func() error, func(error)) {
+	return func(run2 func() error, stop2 func(error)) (func() error, func(error)) {
+		return func() error {
+				errs := make(chan error, 2)
+				go func() { errs <- run1() }()
+				go func() { errs <- run2() }()
+				return <-errs
+			}, func(err error) {
+				var wg sync.WaitGroup
+				wg.Go(func() { stop1(err) })
+				wg.Go(func() { stop2(err) })
+				wg.Wait()
+			}
+	}
 }
 
 // drain is how long requests may take to finish after a stop.

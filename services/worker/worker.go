@@ -34,7 +34,7 @@ type Options struct {
 	Concurrency int
 	// Sweep is how often due jobs are looked for without a wake-up. Default 5 s.
 	Sweep time.Duration
-	// Grace is how long running handlers may go on after a stop. Default 8 s.
+	// Grace is how long running handlers may go on after a stop. Default 5 s.
 	Grace time.Duration
 	// Sole tells that no other worker lives, so that jobs which other names
 	// claimed are free at once.
@@ -64,7 +64,7 @@ func New(m *resource.Manager, handlers map[string]Handler, o Options) *Worker {
 		o.Sweep = 5 * time.Second
 	}
 	if o.Grace == 0 {
-		o.Grace = 8 * time.Second
+		o.Grace = 5 * time.Second
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
