@@ -1,3 +1,4 @@
+// Command minimal is the smallest application: one type, all of the API.
 package main
 
 import "github.com/autocrud-go/autocrud"

@@ -42,7 +42,7 @@ func (m *Manager) constrain(ctx context.Context, t *Type, s state, e *storage.Ev
 		var values map[string]query.Value
 		if !gone {
 			var err error
-			if values, err = t.valuesOf(content); err != nil {
+			if values, err = t.valuesAt(content, e.Revision.SchemaVersion); err != nil {
 				return err
 			}
 		}
@@ -72,6 +72,15 @@ func (t *Type) valuesOf(content []byte) (map[string]query.Value, error) {
 		out[f.Name] = values[i]
 	}
 	return out, nil
+}
+
+// valuesAt is valuesOf for content of any schema version.
+func (t *Type) valuesAt(content []byte, version string) (map[string]query.Value, error) {
+	now, err := t.current(content, version)
+	if err != nil {
+		return nil, err
+	}
+	return t.valuesOf(now)
 }
 
 // claim moves the unique values from what the resource held to what it holds
@@ -161,7 +170,7 @@ func (m *Manager) refer(ctx context.Context, t *Type, k key, s state, values map
 	}
 	known := map[string]bool{} // path and target of the live state before
 	if s.exists() && !s.event.Meta.Deleted {
-		content, err := m.content(ctx, s.event)
+		content, err := m.contentNow(ctx, t, s.event)
 		if err != nil {
 			return err
 		}
@@ -187,11 +196,12 @@ func (m *Manager) refer(ctx context.Context, t *Type, k key, s state, values map
 				continue
 			}
 			target, head, err := m.referred(ctx, ref, v, k, u)
+			var absent *Error
+			if errors.As(err, &absent) && absent.Code == NotFound {
+				missing = append(missing, FieldError{Pointer: "/" + strings.ReplaceAll(f.Name, ".", "/"), Detail: absent.Detail})
+				continue
+			}
 			if err != nil {
-				if CodeOf(err) == NotFound {
-					missing = append(missing, FieldError{Pointer: "/" + strings.ReplaceAll(f.Name, ".", "/"), Detail: err.(*Error).Detail})
-					continue
-				}
 				return err
 			}
 			if ref.OnDelete == Restrict && target != k && !guarded[target] {

@@ -105,7 +105,7 @@ func TestDecodeJSONPointsAtWhatCannotBeKept(t *testing.T) {
 }
 
 func TestCanonicalIsSortedAndShort(t *testing.T) {
-	in := map[string]any{"b": 1.0, "a": []any{-0.0, math.Copysign(0, -1), 1e21, 1e-7, 0.25, 1 << 40, nil, true},
+	in := map[string]any{"b": 1.0, "a": []any{0.0, math.Copysign(0, -1), 1e21, 1e-7, 0.25, 1 << 40, nil, true},
 		"é": "<&>\u2028\x01\"\\\n", "A": map[string]any{}}
 	want := "{\"A\":{},\"a\":[0,0,1e+21,1e-7,0.25,1099511627776,null,true],\"b\":1,\"é\":\"<&>\u2028\\u0001\\\"\\\\\\n\"}"
 	if got := string(resource.AppendCanonical(nil, in)); got != want {
