@@ -42,7 +42,7 @@ func (m *Manager) constrain(ctx context.Context, t *Type, s state, e *storage.Ev
 		var values map[string]query.Value
 		if !gone {
 			var err error
-			if values, err = t.valuesAt(content, e.Revision.SchemaVersion); err != nil {
+			if values, err = t.valuesOf(content); err != nil {
 				return err
 			}
 		}
@@ -72,15 +72,6 @@ func (t *Type) valuesOf(content []byte) (map[string]query.Value, error) {
 		out[f.Name] = values[i]
 	}
 	return out, nil
-}
-
-// valuesAt is valuesOf for content of any schema version.
-func (t *Type) valuesAt(content []byte, version string) (map[string]query.Value, error) {
-	now, err := t.current(content, version)
-	if err != nil {
-		return nil, err
-	}
-	return t.valuesOf(now)
 }
 
 // claim moves the unique values from what the resource held to what it holds
@@ -170,7 +161,7 @@ func (m *Manager) refer(ctx context.Context, t *Type, k key, s state, values map
 	}
 	known := map[string]bool{} // path and target of the live state before
 	if s.exists() && !s.event.Meta.Deleted {
-		content, err := m.contentNow(ctx, t, s.event)
+		content, err := m.content(ctx, s.event)
 		if err != nil {
 			return err
 		}
