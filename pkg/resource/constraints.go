@@ -42,11 +42,13 @@ func (m *Manager) constrain(ctx context.Context, t *Type, s state, e *storage.Ev
 		var values map[string]query.Value
 		if !gone {
 			var err error
-			if values, err = t.valuesOf(content); err != nil {
+			if values, err = t.valuesAt(content, e.Revision.SchemaVersion); err != nil {
 				return err
 			}
 		}
-		m.claim(t, k, s, e, values, u)
+		if err := m.claim(ctx, t, k, s, e, values, u); err != nil {
+			return err
+		}
 		if err := m.refer(ctx, t, k, s, values, u); err != nil {
 			return err
 		}
@@ -74,16 +76,26 @@ func (t *Type) valuesOf(content []byte) (map[string]query.Value, error) {
 	return out, nil
 }
 
+// valuesAt is valuesOf for content of any schema version.
+func (t *Type) valuesAt(content []byte, version string) (map[string]query.Value, error) {
+	now, err := t.current(content, version)
+	if err != nil {
+		return nil, err
+	}
+	return t.valuesOf(now)
+}
+
 // claim moves the unique values from what the resource held to what it holds
 // now. A null or missing value is not claimed.
-func (m *Manager) claim(t *Type, k key, s state, e *storage.Event, values map[string]query.Value, u *unit) {
+func (m *Manager) claim(ctx context.Context, t *Type, k key, s state, e *storage.Event, values map[string]query.Value, u *unit) error {
 	e.Claims = nil
+	before, err := m.claimsOf(ctx, t, s)
+	if err != nil {
+		return err
+	}
 	for _, fields := range t.Unique {
 		name := strings.Join(fields, ",")
-		old := ""
-		if s.exists() {
-			old = s.event.Claims[name]
-		}
+		old := before[name]
 		now := m.claimHash(t.Name, name, fields, values)
 		if now != "" {
 			if e.Claims == nil {
@@ -103,6 +115,34 @@ func (m *Manager) claim(t *Type, k key, s state, e *storage.Event, values map[st
 			move.take = &claim{Version: 1, Type: k.typ, ID: k.id, Constraint: name, Event: e.ID, Live: true}
 		}
 	}
+	return nil
+}
+
+// claimsOf are the unique values a state holds. An event from before the
+// constraint does not tell; its content does.
+func (m *Manager) claimsOf(ctx context.Context, t *Type, s state) (map[string]string, error) {
+	if !s.exists() || s.event.Meta.Deleted || len(t.Unique) == 0 {
+		return nil, nil
+	}
+	if s.event.Claims != nil {
+		return s.event.Claims, nil
+	}
+	content, err := m.contentNow(ctx, t, s.event)
+	if err != nil {
+		return nil, err
+	}
+	values, err := t.valuesOf(content)
+	if err != nil {
+		return nil, nil //nolint:nilerr // content from before the constraint's field was indexed
+	}
+	out := map[string]string{}
+	for _, fields := range t.Unique {
+		name := strings.Join(fields, ",")
+		if h := m.claimHash(t.Name, name, fields, values); h != "" {
+			out[name] = h
+		}
+	}
+	return out, nil
 }
 
 // claimHash hides the value behind a keyed hash, "" when a part is null.
@@ -161,7 +201,7 @@ func (m *Manager) refer(ctx context.Context, t *Type, k key, s state, values map
 	}
 	known := map[string]bool{} // path and target of the live state before
 	if s.exists() && !s.event.Meta.Deleted {
-		content, err := m.content(ctx, s.event)
+		content, err := m.contentNow(ctx, t, s.event)
 		if err != nil {
 			return err
 		}

@@ -160,9 +160,13 @@ func answer(e *storage.Event, content []byte) (*Resource, error) {
 	return &Resource{Meta: mb, Revision: rb, Data: content, ID: meta.ID, EventID: e.ID, Seq: e.Seq, Deleted: meta.Deleted}, nil
 }
 
-// resource answers with the state an event left.
+// resource answers with the state an event left, migrated.
 func (m *Manager) resource(ctx context.Context, e *storage.Event) (*Resource, error) {
-	content, err := m.content(ctx, e)
+	t, err := m.Type(e.Meta.Type)
+	if err != nil {
+		return nil, err
+	}
+	content, err := m.contentNow(ctx, t, e)
 	if err != nil {
 		return nil, err
 	}

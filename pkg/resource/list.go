@@ -94,19 +94,26 @@ const parallelReads = 8
 // fill makes the answers of rows. Content too large for its row is read from
 // its object; a resource that changed meanwhile is answered as it is now.
 func (m *Manager) fill(ctx context.Context, typ string, rows []storage.Row, items []*Resource, bare bool) error {
+	t, err := m.Type(typ)
+	if err != nil {
+		return err
+	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(parallelReads)
 	for i, row := range rows {
 		items[i] = &Resource{Meta: row.Meta, Revision: row.Revision, Data: row.Content, ID: row.ID,
 			EventID: row.EventID, Seq: row.Seq, Deleted: row.Deleted}
 		if row.Content != nil || bare {
+			if err := t.migrateRow(items[i]); err != nil {
+				return err
+			}
 			continue
 		}
 		g.Go(func() error {
 			b, err := m.blobs.Get(ctx, row.Ref)
 			if err == nil {
 				items[i].Data = b
-				return nil
+				return t.migrateRow(items[i])
 			}
 			if !errors.Is(err, storage.ErrNotFound) && !errors.Is(err, storage.ErrCorrupt) {
 				return stored(err)

@@ -61,7 +61,7 @@ func (m *Manager) planPatch(t *Type, id string, p Patch, o UpdateOptions) (plan,
 		if unfit != nil {
 			return step{}, unfit
 		}
-		old, err := m.content(ctx, s.event)
+		old, err := m.contentNow(ctx, t, s.event)
 		if err != nil {
 			return step{}, err
 		}

@@ -30,6 +30,7 @@ type GetOptions struct {
 	Consistency    Consistency
 	MinSeq         uint64
 	Bare           bool // leave out the data
+	Raw            bool // as stored, not migrated
 }
 
 // Get reads one resource.
@@ -71,7 +72,7 @@ func (m *Manager) Get(ctx context.Context, typ, id string, o GetOptions) (*Resou
 	if err != nil {
 		return nil, err
 	}
-	return m.past(ctx, e, old)
+	return m.past(ctx, t, e, old, o.Raw)
 }
 
 // current reads HEAD. The event comes with it only when it was read anyway.
@@ -115,7 +116,11 @@ func (m *Manager) rowResource(ctx context.Context, row storage.Row, k key) (*Res
 	r := &Resource{Meta: row.Meta, Revision: row.Revision, Data: row.Content, ID: row.ID,
 		EventID: row.EventID, Seq: row.Seq, Deleted: row.Deleted}
 	if r.Data != nil {
-		return r, nil
+		t, err := m.Type(k.typ)
+		if err != nil {
+			return nil, err
+		}
+		return r, t.migrateRow(r)
 	}
 	s, err := m.head(ctx, k, false)
 	if err != nil {
@@ -128,8 +133,11 @@ func (m *Manager) rowResource(ctx context.Context, row storage.Row, k key) (*Res
 }
 
 // past answers with an old revision of a resource whose last event is head.
-func (m *Manager) past(ctx context.Context, head, old *storage.Event) (*Resource, error) {
+func (m *Manager) past(ctx context.Context, t *Type, head, old *storage.Event, raw bool) (*Resource, error) {
 	content, err := m.content(ctx, old)
+	if err == nil && !raw {
+		content, err = t.current(content, old.Revision.SchemaVersion)
+	}
 	if err != nil {
 		return nil, err
 	}

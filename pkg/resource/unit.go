@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"sort"
+	"strings"
 
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -122,7 +123,7 @@ func (m *Manager) claimRecord(ctx context.Context, hash string, move *claimMove)
 		}
 		next = &now
 		next.Live = false
-	case now.Live && holder != (key{next.Type, next.ID}) && (move.release == nil || holder != *move.release):
+	case now.Live && holder != (key{next.Type, next.ID}) && (move.release == nil || holder != *move.release) && m.holds(ctx, holder, now.Constraint, hash):
 		return nil, &Error{Code: UniqueConflict, Field: move.field, ConflictingID: now.ID,
 			Detail: "another " + next.Type + " has this " + move.field}
 	}
@@ -131,4 +132,26 @@ func (m *Manager) claimRecord(ctx context.Context, hash string, move *claimMove)
 		return nil, err
 	}
 	return &storage.Record{Subject: subject, ID: newUUID(), Expected: entry.Seq, Data: data}, nil
+}
+
+// holds reports whether a resource really has the value that a claim says it
+// has. It may not when the type was without the constraint for a while.
+func (m *Manager) holds(ctx context.Context, k key, constraint, hash string) bool {
+	s, err := m.head(ctx, k, true)
+	if err != nil {
+		return true // in doubt the claim stands
+	}
+	if !s.exists() || s.event.Meta.Deleted {
+		return false
+	}
+	t := m.types[k.typ]
+	if s.event.Claims[constraint] == hash || t == nil {
+		return true
+	}
+	content, err := m.contentNow(ctx, t, s.event)
+	if err != nil {
+		return true
+	}
+	values, err := t.valuesOf(content)
+	return err != nil || m.claimHash(k.typ, constraint, strings.Split(constraint, ","), values) == hash
 }

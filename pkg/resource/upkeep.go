@@ -217,7 +217,7 @@ func (m *Manager) late(ctx context.Context, t *Type, e *storage.Event) (worked b
 	if err != nil {
 		return false, nil //nolint:nilerr // purged meanwhile, or damaged: the reader of it says so
 	}
-	values, err := t.valuesOf(content)
+	values, err := t.valuesAt(content, e.Revision.SchemaVersion)
 	if err != nil {
 		return false, nil //nolint:nilerr // content of an older schema
 	}
@@ -258,7 +258,7 @@ func (m *Manager) carry(ctx context.Context, r referrer, id string, target key, 
 		if err := live(r.typ, id, s); err != nil && (!purge || CodeOf(err) != Deleted) {
 			return step{}, err
 		}
-		content, err := m.content(ctx, s.event)
+		content, err := m.contentNow(ctx, r.typ, s.event)
 		if err != nil {
 			return step{}, err
 		}
@@ -274,6 +274,9 @@ func (m *Manager) carry(ctx context.Context, r referrer, id string, target key, 
 		case purge:
 			next = tombstone(s)
 		case r.ref.OnDelete == Cascade:
+			if content, err = m.content(ctx, s.event); err != nil {
+				return step{}, err
+			}
 			next = step{event: successor(s, storage.Deleted), content: content}
 			next.event.Meta.Deleted = true
 		default:

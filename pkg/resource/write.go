@@ -170,6 +170,7 @@ func (m *Manager) stage(ctx context.Context, t *Type, s state, next step, object
 		}
 		e.Ref = object.ref
 	}
+	e.Binaries = t.digests(next.content)
 	inline := len(next.content) <= InlineLimit
 	if inline {
 		e.Content = next.content
@@ -259,6 +260,9 @@ func (m *Manager) runAfter(ctx context.Context, s state, e *storage.Event, conte
 // against the schema, the validators, and what the index can hold.
 func (m *Manager) prepare(ctx context.Context, t *Type, data any) ([]byte, error) {
 	data = t.Defaults(data)
+	if err := m.settle(ctx, t, data); err != nil {
+		return nil, err
+	}
 	if err := t.Validate(data); err != nil {
 		return nil, err
 	}

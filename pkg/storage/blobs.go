@@ -3,6 +3,7 @@ package storage
 import (
 	"context"
 	"io"
+	"time"
 )
 
 // Blobs keeps content: revisions, which are small and many, and binaries,
@@ -32,6 +33,12 @@ type Blobs interface {
 	OpenBinary(ctx context.Context, digest string) (BinaryReader, error)
 	// DeleteBinary erases it; deleting twice is no error.
 	DeleteBinary(ctx context.Context, digest string) error
+	// TouchBinary makes a binary as young as a new one, or ErrNotFound: who is
+	// about to refer to it keeps it from being swept.
+	TouchBinary(ctx context.Context, digest string) error
+	// ListBinaries calls fn for every binary, in no order, with the time of
+	// its last PutBinary or TouchBinary.
+	ListBinaries(ctx context.Context, fn func(b Binary, touched time.Time) error) error
 }
 
 // Binary describes a stored binary.

@@ -140,6 +140,8 @@ type Event struct {
 	// Inline tells that the content travels with the event.
 	Inline bool `json:"inline,omitempty"`
 
+	// Binaries are the digests of the binaries that HEAD's content refers to.
+	Binaries []string `json:"binaries,omitempty"`
 	// Claims are the unique values this resource holds, by constraint.
 	Claims map[string]string `json:"claims,omitempty"`
 	// Attempt is the fencing token of the job attempt that is running.

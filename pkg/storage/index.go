@@ -3,6 +3,7 @@ package storage
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"time"
 
 	"github.com/autocrud-go/autocrud/pkg/query"
@@ -111,7 +112,29 @@ type Change struct {
 type Batch struct {
 	Changes []Change
 	Through uint64 // every entry up to this sequence is in this or an earlier batch
+	// Replay marks history for the fresh types alone: the position stays where
+	// it is, and their tables are filled up to Through.
+	Replay bool
 }
+
+// Fresh is a type whose table is new while the log has history: replay batches
+// from Replayed (exclusive) to Through fill it.
+type Fresh struct {
+	Type              string
+	Replayed, Through uint64
+}
+
+// BuildError tells that what was asked needs a table that is still being
+// filled. It is an ErrNotReady.
+type BuildError struct{ Fresh }
+
+// Error names the type and how far its table is.
+func (e *BuildError) Error() string {
+	return fmt.Sprintf("the index of %s is being built: %d of %d entries of the log are read", e.Type, e.Replayed, e.Through)
+}
+
+// Is makes it an ErrNotReady.
+func (e *BuildError) Is(target error) bool { return target == ErrNotReady }
 
 // Position is how far an index is.
 type Position struct {
@@ -181,32 +204,45 @@ type EventQuery struct {
 	Limit      int
 }
 
+// Holder is a resource that refers, or referred in an older revision, to a
+// binary.
+type Holder struct{ Type, ID string }
+
 // Index is the projection that answers searches. It is written by one indexer
 // and read by many. All methods are safe for concurrent use.
 type Index interface {
-	// Define makes the tables of the given types and of no others usable. It
-	// reports the types whose table is new and therefore empty: the caller
-	// replays the log for them.
-	Define(ctx context.Context, defs []Definition) (fresh []string, err error)
+	// Define makes the given types and no others usable. A type of another
+	// definition than before gets a new table beside the old one, which goes on
+	// answering what it can until replay batches have filled the new one; then
+	// the new one takes over and the old one is dropped, in one transaction.
+	// It reports the types that are to be filled. On an index at position zero
+	// there are none: a table is complete as it is.
+	Define(ctx context.Context, defs []Definition) (fresh []Fresh, err error)
 	// Position says how far the index is; the zero Position when it is new.
 	Position(ctx context.Context) (Position, error)
 	// Reset empties the index and binds it to a log.
 	Reset(ctx context.Context, identity string) error
-	// Apply writes a batch in one transaction. A change older than the row it
-	// would replace is kept in the history but leaves the row alone, so a
-	// repeated batch changes nothing.
+	// Apply writes a batch in one transaction, into old and new tables alike. A
+	// change older than the row it would replace is kept in the history but
+	// leaves the row alone, so a repeated batch changes nothing. ErrNotReady
+	// tells that the index is not the one that was defined; define it again.
 	Apply(ctx context.Context, b Batch) error
 	// Head returns the row of one resource, deleted or not, or ErrNotFound.
 	Head(ctx context.Context, typ, id string) (Row, error)
 	// Read is Head without the event.
 	Read(ctx context.Context, typ, id string) (Row, error)
-	// Search answers one page with one statement.
+	// Search answers one page with one statement, a Total with another. What
+	// cannot be asked is a *query.Error; a field that the table in use does not
+	// hold yet is a *BuildError.
 	Search(ctx context.Context, s Search) (Page, error)
 	// Events returns history, oldest first unless asked otherwise.
 	Events(ctx context.Context, q EventQuery) ([]Past, error)
 	// Keyed returns the newest event that a principal committed under an
 	// idempotency key, or ErrNotFound.
 	Keyed(ctx context.Context, principal, key string) (Past, error)
+	// Holders lists resources of which an event refers to the binary, at most
+	// limit; typ and id, when not empty, narrow it to one resource.
+	Holders(ctx context.Context, digest, typ, id string, limit int) ([]Holder, error)
 	// Types lists the types that have at least one resource.
 	Types(ctx context.Context) ([]string, error)
 	Close() error

@@ -84,6 +84,7 @@ func New(m *resource.Manager, o Options) *API {
 		"/{type}/{id}/revisions/{n}": {"GET": (*API).revision},
 		"/{type}/{id}/history":       {"GET": (*API).history},
 		"/{type}/{id}/referrers":     {"GET": (*API).referrers},
+		"/{type}/{id}/blobs/{n}":     {"GET": (*API).getBlob},
 		"/{type}/{id}:diff":          {"GET": (*API).diff},
 	}
 	a.router = a.build()
@@ -97,6 +98,7 @@ func (a *API) build() http.Handler {
 	r := chi.NewRouter()
 	r.Use(a.guard, anyMethod)
 	r.HandleFunc("/v1:batch", only("POST", a.batch))
+	r.HandleFunc("/v1/blobs", only("POST", a.putBlob))
 	r.HandleFunc("/v1/types", only("GET", a.listTypes))
 	r.HandleFunc("/v1/types/{type}", only("GET", a.readType))
 	for _, pattern := range []string{"/v1/{type}", "/v1/{type}/{id}", "/v1/{type}/{id}/{part}", "/v1/{type}/{id}/{part}/{n}"} {

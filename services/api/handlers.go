@@ -338,7 +338,7 @@ func (a *API) revisions(c call) error {
 
 func (a *API) revision(c call) error {
 	p := readQuery(c.r, "raw", "returns", "fields")
-	p.flag("raw") // nothing is migrated on read yet, so both are the same
+	raw := p.flag("raw")
 	returns, only := p.returns(everything), p.fields(c.t)
 	n, err := strconv.Atoi(c.n)
 	if err != nil || n < 1 || strconv.Itoa(n) != c.n {
@@ -347,7 +347,7 @@ func (a *API) revision(c call) error {
 	if p.err != nil {
 		return p.err
 	}
-	r, err := a.m.Get(c.r.Context(), c.t.Name, c.id, resource.GetOptions{Revision: n, IncludeDeleted: true})
+	r, err := a.m.Get(c.r.Context(), c.t.Name, c.id, resource.GetOptions{Revision: n, IncludeDeleted: true, Raw: raw})
 	if err != nil {
 		return err
 	}

@@ -131,11 +131,12 @@ func typeOperations(t *resource.Type) []operation {
 			parameters: []string{"page_size", "page_token"},
 			responses:  []answer{{"200", "One page", nil, (*document).history}},
 			problems:   readProblems},
-	}, relationOperations()...)
+	}, relationOperations(t)...)
 }
 
 var serverOperations = []operation{
 	batchOperation,
+	blobOperation,
 	{Operation: Operation{Method: "GET", Path: "/v1/types", Name: "types"}, summary: "List the types",
 		responses: []answer{{"200", "All types", nil, (*document).modelPage}}, problems: []string{"400", "405"}},
 	{Operation: Operation{Method: "GET", Path: "/v1/types/{type}", Name: "type"}, summary: "Read the model of one type",

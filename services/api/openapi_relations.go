@@ -3,8 +3,8 @@ package api
 import "github.com/autocrud-go/autocrud/pkg/resource"
 
 // relationOperations are those about several revisions or several resources.
-func relationOperations() []operation {
-	return []operation{
+func relationOperations(t *resource.Type) []operation {
+	ops := []operation{
 		{Operation: Operation{Method: "POST", Path: "/v1/{type}/{id}:purge", Name: "purge"}, summary: "Erase a {name} for good",
 			description: "Its content and history are destroyed; the id can be used again.",
 			parameters:  []string{"If-Match", "Idempotency-Key"}, body: emptyBody,
@@ -19,6 +19,10 @@ func relationOperations() []operation {
 			responses:  []answer{{"200", "One page", []string{"ETag"}, referrersAnswer}},
 			problems:   readProblems},
 	}
+	if len(t.Binaries) > 0 {
+		ops = append(ops, downloadOperation())
+	}
+	return ops
 }
 
 // batchOperation is the one write over several types.
@@ -73,4 +77,51 @@ func batchAnswer(*document, *resource.Type) object {
 		{"etag", stringSchema}, {"problem", componentRef("schemas", "Problem")}}, "status")
 	return jsonContent(recordSchema(object{{"results", object{{"type", "array"}, {"items", result}}}}, "results"),
 		object{{"results", []any{object{{"status", 201}}}}})
+}
+
+// blobOperation is the upload; the download belongs to each type.
+var blobOperation = operation{
+	Operation: Operation{Method: "POST", Path: "/v1/blobs", Name: "upload"}, summary: "Upload a binary",
+	description: "Streamed, stored once for equal content. Refer to it by its digest in a binary field; unreferenced ones go after a day.",
+	body: func(*document, *resource.Type) object {
+		return withBody(true, object{{"*/*", object{{"schema", object{}}}}})
+	},
+	responses: []answer{{"201", "Stored", nil, blobAnswer}},
+	problems:  []string{"400", "405", "413", "415", "503"},
+}
+
+func blobAnswer(*document, *resource.Type) object {
+	return jsonContent(recordSchema(object{{"digest", object{{"type", "string"}, {"pattern", "^sha256:[0-9a-f]{64}$"}}}, {"size", countSchema}, {"content_type", stringSchema}},
+		"digest", "size", "content_type"), nil)
+}
+
+func downloadOperation() operation {
+	return operation{Operation: Operation{Method: "GET", Path: "/v1/{type}/{id}/blobs/{digest}", Name: "blob"}, summary: "Download a binary of a {name}",
+		description: "Only what a revision of the resource refers to. Ranges are answered.",
+		responses: []answer{{"200", "The binary", []string{"ETag"}, anyBinary}, {"206", "A part of it", []string{"ETag"}, anyBinary},
+			{"304", "It is what If-None-Match names", []string{"ETag"}, nil}, {"416", "The range is outside of the binary", nil, nil}},
+		problems: liveProblems}
+}
+
+func anyBinary(*document, *resource.Type) object {
+	return object{{"*/*", object{{"schema", object{}}}}}
+}
+
+// inlineBinaries lets a write give a binary by its content too.
+func inlineBinaries(v any) any {
+	switch v := v.(type) {
+	case []any:
+		for i := range v {
+			v[i] = inlineBinaries(v[i])
+		}
+	case map[string]any:
+		if _, ok := v["x-binary"]; ok {
+			return map[string]any{"anyOf": []any{v, map[string]any{"type": "object", "required": []any{"base64"}, "additionalProperties": false,
+				"properties": map[string]any{"base64": map[string]any{"type": "string", "contentEncoding": "base64"}, "content_type": map[string]any{"type": "string"}}}}}
+		}
+		for k := range v {
+			v[k] = inlineBinaries(v[k])
+		}
+	}
+	return v
 }

@@ -131,7 +131,7 @@ func (d *document) schemas() object {
 			m["title"] = t.Title
 		}
 		out = append(out,
-			member{n.write, moveRefs(write, n.write)},
+			member{n.write, moveRefs(inlineBinaries(write), n.write)},
 			member{n.read, moveRefs(loosen(mustDecode(t.Schema)), n.read)},
 			member{n.envelope, envelope(n.write)},
 			member{n.partial, envelope(n.read)},

@@ -243,6 +243,9 @@ func (x *Indexer) change(ctx context.Context, entry storage.Entry) (*storage.Cha
 	}
 	tree, err := resource.DecodeJSON(content)
 	if err == nil {
+		tree, err = t.Migrate(tree, e.Revision.SchemaVersion)
+	}
+	if err == nil {
 		c.Values, c.Text, err = t.Extract(tree)
 	}
 	if err != nil {

@@ -6,9 +6,11 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -46,7 +48,7 @@ func (s *Store) PutBinary(_ context.Context, r io.Reader, limit int64) (b storag
 		return b, err
 	}
 	if _, err := os.Stat(name); err == nil {
-		return b, nil
+		return b, touch(name)
 	}
 	if err := f.Sync(); err != nil {
 		return b, fmt.Errorf("put binary: %w: %w", storage.ErrUnavailable, err)
@@ -136,4 +138,44 @@ func (s *Store) clearIncoming() {
 	for _, n := range names {
 		os.Remove(n)
 	}
+}
+
+func touch(name string) error {
+	now := time.Now()
+	if err := os.Chtimes(name, now, now); err != nil {
+		return fmt.Errorf("touch binary: %w: %w", storage.ErrUnavailable, err)
+	}
+	return nil
+}
+
+// TouchBinary implements storage.Blobs.
+func (s *Store) TouchBinary(_ context.Context, digest string) error {
+	name, err := s.binaryName(digest)
+	if err != nil {
+		return err
+	}
+	if _, err := os.Stat(name); os.IsNotExist(err) {
+		return fmt.Errorf("binary %s: %w", digest, storage.ErrNotFound)
+	}
+	return touch(name)
+}
+
+// ListBinaries implements storage.Blobs.
+func (s *Store) ListBinaries(ctx context.Context, fn func(storage.Binary, time.Time) error) error {
+	return filepath.WalkDir(filepath.Join(s.dir, "binaries"), func(_ string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		info, err := d.Info()
+		if os.IsNotExist(err) {
+			return ctx.Err() // deleted meanwhile
+		}
+		if err != nil {
+			return err
+		}
+		if err := fn(storage.Binary{Digest: "sha256:" + d.Name(), Size: info.Size()}, info.ModTime()); err != nil {
+			return err
+		}
+		return ctx.Err()
+	})
 }

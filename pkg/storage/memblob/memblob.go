@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"time"
 
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -18,13 +19,14 @@ type Store struct {
 	mu       sync.RWMutex
 	objects  map[string][]byte
 	binaries map[string][]byte
+	touched  map[string]time.Time
 }
 
 var _ storage.Blobs = (*Store)(nil)
 
 // New makes an empty store.
 func New() *Store {
-	return &Store{objects: map[string][]byte{}, binaries: map[string][]byte{}}
+	return &Store{objects: map[string][]byte{}, binaries: map[string][]byte{}, touched: map[string]time.Time{}}
 }
 
 // Put implements storage.Blobs. The reference is the key.
@@ -86,7 +88,7 @@ func (s *Store) PutBinary(_ context.Context, r io.Reader, limit int64) (storage.
 	out := storage.Binary{Digest: "sha256:" + hex.EncodeToString(sum[:]), Size: int64(len(b))}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.binaries[out.Digest] = b
+	s.binaries[out.Digest], s.touched[out.Digest] = b, time.Now()
 	return out, nil
 }
 
@@ -110,5 +112,33 @@ func (s *Store) DeleteBinary(_ context.Context, digest string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.binaries, digest)
+	delete(s.touched, digest)
+	return nil
+}
+
+// TouchBinary implements storage.Blobs.
+func (s *Store) TouchBinary(_ context.Context, digest string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, ok := s.binaries[digest]; !ok {
+		return fmt.Errorf("binary %s: %w", digest, storage.ErrNotFound)
+	}
+	s.touched[digest] = time.Now()
+	return nil
+}
+
+// ListBinaries implements storage.Blobs.
+func (s *Store) ListBinaries(_ context.Context, fn func(storage.Binary, time.Time) error) error {
+	s.mu.RLock()
+	list := make(map[storage.Binary]time.Time, len(s.binaries))
+	for d, b := range s.binaries {
+		list[storage.Binary{Digest: d, Size: int64(len(b))}] = s.touched[d]
+	}
+	s.mu.RUnlock()
+	for b, at := range list {
+		if err := fn(b, at); err != nil {
+			return err
+		}
+	}
 	return nil
 }

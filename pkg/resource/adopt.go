@@ -1,0 +1,239 @@
+package resource
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/autocrud-go/autocrud/pkg/query"
+	"github.com/autocrud-go/autocrud/pkg/storage"
+)
+
+// constraints of a type that hold for all its data, as kept in the log.
+type constraints struct {
+	Unique [][]string        `json:"unique"`
+	Refs   map[string]string `json:"refs"` // path -> type
+}
+
+func (t *Type) constraints() constraints {
+	c := constraints{Unique: t.Unique, Refs: map[string]string{}}
+	if c.Unique == nil {
+		c.Unique = [][]string{}
+	}
+	for path, r := range t.Refs {
+		c.Refs[path] = r.Type
+	}
+	return c
+}
+
+// Unadopted lists the types whose data was not yet checked against their unique
+// and refs. Adopt does that; the index must hold the whole log by then.
+func (m *Manager) Unadopted(ctx context.Context) ([]string, error) {
+	var out []string
+	for _, name := range m.names {
+		_, kept, err := m.kept(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		if !reflect.DeepEqual(kept, m.types[name].constraints()) {
+			out = append(out, name)
+		}
+	}
+	return out, nil
+}
+
+func (m *Manager) kept(ctx context.Context, name string) (uint64, constraints, error) {
+	c := constraints{Unique: [][]string{}, Refs: map[string]string{}}
+	entry, err := m.log.Last(ctx, storage.SystemSubject("constraints."+name))
+	switch {
+	case errors.Is(err, storage.ErrNotFound):
+		return 0, c, nil
+	case err != nil:
+		return 0, c, err
+	}
+	return entry.Seq, c, json.Unmarshal(entry.Data, &c)
+}
+
+// maxOffenders bounds how many resources a refusal names.
+const maxOffenders = 5
+
+// Adopt takes over the constraints of a type for the data that is there. When
+// the data does not fit, it is refused with the first offenders and nothing is
+// changed.
+func (m *Manager) Adopt(ctx context.Context, name string) error {
+	t, err := m.Type(name)
+	if err != nil {
+		return err
+	}
+	seq, kept, err := m.kept(ctx, name)
+	if err != nil {
+		return err
+	}
+	a := &adoption{m: m, t: t, seen: map[string]string{}}
+	for _, u := range t.Unique {
+		if !slices.ContainsFunc(kept.Unique, func(k []string) bool { return slices.Equal(k, u) }) {
+			a.unique = append(a.unique, u)
+		}
+	}
+	for path, ref := range t.Refs {
+		if kept.Refs[path] != ref.Type {
+			a.refs = append(a.refs, path)
+		}
+	}
+	slices.Sort(a.refs)
+	if err := a.check(ctx); err != nil {
+		return err
+	}
+	if err := a.claim(ctx); err != nil {
+		return err
+	}
+	data, err := json.Marshal(t.constraints())
+	if err != nil {
+		return err
+	}
+	_, err = m.log.Append(ctx, []storage.Record{{Subject: storage.SystemSubject("constraints." + name), ID: newUUID(), Expected: seq, Data: data}})
+	if errors.Is(err, storage.ErrConflict) {
+		return nil // another process adopted them
+	}
+	return err
+}
+
+type adoption struct {
+	m         *Manager
+	t         *Type
+	unique    [][]string
+	refs      []string
+	seen      map[string]string // claim hash -> "constraint\x00id"
+	offenders []string
+}
+
+func (a *adoption) offend(format string, args ...any) {
+	a.offenders = append(a.offenders, fmt.Sprintf(format, args...))
+}
+
+// check looks at every live resource, a page at a time.
+func (a *adoption) check(ctx context.Context) error {
+	if len(a.unique) == 0 && len(a.refs) == 0 {
+		return nil
+	}
+	q := storage.Search{Type: a.t.Name, Order: a.m.byID(a.t), Limit: 500}
+	for {
+		page, err := a.m.index.Search(ctx, q)
+		if err != nil {
+			return err
+		}
+		items := make([]*Resource, len(page.Rows))
+		if err := a.m.fill(ctx, a.t.Name, page.Rows, items, false); err != nil {
+			return err
+		}
+		if err := a.checkPage(ctx, items); err != nil {
+			return err
+		}
+		if len(a.offenders) >= maxOffenders {
+			break
+		}
+		if q.After = page.Next; q.After == nil {
+			break
+		}
+	}
+	if len(a.offenders) > 0 {
+		return fmt.Errorf("the data of %s does not fit its model: %s", a.t.Name,
+			strings.Join(a.offenders[:min(len(a.offenders), maxOffenders)], "; "))
+	}
+	return nil
+}
+
+func (a *adoption) checkPage(ctx context.Context, items []*Resource) error {
+	wanted := map[string]map[string][]string{} // type -> id -> "path of source"
+	for _, r := range items {
+		values, err := a.t.valuesOf(r.Data)
+		if err != nil {
+			a.offend("%s: %v", r.ID, err)
+			continue
+		}
+		a.checkUnique(r.ID, values)
+		for _, path := range a.refs {
+			ref := a.t.Refs[path]
+			for _, v := range targets(values[path]) {
+				id, _, ok := ref.target(v)
+				if !ok {
+					a.offend("%s of %s is %q, which is no id", path, r.ID, v)
+					continue
+				}
+				if wanted[ref.Type] == nil {
+					wanted[ref.Type] = map[string][]string{}
+				}
+				wanted[ref.Type][id] = append(wanted[ref.Type][id], path+" of "+r.ID)
+			}
+		}
+	}
+	for _, typ := range slices.Sorted(maps.Keys(wanted)) {
+		ids := map[string]bool{}
+		for id := range wanted[typ] {
+			ids[id] = true
+		}
+		found, err := a.m.readAll(ctx, typ, ids)
+		if err != nil {
+			return err
+		}
+		for _, id := range slices.Sorted(maps.Keys(ids)) {
+			if found[id] == nil {
+				a.offend("%s leads to %s %q, which is not there", wanted[typ][id][0], typ, id)
+			}
+		}
+	}
+	return nil
+}
+
+func (a *adoption) checkUnique(id string, values map[string]query.Value) {
+	for _, fields := range a.unique {
+		name := strings.Join(fields, ",")
+		h := a.m.claimHash(a.t.Name, name, fields, values)
+		if h == "" {
+			continue
+		}
+		if other, taken := a.seen[h]; taken {
+			_, otherID, _ := strings.Cut(other, "\x00")
+			a.offend("%s and %s have the same %s", otherID, id, name)
+			continue
+		}
+		a.seen[h] = name + "\x00" + id
+	}
+}
+
+// claim announces the holders of all unique values.
+func (a *adoption) claim(ctx context.Context) error {
+	var unit []storage.Record
+	flush := func() error {
+		if len(unit) == 0 {
+			return nil
+		}
+		_, err := a.m.log.Append(ctx, unit)
+		unit = nil
+		return err
+	}
+	for _, h := range slices.Sorted(maps.Keys(a.seen)) {
+		name, id, _ := strings.Cut(a.seen[h], "\x00")
+		subject := storage.ClaimSubject(h)
+		entry, err := a.m.log.Last(ctx, subject)
+		if err != nil && !errors.Is(err, storage.ErrNotFound) {
+			return err
+		}
+		data, err := json.Marshal(claim{Version: 1, Type: a.t.Name, ID: id, Constraint: name, Live: true})
+		if err != nil {
+			return err
+		}
+		unit = append(unit, storage.Record{Subject: subject, ID: newUUID(), Expected: entry.Seq, Data: data})
+		if len(unit) == 500 {
+			if err := flush(); err != nil {
+				return err
+			}
+		}
+	}
+	return flush()
+}

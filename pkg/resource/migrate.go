@@ -1,0 +1,217 @@
+package resource
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	jsonpatch "github.com/evanphx/json-patch/v5"
+
+	"github.com/autocrud-go/autocrud/pkg/query"
+	"github.com/autocrud-go/autocrud/pkg/storage"
+)
+
+// Migrate turns a document of an older schema version into one of the type's.
+// One of a version that no migration begins with is returned as it is.
+func (t *Type) Migrate(doc any, from string) (any, error) {
+	if from == t.Version {
+		return doc, nil
+	}
+	begun := false
+	for _, step := range t.Migrations {
+		if begun = begun || step.From == from; !begun {
+			continue
+		}
+		var err error
+		if doc, err = step.apply(doc); err != nil {
+			return nil, fmt.Errorf("migration from version %q: %w", step.From, err)
+		}
+	}
+	return doc, nil
+}
+
+// migrates reports whether content of a version is another one now.
+func (t *Type) migrates(from string) bool {
+	if from == t.Version {
+		return false
+	}
+	for _, step := range t.Migrations {
+		if step.From == from {
+			return true
+		}
+	}
+	return false
+}
+
+func (s Migration) apply(doc any) (any, error) {
+	if s.Func != nil {
+		out, err := s.Func(doc)
+		if err != nil {
+			return nil, err
+		}
+		return encode(out) // a function may use any Go values
+	}
+	patch, err := jsonpatch.DecodePatch(s.Patch)
+	if err != nil {
+		return nil, err
+	}
+	o := jsonpatch.NewApplyOptions()
+	o.AccumulatedCopySizeLimit = maxPatchCopied
+	o.AllowMissingPathOnRemove = true // an optional field
+	out, err := patch.ApplyWithOptions(AppendCanonical(nil, doc), o)
+	if err != nil {
+		return nil, err
+	}
+	return DecodeJSON(out)
+}
+
+// current returns stored content as the type's version has it.
+func (t *Type) current(content []byte, from string) ([]byte, error) {
+	if !t.migrates(from) {
+		return content, nil
+	}
+	doc, err := DecodeJSON(content)
+	if err != nil {
+		return nil, err
+	}
+	if doc, err = t.Migrate(doc, from); err != nil {
+		return nil, &Error{Code: Unavailable, Detail: "this revision cannot be migrated on read; raw=true reads it as it was stored", Cause: err}
+	}
+	return AppendCanonical(nil, doc), nil
+}
+
+// contentNow is content as the type's version has it.
+func (m *Manager) contentNow(ctx context.Context, t *Type, e *storage.Event) ([]byte, error) {
+	b, err := m.content(ctx, e)
+	if err != nil {
+		return nil, err
+	}
+	return t.current(b, e.Revision.SchemaVersion)
+}
+
+// migrateRow migrates the data of an answer made from an index row.
+func (t *Type) migrateRow(r *Resource) error {
+	if len(t.Migrations) == 0 || r.Data == nil {
+		return nil
+	}
+	var meta struct {
+		Version string `json:"schema_version"`
+	}
+	if err := json.Unmarshal(r.Meta, &meta); err != nil {
+		return err
+	}
+	data, err := t.current(r.Data, meta.Version)
+	if err == nil {
+		r.Data = data
+	}
+	return err
+}
+
+// MigrationReport is what a migration did, or with a dry run would do.
+type MigrationReport struct {
+	Done     bool             `json:"done"`     // nothing is left
+	Migrated int              `json:"migrated"` // or would be
+	Failed   int              `json:"failed"`
+	Failures []MigrationError `json:"failures"` // the first of them
+	Next     string           `json:"next"`     // where to go on, when not done
+}
+
+// MigrationError is a resource that the migration does not fit.
+type MigrationError struct {
+	ID     string `json:"id"`
+	Detail string `json:"detail"`
+}
+
+// migrationPage is how many resources one call of MigrateAll treats.
+const (
+	migrationPage = 500
+	maxFailures   = 20
+)
+
+// MigrateAll brings live resources of a type to its schema version, each as a
+// new revision with the action migrated. One call treats a page, beginning
+// after an id; call it until Done. What is migrated is passed over, so it can be
+// interrupted and begun again.
+func (m *Manager) MigrateAll(ctx context.Context, typ, after string, dryRun bool) (*MigrationReport, error) {
+	t, err := m.Type(typ)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.freshen(ctx, Default, 0); err != nil {
+		return nil, err
+	}
+	version, _ := t.Definition().QueryFields().Lookup("meta.schema_version")
+	q := storage.Search{Type: typ, Filter: query.Compare{Field: version, Op: query.NotEqual, Value: t.Version}, Order: m.byID(t), Limit: migrationPage, Bare: true}
+	if after != "" {
+		q.After = &query.Cursor{Values: []query.Value{after}, ID: after}
+	}
+	page, err := m.index.Search(ctx, q)
+	if err != nil {
+		return nil, stored(err)
+	}
+	out := &MigrationReport{Done: page.Next == nil, Failures: []MigrationError{}}
+	if page.Next != nil {
+		out.Next = page.Next.ID
+	}
+	for _, row := range page.Rows {
+		changed, err := m.migrateOne(ctx, t, row.ID, dryRun)
+		switch CodeOf(err) {
+		case "":
+			if err != nil {
+				return nil, err
+			}
+		case Unavailable, OutcomeUnknown, IndexLag, Conflict:
+			return nil, err
+		case NotFound, Deleted:
+			continue
+		default:
+			out.Failed++
+			if len(out.Failures) < maxFailures {
+				out.Failures = append(out.Failures, MigrationError{row.ID, err.Error()})
+			}
+			continue
+		}
+		if changed {
+			out.Migrated++
+		}
+	}
+	return out, nil
+}
+
+func (m *Manager) migrateOne(ctx context.Context, t *Type, id string, dryRun bool) (bool, error) {
+	would := false
+	_, _, changed, err := m.write(ctx, t, id, func(ctx context.Context, s state) (step, error) {
+		if err := live(t, id, s); err != nil {
+			return step{}, err
+		}
+		from := s.event.Revision.SchemaVersion
+		if from == t.Version {
+			return step{}, nil
+		}
+		if !t.migrates(from) {
+			return step{}, Errorf(InvalidState, "no migration begins with schema version %q", from)
+		}
+		raw, err := m.content(ctx, s.event)
+		if err != nil {
+			return step{}, err
+		}
+		doc, err := DecodeJSON(raw)
+		if err != nil {
+			return step{}, err
+		}
+		if doc, err = t.Migrate(doc, from); err != nil {
+			return step{}, Errorf(ValidationFailed, "%w", err)
+		}
+		content, err := m.prepare(ctx, t, doc)
+		if err != nil {
+			return step{}, err
+		}
+		if would = true; dryRun {
+			return step{}, nil
+		}
+		next := m.nextRevision(t, s, content, s.event.Revision.Status, "")
+		next.event.Action = storage.Migrated
+		return next, nil
+	})
+	return changed || would, err
+}

@@ -1,0 +1,83 @@
+package api
+
+import (
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/autocrud-go/autocrud/pkg/resource"
+)
+
+// uploadTimeout bounds a whole upload or download of a binary, however large;
+// the connection's own deadlines are for small bodies.
+const uploadTimeout = 30 * time.Minute
+
+// putBlob streams a binary to the store.
+func (a *API) putBlob(w http.ResponseWriter, r *http.Request) {
+	c := call{w: w, r: r}
+	err := func() error {
+		if p := readQuery(r); p.err != nil {
+			return p.err
+		}
+		if e := r.Header.Get("Content-Encoding"); e != "" && e != "identity" {
+			return resource.Errorf(resource.UnsupportedMediaType, "Content-Encoding %q is not accepted; send the binary as it is", e)
+		}
+		if r.ContentLength > resource.MaxBinary {
+			return resource.Errorf(resource.TooLarge, "the binary is over %d bytes", int64(resource.MaxBinary))
+		}
+		control := http.NewResponseController(w)
+		_ = control.SetReadDeadline(time.Now().Add(uploadTimeout))
+		_ = control.SetWriteDeadline(time.Now().Add(uploadTimeout))
+		body := &bodyReader{r: r.Body}
+		b, err := a.m.PutBinary(r.Context(), body, resource.MaxBinary)
+		if body.err != nil {
+			return resource.Errorf(resource.InvalidRequest, "the body ended early: %w", body.err)
+		}
+		if err != nil {
+			return err
+		}
+		return c.json(http.StatusCreated, b)
+	}()
+	if err != nil {
+		a.fail(w, r, err)
+	}
+}
+
+// bodyReader remembers what went wrong on the client's side.
+type bodyReader struct {
+	r   io.Reader
+	err error
+}
+
+func (b *bodyReader) Read(p []byte) (int, error) {
+	n, err := b.r.Read(p)
+	if err != nil && err != io.EOF {
+		b.err = err
+	}
+	return n, err
+}
+
+// getBlob sends a binary through a resource that refers to it. Its content
+// never changes, so it may be cached for ever, by its reader alone.
+func (a *API) getBlob(c call) error {
+	if p := readQuery(c.r); p.err != nil {
+		return p.err
+	}
+	r, mediaType, err := a.m.OpenBinary(c.r.Context(), c.t.Name, c.id, c.n)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	_ = http.NewResponseController(c.w).SetWriteDeadline(time.Now().Add(uploadTimeout))
+	h := c.w.Header()
+	h.Set("Content-Type", mediaType)
+	h.Set("ETag", `"`+strings.TrimPrefix(c.n, "sha256:")+`"`)
+	h.Set("Cache-Control", "private, max-age=31536000, immutable")
+	h.Set("Content-Security-Policy", "sandbox; default-src 'none'")
+	if !strings.HasPrefix(mediaType, "image/") || strings.HasPrefix(mediaType, "image/svg") {
+		h.Set("Content-Disposition", "attachment")
+	}
+	http.ServeContent(c.w, c.r, "", time.Time{}, r)
+	return nil
+}
