@@ -14,7 +14,7 @@ import (
 
 // fixedStatements write the tables that every index has.
 type fixedStatements struct {
-	event, erased, erase, position, filled *sql.Stmt
+	event, erased, erase, position, hold, release *sql.Stmt
 }
 
 // purge marks the event of a purge in events.wrote: what came before it in its
@@ -29,8 +29,9 @@ func (x *Index) prepareFixed(ctx context.Context) (err error) {
 		{&x.fixed.event, "INSERT OR IGNORE INTO events VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"},
 		{&x.fixed.erased, "SELECT count(*) FROM (SELECT 1 FROM events WHERE type = ?1 AND id = ?2 AND seq > ?3 AND wrote = -1 LIMIT 1)"},
 		{&x.fixed.erase, "DELETE FROM events WHERE type = ?1 AND id = ?2 AND seq < ?3"},
+		{&x.fixed.hold, "INSERT OR IGNORE INTO holders VALUES (?1, ?2, ?3)"},
+		{&x.fixed.release, "DELETE FROM holders WHERE type = ?1 AND id = ?2"},
 		{&x.fixed.position, "UPDATE position SET applied = max(applied, ?1)"},
-		{&x.fixed.filled, "UPDATE definitions SET fill = 0 WHERE fill > 0 AND fill <= ?1"},
 	} {
 		if *s.to, err = x.conn.PrepareContext(ctx, s.text); err != nil {
 			return err
@@ -40,7 +41,7 @@ func (x *Index) prepareFixed(ctx context.Context) (err error) {
 }
 
 func (f *fixedStatements) close() {
-	for _, s := range []*sql.Stmt{f.event, f.erased, f.erase, f.position, f.filled} {
+	for _, s := range []*sql.Stmt{f.event, f.erased, f.erase, f.position, f.hold, f.release} {
 		if s != nil {
 			s.Close()
 		}
@@ -53,6 +54,7 @@ func (x *Index) Apply(ctx context.Context, b storage.Batch) error {
 	defer x.mu.Unlock()
 	applied := x.applied.Load()
 	erased := false
+	var next map[string]*tables
 	err := x.inTransaction(ctx, func(ctx context.Context) error {
 		newest := map[resource]int{}
 		for i := range b.Changes {
@@ -65,12 +67,14 @@ func (x *Index) Apply(ctx context.Context, b storage.Batch) error {
 		for i := range b.Changes {
 			c := &b.Changes[i]
 			last := newest[resource{c.Event.Meta.Type, c.Event.Meta.ID}] == i
-			if err := x.applyOne(ctx, c, applied, last); err != nil {
+			if err := x.applyOne(ctx, c, applied, last, b.Replay); err != nil {
 				return fmt.Errorf("event %d: %w", c.Event.Seq, err)
 			}
 			erased = erased || c.Event.Action == storage.Purged
 		}
-		if _, err := x.fixed.filled.ExecContext(ctx, int64(b.Through)); err != nil {
+		if b.Replay {
+			var err error
+			next, err = x.filled(ctx, b.Through)
 			return err
 		}
 		_, err := x.fixed.position.ExecContext(ctx, int64(b.Through))
@@ -79,7 +83,14 @@ func (x *Index) Apply(ctx context.Context, b storage.Batch) error {
 	if err != nil {
 		return fmt.Errorf("sqliteindex: apply through %d: %w", b.Through, err)
 	}
-	x.applied.Store(max(applied, b.Through))
+	if next != nil {
+		if err := x.switchOver(ctx, next); err != nil {
+			return fmt.Errorf("sqliteindex: switch over: %w", err)
+		}
+	}
+	if !b.Replay {
+		x.applied.Store(max(applied, b.Through))
+	}
 	if erased && x.gate == nil {
 		// What was erased is still in the write-ahead log. A reader may keep
 		// part of it alive; the next checkpoint takes that.
@@ -92,7 +103,7 @@ type resource struct{ typ, id string }
 
 // applyOne writes one event and, for the newest of its resource in the batch,
 // the row.
-func (x *Index) applyOne(ctx context.Context, c *storage.Change, applied uint64, newest bool) error {
+func (x *Index) applyOne(ctx context.Context, c *storage.Change, applied uint64, newest, replay bool) error {
 	e := c.Event
 	seq, wrote := int64(e.Seq), int64(e.Wrote)
 	if e.Seq <= applied { // seen before, unless its table is new
@@ -106,16 +117,33 @@ func (x *Index) applyOne(ctx context.Context, c *storage.Change, applied uint64,
 		if _, err := x.fixed.erase.ExecContext(ctx, e.Meta.Type, e.Meta.ID, seq); err != nil {
 			return err
 		}
+		if _, err := x.fixed.release.ExecContext(ctx, e.Meta.Type, e.Meta.ID); err != nil {
+			return err
+		}
+	}
+	for _, digest := range e.Binaries {
+		if _, err := x.fixed.hold.ExecContext(ctx, digest, e.Meta.Type, e.Meta.ID); err != nil {
+			return err
+		}
 	}
 	header := e.Header
 	if len(header) == 0 {
 		header = []byte("{}")
 	}
 	_, err := x.fixed.event.ExecContext(ctx, seq, e.Meta.Type, e.Meta.ID, wrote, query.Micros(e.At), orNull(c.Damaged), header, orNull(keyOf(e)))
-	if w := x.writing[e.Meta.Type]; err == nil && newest && w != nil && e.Meta.ID != "" {
-		err = w.apply(ctx, c)
+	if err != nil || !newest || e.Meta.ID == "" {
+		return err
 	}
-	return err
+	of := (*x.tables.Load())[e.Meta.Type]
+	for _, w := range x.writing[e.Meta.Type] {
+		if replay && w.t == of.serving {
+			continue
+		}
+		if err := w.apply(ctx, c); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // keyOf is how an event is found by its idempotency key.
@@ -136,10 +164,10 @@ func orNull(s string) any {
 }
 
 // rowArgs are the values of table.columns.
-func (t *table) rowArgs(c *storage.Change) ([]any, error) {
+func (t *writable) rowArgs(c *storage.Change) ([]any, error) {
 	e := c.Event
-	if len(c.Values) != len(t.def.Fields) && c.Damaged == "" && e.Action != storage.Purged {
-		return nil, fmt.Errorf("%d values for %d fields", len(c.Values), len(t.def.Fields))
+	if len(c.Values) != len(t.current.Fields) && c.Damaged == "" && e.Action != storage.Purged {
+		return nil, fmt.Errorf("%d values for %d fields", len(c.Values), len(t.current.Fields))
 	}
 	m := e.Meta
 	m.Seq = e.Seq
@@ -166,8 +194,8 @@ func (t *table) rowArgs(c *storage.Change) ([]any, error) {
 	}
 	for i, f := range t.def.Fields {
 		var v query.Value
-		if i < len(c.Values) && state != purged {
-			v = c.Values[i]
+		if at := t.fields[i]; at >= 0 && at < len(c.Values) && state != purged {
+			v = c.Values[at]
 		}
 		a, err := columnValue(f, v)
 		if err != nil {

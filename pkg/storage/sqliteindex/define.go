@@ -2,30 +2,72 @@ package sqliteindex
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/autocrud-go/autocrud/pkg/storage"
+	"github.com/autocrud-go/autocrud/pkg/storage/internal/sqlrender"
 )
 
-// Define implements storage.Index. A type stays fresh until a batch through
-// the position that the index had when its table was made was applied again:
-// a replay that was cut short starts over.
-func (x *Index) Define(ctx context.Context, defs []storage.Definition) (fresh []string, err error) {
+// tables are those of one type. One answers; while the definition changes,
+// another one is filled.
+type tables struct {
+	serving, building *writable
+}
+
+// writable is a table and where the values of a change go in it.
+type writable struct {
+	*table
+	current storage.Definition // of the type; the table's own while it does not change
+	fields  []int              // for each field of the table its place in Change.Values, -1: none
+	texts   []int              // likewise for Change.Text
+}
+
+// fit finds the values of current in the table's definition: a field that is
+// no longer there, or is of another kind now, gets none and is not asked for.
+func fit(t *table, current storage.Definition) *writable {
+	w := &writable{table: t, current: current}
+	for i, f := range t.def.Fields {
+		w.fields = append(w.fields, slices.Index(current.Fields, f))
+		if w.fields[i] < 0 {
+			delete(w.view.Columns, f.Name)
+		}
+	}
+	for _, p := range t.def.FullText {
+		w.texts = append(w.texts, slices.Index(current.FullText, p))
+	}
+	return w
+}
+
+// searchesText tells whether the table's text is that of the type as it is now.
+func (w *writable) searchesText() bool {
+	return w.fullText != "" && slices.Equal(w.def.FullText, w.current.FullText)
+}
+
+// defined is a row of the definitions table.
+type defined struct {
+	name           string
+	def            storage.Definition
+	serving        bool
+	fill, replayed uint64
+}
+
+// Define implements storage.Index.
+func (x *Index) Define(ctx context.Context, defs []storage.Definition) (fresh []storage.Fresh, err error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	usable := map[string]*table{}
-	for _, d := range defs {
-		usable[d.Type] = newTable(d)
-	}
+	all := map[string]*tables{}
 	err = x.inTransaction(ctx, func(ctx context.Context) error {
-		fresh = nil
 		for _, d := range defs {
-			isFresh, err := x.defineOne(ctx, usable[d.Type], x.applied.Load())
+			of, f, err := x.defineOne(ctx, d, x.applied.Load())
 			if err != nil {
 				return fmt.Errorf("define %s: %w", d.Type, err)
 			}
-			if isFresh {
-				fresh = append(fresh, d.Type)
+			all[d.Type] = of
+			if f != nil {
+				fresh = append(fresh, *f)
 			}
 		}
 		return nil
@@ -33,38 +75,187 @@ func (x *Index) Define(ctx context.Context, defs []storage.Definition) (fresh []
 	if err != nil {
 		return nil, fmt.Errorf("sqliteindex: %w", err)
 	}
-	if err := x.prepareWriters(ctx, usable); err != nil {
+	x.defs = slices.Clone(defs)
+	if err := x.use(ctx, all); err != nil {
 		return nil, fmt.Errorf("sqliteindex: %w", err)
 	}
-	x.prepared.clear()
-	x.tables.Store(&usable)
 	return fresh, nil
 }
 
-// defineOne makes the table if it is missing and drops those of the type's
-// other definitions.
-func (x *Index) defineOne(ctx context.Context, t *table, applied uint64) (fresh bool, err error) {
-	old, err := x.strings(ctx, "SELECT name FROM definitions WHERE type = ?1 AND name <> ?2", t.def.Type, t.name)
-	if err != nil {
-		return false, err
+// use makes these tables the ones that are written and searched.
+func (x *Index) use(ctx context.Context, all map[string]*tables) error {
+	if err := x.prepareWriters(ctx, all); err != nil {
+		return err
 	}
-	for _, name := range old {
-		if err := x.dropTable(ctx, name); err != nil {
-			return false, err
+	x.prepared.clear()
+	x.tables.Store(&all)
+	return nil
+}
+
+// definitions reads what tables a type has.
+func (x *Index) definitions(ctx context.Context, typ string) (out []defined, err error) {
+	rows, err := x.conn.QueryContext(ctx, "SELECT name, definition, serving, fill, replayed FROM definitions WHERE type = ?1 ORDER BY serving DESC, name", typ)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var d defined
+		var def []byte
+		if err := rows.Scan(&d.name, &def, &d.serving, &d.fill, &d.replayed); err != nil {
+			return nil, err
+		}
+		if err := json.Unmarshal(def, &d.def); err != nil {
+			return nil, err
+		}
+		out = append(out, d)
+	}
+	return out, rows.Err()
+}
+
+// defineOne makes the type's table if it is missing, keeps the one that answers
+// and drops the others.
+func (x *Index) defineOne(ctx context.Context, d storage.Definition, applied uint64) (*tables, *storage.Fresh, error) {
+	t := newTable(d)
+	there, err := x.definitions(ctx, d.Type)
+	if err != nil {
+		return nil, nil, err
+	}
+	own := slices.IndexFunc(there, func(o defined) bool { return o.name == t.name })
+	current := own >= 0 && there[own].serving
+	out := &tables{}
+	for _, o := range there {
+		switch {
+		case o.name == t.name:
+		case o.serving && !current && applied > 0 && newTable(o.def).name == o.name:
+			out.serving = fit(newTable(o.def), d)
+		default:
+			if err := x.dropTable(ctx, o.name); err != nil {
+				return nil, nil, err
+			}
 		}
 	}
-	var exists, fill int64
-	err = x.conn.QueryRowContext(ctx, "SELECT count(*), coalesce(max(fill), 0) FROM definitions WHERE name = ?1", t.name).Scan(&exists, &fill)
-	if err != nil || exists == 1 {
-		return fill > 0, err
+	if current {
+		out.serving = fit(t, d)
+		return out, nil, nil
 	}
+	fresh := storage.Fresh{Type: d.Type, Through: applied}
+	if own >= 0 {
+		fresh.Replayed, fresh.Through = there[own].replayed, there[own].fill
+	} else if err := x.createTable(ctx, t, applied); err != nil {
+		return nil, nil, err
+	}
+	if fresh.Through == 0 {
+		out.serving = fit(t, d)
+		return out, nil, nil
+	}
+	out.building = fit(t, d)
+	return out, &fresh, nil
+}
+
+func (x *Index) createTable(ctx context.Context, t *table, applied uint64) error {
 	for _, s := range t.create() {
 		if _, err := x.conn.ExecContext(ctx, s); err != nil {
-			return false, err
+			return err
 		}
 	}
-	_, err = x.conn.ExecContext(ctx, "INSERT INTO definitions VALUES (?1, ?2, ?3)", t.name, t.def.Type, int64(applied))
-	return true, err
+	def, err := json.Marshal(t.def)
+	if err != nil {
+		return err
+	}
+	_, err = x.conn.ExecContext(ctx, "INSERT INTO definitions VALUES (?1, ?2, ?3, ?4, ?5, 0)", t.name, t.def.Type, def, applied == 0, int64(applied))
+	return err
+}
+
+// filled notes how far the tables of fresh types are and makes those that are
+// full answer.
+func (x *Index) filled(ctx context.Context, through uint64) (next map[string]*tables, err error) {
+	if _, err := x.conn.ExecContext(ctx, "UPDATE definitions SET replayed = max(replayed, ?1) WHERE serving = 0", int64(through)); err != nil {
+		return nil, err
+	}
+	full, err := x.strings(ctx, "SELECT name FROM definitions WHERE serving = 0 AND replayed >= fill")
+	if err != nil || len(full) == 0 {
+		return nil, err
+	}
+	next = map[string]*tables{}
+	for typ, of := range *x.tables.Load() {
+		next[typ] = of
+		if of.building == nil || !slices.Contains(full, of.building.name) {
+			continue
+		}
+		next[typ] = &tables{serving: of.building}
+		if _, err := x.conn.ExecContext(ctx, "UPDATE definitions SET serving = 1 WHERE name = ?1", of.building.name); err != nil {
+			return nil, err
+		}
+	}
+	return next, nil
+}
+
+// switchOver searches the filled tables from now on, and only then drops those
+// they replace: a search under way begins again if it was too late. What a
+// crash leaves is dropped by Define.
+func (x *Index) switchOver(ctx context.Context, next map[string]*tables) error {
+	old := *x.tables.Load()
+	if err := x.use(ctx, next); err != nil {
+		return err
+	}
+	return x.inTransaction(ctx, func(ctx context.Context) error {
+		for typ, of := range old {
+			if of.serving != nil && of.serving != next[typ].serving {
+				if err := x.dropTable(ctx, of.serving.name); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+}
+
+// answer runs fn with the table that answers for the type, once more when
+// another one took over meanwhile.
+func (x *Index) answer(ctx context.Context, typ string, fn func(*writable) error) error {
+	t, err := x.table(ctx, typ)
+	if err != nil {
+		return err
+	}
+	err = fn(t)
+	if err != nil && ctx.Err() == nil {
+		now, tableErr := x.table(ctx, typ)
+		if tableErr != nil {
+			return fmt.Errorf("%w: %w", tableErr, err)
+		}
+		if now != t {
+			err = fn(now)
+		}
+	}
+	if errors.Is(err, sqlrender.ErrNoColumn) {
+		return x.building(ctx, typ)
+	}
+	return err
+}
+
+// table is the one that answers for a type, or a *storage.BuildError when it
+// has yet to be filled.
+func (x *Index) table(ctx context.Context, typ string) (*writable, error) {
+	if of := (*x.tables.Load())[typ]; of != nil && of.serving != nil {
+		return of.serving, nil
+	}
+	return nil, x.building(ctx, typ)
+}
+
+// building tells how far the type's new table is.
+func (x *Index) building(ctx context.Context, typ string) error {
+	of := (*x.tables.Load())[typ]
+	if of == nil || of.building == nil {
+		return fmt.Errorf("type %q: %w", typ, storage.ErrNotReady)
+	}
+	f := storage.Fresh{Type: typ}
+	defer x.reading()()
+	err := x.reader.QueryRowContext(ctx, "SELECT replayed, fill FROM definitions WHERE name = ?1", of.building.name).Scan(&f.Replayed, &f.Through)
+	if err != nil {
+		return fmt.Errorf("type %q: %w: %w", typ, storage.ErrNotReady, err)
+	}
+	return &storage.BuildError{Fresh: f}
 }
 
 func (x *Index) dropTable(ctx context.Context, name string) error {
@@ -87,25 +278,25 @@ func (x *Index) Reset(ctx context.Context, identity string) error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.closeWriters()
-	tables := *x.tables.Load()
+	all := map[string]*tables{}
 	err := x.inTransaction(ctx, func(ctx context.Context) error {
-		all, err := x.strings(ctx, "SELECT name FROM definitions")
+		names, err := x.strings(ctx, "SELECT name FROM definitions")
 		if err != nil {
 			return err
 		}
-		for _, name := range all {
+		for _, name := range names {
 			if err := x.dropTable(ctx, name); err != nil {
 				return err
 			}
 		}
-		if _, err := x.conn.ExecContext(ctx, "DELETE FROM events"); err != nil {
+		if _, err := x.conn.ExecContext(ctx, "DELETE FROM events; DELETE FROM holders"); err != nil {
 			return err
 		}
 		if _, err := x.conn.ExecContext(ctx, "UPDATE position SET identity = ?1, applied = 0", identity); err != nil {
 			return err
 		}
-		for _, t := range tables {
-			if _, err := x.defineOne(ctx, t, 0); err != nil {
+		for _, d := range x.defs {
+			if all[d.Type], _, err = x.defineOne(ctx, d, 0); err != nil {
 				return err
 			}
 		}
@@ -116,8 +307,7 @@ func (x *Index) Reset(ctx context.Context, identity string) error {
 	}
 	x.applied.Store(0)
 	x.identity.Store(&identity)
-	x.prepared.clear()
-	return x.prepareWriters(ctx, tables)
+	return x.use(ctx, all)
 }
 
 // strings reads a column of text on the writing connection.

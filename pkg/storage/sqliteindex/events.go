@@ -100,3 +100,30 @@ func (x *Index) Keyed(ctx context.Context, principal, key string) (past storage.
 	past.Event, err = readEvent(header, past.Seq)
 	return past, err
 }
+
+// Holders implements storage.Index.
+func (x *Index) Holders(ctx context.Context, digest, typ, id string, limit int) (out []storage.Holder, err error) {
+	text, args := "SELECT type, id FROM holders WHERE digest = ?", []any{digest}
+	if typ != "" {
+		text, args = text+" AND type = ? AND id = ?", append(args, typ, id)
+	}
+	defer x.reading()()
+	stmt, done, err := x.prepared.get(ctx, text+" ORDER BY type, id LIMIT ?")
+	if err != nil {
+		return nil, fmt.Errorf("sqliteindex: holders: %w", err)
+	}
+	defer done()
+	rows, err := stmt.QueryContext(ctx, append(args, limit)...)
+	if err != nil {
+		return nil, fmt.Errorf("sqliteindex: holders: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var h storage.Holder
+		if err := rows.Scan(&h.Type, &h.ID); err != nil {
+			return nil, fmt.Errorf("sqliteindex: holders: %w", err)
+		}
+		out = append(out, h)
+	}
+	return out, rows.Err()
+}

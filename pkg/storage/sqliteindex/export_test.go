@@ -9,7 +9,7 @@ import (
 
 // Plan is what SQLite says it will do for a page.
 func (x *Index) Plan(ctx context.Context, q storage.Search) (text, plan string, err error) {
-	t, err := x.table(q.Type)
+	t, err := x.table(ctx, q.Type)
 	if err != nil {
 		return "", "", err
 	}

@@ -52,22 +52,20 @@ func rowTargets(row *storage.Row, state *int) []any {
 }
 
 func (x *Index) one(ctx context.Context, typ, id, rest, more string, dest ...any) error {
-	t, err := x.table(typ)
-	if err != nil {
+	return x.answer(ctx, typ, func(t *writable) error {
+		defer x.reading()()
+		stmt, done, err := x.prepared.get(ctx, "SELECT w.id, w.seq, w.deleted, w.event_id, w.meta, w.revision, w.ref, w.content"+more+
+			" FROM "+t.view.Name+" AS w "+rest)
+		if err != nil {
+			return err
+		}
+		defer done()
+		err = stmt.QueryRowContext(ctx, id).Scan(dest...)
+		if errors.Is(err, sql.ErrNoRows) {
+			return storage.ErrNotFound
+		}
 		return err
-	}
-	defer x.reading()()
-	stmt, done, err := x.prepared.get(ctx, "SELECT w.id, w.seq, w.deleted, w.event_id, w.meta, w.revision, w.ref, w.content"+more+
-		" FROM "+t.view.Name+" AS w "+rest)
-	if err != nil {
-		return err
-	}
-	defer done()
-	err = stmt.QueryRowContext(ctx, id).Scan(dest...)
-	if errors.Is(err, sql.ErrNoRows) {
-		return storage.ErrNotFound
-	}
-	return err
+	})
 }
 
 func readEvent(header []byte, seq uint64) (*storage.Event, error) {

@@ -28,7 +28,7 @@ type hints struct {
 
 // hints looks at the conditions that must all hold and have an index, counting
 // to few at most.
-func (x *Index) hints(ctx context.Context, t *table, q storage.Search) (hints, error) {
+func (x *Index) hints(ctx context.Context, t *writable, q storage.Search) (hints, error) {
 	h := hints{elements: map[element]bool{}}
 	for _, e := range conjuncts(q.Filter) {
 		field, equal := t.indexed(e)
@@ -53,7 +53,7 @@ func (x *Index) hints(ctx context.Context, t *table, q storage.Search) (hints, e
 }
 
 // indexed is the field of a condition that an index can answer, if it is one.
-func (t *table) indexed(e query.Expr) (f query.Field, equal bool) {
+func (t *writable) indexed(e query.Expr) (f query.Field, equal bool) {
 	via := query.Plain
 	switch e := e.(type) {
 	case query.Has:
@@ -79,7 +79,7 @@ func (t *table) indexed(e query.Expr) (f query.Field, equal bool) {
 
 // hasIndex leaves out the job fields: the index of their state is made for the
 // order their searches have.
-func (t *table) hasIndex(name string) bool {
+func (t *writable) hasIndex(name string) bool {
 	if slices.Contains([]string{query.IDField, "meta.created_at", "meta.updated_at"}, name) {
 		return true
 	}
@@ -99,7 +99,7 @@ func conjuncts(e query.Expr) []query.Expr {
 }
 
 // countFew counts the rows that meet a condition, few at most.
-func (x *Index) countFew(ctx context.Context, t *table, e query.Expr) (n int, err error) {
+func (x *Index) countFew(ctx context.Context, t *writable, e query.Expr) (n int, err error) {
 	r := sqlrender.New(dialect{table: t.view.Name}, t.view)
 	text := fmt.Sprintf("SELECT count(*) FROM (SELECT 1 FROM %s WHERE %s LIMIT %d)", t.view.Name, r.Where(e), few)
 	if has, ok := e.(query.Has); ok { // without a look at the rows

@@ -31,54 +31,47 @@ type search struct {
 }
 
 // Search implements storage.Index.
-func (x *Index) Search(ctx context.Context, q storage.Search) (_ storage.Page, err error) {
-	defer func() {
-		if err != nil {
-			err = fmt.Errorf("sqliteindex: search %s: %w", q.Type, err)
-		}
-	}()
-	t, err := x.table(q.Type)
-	if err != nil {
-		return storage.Page{}, err
-	}
+func (x *Index) Search(ctx context.Context, q storage.Search) (page storage.Page, err error) {
 	q.Limit = max(q.Limit, 1)
-	defer x.reading()()
-	defer func() {
-		if now := (*x.tables.Load())[q.Type]; err != nil && now != t {
-			err = fmt.Errorf("%w: its definition changed: %w", storage.ErrNotReady, err)
+	err = x.answer(ctx, q.Type, func(t *writable) error {
+		defer x.reading()()
+		h, err := x.hints(ctx, t, q)
+		if err != nil {
+			return err
 		}
-	}()
-	h, err := x.hints(ctx, t, q)
-	if err != nil {
-		return storage.Page{}, err
-	}
-	s, err := t.search(q, h)
-	if err != nil {
-		return storage.Page{}, err
-	}
-	page := storage.Page{Total: -1, Applied: x.applied.Load()}
-	text, args, err := s.page()
-	if err != nil {
-		return page, err
-	}
-	if err := x.readPage(ctx, s, text, args, &page); err != nil {
-		return page, err
-	}
-	if q.Total {
+		s, err := t.search(q, h)
+		if err != nil {
+			return err
+		}
+		page = storage.Page{Total: -1, Applied: x.applied.Load()}
+		text, args, err := s.page()
+		if err != nil {
+			return err
+		}
+		if err := x.readPage(ctx, s, text, args, &page); err != nil || !q.Total {
+			return err
+		}
 		page.Total, err = x.count(ctx, t, q)
+		return err
+	})
+	if err != nil {
+		return storage.Page{}, fmt.Errorf("sqliteindex: search %s: %w", q.Type, err)
 	}
-	return page, err
+	return page, nil
 }
 
 // search resolves the order and the conditions of q.
-func (t *table) search(q storage.Search, h hints) (*search, error) {
+func (t *writable) search(q storage.Search, h hints) (*search, error) {
 	s := &search{Search: q, view: t.view}
 	phrases, err := query.ParseText(q.Text)
 	if err != nil {
 		return nil, err
 	}
-	if q.Text != "" && t.fullText == "" {
+	if q.Text != "" && len(t.current.FullText) == 0 {
 		return nil, &query.Error{Detail: "the type " + q.Type + " has no full-text fields"}
+	}
+	if q.Text != "" && !t.searchesText() {
+		return nil, fmt.Errorf("%w of its full text", sqlrender.ErrNoColumn)
 	}
 	if len(s.Order) == 0 {
 		s.Order = newest
@@ -110,7 +103,7 @@ func (t *table) search(q storage.Search, h hints) (*search, error) {
 }
 
 // rank makes the score a column of what is searched.
-func (s *search) rank(t *table) {
+func (s *search) rank(t *writable) {
 	s.view.Columns = maps.Clone(s.view.Columns)
 	s.view.Columns["relevance"] = sqlrender.Column{SQL: "score"}
 	s.view.From = fmt.Sprintf("(SELECT rowid AS fid, bm25(%s) AS score FROM %s WHERE %s MATCH ?1) JOIN %s ON rid = fid",
@@ -119,7 +112,7 @@ func (s *search) rank(t *table) {
 
 // match adds the full-text condition as the first argument. The words hold letters and digits only,
 // so they need no escape.
-func (s *search) match(t *table, phrases []query.Phrase) {
+func (s *search) match(t *writable, phrases []query.Phrase) {
 	parts := make([]string, len(phrases))
 	for i, p := range phrases {
 		parts[i] = `"` + strings.Join(p.Words, " ") + `"`
@@ -203,7 +196,7 @@ func cursorValues(order query.Order, from []any) []query.Value {
 }
 
 // count is a second statement; what is written between the two may show.
-func (x *Index) count(ctx context.Context, t *table, q storage.Search) (n int64, err error) {
+func (x *Index) count(ctx context.Context, t *writable, q storage.Search) (n int64, err error) {
 	q.After, q.Order = nil, newest
 	s, err := t.search(q, hints{})
 	if err != nil {

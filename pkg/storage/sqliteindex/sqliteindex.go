@@ -28,14 +28,15 @@ type Index struct {
 
 	// mu is held by whoever writes.
 	mu      sync.Mutex
-	writing map[string]*writer // prepared, by type
+	defs    []storage.Definition
+	writing map[string][]*writer // prepared, by type; the one that answers first
 	fixed   fixedStatements
 
 	// gate keeps readers out while a batch is written in memory, where SQLite
 	// has no snapshots; nil for a file.
 	gate *sync.RWMutex
 
-	tables   atomic.Pointer[map[string]*table]
+	tables   atomic.Pointer[map[string]*tables]
 	applied  atomic.Uint64
 	identity atomic.Pointer[string]
 	prepared statementCache
@@ -103,14 +104,30 @@ func (x *Index) source(path string) (string, error) {
 const fixedTables = `
 CREATE TABLE IF NOT EXISTS position (one INTEGER PRIMARY KEY CHECK (one = 1), identity TEXT NOT NULL, applied INTEGER NOT NULL);
 INSERT OR IGNORE INTO position VALUES (1, '', 0);
-CREATE TABLE IF NOT EXISTS definitions (name TEXT PRIMARY KEY, type TEXT NOT NULL, fill INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS definitions (name TEXT PRIMARY KEY, type TEXT NOT NULL, definition BLOB NOT NULL,
+	serving INTEGER NOT NULL, fill INTEGER NOT NULL, replayed INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS events (seq INTEGER PRIMARY KEY, type TEXT NOT NULL, id TEXT NOT NULL, wrote INTEGER NOT NULL,
 	at INTEGER NOT NULL, damaged TEXT, header BLOB NOT NULL, keyed TEXT);
+CREATE TABLE IF NOT EXISTS holders (digest TEXT NOT NULL, type TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (digest, type, id)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS holders_of_resource ON holders (type, id);
 CREATE INDEX IF NOT EXISTS events_by_key ON events (keyed, seq) WHERE keyed IS NOT NULL;
 CREATE INDEX IF NOT EXISTS events_of_resource ON events (type, id, seq, wrote);
 `
 
+// schemaVersion is of the fixed tables. An index of another one is made anew.
+const schemaVersion = 2
+
 func (x *Index) createFixed(ctx context.Context) error {
+	var tables, version int
+	if err := x.conn.QueryRowContext(ctx, "SELECT (SELECT count(*) FROM sqlite_schema), user_version FROM pragma_user_version").Scan(&tables, &version); err != nil {
+		return err
+	}
+	if tables > 0 && version != schemaVersion {
+		return fmt.Errorf("its format is %d, this build has %d", version, schemaVersion)
+	}
+	if _, err := x.conn.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d", schemaVersion)); err != nil {
+		return err
+	}
 	if _, err := x.conn.ExecContext(ctx, fixedTables); err != nil {
 		return err
 	}
@@ -125,8 +142,8 @@ func (x *Index) load(ctx context.Context) error {
 	}
 	x.identity.Store(&p.Identity)
 	x.applied.Store(p.Applied)
-	x.tables.Store(&map[string]*table{})
-	x.writing = map[string]*writer{}
+	x.tables.Store(&map[string]*tables{})
+	x.writing = map[string][]*writer{}
 	return nil
 }
 
@@ -140,9 +157,7 @@ func (x *Index) Close() error {
 	}
 	if x.conn != nil {
 		x.fixed.close()
-		for _, w := range x.writing {
-			w.close()
-		}
+		x.closeWriters()
 		x.conn.Close()
 	}
 	if x.writer != nil {
@@ -191,12 +206,4 @@ func (x *Index) inTransaction(ctx context.Context, fn func(ctx context.Context) 
 		x.conn.ExecContext(inner, "ROLLBACK") // fails when COMMIT already did it
 	}
 	return err
-}
-
-// table finds the usable table of a type.
-func (x *Index) table(typ string) (*table, error) {
-	if t := (*x.tables.Load())[typ]; t != nil {
-		return t, nil
-	}
-	return nil, fmt.Errorf("type %q: %w", typ, storage.ErrNotReady)
 }

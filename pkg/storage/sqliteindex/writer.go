@@ -13,7 +13,7 @@ import (
 
 // writer holds the prepared statements that write one type's table.
 type writer struct {
-	t      *table
+	t      *writable
 	upsert *sql.Stmt
 	find   *sql.Stmt // only where elements or words hang on the row
 	lists  []listWriter
@@ -26,26 +26,33 @@ type listWriter struct {
 	remove, entry *sql.Stmt
 }
 
-func (x *Index) prepareWriters(ctx context.Context, tables map[string]*table) error {
+func (x *Index) prepareWriters(ctx context.Context, all map[string]*tables) error {
 	x.closeWriters()
-	for typ, t := range tables {
-		w, err := x.prepareWriter(ctx, t)
-		if err != nil {
-			return fmt.Errorf("prepare %s: %w", typ, err)
+	for typ, of := range all {
+		for _, t := range []*writable{of.serving, of.building} {
+			if t == nil {
+				continue
+			}
+			w, err := x.prepareWriter(ctx, t)
+			if err != nil {
+				return fmt.Errorf("prepare %s: %w", typ, err)
+			}
+			x.writing[typ] = append(x.writing[typ], w)
 		}
-		x.writing[typ] = w
 	}
 	return nil
 }
 
 func (x *Index) closeWriters() {
-	for _, w := range x.writing {
-		w.close()
+	for _, of := range x.writing {
+		for _, w := range of {
+			w.close()
+		}
 	}
-	x.writing = map[string]*writer{}
+	x.writing = map[string][]*writer{}
 }
 
-func (x *Index) prepareWriter(ctx context.Context, t *table) (w *writer, err error) {
+func (x *Index) prepareWriter(ctx context.Context, t *writable) (w *writer, err error) {
 	w = &writer{t: t}
 	prepare := func(text string) *sql.Stmt {
 		if err != nil {
@@ -136,10 +143,11 @@ func (w *writer) elements(ctx context.Context, c *storage.Change, rid int64, exi
 				return err
 			}
 		}
-		if l.at >= len(c.Values) || c.Event.Action == storage.Purged {
+		at := w.t.fields[l.at]
+		if at < 0 || at >= len(c.Values) || c.Event.Action == storage.Purged {
 			continue
 		}
-		elements, _ := c.Values[l.at].([]query.Value)
+		elements, _ := c.Values[at].([]query.Value)
 		for _, v := range elements {
 			if v == nil {
 				continue
@@ -170,9 +178,9 @@ func (w *writer) text(ctx context.Context, c *storage.Change, rid int64, existed
 		return nil
 	}
 	args := []any{rid}
-	for i := range w.t.def.FullText {
+	for _, i := range w.t.texts {
 		text := ""
-		if i < len(c.Text) {
+		if i >= 0 && i < len(c.Text) {
 			text = strings.Join(query.Words(c.Text[i]), " ")
 		}
 		args = append(args, text)

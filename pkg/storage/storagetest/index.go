@@ -19,8 +19,12 @@ func TestIndex(t *testing.T, open func(t *testing.T) storage.Index) {
 	for name, test := range map[string]func(*testing.T, storage.Index){
 		"ANewIndexIsAtTheZeroPosition":           newIndexIsAtZero,
 		"SearchingATypeNotDefinedIsNotReady":     notDefinedIsNotReady,
-		"DefineTellsFreshTypesUntilTheyAreFull":  defineTellsFresh,
+		"ATypeIsFreshUntilItsHistoryIsReplayed":  defineTellsFresh,
 		"AnotherDefinitionIsAnotherTable":        otherDefinition,
+		"TheOldTableAnswersUntilTheNewOneIsFull": oldTableAnswers,
+		"AnAbandonedDefinitionLeavesNothing":     abandonedDefinition,
+		"ATypeWithoutTableSaysHowFarItIs":        newTypeIsBuilt,
+		"PurgedIsNotReplayed":                    purgedIsNotReplayed,
 		"ApplyMovesThePosition":                  applyMovesPosition,
 		"ApplyIsAllOrNone":                       applyIsAllOrNone,
 		"OnlyTheNewestChangeIsTheRow":            newestIsTheRow,
@@ -104,7 +108,7 @@ func ok(t *testing.T, err error) {
 	}
 }
 
-func define(t *testing.T, x storage.Index, defs ...storage.Definition) []string {
+func define(t *testing.T, x storage.Index, defs ...storage.Definition) []storage.Fresh {
 	t.Helper()
 	fresh, err := x.Define(t.Context(), defs)
 	ok(t, err)
@@ -184,40 +188,6 @@ func notDefinedIsNotReady(t *testing.T, x storage.Index) {
 	if _, err = x.Head(t.Context(), "movies", "a"); !errors.Is(err, storage.ErrNotReady) {
 		t.Errorf("head: %v", err)
 	}
-}
-
-func defineTellsFresh(t *testing.T, x storage.Index) {
-	want(t, define(t, x, movies()), []string{"movies"})
-	apply(t, x, change(1, "a", storage.Created, nil), change(2, "b", storage.Created, nil))
-	want(t, len(define(t, x, movies())), 0)
-	other := movies()
-	other.Hash = "movies-2"
-	want(t, define(t, x, other), []string{"movies"})
-	want(t, ids(t, x, storage.Search{}), []string{})
-	apply(t, x, change(1, "a", storage.Created, nil))
-	want(t, define(t, x, other), []string{"movies"}) // the replay was cut short
-	apply(t, x, change(1, "a", storage.Created, nil), change(2, "b", storage.Created, nil))
-	want(t, len(define(t, x, other)), 0)
-	want(t, ids(t, x, storage.Search{}), []string{"b", "a"})
-}
-
-func otherDefinition(t *testing.T, x storage.Index) {
-	define(t, x, movies())
-	apply(t, x, change(1, "a", storage.Created, query.Values{"year": int64(1)}))
-	other := movies()
-	other.Hash, other.Fields, other.FullText = "movies-2", other.Fields[:1], nil
-	define(t, x, other)
-	c := change(1, "a", storage.Created, nil)
-	c.Values = []query.Value{"Heat"}
-	apply(t, x, c)
-	want(t, ids(t, x, storage.Search{Filter: filter(t, `title = "Heat"`)}), []string{"a"})
-	_, err := x.Search(t.Context(), storage.Search{Type: "movies", Limit: 1, Filter: filter(t, `year = 1`)})
-	if err == nil {
-		t.Error("a field of the old definition is still searched")
-	}
-	events, err := x.Events(t.Context(), storage.EventQuery{Type: "movies", ID: "a"})
-	ok(t, err)
-	want(t, len(events), 1)
 }
 
 func applyMovesPosition(t *testing.T, x storage.Index) {

@@ -16,10 +16,11 @@ type Page struct {
 	After *query.Cursor
 	Limit int
 	Wide  []string // columns of the table that are read for found rows only
+	Extra []string // expressions that are the same for all rows
 }
 
 // Page writes one statement. Its columns are the sort keys of Order, as many
-// as there are, then Wide.
+// as there are, then Wide, then Extra.
 //
 // The rows are found first, by keys only, and joined with their wide columns
 // afterwards: what has to be sorted stays small. The place is found by ranges
@@ -30,7 +31,7 @@ func (r *Renderer) Page(p Page) string {
 	keys := r.keys(p.Order)
 	var branches []string
 	for _, c := range r.ranges(keys, p.After) {
-		branches = append(branches, "SELECT * FROM ("+r.branch(p, keys, c)+")")
+		branches = append(branches, "SELECT * FROM ("+r.branch(p, keys, c)+") AS b")
 	}
 	found := strings.Join(branches, " UNION ALL ")
 	var cols, sorts []string
@@ -40,6 +41,7 @@ func (r *Renderer) Page(p Page) string {
 	for _, w := range p.Wide {
 		cols = append(cols, "w."+w)
 	}
+	cols = append(cols, p.Extra...)
 	for i, k := range keys {
 		name := fmt.Sprintf("p.k%d", i)
 		if k.id {

@@ -9,6 +9,7 @@
 package sqlrender
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"unicode/utf8"
@@ -19,9 +20,9 @@ import (
 // Dialect is what databases say differently. Operands are SQL expressions
 // that the renderer made; a text operand is never null when it matters.
 type Dialect interface {
-	// Placeholder is the n-th argument, counted from 1; the same n may occur
-	// more than once.
-	Placeholder(n int) string
+	// Placeholder is the n-th argument, counted from 1, with its type where the
+	// database needs to be told; the same n may occur more than once.
+	Placeholder(n int, v query.Value) string
 	// Arg is how a value is passed; it never fails for a value of a kind.
 	Arg(v query.Value) any
 	// Length is the number of code points.
@@ -32,8 +33,10 @@ type Dialect interface {
 	Contains(text, part string) string
 	// Fold is query.Fold.
 	Fold(text string) string
-	// Matches is query.CompileRegexp(pattern).MatchString(text).
+	// Matches is query.CompileRegexp(p).MatchString(text), pattern being the
+	// argument Pattern(p).
 	Matches(text, pattern string) string
+	Pattern(p string) string
 	// Member is true when the list of the column's row holds the value and
 	// never true when it is missing; NotMember may be true when it is missing.
 	// The value itself comes along for what the dialect knows of it.
@@ -48,7 +51,9 @@ type Dialect interface {
 // Column is where a field is.
 type Column struct {
 	SQL      string // quoted name
+	Folded   string // quoted name of the folded text, where it is stored
 	Members  string // of a list: what the dialect needs to find its elements
+	Kind     query.Kind
 	Nullable bool
 }
 
@@ -82,10 +87,13 @@ func New(d Dialect, t Table) *Renderer { return &Renderer{d: d, t: t} }
 // Arg adds an argument and returns its placeholder.
 func (r *Renderer) Arg(v query.Value) string {
 	r.args = append(r.args, r.d.Arg(v))
-	return r.d.Placeholder(len(r.args))
+	return r.d.Placeholder(len(r.args), v)
 }
 
-// Args are the arguments so far; an error tells of a field the table lacks.
+// ErrNoColumn: the table lacks a field that was asked for.
+var ErrNoColumn = errors.New("no column for the field")
+
+// Args are the arguments so far; the error is ErrNoColumn or a defect.
 func (r *Renderer) Args() ([]any, error) { return r.args, r.err }
 
 const (
@@ -171,7 +179,7 @@ func balanced(parts []string, joint string) string {
 func (r *Renderer) column(f query.Field) Column {
 	c, ok := r.t.Columns[f.Name]
 	if !ok {
-		r.fail("no column for field %q", f.Name)
+		r.fail("%w %q", ErrNoColumn, f.Name)
 		return Column{SQL: "NULL"}
 	}
 	return c
@@ -186,9 +194,16 @@ func (r *Renderer) operand(f query.Field, via query.Via) string {
 	case via == query.Length:
 		return r.d.Length(c.SQL)
 	case via == query.Lower:
-		return r.d.Fold(c.SQL)
+		return r.folded(c)
 	}
 	return c.SQL
+}
+
+func (r *Renderer) folded(c Column) string {
+	if c.Folded != "" {
+		return c.Folded
+	}
+	return r.d.Fold(c.SQL)
 }
 
 func (r *Renderer) has(e query.Has, want bool) string {
@@ -276,9 +291,9 @@ func (r *Renderer) text(e query.TextMatch, want bool) string {
 	case query.Contains:
 		cond = r.d.Contains(o, r.Arg(e.Pattern))
 	case query.ContainsFold:
-		cond = r.d.Contains(r.d.Fold(r.column(e.Field).SQL), r.Arg(query.Fold(e.Pattern)))
+		cond = r.d.Contains(r.folded(r.column(e.Field)), r.Arg(query.Fold(e.Pattern)))
 	case query.Regexp:
-		cond = r.d.Matches(o, r.Arg(e.Pattern))
+		cond = r.d.Matches(o, r.Arg(r.d.Pattern(e.Pattern)))
 	default:
 		r.fail("cannot render text predicate %d", e.Match)
 		return never

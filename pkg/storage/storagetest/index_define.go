@@ -1,0 +1,155 @@
+package storagetest
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/autocrud-go/autocrud/pkg/query"
+	"github.com/autocrud-go/autocrud/pkg/storage"
+)
+
+// replay fills fresh tables through a sequence.
+func replay(t *testing.T, x storage.Index, through uint64, changes ...storage.Change) {
+	t.Helper()
+	ok(t, x.Apply(t.Context(), storage.Batch{Changes: changes, Through: through, Replay: true}))
+}
+
+// shorter is movies after a change of its model: without some fields and the
+// full text, and with another one.
+func shorter() storage.Definition {
+	d := movies()
+	d.Hash, d.FullText = "movies-2", nil
+	d.Fields = append([]query.Field{{Name: "country", Kind: query.Text}}, d.Fields[:2]...)
+	return d
+}
+
+// under gives a change of movies the values of shorter.
+func under(c storage.Change, country string) storage.Change {
+	c.Values = append([]query.Value{country}, c.Values[:2]...)
+	c.Text = nil
+	return c
+}
+
+func shortFilter(t *testing.T, src string) query.Expr {
+	t.Helper()
+	e, err := query.Parse(shorter().QueryFields(), src, query.Options{})
+	ok(t, err)
+	return e
+}
+
+func defineTellsFresh(t *testing.T, x storage.Index) {
+	want(t, len(define(t, x, movies())), 0)
+	apply(t, x, change(1, "a", storage.Created, nil), change(2, "b", storage.Created, nil))
+	want(t, len(define(t, x, movies())), 0)
+	fresh := []storage.Fresh{{Type: "movies", Through: 2}}
+	want(t, define(t, x, shorter()), fresh)
+	replay(t, x, 1, under(change(1, "a", storage.Created, nil), "fr"))
+	fresh[0].Replayed = 1
+	want(t, define(t, x, shorter()), fresh) // the replay was cut short
+	apply(t, x, under(change(3, "c", storage.Created, nil), "de"))
+	want(t, define(t, x, shorter()), fresh) // what is new does not count
+	replay(t, x, 2, under(change(2, "b", storage.Created, nil), "fr"))
+	want(t, len(define(t, x, shorter())), 0)
+	want(t, ids(t, x, storage.Search{}), []string{"c", "b", "a"})
+	want(t, ids(t, x, storage.Search{Filter: shortFilter(t, `country = "fr"`)}), []string{"b", "a"})
+	want(t, position(t, x).Applied, uint64(3))
+}
+
+func otherDefinition(t *testing.T, x storage.Index) {
+	define(t, x, movies())
+	apply(t, x, change(1, "a", storage.Created, query.Values{"year": int64(1)}))
+	other := movies()
+	other.Hash, other.Fields, other.FullText = "movies-2", other.Fields[:1], nil
+	define(t, x, other)
+	c := change(1, "a", storage.Created, nil)
+	c.Values = []query.Value{"Heat"}
+	replay(t, x, 1, c)
+	want(t, ids(t, x, storage.Search{Filter: filter(t, `title = "Heat"`)}), []string{"a"})
+	_, err := x.Search(t.Context(), storage.Search{Type: "movies", Limit: 1, Filter: filter(t, `year = 1`)})
+	if err == nil {
+		t.Error("a field of the old definition is still searched")
+	}
+	events, err := x.Events(t.Context(), storage.EventQuery{Type: "movies", ID: "a"})
+	ok(t, err)
+	want(t, len(events), 1)
+}
+
+// oldTableAnswers changes a definition under writes: what both definitions
+// know is answered throughout, what is new when it is complete.
+func oldTableAnswers(t *testing.T, x storage.Index) {
+	define(t, x, movies())
+	const n = 30
+	var history []storage.Change
+	for i := range uint64(n) {
+		history = append(history, change(i+1, fmt.Sprintf("m%02d", i), storage.Created, query.Values{"title": "old", "year": int64(i), "genres": []query.Value{"x"}}))
+	}
+	apply(t, x, history...)
+	want(t, define(t, x, shorter()), []storage.Fresh{{Type: "movies", Through: n}})
+	byYear := storage.Search{Filter: shortFilter(t, `year >= 0 AND startsWith(title, "o")`), Limit: 100}
+	byCountry := storage.Search{Type: "movies", Limit: 100, Filter: shortFilter(t, `country = "fr"`)}
+	for i := range uint64(n) {
+		want(t, len(ids(t, x, byYear)), n+int(i))
+		_, err := x.Search(t.Context(), byCountry)
+		var building *storage.BuildError
+		if !errors.As(err, &building) || !errors.Is(err, storage.ErrNotReady) {
+			t.Fatalf("after %d: %v", i, err)
+		}
+		want(t, building.Fresh, storage.Fresh{Type: "movies", Replayed: i, Through: n})
+		_, err = x.Search(t.Context(), storage.Search{Type: "movies", Limit: 1, Text: "old"})
+		if err == nil {
+			t.Fatal("text that is no longer indexed is searched")
+		}
+		row, err := x.Read(t.Context(), "movies", "m00")
+		ok(t, err)
+		want(t, row.ID, "m00")
+		live := change(n+1+i, fmt.Sprintf("n%02d", i), storage.Created, query.Values{"title": "old too", "year": int64(i)})
+		apply(t, x, under(live, "fr"))
+		replay(t, x, i+1, under(history[i], "de"))
+	}
+	want(t, len(ids(t, x, byYear)), 2*n)
+	want(t, len(ids(t, x, byCountry)), n)
+	want(t, len(define(t, x, shorter())), 0)
+	want(t, position(t, x).Applied, uint64(2*n))
+}
+
+func abandonedDefinition(t *testing.T, x storage.Index) {
+	define(t, x, movies())
+	apply(t, x, change(1, "a", storage.Created, query.Values{"year": int64(1)}))
+	define(t, x, shorter())
+	want(t, len(define(t, x, movies())), 0)
+	apply(t, x, change(2, "b", storage.Created, query.Values{"year": int64(2)}))
+	want(t, ids(t, x, storage.Search{Filter: filter(t, "year > 0")}), []string{"b", "a"})
+	want(t, define(t, x, shorter()), []storage.Fresh{{Type: "movies", Through: 2}}) // begun anew
+}
+
+func newTypeIsBuilt(t *testing.T, x storage.Index) {
+	define(t, x)
+	other := change(1, "a", storage.Created, nil)
+	other.Event.Meta.Type = "zebras"
+	encode(&other)
+	apply(t, x, other)
+	want(t, define(t, x, movies()), []storage.Fresh{{Type: "movies", Through: 1}})
+	_, err := x.Search(t.Context(), storage.Search{Type: "movies", Limit: 1})
+	var building *storage.BuildError
+	if !errors.As(err, &building) {
+		t.Fatalf("got %v", err)
+	}
+	replay(t, x, 1)
+	want(t, ids(t, x, storage.Search{}), []string{})
+}
+
+func purgedIsNotReplayed(t *testing.T, x storage.Index) {
+	define(t, x, movies())
+	old := change(1, "a", storage.Created, query.Values{"title": "secret"})
+	apply(t, x, old, change(2, "b", storage.Created, nil))
+	define(t, x, shorter())
+	gone := change(3, "a", storage.Purged, nil)
+	gone.Values = nil
+	apply(t, x, gone)
+	replay(t, x, 2, under(old, "fr"), under(change(2, "b", storage.Created, nil), "fr"))
+	want(t, ids(t, x, storage.Search{Deletion: storage.LiveAndDeleted}), []string{"b"})
+	events, err := x.Events(t.Context(), storage.EventQuery{Type: "movies", ID: "a"})
+	ok(t, err)
+	want(t, len(events), 1)
+}
