@@ -1,0 +1,312 @@
+package pgindex
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/autocrud-go/autocrud/pkg/query"
+	"github.com/autocrud-go/autocrud/pkg/storage"
+)
+
+// purge marks the event of a purge in events.wrote: what came before it in its
+// resource must not come back.
+const purge = -1
+
+// applyTimeout ends a batch whatever its caller does.
+const applyTimeout = 2 * time.Minute
+
+// Apply implements storage.Index. Whoever applies holds the row of the
+// position, so two indexers take turns and a stale one is refused.
+func (x *Index) Apply(ctx context.Context, b storage.Batch) (err error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("pgindex: apply through %d: %w", b.Through, err)
+		}
+	}()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, applyTimeout)
+	defer cancel()
+	writes, err := x.sort(b)
+	if err != nil {
+		return err
+	}
+	var next map[string]*tables
+	err = pgx.BeginFunc(ctx, x.pool, func(tx pgx.Tx) error {
+		applied, err := x.claim(ctx, tx)
+		if err != nil {
+			return err
+		}
+		if err := writes.send(ctx, tx, b, applied); err != nil {
+			return err
+		}
+		next, err = x.filled(ctx, tx, b)
+		return err
+	})
+	if err != nil {
+		return classify(ctx, err)
+	}
+	if next != nil {
+		x.tables.Store(&next)
+	}
+	if !b.Replay {
+		x.applied.Store(max(x.applied.Load(), b.Through))
+	}
+	x.analyze(ctx, writes)
+	return nil
+}
+
+// claim locks the position and checks that it is the one this index was
+// defined with.
+func (x *Index) claim(ctx context.Context, tx pgx.Tx) (applied uint64, err error) {
+	var identity string
+	err = tx.QueryRow(ctx, "SELECT identity, applied FROM position FOR UPDATE").Scan(&identity, &applied)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return 0, storage.ErrNotReady
+	}
+	if err != nil {
+		return 0, err
+	}
+	if known := *x.identity.Load(); identity != known || applied < x.applied.Load() {
+		return 0, fmt.Errorf("%w: it is of log %q at %d, not of %q at %d", storage.ErrNotReady, identity, applied, known, x.applied.Load())
+	}
+	return applied, nil
+}
+
+// filled notes how far the tables of fresh types are and switches over to
+// those that are full.
+func (x *Index) filled(ctx context.Context, tx pgx.Tx, b storage.Batch) (map[string]*tables, error) {
+	if !b.Replay {
+		return nil, nil
+	}
+	var building []string
+	for _, of := range *x.tables.Load() {
+		if of.building != nil {
+			building = append(building, of.building.name)
+		}
+	}
+	rows, err := tx.Query(ctx, "UPDATE definitions SET replayed = greatest(replayed, $1) WHERE name = ANY($2) RETURNING name, replayed >= fill", int64(b.Through), building)
+	if err != nil {
+		return nil, err
+	}
+	var full []string
+	var name string
+	var is bool
+	seen := 0
+	if _, err := pgx.ForEachRow(rows, []any{&name, &is}, func() error {
+		seen++
+		if is {
+			full = append(full, name)
+		}
+		return nil
+	}); err != nil {
+		return nil, err
+	}
+	if seen != len(building) {
+		return nil, fmt.Errorf("%w: another definition was made", storage.ErrNotReady)
+	}
+	if len(full) == 0 {
+		return nil, nil
+	}
+	if _, err := tx.Exec(ctx, "SET LOCAL lock_timeout = 0"); err != nil {
+		return nil, err
+	}
+	return x.switchOver(ctx, tx, full)
+}
+
+// writes is a batch in the form it is sent in.
+type writes struct {
+	events []*storage.Change
+	purges []*storage.Change
+	rows   []*rows
+}
+
+// rows are the newest changes of the resources of one table.
+type rows struct {
+	to      *writable
+	changes []*storage.Change
+}
+
+// sort finds the newest change of each resource and checks all values, so that
+// nothing is sent of a batch that cannot be written.
+func (x *Index) sort(b storage.Batch) (*writes, error) {
+	w := &writes{}
+	type resource struct{ typ, id string }
+	newest := map[resource]*storage.Change{}
+	for i := range b.Changes {
+		c := &b.Changes[i]
+		w.events = append(w.events, c)
+		if c.Event.Action == storage.Purged {
+			w.purges = append(w.purges, c)
+		}
+		key := resource{c.Event.Meta.Type, c.Event.Meta.ID}
+		if o := newest[key]; o == nil || c.Event.Seq >= o.Event.Seq {
+			newest[key] = c
+		}
+	}
+	all := *x.tables.Load()
+	byTable := map[*writable]*rows{}
+	for i := range b.Changes {
+		c := &b.Changes[i]
+		typ, id := c.Event.Meta.Type, c.Event.Meta.ID
+		of := all[typ]
+		if of == nil || id == "" || newest[resource{typ, id}] != c {
+			continue
+		}
+		for _, t := range []*writable{of.serving, of.building} {
+			if t == nil || b.Replay && t == of.serving {
+				continue
+			}
+			if byTable[t] == nil {
+				byTable[t] = &rows{to: t}
+				w.rows = append(w.rows, byTable[t])
+			}
+			byTable[t].changes = append(byTable[t].changes, c)
+		}
+	}
+	for _, r := range w.rows {
+		d := x.definition(r.to.def.Type)
+		for _, c := range r.changes {
+			if err := check(d, c); err != nil {
+				return nil, fmt.Errorf("event %d: %w", c.Event.Seq, err)
+			}
+		}
+	}
+	return w, nil
+}
+
+func (x *Index) definition(typ string) storage.Definition {
+	for _, d := range x.defs {
+		if d.Type == typ {
+			return d
+		}
+	}
+	return storage.Definition{}
+}
+
+// send writes the batch; the server answers once for all statements.
+func (w *writes) send(ctx context.Context, tx pgx.Tx, b storage.Batch, applied uint64) error {
+	if err := w.dropErased(ctx, tx, applied); err != nil {
+		return err
+	}
+	batch := &pgx.Batch{}
+	if len(w.events) > 0 {
+		batch.Queue(`INSERT INTO events SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::int[], $5::bigint[], $6::text[], $7::bytea[], $8::text[]) ON CONFLICT DO NOTHING`,
+			eventArgs(w.events)...)
+	}
+	for _, c := range w.purges {
+		batch.Queue("DELETE FROM events WHERE type = $1 AND id = $2 AND seq < $3", c.Event.Meta.Type, c.Event.Meta.ID, int64(c.Event.Seq))
+		batch.Queue("DELETE FROM holders WHERE type = $1 AND id = $2", c.Event.Meta.Type, c.Event.Meta.ID)
+	}
+	if digests, types, ids := holders(w.events); len(digests) > 0 {
+		batch.Queue("INSERT INTO holders SELECT * FROM unnest($1::text[], $2::text[], $3::text[]) ON CONFLICT DO NOTHING", digests, types, ids)
+	}
+	for _, r := range w.rows {
+		if len(r.changes) == 0 {
+			continue
+		}
+		args, err := r.to.args(r.changes)
+		if err != nil {
+			return err
+		}
+		batch.Queue(r.to.upsert, args...)
+	}
+	if !b.Replay {
+		batch.Queue("UPDATE position SET applied = greatest(applied, $1)", int64(b.Through))
+	}
+	if batch.Len() == 0 {
+		return nil
+	}
+	return tx.SendBatch(ctx, batch).Close()
+}
+
+// dropErased leaves out what is delivered again and was purged since.
+func (w *writes) dropErased(ctx context.Context, tx pgx.Tx, applied uint64) error {
+	var types, ids []string
+	var seqs []int64
+	for _, c := range w.events {
+		if c.Event.Seq <= applied {
+			types, ids, seqs = append(types, c.Event.Meta.Type), append(ids, c.Event.Meta.ID), append(seqs, int64(c.Event.Seq))
+		}
+	}
+	if len(seqs) == 0 {
+		return nil
+	}
+	rows, err := tx.Query(ctx, `SELECT u.seq FROM unnest($1::text[], $2::text[], $3::bigint[]) AS u(type, id, seq)
+		WHERE EXISTS (SELECT 1 FROM events AS e WHERE e.type = u.type AND e.id = u.id AND e.seq > u.seq AND e.wrote = -1)`, types, ids, seqs)
+	if err != nil {
+		return err
+	}
+	found, err := pgx.CollectRows(rows, pgx.RowTo[int64])
+	if err != nil || len(found) == 0 {
+		return err
+	}
+	erased := map[uint64]bool{}
+	for _, seq := range found {
+		erased[uint64(seq)] = true
+	}
+	keep := func(in []*storage.Change) (out []*storage.Change) {
+		for _, c := range in {
+			if !erased[c.Event.Seq] {
+				out = append(out, c)
+			}
+		}
+		return out
+	}
+	w.events, w.purges = keep(w.events), keep(w.purges)
+	for _, r := range w.rows {
+		r.changes = keep(r.changes)
+	}
+	return nil
+}
+
+func eventArgs(changes []*storage.Change) []any {
+	n := len(changes)
+	seqs, types, ids, wrote, at := make([]int64, n), make([]string, n), make([]string, n), make([]int32, n), make([]int64, n)
+	damaged, headers, keys := make([]*string, n), make([][]byte, n), make([]*string, n)
+	for i, c := range changes {
+		e := c.Event
+		seqs[i], types[i], ids[i], wrote[i], at[i], headers[i] = int64(e.Seq), e.Meta.Type, e.Meta.ID, int32(e.Wrote), query.Micros(e.At), e.Header
+		if e.Action == storage.Purged {
+			wrote[i] = purge
+		}
+		if c.Damaged != "" {
+			s := clean(c.Damaged)
+			damaged[i] = &s
+		}
+		if e.Idempotency != nil {
+			s := keyed(e.Principal, e.Idempotency.Key)
+			keys[i] = &s
+		}
+		if len(e.Header) == 0 {
+			headers[i] = []byte("{}")
+		}
+	}
+	return []any{seqs, types, ids, wrote, at, damaged, headers, keys}
+}
+
+// holders are the binaries that events refer to. What came before a purge in
+// its resource holds nothing any more.
+func holders(changes []*storage.Change) (digests, types, ids []string) {
+	for i, c := range changes {
+		m := c.Event.Meta
+		purged := func(o *storage.Change) bool {
+			return o.Event.Action == storage.Purged && o.Event.Meta.Type == m.Type && o.Event.Meta.ID == m.ID && o.Event.Seq > c.Event.Seq
+		}
+		if len(c.Event.Binaries) == 0 || slices.ContainsFunc(changes[i:], purged) {
+			continue
+		}
+		for _, d := range c.Event.Binaries {
+			digests, types, ids = append(digests, d), append(types, m.Type), append(ids, m.ID)
+		}
+	}
+	return digests, types, ids
+}

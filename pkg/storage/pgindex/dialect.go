@@ -1,0 +1,65 @@
+package pgindex
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/autocrud-go/autocrud/pkg/query"
+	"github.com/autocrud-go/autocrud/pkg/storage/internal/sqlrender"
+)
+
+// dialect is Postgres. Text columns have the collation "C", which in UTF8 is
+// the order of code points.
+type dialect struct{}
+
+// Placeholder tells the type: what the server guesses depends on the place.
+func (dialect) Placeholder(n int, v query.Value) string {
+	switch v.(type) {
+	case string:
+		return fmt.Sprintf("$%d::text", n)
+	case float64:
+		return fmt.Sprintf("$%d::float8", n)
+	case bool:
+		return fmt.Sprintf("$%d::boolean", n)
+	}
+	return fmt.Sprintf("$%d::bigint", n)
+}
+
+func (dialect) Arg(v query.Value) any {
+	if t, ok := v.(time.Time); ok {
+		return query.Micros(t)
+	}
+	return v
+}
+
+func (dialect) Length(text string) string { return "char_length(" + text + ")" }
+
+func (dialect) EndsWith(text, suffix string, n int) string {
+	return fmt.Sprintf("right(%s, %d) = %s", text, n, suffix)
+}
+
+func (dialect) Contains(text, part string) string { return "strpos(" + text + ", " + part + ") > 0" }
+
+func (dialect) Fold(text string) string { return foldName + "(" + text + ")" }
+
+func (dialect) Pattern(p string) string { return advanced(p) }
+
+func (dialect) Matches(text, pattern string) string { return text + " ~ " + pattern }
+
+func (dialect) Member(c sqlrender.Column, _ query.Value, placeholder string) string {
+	return c.SQL + " @> ARRAY[" + placeholder + "]"
+}
+
+func (d dialect) NotMember(c sqlrender.Column, placeholder string) string {
+	return "NOT (" + d.Member(c, nil, placeholder) + ")"
+}
+
+func (dialect) ListLength(c sqlrender.Column) string { return "cardinality(" + c.SQL + ")" }
+
+// Sort says NULLS LAST also of columns without null, as their indexes do.
+func (dialect) Sort(expr string, desc, _ bool) string {
+	if desc {
+		return expr + " DESC NULLS LAST"
+	}
+	return expr
+}

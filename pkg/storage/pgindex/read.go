@@ -1,0 +1,150 @@
+package pgindex
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/autocrud-go/autocrud/pkg/query"
+	"github.com/autocrud-go/autocrud/pkg/storage"
+)
+
+// Head implements storage.Index. A purged resource has a head, whose event
+// tells so: a create needs its place in the log.
+func (x *Index) Head(ctx context.Context, typ, id string) (row storage.Row, err error) {
+	var header []byte
+	state, err := x.one(ctx, typ, id, "JOIN events AS e ON e.seq = w.seq WHERE w.id = $1", ", e.header", &row, &header)
+	if err == nil {
+		row.Deleted = state == deleted
+		row.Event, err = readEvent(header, row.Seq)
+	}
+	if err != nil {
+		return storage.Row{}, fmt.Errorf("pgindex: head %s/%s: %w", typ, id, err)
+	}
+	return row, nil
+}
+
+// Read implements storage.Index. A purged resource is not found.
+func (x *Index) Read(ctx context.Context, typ, id string) (row storage.Row, err error) {
+	state, err := x.one(ctx, typ, id, "WHERE w.id = $1", "", &row)
+	if err == nil && state == purged {
+		err = storage.ErrNotFound
+	}
+	if err != nil {
+		return storage.Row{}, fmt.Errorf("pgindex: read %s/%s: %w", typ, id, err)
+	}
+	row.Deleted = state == deleted
+	return row, nil
+}
+
+func (x *Index) one(ctx context.Context, typ, id, rest, more string, row *storage.Row, also ...any) (state int, err error) {
+	err = x.reading(ctx, typ, func(t *writable) error {
+		*row = storage.Row{}
+		dest := append([]any{&row.ID, &row.Seq, &state, &row.EventID, (*[]byte)(&row.Meta), (*[]byte)(&row.Revision), &row.Ref, &row.Content}, also...)
+		err := x.pool.QueryRow(ctx, "SELECT w."+strings.Join(wide, ", w.")+more+" FROM "+t.view.Name+" AS w "+rest, id).Scan(dest...)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return storage.ErrNotFound
+		}
+		return err
+	})
+	return state, err
+}
+
+func readEvent(header []byte, seq uint64) (*storage.Event, error) {
+	e := &storage.Event{}
+	if err := json.Unmarshal(header, e); err != nil {
+		return nil, fmt.Errorf("event %d: %w: %w", seq, storage.ErrCorrupt, err)
+	}
+	e.Seq, e.Meta.Seq, e.Header = seq, seq, header
+	return e, nil
+}
+
+// Events implements storage.Index. It knows the history of every type, defined
+// or not.
+func (x *Index) Events(ctx context.Context, q storage.EventQuery) (out []storage.Past, err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("pgindex: events of %s/%s: %w", q.Type, q.ID, classify(ctx, err))
+		}
+	}()
+	text, args := eventsSQL(q)
+	rows, err := x.pool.Query(ctx, text, args...)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (p storage.Past, err error) {
+		var header []byte
+		if err = row.Scan(&p.Seq, &header); err == nil {
+			p.Event, err = readEvent(header, p.Seq)
+		}
+		return p, err
+	})
+}
+
+// eventsSQL walks the index (type, id, seq, wrote) in either direction.
+func eventsSQL(q storage.EventQuery) (string, []any) {
+	where := []string{"type = $1", "id = $2"}
+	args := []any{q.Type, q.ID}
+	add := func(cond string, arg int64) {
+		args = append(args, arg)
+		where = append(where, fmt.Sprintf(cond, len(args)))
+	}
+	direction := ""
+	if q.Descending {
+		direction = " DESC"
+	}
+	if q.After > 0 {
+		if q.Descending {
+			add("seq < $%d", int64(q.After))
+		} else {
+			add("seq > $%d", int64(q.After))
+		}
+	}
+	if !q.Until.IsZero() {
+		add("at <= $%d", query.Micros(q.Until))
+	}
+	if q.Wrote > 0 {
+		add("wrote = $%d", int64(q.Wrote))
+	}
+	if q.Written {
+		where = append(where, "wrote > 0")
+	}
+	text := "SELECT seq, header FROM events WHERE " + strings.Join(where, " AND ") + " ORDER BY seq" + direction
+	if q.Limit > 0 {
+		args = append(args, int64(q.Limit))
+		text += fmt.Sprintf(" LIMIT $%d", len(args))
+	}
+	return text, args
+}
+
+// keyed is how an event is found by its idempotency key.
+func keyed(principal, key string) string { return clean(principal + "\n" + key) }
+
+// Keyed implements storage.Index.
+func (x *Index) Keyed(ctx context.Context, principal, key string) (past storage.Past, err error) {
+	var header []byte
+	err = x.pool.QueryRow(ctx, "SELECT seq, header FROM events WHERE keyed = $1 ORDER BY seq DESC LIMIT 1", keyed(principal, key)).Scan(&past.Seq, &header)
+	if err == nil {
+		past.Event, err = readEvent(header, past.Seq)
+	}
+	if err != nil {
+		return storage.Past{}, fmt.Errorf("pgindex: event of a key: %w", classify(ctx, err))
+	}
+	return past, nil
+}
+
+// Holders implements storage.Index.
+func (x *Index) Holders(ctx context.Context, digest, typ, id string, limit int) (out []storage.Holder, err error) {
+	rows, err := x.pool.Query(ctx, `SELECT type, id FROM holders WHERE digest = $1 AND ($2 = '' OR type = $2 AND id = $3) ORDER BY type, id LIMIT $4`, digest, typ, id, limit)
+	if err == nil {
+		out, err = pgx.CollectRows(rows, pgx.RowToStructByPos[storage.Holder])
+	}
+	if err != nil {
+		return nil, fmt.Errorf("pgindex: holders: %w", classify(ctx, err))
+	}
+	return out, nil
+}
