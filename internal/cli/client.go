@@ -80,6 +80,10 @@ func (s server) do(ctx context.Context, method, path string, header map[string]s
 }
 
 func (s server) once(ctx context.Context, method, path string, header map[string]string, body []byte) (answer, error) {
+	return s.with(ctx, client, method, path, header, body)
+}
+
+func (s server) with(ctx context.Context, client *http.Client, method, path string, header map[string]string, body []byte) (answer, error) {
 	req, err := http.NewRequestWithContext(ctx, method, strings.TrimRight(s.URL, "/")+path, bytes.NewReader(body))
 	if err != nil {
 		return answer{}, err
@@ -100,4 +104,12 @@ func (s server) once(ctx context.Context, method, path string, header map[string
 	defer resp.Body.Close()
 	b, err := io.ReadAll(resp.Body)
 	return answer{resp.StatusCode, b}, err
+}
+
+// patient waits for what looks at everything.
+var patient = &http.Client{Timeout: 30 * time.Minute}
+
+// long sends a request that may take minutes, once.
+func (s server) long(ctx context.Context, path string) (answer, error) {
+	return s.with(ctx, patient, http.MethodPost, path, nil, nil)
 }

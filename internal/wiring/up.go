@@ -115,6 +115,9 @@ func start(ctx context.Context, set *Settings, app App, types []*resource.Type, 
 	if err := missingTypes(ctx, set, types, st); err != nil {
 		return nil, err
 	}
+	if err := adopt(ctx, m, ix, state.Last); err != nil {
+		return nil, err
+	}
 	url := "http://" + listener.Addr().String()
 	handler := api.New(m, api.Options{Version: app.Version, URL: url, Hosts: loopbackHosts(set.Addr), Registry: registry, Logger: logger,
 		Ready: func(context.Context) error { return ready(st, progress, state.Last) }})
@@ -124,6 +127,7 @@ func start(ctx context.Context, set *Settings, app App, types []*resource.Type, 
 	var g run.Group
 	g.Add(both(serve(listener, handler))(until(ctx, work.Run)))
 	g.Add(until(ctx, m.Upkeep))
+	g.Add(until(ctx, func(ctx context.Context) error { return m.SweepEvery(ctx, resource.SweepAge) }))
 	g.Add(until(ctx, ix.Run))
 	g.Add(func() error { <-ctx.Done(); return nil }, func(error) { stop() })
 	go func() {

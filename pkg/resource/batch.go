@@ -114,11 +114,13 @@ func (m *Manager) batchAtomic(ctx context.Context, ops []BatchOperation) (result
 	ctx, cancel := committing(ctx)
 	defer cancel()
 	members := make([]*member, len(ops))
+	types := make([]*Type, len(ops))
 	for i, op := range ops {
 		t, p, err := m.planOf(op)
 		if err != nil {
 			return failedAt(len(ops), i, err), err
 		}
+		types[i] = t
 		members[i] = &member{typ: t, key: key{t.Name, op.ID}, plan: p}
 	}
 	first, release, err := m.begin(operationKey(ctx, 0))
@@ -129,6 +131,7 @@ func (m *Manager) batchAtomic(ctx context.Context, ops []BatchOperation) (result
 	if first != nil {
 		return m.batchAgain(ctx, ops)
 	}
+	defer m.keepBinaries(types...)()
 	defer m.lockAll(members)()
 	fresh := false
 	for range maxTries {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sort"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -37,6 +38,7 @@ type Manager struct {
 	recent    *recent
 	locks     *locks
 	underway  underway
+	sweeping  sync.RWMutex          // read-held by writes that may refer to binaries
 	referrers map[string][]referrer // by the type they refer to
 	cursors   *query.Cursors
 	o         Options

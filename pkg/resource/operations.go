@@ -86,6 +86,7 @@ func (m *Manager) createNew(ctx context.Context, t *Type, id string, p plan) (*R
 	begun := time.Now()
 	ctx, cancel := committing(ctx)
 	defer cancel()
+	defer m.keepBinaries(t)()
 	var object putObject
 	var next step
 	var e *storage.Event

@@ -57,7 +57,7 @@ func tombstone(s state) step {
 // events that lead to them. It can be repeated.
 func (m *Manager) erase(ctx context.Context, tombstone *storage.Event) error {
 	subject := storage.RevisionSubject(tombstone.Meta.Type, tombstone.Meta.ID)
-	gone := map[string]bool{}
+	gone, binaries := map[string]bool{}, map[string]bool{}
 	for seq := uint64(1); ; {
 		entry, err := m.log.Next(ctx, subject, seq)
 		if errors.Is(err, storage.ErrNotFound) || err == nil && entry.Seq >= tombstone.Seq {
@@ -76,7 +76,18 @@ func (m *Manager) erase(ctx context.Context, tombstone *storage.Event) error {
 				return fmt.Errorf("erase the object of revision %s: %w", e.Revision.ID, err)
 			}
 		}
+		for _, d := range e.Binaries {
+			binaries[d] = true
+		}
 		seq = entry.Seq + 1
+	}
+	for d := range binaries { // the index holds the tombstone by then, so only others count
+		if err := m.waitIndexed(ctx, tombstone.Seq); err != nil {
+			return err
+		}
+		if _, err := m.sweepBinary(ctx, d); err != nil {
+			return err
+		}
 	}
 	_, err := m.log.Erase(ctx, subject, tombstone.Seq)
 	return err

@@ -75,6 +75,7 @@ func (m *Manager) write(ctx context.Context, t *Type, id string, p plan) (e *sto
 	if first != nil {
 		return m.again(ctx, first)
 	}
+	defer m.keepBinaries(t)()
 	k := key{t.Name, id}
 	defer m.locks.acquire(k)()
 	return m.decide(ctx, t, k, p)

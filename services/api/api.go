@@ -76,6 +76,7 @@ func New(m *resource.Manager, o Options) *API {
 	a.routes = map[string]map[string]handler{
 		"/{type}":                    {"GET": (*API).list, "POST": (*API).create},
 		"/{type}/{id}":               {"GET": (*API).read, "PUT": (*API).replace, "PATCH": (*API).patch, "DELETE": (*API).delete},
+		"/{type}:migrate":            {"POST": (*API).migrate},
 		"/{type}/{id}:restore":       {"POST": (*API).restore},
 		"/{type}/{id}:switch":        {"POST": (*API).switchHead},
 		"/{type}/{id}:purge":         {"POST": (*API).purge},
@@ -98,6 +99,8 @@ func (a *API) build() http.Handler {
 	r := chi.NewRouter()
 	r.Use(a.guard, anyMethod)
 	r.HandleFunc("/v1:batch", only("POST", a.batch))
+	r.HandleFunc("/v1:verify", only("POST", a.verify))
+	r.HandleFunc("/v1:gc", only("POST", a.sweep))
 	r.HandleFunc("/v1/blobs", only("POST", a.putBlob))
 	r.HandleFunc("/v1/types", only("GET", a.listTypes))
 	r.HandleFunc("/v1/types/{type}", only("GET", a.readType))

@@ -37,7 +37,7 @@ func (a *API) putBlob(w http.ResponseWriter, r *http.Request) {
 		if err != nil {
 			return err
 		}
-		return c.json(http.StatusCreated, b)
+		return c.json(http.StatusCreated, map[string]any{"digest": b.Digest, "size": b.Size, "content_type": b.ContentType})
 	}()
 	if err != nil {
 		a.fail(w, r, err)

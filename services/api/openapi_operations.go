@@ -59,7 +59,7 @@ func operationsOf(types []*resource.Type) []operation {
 			all = append(all, op)
 		}
 	}
-	return append(all, serverOperations...)
+	return append(append(all, adminOperations...), serverOperations...)
 }
 
 var (

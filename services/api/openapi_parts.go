@@ -72,6 +72,8 @@ func componentParameters() object {
 	add("list_returns", "query", "returns", "Parts of each envelope, separated by commas: data, meta, revision; default data,meta", text, "data,meta")
 	add("fields", "query", "fields", "Only these fields of the data, dotted paths separated by commas", text, nil)
 	add("expand", "query", "expand", "Reference fields, separated by commas; what they lead to comes along as expanded", text, nil)
+	add("dry_run", "query", "dry_run", "Only count", flag, nil)
+	add("after", "query", "after", "Go on after this id, the answer's next", text, nil)
 	add("diff_from", "query", "from", "Number of the revision to begin with", object{{"type", "integer"}, {"minimum", 1}}, 1)
 	add("diff_to", "query", "to", "Number of the revision to end with", object{{"type", "integer"}, {"minimum", 1}}, 2)
 	add("consistency", "query", "consistency", "strong: include every write acknowledged before; eventual: do not wait. Default: every write of this server", object{{"type", "string"}, {"enum", []any{"strong", "eventual"}}}, nil)

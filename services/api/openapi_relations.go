@@ -5,6 +5,11 @@ import "github.com/autocrud-go/autocrud/pkg/resource"
 // relationOperations are those about several revisions or several resources.
 func relationOperations(t *resource.Type) []operation {
 	ops := []operation{
+		{Operation: Operation{Method: "POST", Path: "/v1/{type}:migrate", Name: "migrate"}, summary: "Bring a page of {name} resources to the schema version",
+			description: "Repeat with after=next until done. What is migrated is passed over, so it can be begun again.",
+			parameters:  []string{"dry_run", "after"}, body: emptyBody,
+			responses: []answer{{"200", "What was done", nil, migrationAnswer}},
+			problems:  []string{"400", "404", "405", "413", "415", "503"}},
 		{Operation: Operation{Method: "POST", Path: "/v1/{type}/{id}:purge", Name: "purge"}, summary: "Erase a {name} for good",
 			description: "Its content and history are destroyed; the id can be used again.",
 			parameters:  []string{"If-Match", "Idempotency-Key"}, body: emptyBody,
@@ -77,6 +82,24 @@ func batchAnswer(*document, *resource.Type) object {
 		{"etag", stringSchema}, {"problem", componentRef("schemas", "Problem")}}, "status")
 	return jsonContent(recordSchema(object{{"results", object{{"type", "array"}, {"items", result}}}}, "results"),
 		object{{"results", []any{object{{"status", 201}}}}})
+}
+
+func migrationAnswer(*document, *resource.Type) object {
+	failure := recordSchema(object{{"id", stringSchema}, {"detail", stringSchema}}, "id", "detail")
+	return jsonContent(recordSchema(object{{"done", object{{"type", "boolean"}}}, {"migrated", countSchema}, {"failed", countSchema},
+		{"failures", object{{"type", "array"}, {"items", failure}}}, {"next", stringSchema}}, "done", "migrated", "failed", "failures", "next"), nil)
+}
+
+// adminOperations look at everything.
+var adminOperations = []operation{
+	{Operation: Operation{Method: "POST", Path: "/v1:verify", Name: "verify"}, summary: "Check log, blobs and index against each other", body: emptyBody,
+		responses: []answer{{"200", "What was looked at and what differs", nil, func(*document, *resource.Type) object {
+			return jsonContent(recordSchema(object{{"verified", object{{"type", "object"}}}, {"findings", object{{"type", "array"}, {"items", object{{"type", "object"}}}}}}, "verified", "findings"), nil)
+		}}}, problems: []string{"400", "405", "413", "415", "503"}},
+	{Operation: Operation{Method: "POST", Path: "/v1:gc", Name: "gc"}, summary: "Remove what nothing refers to and is older than a day", body: emptyBody,
+		responses: []answer{{"200", "What was removed", nil, func(*document, *resource.Type) object {
+			return jsonContent(recordSchema(object{{"objects", countSchema}, {"binaries", countSchema}, {"bytes", countSchema}}, "objects", "binaries", "bytes"), nil)
+		}}}, problems: []string{"400", "405", "413", "415", "503"}},
 }
 
 // blobOperation is the upload; the download belongs to each type.

@@ -226,6 +226,10 @@ func (x *Indexer) change(ctx context.Context, entry storage.Entry) (*storage.Cha
 		return nil, nil // a type without a model: its events stay in the log
 	}
 	c := &storage.Change{Event: e}
+	if e.Action == storage.Purged { // a tombstone has no content
+		c.Values, c.Text = blank(t)
+		return c, nil
+	}
 	content := e.Content
 	if content == nil {
 		content, err = x.blobs.Get(ctx, e.Ref)

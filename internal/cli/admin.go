@@ -1,0 +1,151 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+
+	"github.com/autocrud-go/autocrud/internal/wiring"
+	"github.com/autocrud-go/autocrud/pkg/resource"
+)
+
+// place is a running server, or the data folder of a stopped one.
+type place struct {
+	server
+	DataDir string `help:"Open the data folder of a stopped program instead of asking a running one."`
+	Models  string `default:"models" help:"Folder with the model files, with --data-dir."`
+	Storage string `default:"disk" enum:"disk" help:"Where the data is, with --data-dir."`
+}
+
+func (p place) offline(e *env, fn func(context.Context, *resource.Manager) error) error {
+	s := wiring.Settings{DataDir: p.DataDir, Models: p.Models, Storage: p.Storage, Auth: "off", LogLevel: "warn"}
+	return wiring.Offline(e.ctx, s.WithDefaults(), e.app, fn)
+}
+
+// ask posts to a running server and decodes the answer.
+func (p place) ask(e *env, path string, to any) error {
+	a, err := p.long(e.ctx, path)
+	if err != nil {
+		return err
+	}
+	if a.status != http.StatusOK {
+		return &exitError{exitFailed, a.problem()}
+	}
+	return json.Unmarshal(a.body, to)
+}
+
+type verifyCmd struct {
+	place `embed:""`
+}
+
+// Run prints every difference; there being one is a failure.
+func (c *verifyCmd) Run(e *env) error {
+	var answer struct {
+		Verified resource.Verified  `json:"verified"`
+		Findings []resource.Finding `json:"findings"`
+	}
+	if c.DataDir == "" {
+		if err := c.ask(e, "/v1:verify", &answer); err != nil {
+			return err
+		}
+	} else if err := c.offline(e, func(ctx context.Context, m *resource.Manager) (err error) {
+		answer.Verified, err = m.Verify(ctx, func(f resource.Finding) { answer.Findings = append(answer.Findings, f) })
+		return err
+	}); err != nil {
+		return err
+	}
+	for _, f := range answer.Findings {
+		fmt.Fprintf(e.Out, "%s %s at %d: %s\n", f.Type, f.ID, f.Seq, f.Problem)
+	}
+	v := answer.Verified
+	fmt.Fprintf(e.Out, "%d events, %d resources, %d objects, %d claims: %d differences\n", v.Events, v.Resources, v.Objects, v.Claims, v.Findings)
+	if v.Findings > 0 {
+		return &exitError{exitFailed, ""}
+	}
+	return nil
+}
+
+type gcCmd struct {
+	place `embed:""`
+}
+
+// Run removes what nothing refers to and is older than a day.
+func (c *gcCmd) Run(e *env) error {
+	var out resource.Swept
+	if c.DataDir == "" {
+		if err := c.ask(e, "/v1:gc", &out); err != nil {
+			return err
+		}
+	} else if err := c.offline(e, func(ctx context.Context, m *resource.Manager) (err error) {
+		out, err = m.Sweep(ctx, resource.SweepAge)
+		return err
+	}); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(e.Out, "removed %d revision objects and %d binaries (%d bytes)\n", out.Objects, out.Binaries, out.Bytes)
+	return err
+}
+
+type migrateCmd struct {
+	place  `embed:""`
+	Type   string `arg:"" help:"Type to bring to its schema version."`
+	DryRun bool   `help:"Only count what would be migrated and what would fail."`
+}
+
+// Run migrates page by page. Interrupted, it can be begun again.
+func (c *migrateCmd) Run(e *env) error {
+	page := func(after string) (r resource.MigrationReport, err error) {
+		q := url.Values{"dry_run": {fmt.Sprint(c.DryRun)}}
+		if after != "" {
+			q.Set("after", after)
+		}
+		return r, c.ask(e, "/v1/"+url.PathEscape(c.Type)+":migrate?"+q.Encode(), &r)
+	}
+	if c.DataDir == "" {
+		return c.pages(e, page)
+	}
+	return c.offline(e, func(ctx context.Context, m *resource.Manager) error {
+		return c.pages(e, func(after string) (resource.MigrationReport, error) {
+			r, err := m.MigrateAll(ctx, c.Type, after, c.DryRun)
+			if err != nil {
+				return resource.MigrationReport{}, err
+			}
+			return *r, nil
+		})
+	})
+}
+
+func (c *migrateCmd) pages(e *env, page func(after string) (resource.MigrationReport, error)) error {
+	bar := newProgress(e.Err, -1, "migrating "+c.Type)
+	defer bar.finish()
+	migrated, failed, shown := 0, 0, 0
+	for after := ""; ; {
+		r, err := page(after)
+		if err != nil {
+			return err
+		}
+		migrated += r.Migrated
+		failed += r.Failed
+		bar.set(int64(migrated))
+		for _, f := range r.Failures {
+			if shown++; shown <= maxShown {
+				fmt.Fprintf(e.Err, "%s: %s\n", f.ID, f.Detail)
+			}
+		}
+		if r.Done {
+			break
+		}
+		after = r.Next
+	}
+	what := "migrated"
+	if c.DryRun {
+		what = "to be migrated"
+	}
+	fmt.Fprintf(e.Out, "%d %s, %d failed\n", migrated, what, failed)
+	if failed > 0 {
+		return &exitError{exitFailed, ""}
+	}
+	return nil
+}

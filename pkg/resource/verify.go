@@ -1,0 +1,253 @@
+package resource
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/autocrud-go/autocrud/pkg/storage"
+)
+
+// Finding is one difference between the log, the blobs and the index.
+type Finding struct {
+	Type    string `json:"type,omitempty"`
+	ID      string `json:"id,omitempty"`
+	Seq     uint64 `json:"seq,omitempty"`
+	Problem string `json:"problem"`
+}
+
+// Verified is what Verify looked at.
+type Verified struct {
+	Events    int `json:"events"`
+	Resources int `json:"resources"`
+	Objects   int `json:"objects"`
+	Claims    int `json:"claims"`
+	Findings  int `json:"findings"`
+}
+
+// verifier folds the log and compares.
+type verifier struct {
+	m      *Manager
+	report func(Finding)
+	out    Verified
+	heads  map[key]verified
+	claims map[string]claim // subject -> the last message
+}
+
+// verified is what the log says of a resource.
+type verified struct {
+	seq     uint64
+	event   string
+	digest  string
+	count   int
+	hash    string
+	deleted bool
+	purged  bool
+	claims  map[string]string
+}
+
+// Verify compares the log, the blobs and the index with each other up to where
+// the log ends now, and reports every difference. It changes nothing.
+func (m *Manager) Verify(ctx context.Context, report func(Finding)) (Verified, error) {
+	v := &verifier{m: m, heads: map[key]verified{}, claims: map[string]claim{}}
+	v.report = func(f Finding) { v.out.Findings++; report(f) }
+	state, err := m.log.State(ctx)
+	if err != nil {
+		return v.out, err
+	}
+	if err := v.fold(ctx, state); err != nil {
+		return v.out, err
+	}
+	if err := m.waitIndexed(ctx, state.Last); err != nil {
+		return v.out, err
+	}
+	if err := v.compareIndex(ctx, state.Last); err != nil {
+		return v.out, err
+	}
+	v.compareClaims()
+	return v.out, nil
+}
+
+// fold reads the whole log.
+func (v *verifier) fold(ctx context.Context, state storage.LogState) error {
+	if state.Last < state.First {
+		return nil
+	}
+	feed, err := v.m.log.Follow(ctx, state.First)
+	if err != nil {
+		return err
+	}
+	defer feed.Close()
+	for {
+		entry, err := feed.Next(ctx)
+		if err != nil {
+			return err
+		}
+		if entry.Seq <= state.Last {
+			if err := v.entry(ctx, entry); err != nil {
+				return err
+			}
+		}
+		if entry.Seq >= state.Last {
+			return nil
+		}
+	}
+}
+
+func (v *verifier) entry(ctx context.Context, entry storage.Entry) error {
+	if strings.HasPrefix(entry.Subject, "claim.") {
+		var c claim
+		if err := json.Unmarshal(entry.Data, &c); err != nil {
+			v.report(Finding{Seq: entry.Seq, Problem: "a claim cannot be read"})
+			return nil
+		}
+		v.claims[entry.Subject] = c
+		return nil
+	}
+	typ, id, ok := storage.SplitRevisionSubject(entry.Subject)
+	if !ok {
+		return nil
+	}
+	v.out.Events++
+	find := func(format string, args ...any) {
+		v.report(Finding{Type: typ, ID: id, Seq: entry.Seq, Problem: fmt.Sprintf(format, args...)})
+	}
+	e, err := storage.DecodeEvent(entry.Data, entry.Seq)
+	if err != nil {
+		find("the event cannot be read: %v", err)
+		return nil
+	}
+	k := key{typ, id}
+	before, known := v.heads[k]
+	if e.Meta.Type != typ || e.Meta.ID != id || e.ID != entry.ID {
+		find("the event is of another resource than its subject")
+	}
+	// After a purge what came before is erased, so the tombstone's predecessor
+	// is known by its digest alone.
+	if known && e.Previous != before.digest {
+		find("the event does not follow the one before it: history was altered")
+	}
+	if known && !before.purged && e.Action != storage.Purged && e.Wrote > before.count && e.Wrote != before.count+1 {
+		find("revision %d follows %d", e.Wrote, before.count)
+	}
+	v.heads[k] = verified{seq: e.Seq, event: e.ID, digest: digest(e), count: e.Meta.RevisionCount, hash: e.Revision.Hash,
+		deleted: e.Meta.Deleted, purged: e.Action == storage.Purged, claims: e.Claims}
+	if e.Action == storage.Purged {
+		return nil
+	}
+	if e.Wrote > 0 {
+		return v.object(ctx, e, find)
+	}
+	return nil
+}
+
+// object checks the stored content of a revision.
+func (v *verifier) object(ctx context.Context, e *storage.Event, find func(string, ...any)) error {
+	v.out.Objects++
+	b, err := v.m.blobs.Get(ctx, e.Ref)
+	switch {
+	case errors.Is(err, storage.ErrNotFound), errors.Is(err, storage.ErrCorrupt):
+		if s, herr := v.m.head(ctx, key{e.Meta.Type, e.Meta.ID}, true); herr == nil && s.last != nil && s.last.Action == storage.Purged {
+			return nil // purged while we read
+		}
+		find("the object %s of revision %s: %v", e.Ref, e.Revision.ID, err)
+	case err != nil:
+		return err
+	case checkHash(b, e.Revision.Hash) != nil:
+		find("the object %s of revision %s holds other content than its hash says", e.Ref, e.Revision.ID)
+	case e.Content != nil && !bytes.Equal(b, e.Content):
+		find("the event holds other content than the object %s", e.Ref)
+	}
+	for _, d := range e.Binaries {
+		r, err := v.m.blobs.OpenBinary(ctx, d)
+		if errors.Is(err, storage.ErrNotFound) {
+			find("the binary %s is lost", d)
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		r.Close()
+	}
+	return nil
+}
+
+// compareIndex looks every resource of the log up in the index, and counts what
+// the index has.
+func (v *verifier) compareIndex(ctx context.Context, last uint64) error {
+	counts := map[string]int64{}
+	for k, want := range v.heads {
+		t := v.m.types[k.typ]
+		if t == nil {
+			continue // no model: its events stay in the log
+		}
+		v.out.Resources++
+		if !want.purged {
+			counts[k.typ]++
+		}
+		row, err := v.m.index.Head(ctx, k.typ, k.id)
+		find := func(format string, args ...any) {
+			v.report(Finding{Type: k.typ, ID: k.id, Seq: want.seq, Problem: "index: " + fmt.Sprintf(format, args...)})
+		}
+		switch {
+		case errors.Is(err, storage.ErrNotFound):
+			find("the resource is missing")
+		case err != nil:
+			return err
+		case row.Seq > last:
+			// written since we began
+		case row.Seq != want.seq || row.EventID != want.event:
+			find("the row is of sequence %d", row.Seq)
+		case want.purged:
+		case row.Deleted != want.deleted:
+			find("deleted is %t, must be %t", row.Deleted, want.deleted)
+		case row.Content != nil && checkHash(row.Content, want.hash) != nil:
+			find("the row holds other content")
+		}
+	}
+	for _, name := range v.m.names {
+		page, err := v.m.index.Search(ctx, storage.Search{Type: name, Limit: 1, Total: true, Deletion: storage.LiveAndDeleted,
+			Order: v.m.byID(v.m.types[name]), Bare: true})
+		if err != nil {
+			return err
+		}
+		if page.Applied == last && page.Total != counts[name] {
+			v.report(Finding{Type: name, Problem: fmt.Sprintf("index: it has %d resources, the log %d", page.Total, counts[name])})
+		}
+	}
+	return nil
+}
+
+// compareClaims checks that who holds a value claims it, and the other way.
+func (v *verifier) compareClaims() {
+	held := map[string]key{}
+	for k, h := range v.heads {
+		if h.deleted || h.purged {
+			continue
+		}
+		for constraint, hash := range h.claims {
+			subject := storage.ClaimSubject(hash)
+			held[subject] = k
+			v.out.Claims++
+			if c := v.claims[subject]; !c.Live || (key{c.Type, c.ID}) != k {
+				v.report(Finding{Type: k.typ, ID: k.id, Problem: "its " + constraint + " is claimed by another or nobody"})
+			}
+		}
+	}
+	for subject, c := range v.claims {
+		k := key{c.Type, c.ID}
+		if _, ok := held[subject]; ok || !c.Live {
+			continue
+		}
+		h, known := v.heads[k]
+		t := v.m.types[c.Type]
+		constrained := t != nil && slices.ContainsFunc(t.Unique, func(f []string) bool { return strings.Join(f, ",") == c.Constraint })
+		if constrained && (!known || h.deleted || h.purged || h.claims != nil) {
+			v.report(Finding{Type: c.Type, ID: c.ID, Problem: "it claims a value of " + c.Constraint + " that it does not have"})
+		}
+	}
+}
