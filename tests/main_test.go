@@ -26,7 +26,10 @@ var storages = []struct {
 func each(t *testing.T, fn func(t *testing.T, c *apitest.Client)) {
 	t.Helper()
 	for _, s := range storages {
-		t.Run(s.name, func(t *testing.T) { fn(t, start(t, nil, s.settings(t), nil)) })
+		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
+			fn(t, start(t, nil, s.settings(t), nil))
+		})
 	}
 }
 

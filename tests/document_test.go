@@ -1,0 +1,224 @@
+package tests_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/pb33f/libopenapi"
+	"github.com/pb33f/libopenapi-validator/schema_validation"
+
+	"github.com/autocrud-go/autocrud/internal/apitest"
+)
+
+func TestTheServersOwnPagesAnswer(t *testing.T) {
+	each(t, func(t *testing.T, c *apitest.Client) {
+		for path, want := range map[string]struct{ media, says string }{
+			"/docs":         {"text/html", "<html"},
+			"/openapi.json": {"application/json", `"openapi"`},
+			"/livez":        {"text/plain", ""},
+			"/readyz":       {"text/plain", ""},
+			"/metrics":      {"text/plain", "autocrud_"},
+			"/v1/types":     {"application/json", `"movies"`},
+		} {
+			r := c.Get(t, path).Want(t, 200)
+			if !strings.HasPrefix(r.Header.Get("Content-Type"), want.media) || !strings.Contains(string(r.Body), want.says) {
+				t.Errorf("%s: %s %.200s", path, r.Header.Get("Content-Type"), r.Body)
+			}
+			if r.Header.Get("X-Content-Type-Options") != "nosniff" {
+				t.Errorf("%s may be sniffed", path)
+			}
+		}
+		c.Get(t, "/v1/types/movies").Want(t, 200).Equal(t, "/name", `"movies"`).Equal(t, "/schema/required", `["title","year"]`)
+		c.Get(t, "/").Want(t, 302)
+	})
+}
+
+func TestThePageOfTheDocumentLoadsNothingFromElsewhere(t *testing.T) {
+	c := start(t, nil, storages[0].settings(t), nil)
+	page := string(c.Get(t, "/docs").Want(t, 200).Body)
+	for _, attribute := range []string{`src="`, `href="`} {
+		for _, part := range strings.Split(page, attribute)[1:] {
+			target, _, _ := strings.Cut(part, `"`)
+			if strings.Contains(target, "//") {
+				t.Errorf("the page loads %s", target)
+			}
+			u, err := url.Parse(c.URL + "/docs")
+			if err != nil {
+				t.Fatal(err)
+			}
+			at, err := u.Parse(target)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r := c.Get(t, at.RequestURI()); r.Status != 200 && !strings.HasPrefix(target, "data:") {
+				t.Errorf("%s: %d", target, r.Status)
+			}
+		}
+	}
+}
+
+func TestTheServedDocumentIsValid(t *testing.T) {
+	c := start(t, nil, storages[0].settings(t), nil)
+	doc, err := libopenapi.NewDocument(c.Get(t, "/openapi.json").Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ok, problems := schema_validation.ValidateOpenAPIDocument(doc); !ok {
+		for _, p := range problems {
+			t.Errorf("%s: %s", p.Message, p.Reason)
+		}
+	}
+}
+
+// exampleOf fills an operation's path and the parameters it cannot be without
+// with the document's examples.
+func exampleOf(t *testing.T, c *apitest.Client, op *apitest.Operation) string {
+	t.Helper()
+	path, parameters := op.Path, url.Values{}
+	for _, p := range c.Doc.Parameters(op) {
+		if p.In == "path" {
+			value := fmt.Sprint(p.Example)
+			if !p.HasExample {
+				value = "movies" // the name of a type
+			}
+			path = strings.ReplaceAll(path, "{"+p.Name+"}", url.PathEscape(value))
+		} else if p.In == "query" && p.Required {
+			parameters.Set(p.Name, fmt.Sprint(p.Example))
+		}
+	}
+	if len(parameters) > 0 {
+		path += "?" + parameters.Encode()
+	}
+	return path
+}
+
+// samples makes a resource of every type at the example's id, with the three
+// revisions that examples speak of.
+func samples(t *testing.T, c *apitest.Client) {
+	t.Helper()
+	for _, op := range c.Doc.Operations {
+		typ, name, _ := strings.Cut(op.ID, ".")
+		if name != "read" {
+			continue
+		}
+		path := exampleOf(t, c, op)
+		if c.Get(t, path+"?include_deleted=true").Status == 200 {
+			c.Post(t, path+":restore", nil, apitest.IfMatch("*")).Want(t, 200)
+			continue
+		}
+		create, _, _ := c.Doc.Find("POST", "/v1/"+typ)
+		if typ == "movies" {
+			example, _ := c.Doc.Example(create)[apitest.JSON].(map[string]any)
+			if studio, ok := example["studio"].(string); ok { // a reference must lead somewhere
+				c.Do(t, "PUT", "/v1/studios/"+studio, `{"name":"x"}`, apitest.Header("If-None-Match", "*"))
+			}
+		}
+		id := path[strings.LastIndexByte(path, '/')+1:]
+		r := c.Post(t, "/v1/"+typ+"?id="+id, c.Doc.Example(create)[apitest.JSON]).Want(t, 201)
+		for i := 0; r.Int("/meta/revision_count") < 3 && i < 6; i++ {
+			status := "stable"
+			if r.Text("/meta/status") == status {
+				status = "draft"
+			}
+			r = c.Post(t, path+":status", map[string]any{"status": status}, apitest.IfMatch("*")).Want(t, 200)
+		}
+	}
+}
+
+func TestEveryOperationOfTheDocumentIsThereAndItsExampleWorks(t *testing.T) {
+	each(t, func(t *testing.T, c *apitest.Client) {
+		if len(c.Doc.Operations) < 60 {
+			t.Fatalf("only %d operations", len(c.Doc.Operations))
+		}
+		for _, op := range c.Doc.Operations {
+			samples(t, c)
+			path := exampleOf(t, c, op)
+			bodies := c.Doc.Example(op)
+			if len(bodies) == 0 {
+				bodies[""] = nil
+			}
+			for media, body := range bodies {
+				var opts []apitest.Option
+				if media == "*/*" {
+					media, body = "application/octet-stream", "bytes"
+				}
+				if media != "" && media != apitest.JSON {
+					opts = append(opts, apitest.Header("Content-Type", media))
+				}
+				var raw any
+				if body != nil {
+					b, err := json.Marshal(body)
+					if err != nil {
+						t.Fatal(err)
+					}
+					raw = b
+				}
+				r := c.Do(t, op.Method, path, raw, opts...)
+				if slices.Contains([]int{400, 404, 405, 415, 422, 500, 501}, r.Status) {
+					t.Errorf("%s %s with its example: %d %s", op.Method, path, r.Status, r.Body)
+				}
+			}
+			for _, p := range c.Doc.Parameters(op) {
+				if p.In == "query" && p.HasExample && !p.Required && op.Method == "GET" {
+					sep := "?"
+					if strings.Contains(path, "?") {
+						sep = "&"
+					}
+					c.Get(t, path+sep+p.Name+"="+query(fmt.Sprint(p.Example))).Want(t, 200)
+				}
+			}
+		}
+	})
+}
+
+// What is not in the document is not there: of every path, exactly the
+// documented methods are taken, and actions that nobody described are 404.
+func TestTheDocumentHasEveryRoute(t *testing.T) {
+	c := start(t, nil, storages[0].settings(t), nil)
+	samples(t, c)
+	seen := map[string]bool{}
+	for _, op := range c.Doc.Operations {
+		path, _, _ := strings.Cut(exampleOf(t, c, op), "?")
+		if seen[path] {
+			continue
+		}
+		seen[path] = true
+		_, _, methods := c.Doc.Find("GET", path)
+		slices.Sort(methods)
+		r := c.Do(t, "PROPFIND", path, nil)
+		r.WantProblem(t, 405, "invalid_request")
+		allowed := slices.DeleteFunc(strings.Split(r.Header.Get("Allow"), ", "), func(m string) bool { return m == "HEAD" })
+		slices.Sort(allowed)
+		if !slices.Equal(allowed, methods) {
+			t.Errorf("%s takes %v, the document says %v", path, allowed, methods)
+		}
+	}
+	verbs := "count aggregate search batch bulk watch restore switch status purge diff cancel rerun migrate publish modify history revisions referrers logs blobs export import"
+	for verb := range strings.FieldsSeq(verbs) {
+		for _, path := range []string{"/v1:" + verb, "/v1/movies:" + verb, "/v1/movies/m:" + verb, "/v1/movies/m/" + verb, "/v1/mails/m:" + verb, "/v1/mails/m/" + verb, "/v1/" + verb} {
+			_, _, methods := c.Doc.Find("GET", path)
+			if r := c.Do(t, "PROPFIND", path, nil); len(methods) == 0 && r.Status != 404 {
+				t.Errorf("%s is not documented and answers %d", path, r.Status)
+			}
+		}
+	}
+}
+
+func TestACommandPrintsTheServedDocument(t *testing.T) {
+	dir := apitest.WriteModels(t, models)
+	printed := ok(t, "", "openapi", "--models", dir)
+	p := apitest.Launch(t, "--models", dir, "--data-dir", t.TempDir(), "--log-level", "error")
+	var a, b map[string]any
+	if json.Unmarshal([]byte(printed), &a) != nil || json.Unmarshal(apitest.NewClient(t, p.URL).Get(t, "/openapi.json").Body, &b) != nil {
+		t.Fatal("they are no JSON")
+	}
+	delete(a, "servers")
+	delete(b, "servers")
+	if fmt.Sprint(a) != fmt.Sprint(b) {
+		t.Error("they differ")
+	}
+}
