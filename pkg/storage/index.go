@@ -235,6 +235,8 @@ type Index interface {
 	// cannot be asked is a *query.Error; a field that the table in use does not
 	// hold yet is a *BuildError.
 	Search(ctx context.Context, s Search) (Page, error)
+	// Aggregate answers one page of groups with one statement.
+	Aggregate(ctx context.Context, a Aggregation) (Groups, error)
 	// Events returns history, oldest first unless asked otherwise.
 	Events(ctx context.Context, q EventQuery) ([]Past, error)
 	// Keyed returns the newest event that a principal committed under an

@@ -63,3 +63,28 @@ func (dialect) Sort(expr string, desc, _ bool) string {
 	}
 	return expr
 }
+
+// Sum adds numbers in decimal, where nothing is rounded. They are taken by
+// their shortest text, which is how they are written everywhere else.
+func (dialect) Sum(expr string, k query.Kind) string {
+	if k == query.Number {
+		return "sum(" + expr + "::text::numeric)::text"
+	}
+	return "sum(" + expr + ")::text"
+}
+
+func (dialect) Extreme(expr string, k query.Kind, largest bool) string {
+	switch {
+	case k == query.Boolean && largest:
+		return "bool_or(" + expr + ")"
+	case k == query.Boolean:
+		return "bool_and(" + expr + ")"
+	case largest:
+		return "max(" + expr + ")"
+	}
+	return "min(" + expr + ")"
+}
+
+func (dialect) Elements(t sqlrender.Table, c sqlrender.Column, name string) string {
+	return fmt.Sprintf("LEFT JOIN LATERAL (SELECT DISTINCT u.e AS %s FROM unnest(%s.%s) AS u(e) WHERE u.e IS NOT NULL) AS of_%s ON true", name, t.Name, c.SQL, name)
+}

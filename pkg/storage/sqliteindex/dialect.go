@@ -90,6 +90,9 @@ func (dialect) Sort(expr string, desc, nullable bool) string {
 
 // register adds our functions to the driver, which is one per process.
 var register = sync.OnceValue(func() error {
+	if err := registerSum(); err != nil {
+		return err
+	}
 	err := sqlite.RegisterDeterministicScalarFunction("autocrud_fold", 1, func(_ *sqlite.FunctionContext, args []driver.Value) (driver.Value, error) {
 		if s, ok := args[0].(string); ok {
 			return query.Fold(s), nil
@@ -115,3 +118,22 @@ var register = sync.OnceValue(func() error {
 		return int64(0), nil
 	})
 })
+
+// Sum adds integers in two halves, which cannot overflow below 2^31 rows.
+func (dialect) Sum(expr string, k query.Kind) string {
+	if k == query.Number {
+		return "autocrud_sum(" + expr + ")"
+	}
+	return fmt.Sprintf("sum(%s >> 32) || ' ' || sum(%s & 4294967295)", expr, expr)
+}
+
+func (dialect) Extreme(expr string, _ query.Kind, largest bool) string {
+	if largest {
+		return "max(" + expr + ")"
+	}
+	return "min(" + expr + ")"
+}
+
+func (dialect) Elements(t sqlrender.Table, c sqlrender.Column, name string) string {
+	return fmt.Sprintf("LEFT JOIN (SELECT v AS %s, rid AS of_%s FROM %s) ON of_%s = %s.rid", name, name, c.Members, name, t.Name)
+}

@@ -47,6 +47,9 @@ func TestIndex(t *testing.T, open func(t *testing.T) storage.Index) {
 		"AnEndedContextEndsASearch":              endedContext,
 		"SearchAnswersAsTheEvaluator":            differential,
 		"JobFieldsAreSearchable":                 jobFields,
+		"AggregatesAreExact":                     aggregates,
+		"WithoutKeysThereIsOneGroup":             groupsOfAll,
+		"AListGroupsByItsElements":               groupsByElement,
 	} {
 		t.Run(name, func(t *testing.T) {
 			x := open(t)

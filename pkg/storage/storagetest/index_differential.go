@@ -14,7 +14,7 @@ import (
 )
 
 // filters is how many random filters the index and the evaluator answer.
-const filters = 6000
+const filters = 3000
 
 // texts, numbers and so on are values that are known to be told apart wrongly.
 var (
@@ -39,13 +39,9 @@ func (r resourceRow) Value(name string) query.Value {
 	return r.values[name]
 }
 
-// differential holds the index to the evaluator: same ids, same order, with
-// pages of several sizes.
-func differential(t *testing.T, x storage.Index) {
-	seed := uint64(20240501)
-	g := &generator{rand.New(rand.NewPCG(seed, 7))}
+// randomRows fills an index and gives the same rows to the evaluator.
+func randomRows(t *testing.T, x storage.Index, g *generator) (rows []query.Row) {
 	define(t, x, movies())
-	var rows []query.Row
 	var changes []storage.Change
 	for i := range 80 {
 		values := g.row()
@@ -60,16 +56,28 @@ func differential(t *testing.T, x storage.Index) {
 		rows = append(rows, resourceRow{&c.Event.Meta, values})
 	}
 	apply(t, x, changes...)
+	return rows
+}
+
+// differential holds the index to the evaluator: same ids, same order, with
+// pages of several sizes.
+func differential(t *testing.T, x storage.Index) {
+	g := &generator{rand.New(rand.NewPCG(20240501, 7))}
+	rows := randomRows(t, x, g)
 	for n := range filters {
-		src := g.expr(3)
-		e, err := query.Parse(movies().QueryFields(), src, query.Options{Now: epoch})
-		ok(t, err)
-		o := g.order()
-		s := storage.Search{Filter: e, Order: o, Limit: []int{200, 200, 1, 7}[n%4]}
-		if got, expected := ids(t, x, s), reference(rows, e, o); !slices.Equal(got, expected) {
-			t.Fatalf("filter %d: %s\norder by %s\n got %v\nwant %v", n, src, o, got, expected)
+		src, s := g.search(t, n)
+		if got, expected := ids(t, x, s), reference(rows, s.Filter, s.Order); !slices.Equal(got, expected) {
+			t.Fatalf("filter %d: %s\norder by %s\n got %v\nwant %v", n, src, s.Order, got, expected)
 		}
 	}
+}
+
+// search makes the n-th search; its filter comes along as text.
+func (g *generator) search(t *testing.T, n int) (string, storage.Search) {
+	src := g.expr(3)
+	e, err := query.Parse(movies().QueryFields(), src, query.Options{Now: epoch})
+	ok(t, err)
+	return src, storage.Search{Filter: e, Order: g.order(), Limit: []int{200, 200, 1, 7}[n%4]}
 }
 
 // reference answers a search in memory.

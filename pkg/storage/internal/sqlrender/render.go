@@ -44,6 +44,14 @@ type Dialect interface {
 	NotMember(c Column, placeholder string) string
 	// ListLength is the number of elements, null for a missing list.
 	ListLength(c Column) string
+	// Sum is the exact sum of a column of numbers as text: in decimal, or of an
+	// integer as "high low", which is high * 2^32 + low.
+	Sum(expr string, k query.Kind) string
+	// Extreme is the smallest or the largest value of a column.
+	Extreme(expr string, k query.Kind, largest bool) string
+	// Elements joins each row with the different elements of a list column, once
+	// with null when there are none. The element is the column name.
+	Elements(t Table, c Column, name string) string
 	// Sort is one key of ORDER BY that puts null last.
 	Sort(expr string, desc, nullable bool) string
 }
