@@ -216,7 +216,7 @@ func (m *Manager) batchDone(ctx context.Context, ops []BatchOperation, members [
 			}
 		} else {
 			m.o.Observer.Committed(x.typ.Name, e.Action, time.Since(begun))
-			m.runAfter(ctx, x.state, e, content)
+			m.runAfter(ctx, x.typ, x.state, x.step)
 		}
 		r, err := answer(e, content)
 		out[i] = BatchResult{Resource: r, Created: ops[i].Op == "create", Err: err}

@@ -13,6 +13,7 @@ type Change struct {
 	ID     string
 	Action storage.Action
 	Actor  Actor
+	Status storage.Status  // of HEAD's revision after the write
 	Old    json.RawMessage // content before, nil for a new resource
 	New    json.RawMessage // content after, nil when the content stays
 }
@@ -68,6 +69,12 @@ func (h *Hooks) validate(ctx context.Context, typ string, data []byte) error {
 		}
 	}
 	return nil
+}
+
+// watched reports whether a hook looks at an action of a type.
+func (h *Hooks) watched(typ string, action storage.Action) bool {
+	k := hookKey{typ, action}
+	return len(h.before[k]) > 0 || len(h.after[k]) > 0
 }
 
 func (h *Hooks) runBefore(ctx context.Context, c Change) error {

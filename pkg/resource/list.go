@@ -68,7 +68,10 @@ func (m *Manager) search(t *Type, o ListOptions) (storage.Search, string, error)
 		}
 	}
 	if _, err := query.ParseText(o.Text); err != nil {
-		return s, "", Errorf(InvalidRequest, "q: %v", err)
+		return s, "", Errorf(InvalidFilter, "q: %v", err)
+	}
+	if o.Text != "" && len(t.Definition().FullText) == 0 {
+		return s, "", Errorf(InvalidFilter, "q: the type %s has no full-text fields", t.Name)
 	}
 	if s.Order, err = query.ParseOrder(fields, o.OrderBy); err != nil {
 		return s, "", Errorf(InvalidFilter, "order_by: %v", err)

@@ -164,6 +164,8 @@ func (m *Manager) find(typ, id string) (*Type, error) {
 
 // stored turns an error of a store into one a user can act on.
 func stored(err error) error {
+	var refused *query.Error
+	var building *storage.BuildError
 	switch {
 	case err == nil, CodeOf(err) != "":
 		return err
@@ -174,6 +176,12 @@ func stored(err error) error {
 		return &Error{Code: TooLarge, Detail: "the resource is larger than the store takes", Cause: err}
 	case errors.Is(err, storage.ErrFull):
 		return &Error{Code: Unavailable, RetryAfter: 30 * time.Second, Detail: "the log is full; nothing was written", Cause: err}
+	case errors.As(err, &refused):
+		return &Error{Code: InvalidFilter, Detail: refused.Error(), Cause: err}
+	case errors.As(err, &building):
+		return &Error{Code: IndexLag, RetryAfter: time.Second, Cause: err, Detail: fmt.Sprintf(
+			"the index of %s is being built for its new definition: %d of %d entries of the log are read; fields that were indexed before answer meanwhile, if there were any",
+			building.Type, building.Replayed, building.Through)}
 	case errors.Is(err, storage.ErrNotReady):
 		return &Error{Code: IndexLag, RetryAfter: time.Second, Detail: "the index of this type is being built", Cause: err}
 	}

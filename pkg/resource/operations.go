@@ -106,7 +106,7 @@ func (m *Manager) createNew(ctx context.Context, t *Type, id string, p plan) (*R
 		return nil, errBusy()
 	}
 	m.o.Observer.Committed(t.Name, e.Action, time.Since(begun))
-	m.runAfter(ctx, state{}, e, next.content)
+	m.runAfter(ctx, t, state{}, next)
 	return answer(e, next.content)
 }
 

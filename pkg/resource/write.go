@@ -119,7 +119,7 @@ func (m *Manager) decide(ctx context.Context, t *Type, k key, p plan) (e *storag
 			return nil, nil, false, stored(err)
 		}
 		m.o.Observer.Committed(t.Name, e.Action, time.Since(begun))
-		m.runAfter(ctx, s, e, next.content)
+		m.runAfter(ctx, t, s, next)
 		return e, next.content, true, nil
 	}
 	return nil, nil, false, errBusy()
@@ -151,15 +151,14 @@ func (m *Manager) commit(ctx context.Context, t *Type, s state, next step, objec
 func (m *Manager) stage(ctx context.Context, t *Type, s state, next step, object *putObject, u *unit) error {
 	e := next.event
 	m.stamp(ctx, s, e)
-	change := Change{Type: t.Name, ID: e.Meta.ID, Action: e.Action, Actor: ActorOf(ctx)}
-	if s.exists() {
-		change.Old = s.event.Content
-	}
-	if next.put {
-		change.New = next.content
-	}
-	if err := m.o.Hooks.runBefore(ctx, change); err != nil {
-		return err
+	if m.o.Hooks.watched(t.Name, e.Action) {
+		c, err := m.change(ctx, t, s, next)
+		if err != nil {
+			return err
+		}
+		if err := m.o.Hooks.runBefore(ctx, c); err != nil {
+			return err
+		}
 	}
 	if next.put {
 		if object.ref == "" || !bytes.Equal(object.content, next.content) {
@@ -241,14 +240,31 @@ func digest(e *storage.Event) string {
 	return hashOf(e.Header)
 }
 
-func (m *Manager) runAfter(ctx context.Context, s state, e *storage.Event, content []byte) {
+// change is what the hooks of a step see.
+func (m *Manager) change(ctx context.Context, t *Type, s state, next step) (Change, error) {
+	e := next.event
+	c := Change{Type: t.Name, ID: e.Meta.ID, Action: e.Action, Actor: ActorOf(ctx), Status: e.Meta.Status}
+	if next.put {
+		c.New = next.content
+	}
+	if !s.exists() {
+		return c, nil
+	}
+	old, err := m.contentNow(ctx, t, s.event)
+	c.Old = old
+	return c, err
+}
+
+func (m *Manager) runAfter(ctx context.Context, t *Type, s state, next step) {
+	e := next.event
 	hooks := m.o.Hooks.after[hookKey{e.Meta.Type, e.Action}]
 	if len(hooks) == 0 {
 		return
 	}
-	c := Change{Type: e.Meta.Type, ID: e.Meta.ID, Action: e.Action, Actor: ActorOf(ctx), New: content}
-	if s.exists() {
-		c.Old = s.event.Content
+	c, err := m.change(ctx, t, s, next)
+	if err != nil && e.Action != storage.Purged { // what a purge erased cannot be shown
+		m.o.Logger.ErrorContext(ctx, "an after-hook was not run", "type", c.Type, "id", c.ID, "action", c.Action, "error", err)
+		return
 	}
 	for _, fn := range hooks {
 		if err := fn(ctx, c); err != nil {

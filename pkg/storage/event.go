@@ -197,6 +197,9 @@ func DecodeEvent(b []byte, seq uint64) (*Event, error) {
 			seq, errors.ErrUnsupported, e.Version, EventVersion)
 	}
 	if e.Inline {
+		if len(content) != e.Revision.Size {
+			return nil, fmt.Errorf("event at %d: %w: %d bytes of content, want %d", seq, ErrCorrupt, len(content), e.Revision.Size)
+		}
 		e.Content = content
 	}
 	e.Meta.Seq = seq

@@ -19,7 +19,7 @@ type Definition struct {
 	Hash     string
 }
 
-// Fields is everything a filter or an order on the type may name.
+// QueryFields is everything a filter or an order on the type may name.
 func (d Definition) QueryFields() query.Fields {
 	return query.NewFields(append(MetaFields(d.Job), d.Fields...)...)
 }

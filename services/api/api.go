@@ -76,6 +76,9 @@ func New(m *resource.Manager, o Options) *API {
 	a.routes = map[string]map[string]handler{
 		"/{type}":                    {"GET": (*API).list, "POST": (*API).create},
 		"/{type}/{id}":               {"GET": (*API).read, "PUT": (*API).replace, "PATCH": (*API).patch, "DELETE": (*API).delete},
+		"/{type}:count":              {"GET": (*API).count},
+		"/{type}:aggregate":          {"GET": (*API).aggregate},
+		"/{type}:search":             {"POST": (*API).search},
 		"/{type}:migrate":            {"POST": (*API).migrate},
 		"/{type}/{id}:restore":       {"POST": (*API).restore},
 		"/{type}/{id}:switch":        {"POST": (*API).switchHead},
@@ -248,7 +251,8 @@ func segment(raw string) (name, verb string, err error) {
 func (a *API) ready(w http.ResponseWriter, r *http.Request) {
 	if a.o.Ready != nil {
 		if err := a.o.Ready(r.Context()); err != nil {
-			a.fail(w, r, err)
+			w.Header().Set("Retry-After", "1")
+			writeProblem(w, asProblem(err)) // asked for every second: not worth a line of the log
 			return
 		}
 	}

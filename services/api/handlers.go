@@ -52,21 +52,16 @@ func (c call) data(p *params) (any, error) {
 }
 
 func (a *API) list(c call) error {
-	p := readQuery(c.r, "filter", "order_by", "q", "page_size", "page_token", "include_deleted", "only_deleted", "total",
-		"returns", "fields", "expand", "consistency", "min_seq")
+	return a.listed(c, readQuery(c.r, listParameters...))
+}
+
+// listed answers a list whose parameters are read.
+func (a *API) listed(c call, p *params) error {
 	o := resource.ListOptions{Filter: p.text("filter"), OrderBy: p.text("order_by"), Text: p.text("q"), Page: p.page(),
-		Total: p.flag("total"), Consistency: p.consistency(), MinSeq: p.seq("min_seq")}
+		Total: p.flag("total"), Consistency: p.consistency(), MinSeq: p.seq("min_seq"), Deletion: p.deletion()}
 	only, expand := p.fields(c.t), p.expand(c.t)
 	returns := p.returns(parts{data: true, meta: true})
 	o.Bare = !returns.data && expand == nil
-	switch include, deleted := p.flag("include_deleted"), p.flag("only_deleted"); {
-	case include && deleted:
-		p.refuse("include_deleted and only_deleted exclude each other")
-	case include:
-		o.Deletion = storage.LiveAndDeleted
-	case deleted:
-		o.Deletion = storage.OnlyDeleted
-	}
 	if !validText(o.Filter) || !validText(o.OrderBy) || !validText(o.Text) {
 		p.refuse("the query is not UTF-8")
 	}

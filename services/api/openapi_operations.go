@@ -131,7 +131,7 @@ func typeOperations(t *resource.Type) []operation {
 			parameters: []string{"page_size", "page_token"},
 			responses:  []answer{{"200", "One page", nil, (*document).history}},
 			problems:   readProblems},
-	}, relationOperations(t)...)
+	}, append(searchOperations(), relationOperations(t)...)...)
 }
 
 var serverOperations = []operation{

@@ -90,6 +90,7 @@ func componentParameters() object {
 	add("run_at", "query", "run_at", "When to run, at once when absent", instant, nil)
 	add("priority", "query", "priority", "0 to 9, higher first", number(0, 9), nil)
 	add("max_attempts", "query", "max_attempts", "Attempts before the job counts as failed; the type's when absent", number(1, 1000), nil)
+	searchParameters(add)
 	add("If-Match", "header", "If-Match", "Write only if this is the state", text, nil)
 	add("If-None-Match", "header", "If-None-Match", "GET: 304 if this is the state. PUT: * creates", text, nil)
 	add("Idempotency-Key", "header", "Idempotency-Key", "Repeating the request with the same key gives the first answer again and has no second effect", text, nil)

@@ -54,10 +54,6 @@ func referrersAnswer(*document, *resource.Type) object {
 }
 
 func batchRequest(d *document, _ *resource.Type) object {
-	names := []any{}
-	for _, t := range d.types {
-		names = append(names, t.Name)
-	}
 	op := object{
 		{"op", object{{"type", "string"}, {"enum", []any{"create", "update", "patch", "modify", "delete", "restore", "switch"}}}},
 		{"type", object{{"type", "string"}}}, {"id", object{{"type", "string"}, {"pattern", "^[A-Za-z0-9_-]{1,128}$"}}},

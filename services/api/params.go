@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/autocrud-go/autocrud/pkg/query"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -148,7 +149,7 @@ func (p *params) page() resource.PageOptions {
 	if p.has("page_token") && o.Token == "" {
 		p.refuse("page_token is empty; leave it out to begin")
 	}
-	if len(o.Token) > 8<<10 {
+	if len(o.Token) > query.MaxToken {
 		p.refuse("page_token is longer than any that was given out")
 	}
 	return o

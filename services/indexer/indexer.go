@@ -99,7 +99,7 @@ func (x *Indexer) Prepare(ctx context.Context) (storage.Position, error) {
 	if reason == "" {
 		return pos, nil
 	}
-	if state.Last > 0 {
+	if pos.Applied > 0 || state.Last > 10 { // a new folder is not worth a line
 		x.o.Logger.InfoContext(ctx, "the index is built from the log", "because", reason, "events", state.Last)
 	}
 	x.progress.Restart()

@@ -1,0 +1,142 @@
+package resource
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/autocrud-go/autocrud/pkg/query"
+	"github.com/autocrud-go/autocrud/pkg/storage"
+)
+
+// AggregateOptions of Aggregate. OrderBy names "count" and fields of GroupBy.
+type AggregateOptions struct {
+	ListOptions
+	GroupBy            []string
+	Sum, Avg, Min, Max []string
+}
+
+// Aggregate is a page of groups; the values of each are in the order of the
+// options.
+type Aggregate struct {
+	Groups        []storage.Group
+	NextPageToken string
+	IndexSeq      uint64 // the index when it was read
+}
+
+// Count counts what List would find; seq is the index when it was read.
+func (m *Manager) Count(ctx context.Context, typ string, o ListOptions) (n int64, seq uint64, err error) {
+	o.Page, o.OrderBy = PageOptions{Size: 1}, ""
+	a, err := m.Aggregate(ctx, typ, AggregateOptions{ListOptions: o})
+	if err != nil || len(a.Groups) == 0 {
+		return 0, 0, err
+	}
+	return a.Groups[0].Count, a.IndexSeq, nil
+}
+
+// Aggregate counts and sums up what List would find, in groups.
+func (m *Manager) Aggregate(ctx context.Context, typ string, o AggregateOptions) (*Aggregate, error) {
+	t, err := m.Type(typ)
+	if err != nil {
+		return nil, err
+	}
+	a, binding, err := m.aggregation(t, o)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.freshen(ctx, o.Consistency, o.MinSeq); err != nil {
+		return nil, err
+	}
+	g, err := m.index.Aggregate(ctx, a)
+	if err != nil {
+		return nil, stored(err)
+	}
+	out := &Aggregate{Groups: g.Groups, IndexSeq: g.Applied}
+	if g.Next != nil {
+		out.NextPageToken = m.cursors.Encode(*g.Next, binding)
+	}
+	return out, nil
+}
+
+// aggregation turns the options into a query of the index, checked against the
+// type.
+func (m *Manager) aggregation(t *Type, o AggregateOptions) (a storage.Aggregation, binding string, err error) {
+	list := o.ListOptions
+	list.OrderBy, list.Page.Token = "", ""
+	s, _, err := m.search(t, list)
+	if err != nil {
+		return a, "", err
+	}
+	a = storage.Aggregation{Type: t.Name, Filter: s.Filter, Text: s.Text, Deletion: s.Deletion, Limit: s.Limit}
+	fields := t.Definition().QueryFields()
+	for _, x := range []struct {
+		parameter string
+		names     []string
+		to        *[]query.Field
+		allowed   func(query.Field) bool
+		want      string
+	}{
+		{"group_by", o.GroupBy, &a.By, func(query.Field) bool { return true }, ""},
+		{"sum", o.Sum, &a.Sum, isNumber, "numbers"}, {"avg", o.Avg, &a.Avg, isNumber, "numbers"},
+		{"min", o.Min, &a.Min, isSingle, "fields that are no lists"}, {"max", o.Max, &a.Max, isSingle, "fields that are no lists"},
+	} {
+		for _, name := range x.names {
+			f, err := fields.Find(name)
+			if err != nil {
+				return a, "", Errorf(InvalidFilter, "%s: %v", x.parameter, err)
+			}
+			if !x.allowed(f) {
+				return a, "", Errorf(InvalidFilter, "%s: it takes %s, which %s is not", x.parameter, x.want, name)
+			}
+			*x.to = append(*x.to, f)
+		}
+	}
+	if len(a.By) > storage.MaxKeys {
+		return a, "", Errorf(InvalidFilter, "group_by: it takes at most %d fields", storage.MaxKeys)
+	}
+	if a.Order, err = groupOrder(o.OrderBy, o.GroupBy); err != nil {
+		return a, "", err
+	}
+	binding = strings.Join([]string{"aggregate", t.Name, t.Definition().Hash, o.Filter, o.OrderBy, o.Text, fmt.Sprint(o.Deletion),
+		fmt.Sprintf("%q %q %q %q %q", o.GroupBy, o.Sum, o.Avg, o.Min, o.Max)}, "\x00")
+	if o.Page.Token != "" {
+		c, err := m.cursors.Decode(o.Page.Token, binding, nil)
+		if err == nil && len(c.Values) != len(a.Terms()) {
+			err = query.ErrOtherCursor
+		}
+		if err != nil {
+			return a, "", Errorf(InvalidPageToken, "%v", err)
+		}
+		a.After = &c
+	}
+	return a, binding, nil
+}
+
+func isSingle(f query.Field) bool { return !f.List }
+
+func isNumber(f query.Field) bool {
+	return !f.List && (f.Kind == query.Integer || f.Kind == query.Number)
+}
+
+// groupOrder reads "count desc, year".
+func groupOrder(src string, by []string) (order []storage.GroupTerm, err error) {
+	if strings.TrimSpace(src) == "" {
+		return nil, nil
+	}
+	for _, part := range strings.Split(src, ",") {
+		words := strings.Fields(part)
+		if len(words) == 0 || len(words) > 2 || len(words) == 2 && words[1] != "asc" && words[1] != "desc" {
+			return nil, Errorf(InvalidFilter, `order_by: write count or a field of group_by, and desc for descending order, like "count desc"`)
+		}
+		t := storage.GroupTerm{Key: slices.Index(by, words[0]), Desc: len(words) == 2 && words[1] == "desc"}
+		if t.Key < 0 && words[0] != "count" {
+			return nil, Errorf(InvalidFilter, "order_by: groups are ordered by count and by the fields of group_by, not by %q", words[0])
+		}
+		if slices.ContainsFunc(order, func(o storage.GroupTerm) bool { return o.Key == t.Key }) {
+			return nil, Errorf(InvalidFilter, "order_by: %s is named twice", words[0])
+		}
+		order = append(order, t)
+	}
+	return order, nil
+}
