@@ -161,7 +161,7 @@ func (c *openapiCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	_, err = e.Out.Write(append(api.OpenAPI(types, api.OpenAPIOptions{Version: e.app.Version}), '\n'))
+	_, err = e.Out.Write(append(api.OpenAPI(types, api.OpenAPIOptions{Version: e.app.Version, Actions: e.app.Actions}), '\n'))
 	return err
 }
 

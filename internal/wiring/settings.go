@@ -40,6 +40,7 @@ type App struct {
 	Types    []*resource.Type // besides those of the models folder
 	Hooks    *resource.Hooks
 	Handlers map[string]worker.Handler
+	Actions  []*resource.Action
 }
 
 // SettingError is a setting that cannot be; nothing was started.

@@ -112,6 +112,11 @@ func start(ctx context.Context, set *Settings, app App, types []*resource.Type, 
 		LogSyncsBlobs: st.grouped, Sole: st.sole, Last: state.Last, Secret: secret, ClaimKey: claimKey, Hooks: app.Hooks,
 		Progress: progress, Observer: newObserver(registry, st.log, ix, progress), Logger: logger})
 	work = worker.New(m, app.Handlers, worker.Options{Concurrency: set.WorkerSlots, Sole: st.sole, Logger: logger})
+	for _, x := range app.Actions {
+		if _, err := m.Type(x.Type); err != nil {
+			return nil, wrong("action %s:%s is on a type without a model", x.Type, x.Name)
+		}
+	}
 	if err := missingTypes(ctx, set, types, st); err != nil {
 		return nil, err
 	}
@@ -119,7 +124,7 @@ func start(ctx context.Context, set *Settings, app App, types []*resource.Type, 
 		return nil, err
 	}
 	url := "http://" + listener.Addr().String()
-	handler := api.New(m, api.Options{Version: app.Version, URL: url, Hosts: loopbackHosts(set.Addr), Registry: registry, Logger: logger,
+	handler := api.New(m, api.Options{Version: app.Version, URL: url, Hosts: loopbackHosts(set.Addr), Registry: registry, Logger: logger, Actions: app.Actions,
 		Ready: func(context.Context) error { return ready(st, progress, state.Last) }})
 
 	ctx, stop := context.WithCancel(ctx)
@@ -211,17 +216,24 @@ func ready(st *stores, p *resource.Progress, begun uint64) error {
 
 // missingTypes refuses to start when data has no model any more.
 func missingTypes(ctx context.Context, set *Settings, types []*resource.Type, st *stores) error {
+	if set.AllowMissing {
+		return nil
+	}
 	stored, err := st.index.Types(ctx)
 	if err != nil {
 		return err
 	}
+	ahead, err := typesAhead(ctx, st)
+	if err != nil {
+		return err
+	}
 	var missing []string
-	for _, name := range stored {
-		if !slices.ContainsFunc(types, func(t *resource.Type) bool { return t.Name == name }) {
+	for _, name := range append(stored, ahead...) {
+		if !slices.Contains(missing, name) && !slices.ContainsFunc(types, func(t *resource.Type) bool { return t.Name == name }) {
 			missing = append(missing, name)
 		}
 	}
-	if len(missing) > 0 && !set.AllowMissing {
+	if len(missing) > 0 {
 		return wrong("there is data of %s but no model; put the model back, or say --allow-missing-types", strings.Join(missing, ", "))
 	}
 	return nil

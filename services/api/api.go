@@ -30,6 +30,7 @@ type Options struct {
 	// Ready tells why requests cannot be taken, or nil.
 	Ready    func(context.Context) error
 	Registry *prometheus.Registry
+	Actions  []*resource.Action
 	Logger   *slog.Logger
 }
 
@@ -42,6 +43,7 @@ type API struct {
 	metrics *metrics
 	slots   chan struct{}
 	routes  map[string]map[string]handler // shape and verb -> method -> handler
+	actions map[string]handler            // type and shape -> handler of a custom action
 	openapi []byte
 }
 
@@ -72,7 +74,11 @@ func New(m *resource.Manager, o Options) *API {
 		o.Registry = prometheus.NewRegistry()
 	}
 	a := &API{m: m, o: o, logger: o.Logger, metrics: newMetrics(o.Registry), slots: make(chan struct{}, maxConcurrent)}
-	a.openapi = OpenAPI(m.Types(), OpenAPIOptions{Version: o.Version, ServerURL: o.URL})
+	a.openapi = OpenAPI(m.Types(), OpenAPIOptions{Version: o.Version, ServerURL: o.URL, Actions: o.Actions})
+	a.actions = map[string]handler{}
+	for _, x := range o.Actions {
+		a.actions[x.Type+actionShape(x)] = a.action(x)
+	}
 	a.routes = map[string]map[string]handler{
 		"/{type}":                    {"GET": (*API).list, "POST": (*API).create},
 		"/{type}/{id}":               {"GET": (*API).read, "PUT": (*API).replace, "PATCH": (*API).patch, "DELETE": (*API).delete},
@@ -168,6 +174,9 @@ func (a *API) dispatch(w http.ResponseWriter, r *http.Request) {
 			return err
 		}
 		methods, ok := a.routes[shape]
+		if custom := a.actions[c.t.Name+shape]; !ok && custom != nil {
+			methods, ok = map[string]handler{"POST": custom}, true
+		}
 		if !ok {
 			return resource.Errorf(resource.NotFound, "there is nothing at %s; /docs shows what there is", r.URL.Path)
 		}

@@ -18,6 +18,7 @@ type OpenAPIOptions struct {
 	Description string
 	ServerURL   string // base URL besides that of the document itself
 	Auth        bool   // requests need a bearer token
+	Actions     []*resource.Action
 }
 
 // OpenAPI describes the types' HTTP interface as an OpenAPI 3.1 document in
@@ -157,7 +158,7 @@ func newDocument(types []*resource.Type, o OpenAPIOptions) *document {
 		base := name(pascal(t.Name))
 		d.names[t.Name] = typeNames{base, name(base + "Read"), name(base + "Envelope"), name(base + "ReadEnvelope"), name(base + "Page")}
 	}
-	d.operations = operationsOf(types)
+	d.operations = operationsOf(types, o.Actions)
 	return d
 }
 

@@ -15,9 +15,9 @@ type Operation struct {
 }
 
 // Operations lists everything the OpenAPI document describes, in its order.
-func Operations(types []*resource.Type) []Operation {
+func Operations(types []*resource.Type, actions ...*resource.Action) []Operation {
 	var out []Operation
-	for _, op := range operationsOf(types) {
+	for _, op := range operationsOf(types, actions) {
 		out = append(out, op.Operation)
 	}
 	return out
@@ -48,11 +48,11 @@ type answer struct {
 }
 
 // operationsOf makes the table for the types.
-func operationsOf(types []*resource.Type) []operation {
+func operationsOf(types []*resource.Type, actions []*resource.Action) []operation {
 	var all []operation
 	for _, t := range types {
 		name := strings.ToLower(orElse(t.Title, t.Name))
-		for _, op := range typeOperations(t) {
+		for _, op := range append(typeOperations(t), actionOperations(t, actions)...) {
 			op.Path = strings.Replace(op.Path, "{type}", t.Name, 1)
 			op.Type, op.typ = t.Name, t
 			op.summary = strings.ReplaceAll(op.summary, "{name}", name)
