@@ -103,11 +103,12 @@ func TestADataFolderIsUsedByOneProcess(t *testing.T) {
 	apitest.NewClient(t, p.URL).Get(t, "/v1/movies/a").Want(t, 200)
 }
 
+// The index may not have seen the data yet when the process is killed.
 func TestATypeWithDataNeedsItsModel(t *testing.T) {
 	data := t.TempDir()
 	p := apitest.Launch(t, "--models", apitest.WriteModels(t, models), "--data-dir", data, "--log-level", "error")
 	apitest.NewClient(t, p.URL).Post(t, "/v1/notes?id=a", `{"text":"x"}`).Want(t, 201)
-	p.Terminate(t, 10*time.Second)
+	p.Kill()
 	less := with(nil)
 	delete(less, "notes")
 	args := []string{"--models", apitest.WriteModels(t, less), "--data-dir", data, "--log-level", "error"}
