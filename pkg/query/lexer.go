@@ -8,7 +8,7 @@ import (
 )
 
 // MaxSource is the longest filter or order that is read, in bytes.
-const MaxSource = 16 << 10
+const MaxSource = 128 << 10
 
 type tokenKind uint8
 

@@ -144,7 +144,7 @@ func TestParseRefusesWithColumnAndReason(t *testing.T) {
 		{`released < now() - duration("1 day")`, `is no duration`},
 		{strings.Repeat("NOT ", 33) + "year = 1", `column 129: nested deeper than 32 levels`},
 		{strings.Repeat("(", 33) + "year = 1", `column 33: nested deeper than 32 levels`},
-		{strings.Repeat(" ", query.MaxSource) + "x", `is longer than 16384 bytes`},
+		{strings.Repeat(" ", query.MaxSource) + "x", `is longer than 131072 bytes`},
 		{"title = \"\xff\"", `is not valid UTF-8`},
 	} {
 		_, err := query.Parse(fields(), c.src, query.Options{Now: now})

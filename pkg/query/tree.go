@@ -75,6 +75,14 @@ func (f Fields) Lookup(name string) (Field, bool) {
 	return x, ok
 }
 
+// Find is Lookup with an *Error that says which fields there are.
+func (f Fields) Find(name string) (Field, error) {
+	if x, ok := f.byName[name]; ok {
+		return x, nil
+	}
+	return Field{}, unknownField(f, name, 0)
+}
+
 // Names lists the names in alphabetical order.
 func (f Fields) Names() []string { return f.names }
 
