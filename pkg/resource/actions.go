@@ -1,0 +1,101 @@
+package resource
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"regexp"
+)
+
+// Action is what an application adds to a type besides the operations every
+// type has: POST /v1/{type}:{name}, or /v1/{type}/{id}:{name}.
+type Action struct {
+	Type, Name string
+	Title      string // for the documentation
+	OnResource bool   // it is about one resource, which must be live
+	Job        bool   // it runs as a job
+	Input      *Type  // the schema of what it takes
+	Output     json.RawMessage
+	// Run does it, as the actor of the context. id is empty unless OnResource.
+	Run func(ctx context.Context, m *Manager, id string, input json.RawMessage) (json.RawMessage, error)
+}
+
+// JobType is the type of the jobs that a queued action makes.
+func (a *Action) JobType() string { return a.Type + "-" + a.Name + "-jobs" }
+
+var actionName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,62}$`)
+
+// taken are the verbs that every type has.
+var taken = map[string]bool{"count": true, "aggregate": true, "search": true, "watch": true, "bulk": true, "batch": true, "restore": true,
+	"switch": true, "status": true, "purge": true, "diff": true, "migrate": true, "cancel": true, "rerun": true, "test": true, "replay": true}
+
+// Check refuses a name that is none or is taken.
+func (a *Action) Check() error {
+	if !actionName.MatchString(a.Name) || taken[a.Name] {
+		return fmt.Errorf("action %s:%s: a name is lower-case letters, digits and '-', and none of the verbs every type has", a.Type, a.Name)
+	}
+	return nil
+}
+
+// input checks what an action is given, and its resource.
+func (m *Manager) input(ctx context.Context, a *Action, id string, doc any) ([]byte, error) {
+	if a.OnResource {
+		t, err := m.find(a.Type, id)
+		if err != nil {
+			return nil, err
+		}
+		s, err := m.head(ctx, key{a.Type, id}, false)
+		if err != nil {
+			return nil, err
+		}
+		if err := live(t, id, s); err != nil {
+			return nil, err
+		}
+	}
+	doc = a.Input.Defaults(doc)
+	if err := a.Input.Validate(doc); err != nil {
+		return nil, err
+	}
+	return AppendCanonical(nil, doc), nil
+}
+
+// RunAction runs an action at once.
+func (m *Manager) RunAction(ctx context.Context, a *Action, id string, doc any) (json.RawMessage, error) {
+	in, err := m.input(ctx, a, id, doc)
+	if err != nil {
+		return nil, err
+	}
+	out, err := a.Run(ctx, m, id, in)
+	if err != nil {
+		return nil, refusal(err)
+	}
+	return out, nil
+}
+
+// QueueAction makes the job that runs an action.
+func (m *Manager) QueueAction(ctx context.Context, a *Action, id string, doc any) (*Resource, error) {
+	in, err := m.input(ctx, a, id, doc)
+	if err != nil {
+		return nil, err
+	}
+	payload, err := DecodeJSON(in)
+	if err != nil {
+		return nil, err
+	}
+	job := map[string]any{"input": payload}
+	if id != "" {
+		job["id"] = id
+	}
+	return m.Create(ctx, a.JobType(), job, CreateOptions{})
+}
+
+// JobModel is the type of an action's jobs.
+func (a *Action) JobModel(spec JobSpec) (*Type, error) {
+	input, err := DecodeJSON(a.Input.Schema)
+	if err != nil {
+		return nil, err
+	}
+	schema := map[string]any{"type": "object", "required": []any{"input"}, "additionalProperties": false,
+		"properties": map[string]any{"id": map[string]any{"type": "string"}, "input": input}}
+	return NewType(Type{Name: a.JobType(), Title: "Job of " + a.Type + ":" + a.Name, Schema: AppendCanonical(nil, schema), Job: &spec})
+}
