@@ -112,9 +112,9 @@ type Change struct {
 type Batch struct {
 	Changes []Change
 	Through uint64 // every entry up to this sequence is in this or an earlier batch
-	// Replay marks history for the fresh types alone: the position stays where
-	// it is, and their tables are filled up to Through.
-	Replay bool
+	// Replay names the fresh types that this is history for: their new tables
+	// are filled up to Through, the position and all else stay as they are.
+	Replay []string
 }
 
 // Fresh is a type whose table is new while the log has history: replay batches

@@ -18,6 +18,9 @@ func (x *Indexer) CatchUp(ctx context.Context, through uint64) error {
 	defer func() { cancel(); <-done }()
 	for {
 		err := x.progress.Wait(ctx, through)
+		if err == nil {
+			return x.awaitFilled(ctx)
+		}
 		if resource.CodeOf(err) != resource.IndexLag || ctx.Err() != nil {
 			return err
 		}

@@ -3,8 +3,9 @@
 // It reads the log from where the index stands, in order, and applies it in
 // batches, each in one transaction together with the new position. So every
 // event has its effect exactly once, whatever is delivered again. The index is
-// disposable: one that belongs to another log, is ahead of it, or lacks the
-// table of a type is emptied and built anew.
+// disposable: one that belongs to another log or is ahead of it is emptied and
+// built anew. A type whose definition changed gets a new table beside the old
+// one, which is filled from the log while the old one answers.
 package indexer
 
 import (
@@ -12,8 +13,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/autocrud-go/autocrud/pkg/query"
 	"github.com/autocrud-go/autocrud/pkg/resource"
@@ -43,6 +47,10 @@ type Indexer struct {
 	o        Options
 	damaged  atomic.Int64
 	lag      atomic.Int64
+
+	mu     sync.Mutex
+	fresh  []storage.Fresh // types whose tables are to be filled
+	filled chan struct{}   // closed when there are none
 }
 
 // New makes an indexer for the types.
@@ -56,7 +64,7 @@ func New(types []*resource.Type, log storage.Log, blobs storage.Blobs, index sto
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	x := &Indexer{log: log, blobs: blobs, index: index, types: map[string]*resource.Type{}, progress: p, o: o}
+	x := &Indexer{log: log, blobs: blobs, index: index, types: map[string]*resource.Type{}, progress: p, o: o, filled: make(chan struct{})}
 	for _, t := range types {
 		x.types[t.Name] = t
 		x.defs = append(x.defs, t.Definition())
@@ -93,12 +101,13 @@ func (x *Indexer) Prepare(ctx context.Context) (storage.Position, error) {
 		reason = "it belongs to another log"
 	case pos.Applied > state.Last:
 		reason = "it is ahead of the log"
-	case len(fresh) > 0 && pos.Applied > 0:
-		reason = fmt.Sprintf("the definition of %v changed", fresh)
 	}
 	if reason == "" {
-		return pos, nil
+		fresh, err = x.fillEmpty(ctx, fresh)
+		x.toFill(fresh)
+		return pos, err
 	}
+	x.toFill(nil)
 	if pos.Applied > 0 || state.Last > 10 { // a new folder is not worth a line
 		x.o.Logger.InfoContext(ctx, "the index is built from the log", "because", reason, "events", state.Last)
 	}
@@ -132,13 +141,22 @@ func (x *Indexer) Run(ctx context.Context) error {
 	}
 }
 
+// follow applies what is new and, beside it, fills the tables of types whose
+// definition changed.
 func (x *Indexer) follow(ctx context.Context) error {
 	pos, err := x.Prepare(ctx)
 	if err != nil {
 		return err
 	}
 	x.progress.Advance(pos.Applied)
-	feed, err := x.log.Follow(ctx, pos.Applied+1)
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return x.replay(ctx) })
+	g.Go(func() error { return x.followFrom(ctx, pos.Applied+1) })
+	return g.Wait()
+}
+
+func (x *Indexer) followFrom(ctx context.Context, seq uint64) error {
+	feed, err := x.log.Follow(ctx, seq)
 	if err != nil {
 		return err
 	}

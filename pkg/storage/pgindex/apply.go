@@ -57,7 +57,7 @@ func (x *Index) Apply(ctx context.Context, b storage.Batch) (err error) {
 	if next != nil {
 		x.tables.Store(&next)
 	}
-	if !b.Replay {
+	if len(b.Replay) == 0 {
 		x.applied.Store(max(x.applied.Load(), b.Through))
 	}
 	x.analyze(ctx, writes)
@@ -84,12 +84,12 @@ func (x *Index) claim(ctx context.Context, tx pgx.Tx) (applied uint64, err error
 // filled notes how far the tables of fresh types are and switches over to
 // those that are full.
 func (x *Index) filled(ctx context.Context, tx pgx.Tx, b storage.Batch) (map[string]*tables, error) {
-	if !b.Replay {
+	if len(b.Replay) == 0 {
 		return nil, nil
 	}
 	var building []string
-	for _, of := range *x.tables.Load() {
-		if of.building != nil {
+	for typ, of := range *x.tables.Load() {
+		if of.building != nil && slices.Contains(b.Replay, typ) {
 			building = append(building, of.building.name)
 		}
 	}
@@ -162,7 +162,7 @@ func (x *Index) sort(b storage.Batch) (*writes, error) {
 			continue
 		}
 		for _, t := range []*writable{of.serving, of.building} {
-			if t == nil || b.Replay && t == of.serving {
+			if t == nil || len(b.Replay) > 0 && (t == of.serving || !slices.Contains(b.Replay, typ)) {
 				continue
 			}
 			if byTable[t] == nil {
@@ -219,7 +219,7 @@ func (w *writes) send(ctx context.Context, tx pgx.Tx, b storage.Batch, applied u
 		}
 		batch.Queue(r.to.upsert, args...)
 	}
-	if !b.Replay {
+	if len(b.Replay) == 0 {
 		batch.Queue("UPDATE position SET applied = greatest(applied, $1)", int64(b.Through))
 	}
 	if batch.Len() == 0 {

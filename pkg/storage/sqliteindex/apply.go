@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -72,9 +73,9 @@ func (x *Index) Apply(ctx context.Context, b storage.Batch) error {
 			}
 			erased = erased || c.Event.Action == storage.Purged
 		}
-		if b.Replay {
+		if len(b.Replay) > 0 {
 			var err error
-			next, err = x.filled(ctx, b.Through)
+			next, err = x.filled(ctx, b)
 			return err
 		}
 		_, err := x.fixed.position.ExecContext(ctx, int64(b.Through))
@@ -88,7 +89,7 @@ func (x *Index) Apply(ctx context.Context, b storage.Batch) error {
 			return fmt.Errorf("sqliteindex: switch over: %w", err)
 		}
 	}
-	if !b.Replay {
+	if len(b.Replay) == 0 {
 		x.applied.Store(max(applied, b.Through))
 	}
 	if erased && x.gate == nil {
@@ -103,7 +104,7 @@ type resource struct{ typ, id string }
 
 // applyOne writes one event and, for the newest of its resource in the batch,
 // the row.
-func (x *Index) applyOne(ctx context.Context, c *storage.Change, applied uint64, newest, replay bool) error {
+func (x *Index) applyOne(ctx context.Context, c *storage.Change, applied uint64, newest bool, replay []string) error {
 	e := c.Event
 	seq, wrote := int64(e.Seq), int64(e.Wrote)
 	if e.Seq <= applied { // seen before, unless its table is new
@@ -136,7 +137,7 @@ func (x *Index) applyOne(ctx context.Context, c *storage.Change, applied uint64,
 	}
 	of := (*x.tables.Load())[e.Meta.Type]
 	for _, w := range x.writing[e.Meta.Type] {
-		if replay && w.t == of.serving {
+		if len(replay) > 0 && (w.t == of.serving || !slices.Contains(replay, e.Meta.Type)) {
 			continue
 		}
 		if err := w.apply(ctx, c); err != nil {

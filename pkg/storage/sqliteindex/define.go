@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/autocrud-go/autocrud/pkg/storage"
@@ -169,23 +170,24 @@ func (x *Index) createTable(ctx context.Context, t *table, applied uint64) error
 
 // filled notes how far the tables of fresh types are and makes those that are
 // full answer.
-func (x *Index) filled(ctx context.Context, through uint64) (next map[string]*tables, err error) {
-	if _, err := x.conn.ExecContext(ctx, "UPDATE definitions SET replayed = max(replayed, ?1) WHERE serving = 0", int64(through)); err != nil {
-		return nil, err
-	}
-	full, err := x.strings(ctx, "SELECT name FROM definitions WHERE serving = 0 AND replayed >= fill")
-	if err != nil || len(full) == 0 {
-		return nil, err
-	}
-	next = map[string]*tables{}
-	for typ, of := range *x.tables.Load() {
-		next[typ] = of
-		if of.building == nil || !slices.Contains(full, of.building.name) {
+func (x *Index) filled(ctx context.Context, b storage.Batch) (next map[string]*tables, err error) {
+	all := *x.tables.Load()
+	for _, typ := range b.Replay {
+		of := all[typ]
+		if of == nil || of.building == nil {
 			continue
 		}
-		next[typ] = &tables{serving: of.building}
-		if _, err := x.conn.ExecContext(ctx, "UPDATE definitions SET serving = 1 WHERE name = ?1", of.building.name); err != nil {
+		var full bool
+		err := x.conn.QueryRowContext(ctx, "UPDATE definitions SET replayed = max(replayed, ?1), serving = max(replayed, ?1) >= fill WHERE name = ?2 RETURNING serving",
+			int64(b.Through), of.building.name).Scan(&full)
+		if err != nil {
 			return nil, err
+		}
+		if full {
+			if next == nil {
+				next = maps.Clone(all)
+			}
+			next[typ] = &tables{serving: of.building}
 		}
 	}
 	return next, nil

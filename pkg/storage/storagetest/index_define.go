@@ -12,7 +12,7 @@ import (
 // replay fills fresh tables through a sequence.
 func replay(t *testing.T, x storage.Index, through uint64, changes ...storage.Change) {
 	t.Helper()
-	ok(t, x.Apply(t.Context(), storage.Batch{Changes: changes, Through: through, Replay: true}))
+	ok(t, x.Apply(t.Context(), storage.Batch{Changes: changes, Through: through, Replay: []string{"movies"}}))
 }
 
 // shorter is movies after a change of its model: without some fields and the
