@@ -113,6 +113,7 @@ func sameRows(t *testing.T, exported string, lines []string) {
 }
 
 func TestAnImportThatWasKilledGoesOnWhereItWas(t *testing.T) {
+	t.Parallel()
 	lines := rows(2000)
 	c, file := launchRows(t, lines)
 	kill := apitest.Spawn(t, "import", "rows", file, "--url", c.URL, "--parallel", "2")
@@ -143,6 +144,7 @@ func TestAnImportThatWasKilledGoesOnWhereItWas(t *testing.T) {
 }
 
 func TestRowsComeFromArraysAndFromStdin(t *testing.T) {
+	t.Parallel()
 	lines := rows(250)
 	c, _ := launchRows(t, nil)
 	ok(t, "\n [\n"+strings.Join(lines[:100], ",\n")+"]\n", "import", "rows", "-", "--url", c.URL, "--id-field", "code")
@@ -155,6 +157,7 @@ func TestRowsComeFromArraysAndFromStdin(t *testing.T) {
 }
 
 func TestRowsThatExistAreSkippedReplacedOrFail(t *testing.T) {
+	t.Parallel()
 	c, _ := launchRows(t, nil)
 	first := `{"code":"a","name":"one"}` + "\n" + `{"code":"b","name":"two"}`
 	second := `{"code":"a","name":"new"}` + "\n" + `{"code":"c","name":"three"}`
@@ -174,6 +177,7 @@ func TestRowsThatExistAreSkippedReplacedOrFail(t *testing.T) {
 }
 
 func TestABadImportSaysWhatIsWrongAndWhere(t *testing.T) {
+	t.Parallel()
 	c, _ := launchRows(t, nil)
 	for _, x := range []struct {
 		name, in string
@@ -209,6 +213,7 @@ func TestABadImportSaysWhatIsWrongAndWhere(t *testing.T) {
 }
 
 func TestTwelveThousandFilmsComeInWhole(t *testing.T) {
+	t.Parallel()
 	file, err := filepath.Abs("../../shared/data/movies.ndjson")
 	if err != nil {
 		t.Fatal(err)

@@ -49,7 +49,10 @@ func ended(t *testing.T, c *apitest.Client, path string) (r *apitest.Response) {
 func eachJob(t *testing.T, name, handler string, fn func(t *testing.T, c *apitest.Client)) {
 	t.Helper()
 	for _, s := range storages {
-		t.Run(s.name, func(t *testing.T) { fn(t, start(t, nil, s.settings(t), jobModel(name, handler))) })
+		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
+			fn(t, start(t, nil, s.settings(t), jobModel(name, handler)))
+		})
 	}
 }
 
@@ -239,6 +242,7 @@ func TestAJobOfTheFutureIsScheduledAndRuns(t *testing.T) {
 }
 
 func TestAJobOutlivesTheProcessThatIsKilled(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	script := fmt.Sprintf(`{exec: [sh, -c, 'if [ "$AUTOCRUD_JOB_ATTEMPT" = 1 ]; then echo $$ > %[1]s/new && mv %[1]s/new %[1]s/pid; exec sleep 60; fi; cat']}`, dir)
 	args := []string{"--models", apitest.WriteModels(t, with(jobModel("sleepers", script))), "--data-dir", t.TempDir(), "--log-level", "error"}

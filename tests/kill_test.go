@@ -27,6 +27,7 @@ type tracked struct {
 }
 
 func TestNoAcknowledgedWriteIsLostWhenTheProcessIsKilled(t *testing.T) {
+	t.Parallel()
 	rounds := 20
 	if testing.Short() {
 		rounds = 3

@@ -13,6 +13,7 @@ import (
 )
 
 func TestAWrongModelIsToldWithItsLine(t *testing.T) {
+	t.Parallel()
 	const fine = "name: studios\nschema: {type: object}\n"
 	for _, x := range []struct {
 		name   string
@@ -91,6 +92,7 @@ func TestListeningBeyondLoopbackNeedsToBeSaid(t *testing.T) {
 }
 
 func TestADataFolderIsUsedByOneProcess(t *testing.T) {
+	t.Parallel()
 	dir, data := apitest.WriteModels(t, models), t.TempDir()
 	p := apitest.Launch(t, "--models", dir, "--data-dir", data, "--log-level", "error")
 	r := apitest.Run(t, "", "up", "--addr", "127.0.0.1:0", "--models", dir, "--data-dir", data)
@@ -105,6 +107,7 @@ func TestADataFolderIsUsedByOneProcess(t *testing.T) {
 
 // The index may not have seen the data yet when the process is killed.
 func TestATypeWithDataNeedsItsModel(t *testing.T) {
+	t.Parallel()
 	data := t.TempDir()
 	p := apitest.Launch(t, "--models", apitest.WriteModels(t, models), "--data-dir", data, "--log-level", "error")
 	apitest.NewClient(t, p.URL).Post(t, "/v1/notes?id=a", `{"text":"x"}`).Want(t, 201)
