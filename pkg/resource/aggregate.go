@@ -48,9 +48,9 @@ func (m *Manager) Aggregate(ctx context.Context, typ string, o AggregateOptions)
 	if err := m.freshen(ctx, o.Consistency, o.MinSeq); err != nil {
 		return nil, err
 	}
-	g, err := m.index.Aggregate(ctx, a)
+	g, err := whenBuilt(ctx, o.Consistency, func() (storage.Groups, error) { return m.index.Aggregate(ctx, a) })
 	if err != nil {
-		return nil, stored(err)
+		return nil, err
 	}
 	out := &Aggregate{Groups: g.Groups, IndexSeq: g.Applied}
 	if g.Next != nil {

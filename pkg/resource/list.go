@@ -46,9 +46,9 @@ func (m *Manager) List(ctx context.Context, typ string, o ListOptions) (*List, e
 	if err := m.freshen(ctx, o.Consistency, o.MinSeq); err != nil {
 		return nil, err
 	}
-	page, err := m.index.Search(ctx, s)
+	page, err := whenBuilt(ctx, o.Consistency, func() (storage.Page, error) { return m.index.Search(ctx, s) })
 	if err != nil {
-		return nil, stored(err)
+		return nil, err
 	}
 	out := &List{Total: page.Total, IndexSeq: page.Applied, Items: make([]*Resource, len(page.Rows))}
 	if page.Next != nil {
