@@ -103,12 +103,14 @@ func start(ctx context.Context, set *Settings, app App, types []*resource.Type, 
 	registry := prometheus.NewRegistry()
 	progress := resource.NewProgress()
 	var work *worker.Worker
+	var m *resource.Manager
 	ix := indexer.New(types, st.log, st.blobs, st.index, progress, indexer.Options{Logger: logger,
+		Known:   func(typ, id string, seq uint64) *storage.Event { return m.Known(typ, id, seq) },
 		Applied: func(b storage.Batch) { work.Applied(b) }})
 	if _, err := ix.Prepare(ctx); err != nil {
 		return nil, err
 	}
-	m := resource.NewManager(types, st.log, st.blobs, st.index, resource.Options{
+	m = resource.NewManager(types, st.log, st.blobs, st.index, resource.Options{
 		LogSyncsBlobs: st.grouped, Sole: st.sole, Last: state.Last, Secret: secret, ClaimKey: claimKey, Hooks: app.Hooks,
 		Progress: progress, Observer: newObserver(registry, st.log, ix, progress), Logger: logger})
 	work = worker.New(m, app.Handlers, worker.Options{Concurrency: set.WorkerSlots, Sole: st.sole, Logger: logger})

@@ -33,6 +33,15 @@ func (r *recent) get(k key) *storage.Event {
 	return r.events[k]
 }
 
+// Known returns the event at a sequence when this process committed it and it is
+// the newest of its resource; nil otherwise. It must not be changed.
+func (m *Manager) Known(typ, id string, seq uint64) *storage.Event {
+	if e := m.recent.get(key{typ, id}); e != nil && e.Seq == seq {
+		return e
+	}
+	return nil
+}
+
 // add remembers a committed event and forgets what the index holds by now.
 func (r *recent) add(e *storage.Event, applied uint64) {
 	r.mu.Lock()

@@ -32,6 +32,9 @@ type Options struct {
 	// MaxBatch is the most entries of one transaction. Default 1,000.
 	MaxBatch int
 	Logger   *slog.Logger
+	// Known returns the event at a sequence when this process committed it, so
+	// that it need not be decoded again; nil when it does not know.
+	Known func(typ, id string, seq uint64) *storage.Event
 	// Applied is called after each transaction with the batch.
 	Applied func(storage.Batch)
 }
@@ -234,7 +237,7 @@ func (x *Indexer) apply(ctx context.Context, entries []storage.Entry) error {
 // aside, counted and logged; it never stops the projection. Only a store that
 // does not answer is an error.
 func (x *Indexer) change(ctx context.Context, entry storage.Entry) (*storage.Change, error) {
-	e, err := storage.DecodeEvent(entry.Data, entry.Seq)
+	e, err := x.decode(entry)
 	if err != nil {
 		x.setAside(ctx, entry, err)
 		return nil, nil
@@ -276,6 +279,17 @@ func (x *Indexer) change(ctx context.Context, entry storage.Entry) (*storage.Cha
 		x.setAside(ctx, entry, err)
 	}
 	return c, nil
+}
+
+// decode reads an entry, unless this process wrote it and still knows it.
+func (x *Indexer) decode(entry storage.Entry) (*storage.Event, error) {
+	if x.o.Known != nil {
+		typ, id, _ := storage.SplitRevisionSubject(entry.Subject)
+		if e := x.o.Known(typ, id, entry.Seq); e != nil && e.ID == entry.ID {
+			return e, nil
+		}
+	}
+	return storage.DecodeEvent(entry.Data, entry.Seq)
 }
 
 // blank is the indexed form of content that cannot be read.
