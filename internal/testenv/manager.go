@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/storage"
 	"github.com/autocrud-go/autocrud/pkg/storage/fsblob"
 	"github.com/autocrud-go/autocrud/pkg/storage/natslog"
 	"github.com/autocrud-go/autocrud/pkg/storage/sqliteindex"
@@ -17,7 +18,7 @@ type Stack struct {
 	Manager *resource.Manager
 	Log     *natslog.Log
 	Blobs   *fsblob.Store
-	Index   *sqliteindex.Index
+	Index   storage.Index
 	Stop    func() // may be called before the test ends
 }
 
@@ -25,6 +26,7 @@ type Stack struct {
 type StackOptions struct {
 	Log     func(*natslog.Options)
 	Manager func(*resource.Options)
+	Index   storage.Index // instead of SQLite in the folder
 }
 
 // Types parses model files given as YAML text.
@@ -60,9 +62,11 @@ func Open(t testing.TB, dir string, types []*resource.Type, o StackOptions) *Sta
 	if err != nil {
 		t.Fatal(err)
 	}
-	index, err := sqliteindex.Open(t.Context(), filepath.Join(dir, "index.sqlite"), sqliteindex.Options{})
-	if err != nil {
-		t.Fatal(err)
+	index := o.Index
+	if index == nil {
+		if index, err = sqliteindex.Open(t.Context(), filepath.Join(dir, "index.sqlite"), sqliteindex.Options{}); err != nil {
+			t.Fatal(err)
+		}
 	}
 	progress := resource.NewProgress()
 	ix := indexer.New(types, log, blobs, index, progress, indexer.Options{})
