@@ -67,9 +67,10 @@ func ParseDocument(b []byte) (*Document, error) {
 var placeholder = regexp.MustCompile(`\\\{(\w+)\\\}`)
 
 // templatePattern matches the paths of a template; a parameter holds neither a
-// slash nor the colon of an action.
+// slash nor the colon of an action, but for a digest, which has one.
 func templatePattern(path string) *regexp.Regexp {
-	return regexp.MustCompile("^" + placeholder.ReplaceAllString(regexp.QuoteMeta(path), `(?P<$1>[^/:]+)`) + "$")
+	pattern := strings.ReplaceAll(regexp.QuoteMeta(path), `\{digest\}`, `(?P<digest>[^/]+)`)
+	return regexp.MustCompile("^" + placeholder.ReplaceAllString(pattern, `(?P<$1>[^/:]+)`) + "$")
 }
 
 func object(v any) map[string]any { m, _ := v.(map[string]any); return m }

@@ -82,8 +82,9 @@ func (d *Document) judgeAnswer(op *Operation, x exchange) error {
 		return fmt.Errorf("%s has no status %d; it was answered: %s", op.ID, r.Status, r.Body)
 	}
 	def, at := d.deref(object(responses[status]), op.at+"/responses/"+status)
-	for name := range object(def["headers"]) {
-		if r.Header.Get(name) == "" {
+	for name, v := range object(def["headers"]) {
+		header, _ := d.deref(object(v), at)
+		if header["required"] != false && r.Header.Get(name) == "" {
 			return fmt.Errorf("%s %d lacks the header %s", op.ID, r.Status, name)
 		}
 	}

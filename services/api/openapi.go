@@ -205,6 +205,10 @@ func (d *document) operation(op operation) object {
 		response := object{{"description", r.description}}
 		headers := object{}
 		for _, h := range r.headers {
+			if name, optional := strings.CutPrefix(h, "Optional"); optional {
+				headers = append(headers, member{name, componentRef("headers", h)})
+				continue
+			}
 			headers = append(headers, member{h, componentRef("headers", h)})
 		}
 		if len(headers) > 0 {

@@ -89,7 +89,7 @@ func typeOperations(t *resource.Type) []operation {
 		{Operation: Operation{Method: "GET", Path: "/v1/{type}/{id}", Name: "read"}, summary: "Read one {name}",
 			description: "The newest state, an older revision by its number, or what was there at an instant.",
 			parameters:  append([]string{"revision", "as_of", "read_status", "fields", "returns", "expand", "include_deleted", "If-None-Match"}, listReading...),
-			responses: []answer{{"200", "The resource", []string{"ETag"}, (*document).partial},
+			responses: []answer{{"200", "The resource", []string{"OptionalETag"}, (*document).partial},
 				{"304", "It is still what If-None-Match names", []string{"ETag"}, nil}},
 			problems: liveProblems},
 		{Operation: Operation{Method: "PUT", Path: "/v1/{type}/{id}", Name: "replace"}, summary: "Replace a {name}",

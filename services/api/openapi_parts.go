@@ -24,6 +24,7 @@ func componentHeaders() object {
 	seq := object{{"type", "integer"}, {"minimum", 0}}
 	return object{
 		{"ETag", header("Names this state of the resource, for If-Match and If-None-Match", object{{"type", "string"}}, `"8fQm2kYtB1o"`)},
+		{"OptionalETag", object{{"description", "Names this state of the resource; absent with expand"}, {"required", false}, {"schema", object{{"type", "string"}}}}},
 		{"Autocrud-Seq", header("The write's place in the log, for min_seq", seq, 1842)},
 		{"Autocrud-Index-Seq", header("The answer includes every write up to this place in the log", seq, 1842)},
 		{"Location", header("Where the resource is", object{{"type", "string"}, {"format", "uri-reference"}}, "/v1/things/"+sampleID)},
