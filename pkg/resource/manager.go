@@ -185,7 +185,7 @@ func stored(err error) error {
 	case errors.Is(err, storage.ErrNotReady):
 		return &Error{Code: IndexLag, RetryAfter: time.Second, Detail: "the index of this type is being built", Cause: err}
 	}
-	return &Error{Code: Unavailable, RetryAfter: time.Second, Detail: "a store did not answer; nothing was written", Cause: err}
+	return &Error{Code: Unavailable, RetryAfter: time.Second, Detail: "a store did not answer; try again", Cause: err}
 }
 
 // committing detaches a commit from its request: once begun it is finished,

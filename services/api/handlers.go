@@ -32,6 +32,11 @@ func (a *API) create(c call) error {
 	if err != nil {
 		return err
 	}
+	if match, err := ifMatch(c.r); err != nil {
+		return err
+	} else if !match.None() {
+		return resource.Errorf(resource.PreconditionFailed, "what a create makes is not there yet, so no If-Match can hold")
+	}
 	r, err := a.m.Create(c.r.Context(), c.t.Name, data, o)
 	if err != nil {
 		return err

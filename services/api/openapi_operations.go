@@ -85,7 +85,7 @@ func typeOperations(t *resource.Type) []operation {
 		{Operation: Operation{Method: "POST", Path: "/v1/{type}", Name: "create"}, summary: "Create a {name}",
 			parameters: create, body: (*document).dataBody,
 			responses: []answer{{"201", "Created", append(writeHeaders, "Location"), (*document).envelope}},
-			problems:  []string{"400", "404", "405", "409", "413", "415", "422", "503"}},
+			problems:  []string{"400", "404", "405", "409", "412", "413", "415", "422", "503"}},
 		{Operation: Operation{Method: "GET", Path: "/v1/{type}/{id}", Name: "read"}, summary: "Read one {name}",
 			description: "The newest state, an older revision by its number, or what was there at an instant.",
 			parameters:  append([]string{"revision", "as_of", "read_status", "fields", "returns", "expand", "include_deleted", "If-None-Match"}, listReading...),
