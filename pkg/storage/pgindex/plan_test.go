@@ -51,7 +51,7 @@ func TestEveryPageWalksAnIndex(t *testing.T) {
 		{`tags:"common"`, "", "", "i_created_"},
 		{`tags:"common"`, "n desc", "", "i_f1"},
 		{"", "", "word7", "i_words_"},
-		{"n > 3", "n", "word7", "i_words_"},
+		{"n > 3", "n", "word7", "i_"},
 		{"", "n", `"all of" word423*`, "i_words_"},
 	} {
 		e, err := query.Parse(fields, c.filter, query.Options{})
