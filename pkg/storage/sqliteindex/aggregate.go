@@ -19,12 +19,12 @@ func (x *Index) Aggregate(ctx context.Context, a storage.Aggregation) (out stora
 	a.Limit = max(a.Limit, 1)
 	err = x.answer(ctx, a.Type, func(t *writable) error {
 		defer x.reading()()
-		s, err := t.search(storage.Search{Type: a.Type, Filter: a.Filter, Text: a.Text, Deletion: a.Deletion, Order: newest}, hints{})
+		s, err := t.search(storage.Search{Type: a.Type, Filter: a.Filter, Text: a.Text, Deletion: a.Deletion, Order: newest})
 		if err != nil {
 			return err
 		}
 		out = storage.Groups{Applied: x.applied.Load()}
-		text := s.r.Groups(a, s.where)
+		text := s.r.Groups(a, s.conditions(s.r))
 		args, err := s.r.Args()
 		if err != nil {
 			return err

@@ -13,15 +13,11 @@ func (x *Index) Plan(ctx context.Context, q storage.Search) (text, plan string, 
 	if err != nil {
 		return "", "", err
 	}
-	h, err := x.hints(ctx, t, q)
+	s, err := t.search(q)
 	if err != nil {
 		return "", "", err
 	}
-	s, err := t.search(q, h)
-	if err != nil {
-		return "", "", err
-	}
-	text, args, err := s.page()
+	text, args, err := s.page(t)
 	if err != nil {
 		return "", "", err
 	}

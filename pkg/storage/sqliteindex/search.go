@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,9 +26,12 @@ var newest = query.Order{{Field: query.Field{Name: "meta.created_at", Kind: quer
 // search is one Search on its way to SQL.
 type search struct {
 	storage.Search
-	view  sqlrender.Table
-	where []string
-	r     *sqlrender.Renderer
+	view   sqlrender.Table
+	where  []string // but the filter
+	r      *sqlrender.Renderer
+	ways   []way // of finding the rows, besides walking along the order
+	with   string
+	unless string // when the walk is taken; empty: always
 }
 
 // Search implements storage.Index.
@@ -35,16 +39,12 @@ func (x *Index) Search(ctx context.Context, q storage.Search) (page storage.Page
 	q.Limit = max(q.Limit, 1)
 	err = x.answer(ctx, q.Type, func(t *writable) error {
 		defer x.reading()()
-		h, err := x.hints(ctx, t, q)
-		if err != nil {
-			return err
-		}
-		s, err := t.search(q, h)
+		s, err := t.search(q)
 		if err != nil {
 			return err
 		}
 		page = storage.Page{Total: -1, Applied: x.applied.Load()}
-		text, args, err := s.page()
+		text, args, err := s.page(t)
 		if err != nil {
 			return err
 		}
@@ -61,7 +61,7 @@ func (x *Index) Search(ctx context.Context, q storage.Search) (page storage.Page
 }
 
 // search resolves the order and the conditions of q.
-func (t *writable) search(q storage.Search, h hints) (*search, error) {
+func (t *writable) search(q storage.Search) (*search, error) {
 	s := &search{Search: q, view: t.view}
 	phrases, err := query.ParseText(q.Text)
 	if err != nil {
@@ -80,8 +80,7 @@ func (t *writable) search(q storage.Search, h hints) (*search, error) {
 			s.rank(t)
 		}
 	}
-	h.apply(s)
-	s.r = sqlrender.New(dialect{t.view.Name, h.elements}, s.view)
+	s.r = sqlrender.New(dialect{table: t.view.Name}, s.view)
 	switch {
 	case len(phrases) > 0:
 		s.match(t, phrases)
@@ -95,9 +94,6 @@ func (t *writable) search(q storage.Search, h hints) (*search, error) {
 		s.where = append(s.where, fmt.Sprintf("deleted = %d", deleted))
 	default:
 		s.where = append(s.where, fmt.Sprintf("deleted = %d", live))
-	}
-	if q.Filter != nil {
-		s.where = append(s.where, s.r.Where(q.Filter))
 	}
 	return s, nil
 }
@@ -128,14 +124,29 @@ func (s *search) match(t *writable, phrases []query.Phrase) {
 
 // page writes the statement: one row more than asked tells whether there is
 // another page.
-func (s *search) page() (string, []any, error) {
+func (s *search) page(t *writable) (string, []any, error) {
 	cols := wide
 	if s.Bare {
 		cols = append(append([]string{}, wide[:len(wide)-1]...), "rid")
 	}
-	text := s.r.Page(sqlrender.Page{Where: s.where, Order: s.Order, After: s.After, Limit: s.Limit + 1, Wide: cols})
+	if s.Text == "" {
+		s.choose(t)
+	}
+	p := sqlrender.Page{Where: s.conditions(s.r), If: s.unless, Order: s.Order, After: s.After, Limit: s.Limit + 1, Wide: cols}
+	for _, w := range s.ways {
+		p.Others = append(p.Others, sqlrender.Finding{With: w.r, Where: s.conditions(w.r), If: w.onlyIf})
+	}
+	text := s.with + s.r.Page(p)
 	args, err := s.r.Args()
 	return text, args, err
+}
+
+// conditions are all that must hold, written with r.
+func (s *search) conditions(r *sqlrender.Renderer) []string {
+	if s.Filter == nil {
+		return s.where
+	}
+	return append(slices.Clone(s.where), r.Where(s.Filter))
 }
 
 func (x *Index) readPage(ctx context.Context, s *search, text string, args []any, page *storage.Page) error {
@@ -198,11 +209,11 @@ func cursorValues(order query.Order, from []any) []query.Value {
 // count is a second statement; what is written between the two may show.
 func (x *Index) count(ctx context.Context, t *writable, q storage.Search) (n int64, err error) {
 	q.After, q.Order = nil, newest
-	s, err := t.search(q, hints{})
+	s, err := t.search(q)
 	if err != nil {
 		return 0, err
 	}
-	text := s.r.Count(s.where)
+	text := s.r.Count(s.conditions(s.r))
 	args, err := s.r.Args()
 	if err != nil {
 		return 0, err

@@ -11,12 +11,22 @@ import (
 
 // Page asks for the rows after a place in an order.
 type Page struct {
-	Where []string // conditions, all of which hold; written with this Renderer
-	Order query.Order
-	After *query.Cursor
-	Limit int
-	Wide  []string // columns of the table that are read for found rows only
-	Extra []string // expressions that are the same for all rows
+	Where  []string // conditions, all of which hold; written with this Renderer
+	If     string   // when it is not true, Others find the rows; empty: always
+	Others []Finding
+	Order  query.Order
+	After  *query.Cursor
+	Limit  int
+	Wide   []string // columns of the table that are read for found rows only
+	Extra  []string // expressions that are the same for all rows
+}
+
+// Finding is another way to find the rows of a page, taken when If is true: all
+// rows of its conditions are sorted. It suits conditions that few rows meet.
+type Finding struct {
+	With  *Renderer // of the same statement
+	Where []string  // written with it
+	If    string
 }
 
 // Page writes one statement. Its columns are the sort keys of Order, as many
@@ -31,7 +41,11 @@ func (r *Renderer) Page(p Page) string {
 	keys := r.keys(p.Order)
 	var branches []string
 	for _, c := range r.ranges(keys, p.After) {
-		branches = append(branches, "SELECT * FROM ("+r.branch(p, keys, c)+") AS b")
+		branches = append(branches, "SELECT * FROM ("+r.branch(p, p.Where, p.If, keys, c)+") AS b")
+	}
+	for _, o := range p.Others {
+		k := o.With.keys(p.Order)
+		branches = append(branches, "SELECT * FROM ("+o.With.branch(p, o.Where, o.If, k, o.With.rest(k, p.After))+") AS b")
 	}
 	found := strings.Join(branches, " UNION ALL ")
 	var cols, sorts []string
@@ -93,13 +107,7 @@ func (r *Renderer) ranges(keys []key, after *query.Cursor) []part {
 	if after == nil {
 		return r.everything(keys)
 	}
-	for i := range keys {
-		if keys[i].id {
-			keys[i].value = after.ID
-		} else if i < len(after.Values) {
-			keys[i].value = after.Values[i]
-		}
-	}
+	place(keys, after)
 	first := keys[0]
 	if first.id {
 		return []part{{cond: r.beyond(first)}}
@@ -171,12 +179,12 @@ func (r *Renderer) cursorArg(k key) string {
 }
 
 // branch is the limited select of one range, by keys only.
-func (r *Renderer) branch(p Page, keys []key, in part) string {
+func (r *Renderer) branch(p Page, conditions []string, onlyIf string, keys []key, in part) string {
 	cols := []string{r.t.Key + " AS kkey", r.t.ID + " AS kid"}
 	for i, t := range p.Order {
 		cols = append(cols, fmt.Sprintf("%s AS k%d", r.column(t.Field).SQL, i))
 	}
-	where := append([]string{}, p.Where...)
+	where := append([]string{}, conditions...)
 	if in.cond != "" {
 		where = append([]string{in.cond}, where...)
 	}
@@ -190,6 +198,30 @@ func (r *Renderer) branch(p Page, keys []key, in part) string {
 	if len(where) == 0 {
 		where = []string{always}
 	}
-	return fmt.Sprintf("SELECT %s FROM %s WHERE %s ORDER BY %s LIMIT %d",
-		strings.Join(cols, ", "), r.t.from(), strings.Join(where, " AND "), strings.Join(sorts, ", "), p.Limit)
+	limit := fmt.Sprint(p.Limit)
+	if onlyIf != "" {
+		limit = fmt.Sprintf("CASE WHEN %s THEN %d ELSE 0 END", onlyIf, p.Limit)
+	}
+	return fmt.Sprintf("SELECT %s FROM %s WHERE %s ORDER BY %s LIMIT %s",
+		strings.Join(cols, ", "), r.t.from(), strings.Join(where, " AND "), strings.Join(sorts, ", "), limit)
+}
+
+// rest is everything after the cursor, in one part.
+func (r *Renderer) rest(keys []key, after *query.Cursor) part {
+	if after == nil {
+		return part{whole: true}
+	}
+	place(keys, after)
+	return part{cond: r.after(keys), whole: true}
+}
+
+// place gives the keys the cursor's values.
+func place(keys []key, after *query.Cursor) {
+	for i := range keys {
+		if keys[i].id {
+			keys[i].value = after.ID
+		} else if i < len(after.Values) {
+			keys[i].value = after.Values[i]
+		}
+	}
 }

@@ -83,14 +83,21 @@ func (t Table) from() string {
 
 // Renderer builds one statement and gathers its arguments.
 type Renderer struct {
-	d    Dialect
-	t    Table
+	d Dialect
+	t Table
+	*statement
+}
+
+type statement struct {
 	args []any
 	err  error
 }
 
 // New begins a statement on a table.
-func New(d Dialect, t Table) *Renderer { return &Renderer{d: d, t: t} }
+func New(d Dialect, t Table) *Renderer { return &Renderer{d, t, &statement{}} }
+
+// As goes on with the same statement, seeing the table in another way.
+func (r *Renderer) As(d Dialect, t Table) *Renderer { return &Renderer{d, t, r.statement} }
 
 // Arg adds an argument and returns its placeholder.
 func (r *Renderer) Arg(v query.Value) string {
