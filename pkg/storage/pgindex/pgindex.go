@@ -30,6 +30,8 @@ type Options struct {
 	Conns int
 	// Timeout ends a statement of a reader. Default 15 s.
 	Timeout time.Duration
+	// Tracer is told of every statement; nil: nobody is.
+	Tracer pgx.QueryTracer
 }
 
 // Index implements storage.Index.
@@ -106,6 +108,7 @@ func poolConfig(url string, o Options) (*pgxpool.Config, error) {
 	config.MaxConnLifetime = time.Hour
 	config.MaxConnLifetimeJitter = 10 * time.Minute
 	c := config.ConnConfig
+	c.Tracer = o.Tracer
 	if c.ConnectTimeout == 0 {
 		c.ConnectTimeout = 5 * time.Second
 	}

@@ -1,19 +1,38 @@
 package pgindex_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/autocrud-go/autocrud/internal/testenv"
 	"github.com/autocrud-go/autocrud/pkg/query"
 	"github.com/autocrud-go/autocrud/pkg/storage"
+	"github.com/autocrud-go/autocrud/pkg/storage/pgindex"
 )
+
+// counter counts statements.
+type counter struct{ atomic.Int64 }
+
+func (c *counter) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
+	c.Add(1)
+	return ctx
+}
+
+func (c *counter) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
 
 // TestEveryPageWalksAnIndex: no list reads or sorts the whole table when its
 // order or its filter has an index, on the first page and on a deep one.
 func TestEveryPageWalksAnIndex(t *testing.T) {
-	x := open(t, testenv.Postgres(t))
+	statements := &counter{}
+	x, err := pgindex.Open(t.Context(), testenv.Postgres(t), pgindex.Options{Tracer: statements})
+	if err != nil {
+		t.Fatal(err)
+	}
 	defer x.Close()
 	define(t, x, notes())
 	const total = 20_000
@@ -71,9 +90,13 @@ func TestEveryPageWalksAnIndex(t *testing.T) {
 			if !strings.Contains(plan, c.index) || strings.Contains(plan, "Seq Scan on t_") {
 				t.Errorf("filter %q, order %q, text %q, page %d\n%s\n%s", c.filter, c.order, c.text, page, text, plan)
 			}
+			n := statements.Load()
 			p, err := x.Search(t.Context(), s)
 			if err != nil {
 				t.Fatal(err)
+			}
+			if n = statements.Load() - n; n != 1 {
+				t.Errorf("filter %q: %d statements", c.filter, n)
 			}
 			if s.After = p.Next; s.After == nil {
 				t.Fatalf("filter %q: one page only", c.filter)

@@ -40,3 +40,10 @@ func (x *Index) Plan(ctx context.Context, q storage.Search) (text, plan string, 
 
 // SetFew changes what counts as few rows.
 func SetFew(n int) { few = n }
+
+// Statements is how many statements its readers have run.
+func (x *Index) Statements() int64 {
+	x.prepared.mu.Lock()
+	defer x.prepared.mu.Unlock()
+	return x.prepared.runs
+}

@@ -54,9 +54,13 @@ func TestEveryPageWalksAnIndex(t *testing.T) {
 			if !strings.Contains(plan, c.index) || scansTable(plan) {
 				t.Errorf("filter %q, order %q, page %d\n%s\n%s", c.filter, c.order, page, text, plan)
 			}
+			n := x.Statements()
 			p, err := x.Search(t.Context(), s)
 			if err != nil {
 				t.Fatal(err)
+			}
+			if n = x.Statements() - n; n != 1 {
+				t.Errorf("filter %q: %d statements", c.filter, n)
 			}
 			if s.After = p.Next; s.After == nil {
 				t.Fatalf("filter %q: one page only", c.filter)

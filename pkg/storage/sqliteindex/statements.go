@@ -12,6 +12,7 @@ type statementCache struct {
 	db     *sql.DB
 	mu     sync.Mutex
 	byText map[string]*statement
+	runs   int64 // how often a statement was asked for
 }
 
 // statement is closed when it is out of the cache and no longer in use.
@@ -26,6 +27,7 @@ const maxStatements = 200
 // get returns the statement and what must be called when it was used.
 func (c *statementCache) get(ctx context.Context, text string) (*sql.Stmt, func(), error) {
 	c.mu.Lock()
+	c.runs++
 	s := c.byText[text]
 	if s != nil {
 		s.uses++
