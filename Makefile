@@ -3,9 +3,10 @@ GO ?= go
 export CGO_ENABLED ?= 0
 BIN := bin
 FUZZTIME ?= 10s
+ROWS ?= 1000000
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-short race fuzz lint bench clean
+.PHONY: help build run test test-short race fuzz lint bench bench-search clean
 
 help: ## list what can be made
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +31,9 @@ lint: ## gofmt, vet, staticcheck, golangci-lint, govulncheck
 
 bench: ## creates, gets and lists per second beside the floors, both sync modes
 	$(GO) run ./internal/bench
+
+bench-search: ## searches over HTTP beside statements written by hand, a million rows (ROWS=1000000), both databases
+	$(GO) test ./internal/bench/search -count=1 -v -timeout 60m -rows $(ROWS) -repeat 50
 
 clean: ## remove what was built and the quickstart's data
 	rm -rf $(BIN) data

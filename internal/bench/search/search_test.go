@@ -1,0 +1,108 @@
+package search_test
+
+import (
+	"flag"
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/autocrud-go/autocrud/internal/testenv"
+	"github.com/autocrud-go/autocrud/pkg/storage/pgindex"
+	"github.com/autocrud-go/autocrud/pkg/storage/sqliteindex"
+)
+
+var (
+	rows   = flag.Int("rows", 5_000, "rows of the table")
+	repeat = flag.Int("repeat", 10, "measurements of each cell")
+)
+
+func TestMain(m *testing.M) { testenv.Main(m) }
+
+// question is what is asked, over HTTP and by hand. The floor may say $table
+// and has one argument at most.
+type question struct {
+	name  string
+	path  string // after /v1/articles
+	floor string
+	arg   any
+}
+
+func list(filter, order string) string {
+	return "?filter=" + url.QueryEscape(filter) + "&order_by=" + url.QueryEscape(order) + "&page_size=20"
+}
+
+// questions in the words of a database: live is the condition that a row is
+// not deleted, has that the list tags holds the argument, nulls what an order
+// that descends ends in.
+func questions(live, has, nulls, wide, deep string, deepArg any) []question {
+	page := "SELECT " + wide + " FROM $table WHERE " + live + " AND "
+	return []question{
+		{"filter year, newest first", list("year >= 2000", ""), page + "$year >= $1 ORDER BY created_at DESC" + nulls + ", id LIMIT 21", int64(2000)},
+		{"filter and order by year", list("year >= 2000", "year desc"), page + "$year >= $1 ORDER BY $year DESC" + nulls + ", id LIMIT 21", int64(2000)},
+		{"filter score, order by title", list("score > 50", "title"), page + "$score > $1 ORDER BY $title, id LIMIT 21", 50.0},
+		{"one title", list(`title = "Article 4711"`, ""), page + "$title = $1 ORDER BY created_at DESC" + nulls + ", id LIMIT 21", "Article 4711"},
+		{"common tag", list(`tags:"common"`, ""), page + has + " ORDER BY created_at DESC" + nulls + ", id LIMIT 21", "common"},
+		{"rare tag", list(`tags:"rare"`, ""), page + has + " ORDER BY created_at DESC" + nulls + ", id LIMIT 21", "rare"},
+		{"first page by year", "?order_by=year+desc&page_size=20", page + "$year IS NOT NULL ORDER BY $year DESC" + nulls + ", id LIMIT 21", nil},
+		{"deep page by year", "?order_by=year+desc&page_size=20&page_token=DEEP", page + deep + " ORDER BY $year DESC" + nulls + ", id LIMIT 21", deepArg},
+		{"count by year", ":count?filter=" + url.QueryEscape("year >= 2000"), "SELECT count(*) FROM $table WHERE " + live + " AND $year >= $1", int64(2000)},
+		{"aggregate by year", ":aggregate?group_by=year&count=*&avg=year&page_size=200&order_by=count+desc",
+			"SELECT $year, count(*) AS n, avg($year) FROM $table WHERE " + live + " GROUP BY $year ORDER BY n DESC LIMIT 200", nil},
+		{"sum of numbers by year", ":aggregate?group_by=year&sum=score&page_size=200", "SELECT $year, sum($score) FROM $table WHERE " + live + " GROUP BY $year ORDER BY $year LIMIT 200", nil},
+	}
+}
+
+// measured is one line of the table.
+type measured struct {
+	name        string
+	http, floor time.Duration
+	statements  string
+}
+
+func TestSearch(t *testing.T) {
+	t.Run("SQLite", func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "index.sqlite")
+		x, err := sqliteindex.Open(t.Context(), path, sqliteindex.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer x.Close()
+		fill(t, x)
+		h := openSQLite(t, path)
+		print(t, "SQLite", compare(t, x, h, questions("deleted = 0", "rid IN (SELECT rid FROM $list WHERE v = $1)", "",
+			"id, seq, deleted, event_id, meta, revision, ref, content", "$year < $1", int64(1950)), nil))
+	})
+	t.Run("Postgres", func(t *testing.T) {
+		statements := &counter{}
+		dsn := testenv.Postgres(t)
+		x, err := pgindex.Open(t.Context(), dsn, pgindex.Options{Tracer: statements})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer x.Close()
+		fill(t, x)
+		h := openPostgres(t, dsn)
+		print(t, "Postgres", compare(t, x, h, questions("state = 0", "$tags @> ARRAY[$1::text]", " NULLS LAST",
+			"id, seq, state, event_id, meta, revision, ref, content", "$year < $1", int64(1950)), statements))
+	})
+}
+
+func print(t *testing.T, name string, lines []measured) {
+	var b strings.Builder
+	fmt.Fprintf(&b, "\n%s, %d rows, 6 indexed fields; median of %d\n\n| question | HTTP | by hand | ratio | statements |\n| --- | --- | --- | --- | --- |\n", name, *rows, *repeat)
+	var first, deep time.Duration
+	for _, l := range lines {
+		fmt.Fprintf(&b, "| %s | %s | %s | %.1f | %s |\n", l.name, l.http.Round(time.Microsecond), l.floor.Round(time.Microsecond), float64(l.http)/float64(l.floor), l.statements)
+		switch l.name {
+		case "first page by year":
+			first = l.http
+		case "deep page by year":
+			deep = l.http
+		}
+	}
+	fmt.Fprintf(&b, "\ndeep page / first page: %.2f\n", float64(deep)/float64(first))
+	fmt.Println(b.String())
+}

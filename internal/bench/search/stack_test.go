@@ -1,0 +1,252 @@
+package search_test
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	_ "github.com/jackc/pgx/v5/stdlib" // the driver of the floor
+
+	"github.com/autocrud-go/autocrud/internal/testenv"
+	"github.com/autocrud-go/autocrud/pkg/query"
+	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/storage"
+	"github.com/autocrud-go/autocrud/pkg/storage/memblob"
+	"github.com/autocrud-go/autocrud/services/api"
+)
+
+const model = `
+name: articles
+schema:
+  type: object
+  properties:
+    title: {type: string}
+    year: {type: integer}
+    score: {type: number}
+    open: {type: boolean}
+    released: {type: string, format: date-time}
+    tags: {type: array, items: {type: string}}
+    body: {type: string}
+index: [title, year, score, open, released, tags]
+`
+
+// fill writes the rows as an indexer would.
+func fill(t *testing.T, x storage.Index) {
+	typ := testenv.Types(t, model)[0]
+	articles = typ.Definition()
+	if _, err := x.Define(t.Context(), []storage.Definition{articles}); err != nil {
+		t.Fatal(err)
+	}
+	begun := time.Now()
+	g := rand.New(rand.NewPCG(7, 7))
+	body := strings.Repeat("lorem ipsum ", 25)
+	for n := 0; n < *rows; n += 1000 {
+		b := storage.Batch{Through: uint64(min(n+1000, *rows))}
+		for i := n; i < min(n+1000, *rows); i++ {
+			tag := "common"
+			if i%10_000 == 0 {
+				tag = "rare"
+			}
+			b.Changes = append(b.Changes, article(t, typ, i, fmt.Sprintf(`{"body":%q,"open":%t,"released":%q,"score":%v,"tags":[%q,"tag%d"],"title":"Article %d","year":%d}`,
+				body, i%2 == 0, time.Unix(int64(g.IntN(1e9)), 0).UTC().Format(time.RFC3339), float64(g.IntN(100_000))/1000, tag, g.IntN(200), g.IntN(*rows), 1900+g.IntN(120))))
+		}
+		if err := x.Apply(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Logf("%d rows in %s: %.0f/s", *rows, time.Since(begun).Round(time.Millisecond), float64(*rows)/time.Since(begun).Seconds())
+}
+
+func article(t *testing.T, typ *resource.Type, i int, doc string) storage.Change {
+	tree, err := resource.DecodeJSON([]byte(doc))
+	if err != nil {
+		t.Fatal(err)
+	}
+	values, text, err := typ.Extract(tree)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := fmt.Sprintf("0190a0b0-%012d", i)
+	at := time.Unix(1_700_000_000, int64(i)*1000).UTC()
+	rev := storage.Revision{ID: id + ":1", Number: 1, Status: storage.Stable, SchemaVersion: "1", Size: len(doc), CreatedAt: at, CreatedBy: "ann", UpdatedAt: at, UpdatedBy: "ann",
+		Hash: "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"}
+	e := &storage.Event{ID: fmt.Sprintf("event-%d", i), Action: storage.Created, At: at, Principal: "ann", Seq: uint64(i + 1), Wrote: 1, Ref: "ref-" + id, Revision: rev,
+		Meta: storage.Meta{Type: "articles", ID: id, CurrentRevision: id + ":1", RevisionCount: 1, Status: storage.Stable, SchemaVersion: "1", CreatedAt: at, CreatedBy: "ann", UpdatedAt: at, UpdatedBy: "ann"}}
+	if _, err := e.Encode(); err != nil {
+		t.Fatal(err)
+	}
+	return storage.Change{Event: e, Values: values, Text: text, Content: []byte(doc)}
+}
+
+// counter counts statements.
+type counter struct{ atomic.Int64 }
+
+func (c *counter) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
+	c.Add(1)
+	return ctx
+}
+
+func (c *counter) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
+
+// hand is a database as somebody would use it who writes statements by hand.
+type hand struct {
+	db          *sql.DB
+	table, list string // list has the elements of tags
+}
+
+// articles is the definition that fill wrote.
+var articles storage.Definition
+
+// place is a field's place in the definition.
+func place(name string) int {
+	return slices.IndexFunc(articles.Fields, func(f query.Field) bool { return f.Name == name })
+}
+
+func openPostgres(t *testing.T, dsn string) *hand {
+	db, err := sql.Open("pgx", dsn+"&search_path=autocrud&random_page_cost=1.1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	h := &hand{db: db}
+	if _, err := db.ExecContext(t.Context(), "VACUUM ANALYZE"); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.QueryRowContext(t.Context(), "SELECT quote_ident(name) FROM definitions").Scan(&h.table); err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+func openSQLite(t *testing.T, path string) *hand {
+	db, err := sql.Open("sqlite", "file:"+path+"?_pragma=query_only(1)&_pragma=cache_size(-16000)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	h := &hand{db: db}
+	if err := db.QueryRowContext(t.Context(), "SELECT name FROM definitions").Scan(&h.table); err != nil {
+		t.Fatal(err)
+	}
+	h.list, h.table = fmt.Sprintf(`"l%d_%s"`, place("tags"), h.table), `"`+h.table+`"`
+	return h
+}
+
+// run reads all rows of a prepared statement and copies them, as an answer
+// needs them.
+func (h *hand) run(t *testing.T, stmt *sql.Stmt, args []any) {
+	rows, err := stmt.QueryContext(t.Context(), args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	cols, err := rows.Columns()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dest := make([]any, len(cols))
+	for i := range dest {
+		dest[i] = new([]byte)
+	}
+	for rows.Next() {
+		if err := rows.Scan(dest...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// serve starts the API on the index alone.
+func serve(t *testing.T, x storage.Index) string {
+	types := testenv.Types(t, model)
+	m := resource.NewManager(types, testenv.Log(t, nil), memblob.New(), x, resource.Options{})
+	srv := httptest.NewServer(api.New(m, api.Options{}))
+	t.Cleanup(srv.Close)
+	return srv.URL + "/v1/articles"
+}
+
+func get(t *testing.T, address string) []byte {
+	r, err := http.Get(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Body.Close()
+	b, err := io.ReadAll(r.Body)
+	if err != nil || r.StatusCode != http.StatusOK {
+		t.Fatalf("%s: %d %s %v", address, r.StatusCode, b, err)
+	}
+	return b
+}
+
+// deepToken walks to the middle of the order by year.
+func deepToken(t *testing.T, base string) string {
+	token := ""
+	for range max(1, *rows/2/1000) {
+		address := base + "?order_by=year+desc&page_size=1000&returns=meta"
+		if token != "" {
+			address += "&page_token=" + token
+		}
+		v, err := resource.DecodeJSON(get(t, address))
+		if err != nil {
+			t.Fatal(err)
+		}
+		token, _ = v.(map[string]any)["next_page_token"].(string)
+	}
+	return token
+}
+
+func median(fn func()) time.Duration {
+	fn() // warm
+	took := make([]time.Duration, *repeat)
+	for i := range took {
+		begun := time.Now()
+		fn()
+		took[i] = time.Since(begun)
+	}
+	slices.Sort(took)
+	return took[len(took)/2]
+}
+
+func compare(t *testing.T, x storage.Index, h *hand, all []question, statements *counter) (out []measured) {
+	base := serve(t, x)
+	token := deepToken(t, base)
+	for _, q := range all {
+		names := []string{"$table", h.table, "$list", h.list}
+		for _, f := range articles.Fields {
+			names = append(names, "$"+f.Name, fmt.Sprintf("f%d", place(f.Name)))
+		}
+		text := strings.NewReplacer(names...).Replace(q.floor)
+		stmt, err := h.db.PrepareContext(t.Context(), text)
+		if err != nil {
+			t.Fatalf("%s: %v", text, err)
+		}
+		var args []any
+		if q.arg != nil {
+			args = []any{q.arg}
+		}
+		address := base + strings.Replace(q.path, "DEEP", token, 1)
+		l := measured{name: q.name, statements: "1"}
+		l.floor = median(func() { h.run(t, stmt, args) })
+		l.http = median(func() { get(t, address) })
+		if statements != nil {
+			n := statements.Load()
+			get(t, address)
+			l.statements = fmt.Sprint(statements.Load() - n)
+		}
+		out = append(out, l)
+		stmt.Close()
+	}
+	return out
+}
