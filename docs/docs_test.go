@@ -247,7 +247,8 @@ func quickstart(t *testing.T) *server {
 	line := p.await(t, "ready at ")
 	s.url = "http://" + regexp.MustCompile(`127\.0\.0\.1:\d+`).FindString(line)
 	p.mustExitZero(t)
-	for typ, field := range map[string]string{"planets": "name", "moons": "name", "elements": "symbol"} {
+	for _, x := range [][2]string{{"planets", "name"}, {"moons", "name"}, {"elements", "symbol"}} { // moons refer to planets
+		typ, field := x[0], x[1]
 		cmd := exec.CommandContext(t.Context(), program, "import", typ, "examples/quickstart/seed/"+typ+".ndjson", "--id-field", field, "--url", s.url)
 		cmd.Dir, cmd.Env = s.dir, environment()
 		if out, err := cmd.CombinedOutput(); err != nil {

@@ -1,5 +1,5 @@
 // Command newsroom is a small content system in Go: authors, the articles they
-// write and publish, and a job that puts a digest together.
+// write, an action that publishes them, and a job that puts a digest together.
 //
 //	go run ./examples/newsroom up
 package main
@@ -16,10 +16,23 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
-// Author writes articles.
+// Author writes articles. No two have the same address.
 type Author struct {
 	Name  string `json:"name" autocrud:"index,fulltext" jsonschema:"minLength=1,maxLength=200"`
-	Email string `json:"email" jsonschema:"format=email"`
+	Email string `json:"email" autocrud:"unique" jsonschema:"format=email"`
+}
+
+// wholeName makes an author of version 2 of one of version 1, whose name was in
+// two parts.
+func wholeName(tree any) (any, error) {
+	author, ok := tree.(map[string]any)
+	if !ok {
+		return nil, errors.New("an author is an object")
+	}
+	author["name"] = strings.TrimSpace(fmt.Sprint(author["first_name"], " ", author["last_name"]))
+	delete(author, "first_name")
+	delete(author, "last_name")
+	return author, nil
 }
 
 // Article names one of the authors, or has a byline of its own when a guest
@@ -45,6 +58,17 @@ func (a Article) Validate() error {
 	return nil
 }
 
+// Publish is what the action takes: who signs an article that has no author.
+type Publish struct {
+	Byline *string `json:"byline" jsonschema:"minLength=1"`
+}
+
+// Published is what it answers.
+type Published struct {
+	Title    string `json:"title"`
+	Revision int    `json:"revision"`
+}
+
 // SendDigest is the payload of a job.
 type SendDigest struct {
 	Section string `json:"section" autocrud:"index" jsonschema:"enum=world|science|culture|sport"`
@@ -63,21 +87,41 @@ func main() { newApp().Main() }
 // newApp is the whole application.
 func newApp() *autocrud.App {
 	app := autocrud.New()
-	autocrud.Register[Author](app, "authors", resource.WithTitle("Author"))
+	autocrud.Register[Author](app, "authors", resource.WithTitle("Author"),
+		resource.WithVersion("2", resource.Migration{From: "1", Func: wholeName}))
 	autocrud.Register[Article](app, "articles", resource.WithTitle("Article"))
 	autocrud.Register[SendDigest](app, "send-digests", resource.WithTitle("Digest to send"),
 		resource.WithJob(resource.JobSpec{MaxAttempts: 3}))
 
 	for _, action := range []storage.Action{storage.Created, storage.Updated, storage.Modified} {
-		autocrud.Before(app, "articles", action, publish)
+		autocrud.Before(app, "articles", action, review)
 	}
+	autocrud.Action(app, "articles", "publish", publish, autocrud.OnResource(), autocrud.Titled("Publish an article"))
 	autocrud.HandleJob(app, "send-digests", sendDigest)
 	return app
 }
 
-// publish is called before an article is written and refuses what an editor
+// publish makes an article public: POST /v1/articles/{id}:publish.
+func publish(ctx context.Context, c autocrud.ActionCall[Publish]) (Published, error) {
+	articles := resource.For[Article](c.Manager, "articles")
+	a, err := articles.Get(ctx, c.ID, resource.GetOptions{})
+	if err != nil {
+		return Published{}, err
+	}
+	if a.Data.Public = true; a.Data.Author == nil && c.Input.Byline != nil {
+		a.Data.Byline = c.Input.Byline
+	}
+	a, err = articles.Update(ctx, c.ID, a.Data, resource.UpdateOptions{Message: "published",
+		IfMatch: resource.Match{Events: []string{a.EventID}}}) // of what was read, nothing newer
+	if err != nil {
+		return Published{}, err
+	}
+	return Published{a.Data.Title, a.Revision.Number}, nil
+}
+
+// review is called before an article is written and refuses what an editor
 // would: publishing what nobody answers for, and hiding what was public.
-func publish(_ context.Context, c autocrud.Change[Article]) error {
+func review(_ context.Context, c autocrud.Change[Article]) error {
 	switch {
 	case c.New.Public && c.New.Author == nil && c.New.Byline == nil:
 		return resource.Errorf(resource.InvalidState, "article %q has neither author nor byline; add one before publishing", c.ID)

@@ -20,33 +20,41 @@ type server struct {
 
 func start(t *testing.T) server {
 	t.Helper()
-	dir := t.TempDir()
-	r, err := newApp().Start(t.Context(), autocrud.Settings{Addr: "127.0.0.1:0", DataDir: dir, Models: dir + "/none"})
+	s, stop := startIn(t, newApp(), t.TempDir())
+	t.Cleanup(stop)
+	return s
+}
+
+func startIn(t *testing.T, app *autocrud.App, dir string) (s server, stop func()) {
+	t.Helper()
+	r, err := app.Start(t.Context(), autocrud.Settings{Addr: "127.0.0.1:0", DataDir: dir, Models: dir + "/none"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
+	return server{t, r.URL}, func() {
 		if err := r.Stop(); err != nil {
 			t.Error(err)
 		}
-	})
-	return server{t, r.URL}
+	}
 }
 
 // envelope is what the tests look at of an answer.
 type envelope struct {
 	Data Article `json:"data"`
 	Meta struct {
-		ID  string `json:"id"`
-		Job struct {
+		ID            string `json:"id"`
+		SchemaVersion string `json:"schema_version"`
+		Job           struct {
 			State    string  `json:"state"`
 			Attempts int     `json:"attempts"`
 			Error    *string `json:"error"`
 			Result   *Digest `json:"result"`
 		} `json:"job"`
 	} `json:"meta"`
-	Code   string `json:"code"` // of a problem
-	Detail string `json:"detail"`
+	Title    string `json:"title"` // of what the action answers, or of a problem
+	Revision any    `json:"revision"`
+	Code     string `json:"code"` // of a problem
+	Detail   string `json:"detail"`
 }
 
 func (s server) do(method, path, body string, status int) (out envelope) {
@@ -74,6 +82,19 @@ func (s server) do(method, path, body string, status int) (out envelope) {
 		s.t.Fatalf("%s %s: %s, want %d, %v: %s", method, path, resp.Status, status, err, b)
 	}
 	return out
+}
+
+// get decodes an answer of any form.
+func (s server) get(path string, out any) {
+	s.t.Helper()
+	resp, err := http.Get(s.url + path)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if err := json.NewDecoder(resp.Body).Decode(out); err != nil || resp.StatusCode != http.StatusOK {
+		s.t.Fatalf("GET %s: %s, %v", path, resp.Status, err)
+	}
 }
 
 // finished waits for the outcome of a job.
@@ -132,6 +153,57 @@ func TestArticleIsPublishedOnceSomebodyAnswersForIt(t *testing.T) {
 	}
 	if e := s.do("PATCH", "/v1/articles/comet", `{"public":null}`, 409); e.Code != "invalid_state" {
 		t.Errorf("hiding what was public: %s: %s", e.Code, e.Detail)
+	}
+}
+
+func TestPublishIsAnActionThatTheHooksStillReview(t *testing.T) {
+	s := start(t)
+	s.do("POST", "/v1/articles?id=comet", s.article("A comet", `"author":null,"byline":null`), 201)
+	if e := s.do("POST", "/v1/articles/comet:publish", `{}`, 409); e.Code != "invalid_state" {
+		t.Errorf("without author and byline: %s: %s", e.Code, e.Detail)
+	}
+	if e := s.do("POST", "/v1/articles/comet:publish", `{"byline":""}`, 422); e.Code != "validation_failed" {
+		t.Errorf("with an empty byline: %s: %s", e.Code, e.Detail)
+	}
+	if e := s.do("POST", "/v1/articles/comet:publish", `{"byline":"A guest"}`, 200); e.Title != "A comet" || fmt.Sprint(e.Revision) != "2" {
+		t.Errorf("answered %+v", e)
+	}
+	if e := s.do("GET", "/v1/articles/comet?returns=data", "", 200); !e.Data.Public || *e.Data.Byline != "A guest" {
+		t.Errorf("article %+v", e.Data)
+	}
+	s.do("POST", "/v1/articles/none:publish", `{}`, 404)
+}
+
+func TestAuthorsOfVersionOneAreReadAndMigrated(t *testing.T) {
+	type Author struct { // as it was
+		FirstName string `json:"first_name"`
+		LastName  string `json:"last_name"`
+		Email     string `json:"email"`
+	}
+	old, dir := autocrud.New(), t.TempDir()
+	autocrud.Register[Author](old, "authors")
+	s, stop := startIn(t, old, dir)
+	s.do("POST", "/v1/authors?id=ann", `{"first_name":"Ann","last_name":"Lee","email":"ann@example.org"}`, 201)
+	stop()
+
+	s, stop = startIn(t, newApp(), dir)
+	defer stop()
+	name := func() string {
+		var out struct {
+			Data struct{ Name string }
+		}
+		s.get("/v1/authors/ann?returns=data", &out)
+		return out.Data.Name
+	}
+	if n := name(); n != "Ann Lee" {
+		t.Errorf("on read the name is %q", n)
+	}
+	if e := s.do("POST", "/v1/authors", `{"name":"Other","email":"ann@example.org"}`, 409); e.Code != "unique_conflict" {
+		t.Errorf("the same address: %s: %s", e.Code, e.Detail)
+	}
+	s.do("POST", "/v1/authors:migrate", "", 200)
+	if e := s.do("GET", "/v1/authors/ann?returns=meta", "", 200); e.Meta.SchemaVersion != "2" || name() != "Ann Lee" {
+		t.Errorf("migrated: %+v, %q", e.Meta, name())
 	}
 }
 
