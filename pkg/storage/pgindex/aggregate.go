@@ -57,5 +57,6 @@ func (x *Index) readGroups(ctx context.Context, a storage.Aggregation, text stri
 		out.Groups = append(out.Groups, g)
 	}
 	rows.Close()
+	x.saw(out.Applied)
 	return rows.Err()
 }

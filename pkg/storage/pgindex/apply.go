@@ -58,7 +58,7 @@ func (x *Index) Apply(ctx context.Context, b storage.Batch) (err error) {
 		x.tables.Store(&next)
 	}
 	if len(b.Replay) == 0 {
-		x.applied.Store(max(x.applied.Load(), b.Through))
+		x.saw(b.Through)
 	}
 	x.analyze(ctx, writes)
 	return nil

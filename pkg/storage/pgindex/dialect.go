@@ -2,6 +2,7 @@ package pgindex
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/autocrud-go/autocrud/pkg/query"
@@ -46,12 +47,15 @@ func (dialect) Pattern(p string) string { return advanced(p) }
 
 func (dialect) Matches(text, pattern string) string { return text + " ~ " + pattern }
 
-func (dialect) Member(c sqlrender.Column, _ query.Value, placeholder string) string {
-	return c.SQL + " @> ARRAY[" + placeholder + "]"
+func (dialect) Member(c sqlrender.Column, _ []query.Value, placeholders []string) string {
+	if len(placeholders) == 1 {
+		return c.SQL + " @> ARRAY[" + placeholders[0] + "]"
+	}
+	return c.SQL + " && ARRAY[" + strings.Join(placeholders, ", ") + "]"
 }
 
-func (d dialect) NotMember(c sqlrender.Column, placeholder string) string {
-	return "NOT (" + d.Member(c, nil, placeholder) + ")"
+func (d dialect) NotMember(c sqlrender.Column, placeholders []string) string {
+	return "NOT (" + d.Member(c, nil, placeholders) + ")"
 }
 
 func (dialect) ListLength(c sqlrender.Column) string { return "cardinality(" + c.SQL + ")" }

@@ -40,9 +40,10 @@ type Index struct {
 	schema string
 	o      Options
 
-	mu       sync.Mutex // held by whoever writes or defines
-	defs     []storage.Definition
-	analyzed map[string]*growth
+	mu        sync.Mutex // held by whoever writes or defines
+	defs      []storage.Definition
+	analyzed  map[string]*growth
+	analyzing atomic.Bool
 
 	tables   atomic.Pointer[map[string]*tables] // by type
 	applied  atomic.Uint64                      // at least this; another process may have gone on
@@ -149,6 +150,16 @@ func (x *Index) Position(ctx context.Context) (p storage.Position, err error) {
 	x.identity.Store(&p.Identity)
 	x.applied.Store(p.Applied)
 	return p, nil
+}
+
+// saw remembers how far the index is, from whatever was read.
+func (x *Index) saw(applied uint64) {
+	for {
+		known := x.applied.Load()
+		if applied <= known || x.applied.CompareAndSwap(known, applied) {
+			return
+		}
+	}
 }
 
 // Types implements storage.Index. It jumps from type to type in the events;

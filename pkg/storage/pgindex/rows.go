@@ -238,7 +238,7 @@ func (a *array) arg() any {
 type growth struct{ changed, next int }
 
 // analyze makes statistics of tables that have grown much: the server does so
-// by itself only now and then, and plans badly until then.
+// by itself only now and then, and plans badly until then. Nobody waits for it.
 func (x *Index) analyze(ctx context.Context, w *writes) {
 	for _, r := range w.rows {
 		g := x.analyzed[r.to.name]
@@ -246,9 +246,15 @@ func (x *Index) analyze(ctx context.Context, w *writes) {
 			g = &growth{next: 500}
 			x.analyzed[r.to.name] = g
 		}
-		if g.changed += len(r.changes); g.changed >= g.next {
-			g.changed, g.next = 0, g.next*2
-			_, _ = x.pool.Exec(ctx, "ANALYZE "+r.to.view.Name) // a matter of speed only
+		if g.changed += len(r.changes); g.changed < g.next || !x.analyzing.CompareAndSwap(false, true) {
+			continue
 		}
+		g.changed, g.next = 0, g.next*2
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), applyTimeout)
+		go func() {
+			defer cancel()
+			defer x.analyzing.Store(false)
+			_, _ = x.pool.Exec(ctx, "ANALYZE "+r.to.view.Name) // a matter of speed only; Close waits for it
+		}()
 	}
 }

@@ -171,6 +171,7 @@ func (x *Index) readPage(ctx context.Context, s *search, text string, args []any
 		copy(last, keys)
 		return nil
 	})
+	x.saw(page.Applied)
 	return err
 }
 

@@ -14,8 +14,12 @@ import (
 // test changes it to see that both ways answer alike.
 var few = 1000
 
-// maxRare is how many conditions of a filter are looked at.
-const maxRare = 4
+// maxRare is how many conditions of a filter are looked at. Each writes the
+// filter once more, so that of a long one, in bytes, none is.
+const (
+	maxRare    = 4
+	longFilter = 8 << 10
+)
 
 // SQLite cannot know, when it plans, whether a condition leaves few rows. If
 // one does, they are best found first and sorted; if not, the order's index is
@@ -26,6 +30,9 @@ const maxRare = 4
 
 // rare are the conditions of the filter that few rows may meet.
 func (s *search) rare(t *writable) (out []query.Expr) {
+	if s.Filter == nil || s.isLong() {
+		return nil
+	}
 	for _, e := range conjuncts(s.Filter) {
 		if f := t.indexed(e); f.Name != "" && f.Name != s.Order[0].Field.Name && len(out) < maxRare {
 			out = append(out, e)
@@ -33,6 +40,10 @@ func (s *search) rare(t *writable) (out []query.Expr) {
 	}
 	return out
 }
+
+// isLong tells whether the filter is better written once only: SQLite looks an
+// argument that it meets again up among all of them.
+func (s *search) isLong() bool { return s.Filter != nil && len(query.String(s.Filter)) > longFilter }
 
 // choose sets up the ways of a page. A unary plus hides a column's index from
 // the planner.

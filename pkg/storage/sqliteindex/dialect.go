@@ -4,6 +4,7 @@ import (
 	"database/sql/driver"
 	"fmt"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -60,19 +61,26 @@ func (dialect) Matches(text, pattern string) string {
 
 // Member starts from the elements where that is worth it, and looks each row
 // of another walk up in them where it is not.
-func (d dialect) Member(c sqlrender.Column, v query.Value, placeholder string) string {
-	if d.fromElements == nil || d.fromElements[element{c.Members, v}] {
-		return "rid IN (SELECT rid FROM " + c.Members + " WHERE v = " + placeholder + ")"
+func (d dialect) Member(c sqlrender.Column, values []query.Value, placeholders []string) string {
+	if d.fromElements == nil || len(values) == 1 && d.fromElements[element{c.Members, values[0]}] {
+		return "rid IN (SELECT rid FROM " + c.Members + " WHERE " + among("v", placeholders) + ")"
 	}
-	return d.lookUp(c, placeholder) + " = 1"
+	return d.lookUp(c, placeholders) + " = 1"
 }
 
-func (d dialect) NotMember(c sqlrender.Column, placeholder string) string {
-	return d.lookUp(c, placeholder) + " IS NULL"
+func (d dialect) NotMember(c sqlrender.Column, placeholders []string) string {
+	return d.lookUp(c, placeholders) + " IS NULL"
 }
 
-func (d dialect) lookUp(c sqlrender.Column, placeholder string) string {
-	return "(SELECT 1 FROM " + c.Members + " AS m WHERE m.v = " + placeholder + " AND m.rid = " + d.table + ".rid)"
+func (d dialect) lookUp(c sqlrender.Column, placeholders []string) string {
+	return "(SELECT 1 FROM " + c.Members + " AS m WHERE " + among("m.v", placeholders) + " AND m.rid = " + d.table + ".rid)"
+}
+
+func among(v string, placeholders []string) string {
+	if len(placeholders) == 1 {
+		return v + " = " + placeholders[0]
+	}
+	return v + " IN (" + strings.Join(placeholders, ", ") + ")"
 }
 
 // ListLength is the column itself: the row holds how many elements there are.

@@ -132,7 +132,7 @@ func (s *search) page(t *writable) (string, []any, error) {
 	if s.Text == "" {
 		s.choose(t)
 	}
-	p := sqlrender.Page{Where: s.conditions(s.r), If: s.unless, Order: s.Order, After: s.After, Limit: s.Limit + 1, Wide: cols}
+	p := sqlrender.Page{Where: s.conditions(s.r), Whole: s.isLong(), If: s.unless, Order: s.Order, After: s.After, Limit: s.Limit + 1, Wide: cols}
 	for _, w := range s.ways {
 		p.Others = append(p.Others, sqlrender.Finding{With: w.r, Where: s.conditions(w.r), If: w.onlyIf})
 	}

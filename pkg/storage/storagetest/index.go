@@ -47,6 +47,7 @@ func TestIndex(t *testing.T, open func(t *testing.T) storage.Index) {
 		"AnEndedContextEndsASearch":              endedContext,
 		"SearchAnswersAsTheEvaluator":            differential,
 		"JobFieldsAreSearchable":                 jobFields,
+		"TheLongestFiltersAreAnswered":           longestFilters,
 		"AWalkUnderWritesMeetsEachRowOnce":       walk,
 		"AggregatesAreExact":                     aggregates,
 		"WithoutKeysThereIsOneGroup":             groupsOfAll,

@@ -198,3 +198,24 @@ func wholeBatches(t *testing.T, x storage.Index) {
 	close(done)
 	wg.Wait()
 }
+
+// longestFilters are of the greatest length that is read, in several forms.
+func longestFilters(t *testing.T, x storage.Index) {
+	define(t, x, movies())
+	var changes []storage.Change
+	for i := range 30 {
+		changes = append(changes, change(uint64(i+1), fmt.Sprintf("m%02d", i), storage.Created, query.Values{"title": fmt.Sprint(i), "year": int64(i), "genres": []query.Value{fmt.Sprint(i)}}))
+	}
+	apply(t, x, changes...)
+	for _, form := range []string{`year=%d OR `, `endsWith(title,"%d") OR `, `startsWith(title,"%d") OR `, `genres:"%d" OR `, `icontains(title,"%d") OR `, `NOT year=%d OR `} {
+		src := ""
+		for i := 1000; len(src) < query.MaxSource-100; i++ {
+			src += fmt.Sprintf(form, i)
+		}
+		src = "year >= 0 AND (" + src + "year = 7)"
+		n := len(ids(t, x, storage.Search{Filter: filter(t, src), Order: order(t, "year desc, title"), Limit: 20}))
+		if n == 0 {
+			t.Errorf("%s: nothing found", form)
+		}
+	}
+}

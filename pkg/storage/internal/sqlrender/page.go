@@ -12,6 +12,7 @@ import (
 // Page asks for the rows after a place in an order.
 type Page struct {
 	Where  []string // conditions, all of which hold; written with this Renderer
+	Whole  bool     // one range of all: for conditions too long to be written several times
 	If     string   // when it is not true, Others find the rows; empty: always
 	Others []Finding
 	Order  query.Order
@@ -40,7 +41,11 @@ type Finding struct {
 func (r *Renderer) Page(p Page) string {
 	keys := r.keys(p.Order)
 	var branches []string
-	for _, c := range r.ranges(keys, p.After) {
+	parts := r.ranges
+	if p.Whole {
+		parts = func(keys []key, after *query.Cursor) []part { return []part{r.rest(keys, after)} }
+	}
+	for _, c := range parts(keys, p.After) {
 		branches = append(branches, "SELECT * FROM ("+r.branch(p, p.Where, p.If, keys, c)+") AS b")
 	}
 	for _, o := range p.Others {

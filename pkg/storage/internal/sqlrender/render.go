@@ -37,11 +37,12 @@ type Dialect interface {
 	// argument Pattern(p).
 	Matches(text, pattern string) string
 	Pattern(p string) string
-	// Member is true when the list of the column's row holds the value and
-	// never true when it is missing; NotMember may be true when it is missing.
-	// The value itself comes along for what the dialect knows of it.
-	Member(c Column, v query.Value, placeholder string) string
-	NotMember(c Column, placeholder string) string
+	// Member is true when the list of the column's row holds one of the values
+	// and never true when it is missing; NotMember may be true when it is
+	// missing. The values themselves come along for what the dialect knows of
+	// them.
+	Member(c Column, values []query.Value, placeholders []string) string
+	NotMember(c Column, placeholders []string) string
 	// ListLength is the number of elements, null for a missing list.
 	ListLength(c Column) string
 	// Sum is the exact sum of a column of numbers as text: in decimal, or of an
@@ -128,9 +129,9 @@ func (r *Renderer) Where(e query.Expr) string {
 func (r *Renderer) is(e query.Expr, want bool) string {
 	switch e := e.(type) {
 	case query.And:
-		return r.joined(e.Terms, want, want)
+		return r.joined(e.Terms, want)
 	case query.Or:
-		return r.joined(e.Terms, want, !want)
+		return r.either(e.Terms, want)
 	case query.Not:
 		return r.is(e.Term, !want)
 	case query.Const:
@@ -142,7 +143,7 @@ func (r *Renderer) is(e query.Expr, want bool) string {
 		}
 		return c.SQL + " IS NOT NULL"
 	case query.Has:
-		return r.has(e, want)
+		return r.has(e.Field, []query.Value{e.Value}, want)
 	case query.Compare:
 		return r.compare(e, want)
 	case query.In:
@@ -167,14 +168,14 @@ func constant(b bool) string {
 	return never
 }
 
-// joined writes terms joined by AND or OR, as a balanced tree: databases limit
-// how deep an expression is, and a flat chain counts as a deep one.
-func (r *Renderer) joined(terms []query.Expr, want, and bool) string {
+// joined writes AND as a balanced tree: databases limit how deep an expression
+// is, and a flat chain counts as a deep one.
+func (r *Renderer) joined(terms []query.Expr, want bool) string {
 	parts := make([]string, len(terms))
 	for i, t := range terms {
 		parts[i] = r.is(t, want)
 	}
-	if and {
+	if want {
 		return balanced(parts, " AND ")
 	}
 	return balanced(parts, " OR ")
@@ -221,18 +222,55 @@ func (r *Renderer) folded(c Column) string {
 	return r.d.Fold(c.SQL)
 }
 
-func (r *Renderer) has(e query.Has, want bool) string {
-	c := r.column(e.Field)
-	_, v, verdict := exact(e.Field.Kind, query.Equal, e.Value)
+// has writes that the list holds one of the values, or that it holds none.
+func (r *Renderer) has(f query.Field, values []query.Value, want bool) string {
+	c := r.column(f)
+	var possible []query.Value
+	var args []string
+	for _, v := range values {
+		if _, v, verdict := exact(f.Kind, query.Equal, v); verdict != isNever {
+			possible, args = append(possible, v), append(args, r.Arg(v))
+		}
+	}
 	switch {
-	case verdict == isNever && want:
+	case len(possible) == 0 && want:
 		return never
-	case verdict == isNever:
+	case len(possible) == 0:
 		return c.SQL + " IS NOT NULL"
 	case want:
-		return r.d.Member(c, v, r.Arg(v))
+		return r.d.Member(c, possible, args)
 	}
-	return "(" + c.SQL + " IS NOT NULL AND " + r.d.NotMember(c, r.Arg(v)) + ")"
+	return "(" + c.SQL + " IS NOT NULL AND " + r.d.NotMember(c, args) + ")"
+}
+
+// either writes OR. Memberships of one list become one: a database looks up
+// each by itself.
+func (r *Renderer) either(terms []query.Expr, want bool) string {
+	var rest []query.Expr
+	var lists []query.Field
+	values := map[string][]query.Value{}
+	for _, t := range terms {
+		h, ok := t.(query.Has)
+		if !ok {
+			rest = append(rest, t)
+			continue
+		}
+		if values[h.Field.Name] == nil {
+			lists = append(lists, h.Field)
+		}
+		values[h.Field.Name] = append(values[h.Field.Name], h.Value)
+	}
+	var parts []string
+	for _, t := range rest {
+		parts = append(parts, r.is(t, want))
+	}
+	for _, f := range lists {
+		parts = append(parts, r.has(f, values[f.Name], want))
+	}
+	if want {
+		return balanced(parts, " OR ")
+	}
+	return balanced(parts, " AND ")
 }
 
 var opSQL = map[query.Op]string{
