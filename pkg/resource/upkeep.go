@@ -205,10 +205,21 @@ func (m *Manager) waitIndexed(ctx context.Context, seq uint64) error {
 }
 
 // stillGone reports whether a target is deleted or purged now: it may have been
-// restored since.
+// restored since. The log is asked: an event is followed as soon as it is
+// durable, which can be before this process remembers that it committed it.
 func (m *Manager) stillGone(ctx context.Context, target key) (bool, error) {
-	s, err := m.head(ctx, target, !m.o.Sole)
+	s, err := m.head(ctx, target, true)
 	return err == nil && (!s.exists() || s.event.Meta.Deleted), err
+}
+
+// indexed is the state of a resource in the index, which the caller has waited
+// for.
+func (m *Manager) indexed(ctx context.Context, k key) (state, error) {
+	row, err := m.index.Head(ctx, k.typ, k.id)
+	if errors.Is(err, storage.ErrNotFound) {
+		return state{}, nil
+	}
+	return stateOf(row.Event, false), err
 }
 
 // late treats a reference that landed after its target's delete as one before.
@@ -232,7 +243,10 @@ func (m *Manager) late(ctx context.Context, t *Type, e *storage.Event) (worked b
 				continue
 			}
 			target := key{ref.Type, id}
-			s, err := m.head(ctx, target, false)
+			if err := m.waitIndexed(ctx, e.Seq); err != nil {
+				return worked, err
+			}
+			s, err := m.indexed(ctx, target)
 			if err != nil {
 				return worked, err
 			}
