@@ -65,7 +65,7 @@ func (m *Manager) RunAction(ctx context.Context, a *Action, id string, doc any) 
 	if err != nil {
 		return nil, err
 	}
-	out, err := a.Run(ctx, m, id, in)
+	out, err := a.Run(severally(ctx), m, id, in)
 	if err != nil {
 		return nil, refusal(err)
 	}

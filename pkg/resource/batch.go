@@ -37,6 +37,7 @@ func (m *Manager) Batch(ctx context.Context, ops []BatchOperation, atomic bool) 
 	if len(ops) == 0 || len(ops) > MaxBatch {
 		return nil, Errorf(InvalidRequest, "a batch has 1 to %d operations, not %d", MaxBatch, len(ops))
 	}
+	ctx = enter(ctx)
 	seen := map[key]int{}
 	for i := range ops {
 		if ops[i].ID == "" && ops[i].Op == "create" {

@@ -56,10 +56,14 @@ var vague = []string{"application/octet-stream", "text/plain", "text/xml", "appl
 // it when it could be anything.
 func mediaType(looks, said string) string {
 	base, _, _ := strings.Cut(looks, ";")
-	if said != "" && slices.Contains(vague, base) {
-		return said
+	if said == "" || !slices.Contains(vague, base) {
+		return looks
 	}
-	return looks
+	kind, _, _ := strings.Cut(said, "/")
+	if base != "application/octet-stream" && (kind == "audio" || kind == "font" || kind == "image" && !strings.HasPrefix(said, "image/svg") || kind == "video") {
+		return looks // text and archives are none of these, whatever is said
+	}
+	return said
 }
 
 // settle finds the binaries that a document refers to, moves inline ones out,

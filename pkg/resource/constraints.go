@@ -54,7 +54,7 @@ func (m *Manager) constrain(ctx context.Context, t *Type, s state, e *storage.Ev
 		}
 	}
 	if gone && s.exists() && !s.event.Meta.Deleted {
-		return m.unreferenced(ctx, k, u)
+		return m.unreferenced(ctx, k, s.event.Meta.RevisionCount, u)
 	}
 	return nil
 }
@@ -292,7 +292,7 @@ func (m *Manager) referred(ctx context.Context, ref Ref, v string, source key, u
 
 // unreferenced refuses the delete of a resource that restrict references lead
 // to, and guards it against those that are being announced.
-func (m *Manager) unreferenced(ctx context.Context, target key, u *unit) error {
+func (m *Manager) unreferenced(ctx context.Context, target key, revisions int, u *unit) error {
 	restricted := false
 	for _, r := range m.referrers[target.typ] {
 		restricted = restricted || r.ref.OnDelete == Restrict
@@ -312,7 +312,7 @@ func (m *Manager) unreferenced(ctx context.Context, target key, u *unit) error {
 		if r.ref.OnDelete != Restrict {
 			continue
 		}
-		rows, err := m.sources(ctx, r, target, len(u.changes)+1)
+		rows, err := m.sources(ctx, r, target, revisions, len(u.changes)+1)
 		if err != nil {
 			return err
 		}
@@ -344,8 +344,8 @@ func (r referrer) refersIn(c change, id string) bool {
 }
 
 // sources finds live resources whose field refers to the target.
-func (m *Manager) sources(ctx context.Context, r referrer, target key, limit int) ([]storage.Row, error) {
-	page, err := m.index.Search(ctx, storage.Search{Type: r.typ.Name, Filter: r.filter(target.id), Limit: limit,
+func (m *Manager) sources(ctx context.Context, r referrer, target key, revisions, limit int) ([]storage.Row, error) {
+	page, err := m.index.Search(ctx, storage.Search{Type: r.typ.Name, Filter: r.filter(target.id, revisions), Limit: limit,
 		Order: m.byID(r.typ)})
 	if err != nil {
 		return nil, stored(err)
@@ -358,21 +358,25 @@ func (m *Manager) byID(t *Type) query.Order {
 	return query.Order{{Field: f}}
 }
 
-// filter matches the sources of a target.
-func (r referrer) filter(id string) query.Expr {
+// maxRevisionRefs bounds how many revisions of a target a list of revision
+// references is searched for.
+const maxRevisionRefs = 900
+
+// filter matches the sources of a target that has had so many revisions.
+func (r referrer) filter(id string, revisions int) query.Expr {
 	f, _ := r.typ.Definition().QueryFields().Lookup(r.path)
-	one := func(v string) query.Expr {
-		if f.List {
-			return query.Has{Field: f, Value: v}
-		}
-		return query.Compare{Field: f, Op: query.Equal, Value: v}
+	switch {
+	case !f.List && !r.ref.Revision:
+		return query.Compare{Field: f, Op: query.Equal, Value: id}
+	case !f.List:
+		return query.Or{Terms: []query.Expr{query.Compare{Field: f, Op: query.Equal, Value: id},
+			query.TextMatch{Field: f, Match: query.StartsWith, Pattern: id + ":"}}}
+	case !r.ref.Revision || revisions == 0:
+		return query.Has{Field: f, Value: id}
 	}
-	if !r.ref.Revision {
-		return one(id)
+	any := query.Or{Terms: []query.Expr{query.Has{Field: f, Value: id}}}
+	for n := revisions; n > 0 && n > revisions-maxRevisionRefs; n-- {
+		any.Terms = append(any.Terms, query.Has{Field: f, Value: revisionID(id, n)})
 	}
-	prefix := query.Expr(query.TextMatch{Field: f, Match: query.StartsWith, Pattern: id + ":"})
-	if f.List {
-		return one(id) // a list of revision references is matched by id only
-	}
-	return query.Or{Terms: []query.Expr{one(id), prefix}}
+	return any
 }

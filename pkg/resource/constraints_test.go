@@ -2,6 +2,7 @@ package resource_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io/fs"
@@ -98,7 +99,7 @@ func TestUniqueValueHasOneHolder(t *testing.T) {
 	d := create(t, s, "films", `{"title":"D","slug":"x"}`)
 	_, err = s.Manager.Restore(ctx, "films", c.ID, resource.Match{})
 	wantCode(t, err, resource.UniqueConflict)
-	if _, err := s.Manager.Purge(ctx, "films", d.ID, resource.Match{}); err != nil {
+	if _, _, err := s.Manager.Purge(ctx, "films", d.ID, resource.Match{}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.Manager.Restore(ctx, "films", c.ID, resource.Match{}); err != nil {
@@ -296,7 +297,7 @@ func TestPurgeLeavesNoByte(t *testing.T) {
 	if l, err := s.Manager.List(ctx, "films", resource.ListOptions{}); err != nil || len(l.Items) != 3 {
 		t.Fatalf("%v", err)
 	}
-	done, err := s.Manager.Purge(ctx, "films", "gone", resource.Match{})
+	_, done, err := s.Manager.Purge(ctx, "films", "gone", resource.Match{})
 	if err != nil || !done {
 		t.Fatalf("%v %v", done, err)
 	}
@@ -344,5 +345,57 @@ func noByte(t *testing.T, dir, marker string) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestRevisionReferencesInListsHoldToo(t *testing.T) {
+	s := testenv.Open(t, t.TempDir(), testenv.Types(t, studiosModel, `
+name: reels
+schema: {type: object, properties: {cuts: {type: array, items: {type: string}}, one: {type: string}}}
+refs: {cuts: {type: studios, revision: true}, one: {type: studios, onDelete: set_null}}
+`), testenv.StackOptions{})
+	ctx := t.Context()
+	st := create(t, s, "studios", `{"name":"S"}`)
+	if _, _, err := s.Manager.Update(ctx, "studios", st.ID, testenv.Doc(t, `{"name":"T"}`), resource.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	r := create(t, s, "reels", fmt.Sprintf(`{"cuts":["%s:2"]}`, st.ID))
+	_, err := s.Manager.Create(ctx, "reels", testenv.Doc(t, fmt.Sprintf(`{"cuts":["%s:3"]}`, st.ID)), resource.CreateOptions{})
+	wantCode(t, err, resource.DanglingReference)
+	_, err = s.Manager.Delete(ctx, "studios", st.ID, resource.Match{})
+	wantCode(t, err, resource.Referenced)
+	if l, err := s.Manager.Referrers(ctx, "studios", st.ID, resource.PageOptions{}); err != nil || len(l.Items) != 1 || l.Items[0].ID != r.ID {
+		t.Fatalf("%+v %v", l, err)
+	}
+	// An optional reference that may not be null is taken out.
+	other := create(t, s, "studios", `{"name":"U"}`)
+	o := create(t, s, "reels", fmt.Sprintf(`{"one":%q}`, other.ID))
+	if _, err := s.Manager.Delete(ctx, "studios", other.ID, resource.Match{}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "set_null", func() bool {
+		got, err := s.Manager.Get(ctx, "reels", o.ID, resource.GetOptions{})
+		return err == nil && string(got.Data) == `{}`
+	})
+}
+
+// A hook that writes does not wait for the write it belongs to, and what it
+// writes is no repetition of it.
+func TestHooksOfAKeyedWriteMayWrite(t *testing.T) {
+	hooks := resource.NewHooks()
+	var s *testenv.Stack
+	hooks.After("studios", storage.Created, func(ctx context.Context, c resource.Change) error {
+		_, err := s.Manager.Create(ctx, "films", testenv.Doc(t, `{"title":"made by a hook"}`), resource.CreateOptions{})
+		return err
+	})
+	s = testenv.Open(t, t.TempDir(), testenv.Types(t, studiosModel, filmsModel), testenv.StackOptions{Manager: func(o *resource.Options) { o.Hooks = hooks }})
+	ctx := resource.WithIdempotency(t.Context(), "k", "f")
+	for range 2 {
+		if _, err := s.Manager.Create(ctx, "studios", testenv.Doc(t, `{"name":"S"}`), resource.CreateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if l, err := s.Manager.List(t.Context(), "films", resource.ListOptions{}); err != nil || len(l.Items) != 1 {
+		t.Fatalf("%d films, %v", len(l.Items), err)
 	}
 }

@@ -86,7 +86,7 @@ func (t *Type) compileFields(p *problems) {
 	for _, x := range t.text {
 		d.FullText = append(d.FullText, x.field.Name)
 	}
-	d.Hash = definitionHash(d)
+	d.Hash = definitionHash(d, t.migratedVersion())
 	t.definition = d
 }
 
@@ -154,7 +154,7 @@ func (t *Type) compileText(s shapes, p *problems) {
 	slices.SortFunc(t.text, func(a, b fieldPath) int { return strings.Compare(a.field.Name, b.field.Name) })
 }
 
-func definitionHash(d storage.Definition) string {
+func definitionHash(d storage.Definition, version string) string {
 	fields, text := []any{}, []any{}
 	for _, f := range d.Fields {
 		fields = append(fields, []any{f.Name, f.Kind.String(), f.List})
@@ -162,7 +162,7 @@ func definitionHash(d storage.Definition) string {
 	for _, path := range d.FullText {
 		text = append(text, path)
 	}
-	sum := sha256.Sum256(AppendCanonical(nil, []any{int64(tableFormat), fields, text, d.Job}))
+	sum := sha256.Sum256(AppendCanonical(nil, []any{int64(tableFormat), fields, text, d.Job, version}))
 	return hex.EncodeToString(sum[:])
 }
 

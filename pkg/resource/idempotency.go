@@ -32,6 +32,46 @@ func idempotencyOf(ctx context.Context) *storage.Idempotency {
 
 func keyed(ctx context.Context) bool { return idempotencyOf(ctx) != nil }
 
+// withoutKey is the context for what runs beside a write, such as a hook: its
+// own writes are no repetition of that write.
+func withoutKey(ctx context.Context) context.Context {
+	if !keyed(ctx) && ctx.Value(severalKey{}) == nil {
+		return ctx
+	}
+	ctx = context.WithValue(ctx, severalKey{}, (*several)(nil))
+	return context.WithValue(ctx, idempotencyKey{}, (*storage.Idempotency)(nil))
+}
+
+type severalKey struct{}
+
+// several gives each write of an action a key of its own, in their order.
+type several struct {
+	mu sync.Mutex
+	n  int
+}
+
+// severally makes the context's key one of an action, whose writes are counted.
+func severally(ctx context.Context) context.Context {
+	if !keyed(ctx) {
+		return ctx
+	}
+	return context.WithValue(ctx, severalKey{}, &several{})
+}
+
+// enter takes the key for one write. It is called where a write begins; what
+// that write calls finds the key taken.
+func enter(ctx context.Context) context.Context {
+	s, _ := ctx.Value(severalKey{}).(*several)
+	if s == nil {
+		return ctx
+	}
+	s.mu.Lock()
+	n := s.n
+	s.n++
+	s.mu.Unlock()
+	return context.WithValue(operationKey(ctx, n), severalKey{}, (*several)(nil))
+}
+
 // operationKey is the key of one operation of several under one key.
 func operationKey(ctx context.Context, n int) context.Context {
 	i := idempotencyOf(ctx)
@@ -146,10 +186,10 @@ func (m *Manager) committedBy(ctx context.Context, s state) (*storage.Event, err
 }
 
 // again answers a write that was committed before.
-func (m *Manager) again(ctx context.Context, first *storage.Event) (*storage.Event, []byte, bool, error) {
+func (m *Manager) again(ctx context.Context, first *storage.Event) (*storage.Event, []byte, error) {
 	if first.Action == storage.Purged {
-		return first, nil, false, nil
+		return first, nil, nil
 	}
 	content, err := m.content(ctx, first)
-	return first, content, false, err
+	return first, content, err
 }

@@ -215,3 +215,12 @@ func (m *Manager) migrateOne(ctx context.Context, t *Type, id string, dryRun boo
 	})
 	return changed || would, err
 }
+
+// migratedVersion is part of the definition of a type with migrations: content
+// of older versions is indexed as the newest version has it.
+func (t *Type) migratedVersion() string {
+	if len(t.Migrations) == 0 {
+		return ""
+	}
+	return t.Version
+}

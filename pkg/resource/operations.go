@@ -30,6 +30,7 @@ func (m *Manager) Create(ctx context.Context, typ string, data any, o CreateOpti
 	if err != nil {
 		return nil, err
 	}
+	ctx = enter(ctx)
 	id := o.ID
 	if id == "" {
 		id = m.newID(ctx)

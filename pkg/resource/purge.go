@@ -15,12 +15,18 @@ const purgeAtOnce = 100
 // Purge erases a resource for good: its revisions, its history, its place in
 // the index. What stays is one event without content that says so. It returns
 // false when the erasing goes on in the background.
-func (m *Manager) Purge(ctx context.Context, typ, id string, match Match) (done bool, err error) {
+func (m *Manager) Purge(ctx context.Context, typ, id string, match Match) (seq uint64, done bool, err error) {
 	t, err := m.find(typ, id)
 	if err != nil {
-		return false, err
+		return 0, false, err
 	}
-	events := 0
+	if err := m.freshen(ctx, Default, 0); err != nil {
+		return 0, false, err
+	}
+	history, err := m.index.Events(ctx, storage.EventQuery{Type: typ, ID: id, Limit: purgeAtOnce + 1})
+	if err != nil {
+		return 0, false, stored(err)
+	}
 	e, _, _, err := m.write(ctx, t, id, func(ctx context.Context, s state) (step, error) {
 		if !s.exists() {
 			return step{}, live(t, id, s)
@@ -28,28 +34,27 @@ func (m *Manager) Purge(ctx context.Context, typ, id string, match Match) (done 
 		if err := match.check(t, s); err != nil {
 			return step{}, err
 		}
-		events = s.event.Meta.RevisionCount
 		return tombstone(s), nil
 	})
 	if err != nil {
-		return false, err
+		return 0, false, err
 	}
-	if events > purgeAtOnce {
-		return false, nil // upkeep does it
+	if len(history) > purgeAtOnce {
+		return e.Seq, false, nil // upkeep does it
 	}
 	ctx, cancel := committing(ctx)
 	defer cancel()
 	if err := m.erase(ctx, e); err != nil {
 		m.o.Logger.WarnContext(ctx, "erasing goes on in the background", "type", typ, "id", id, "error", err)
-		return false, nil
+		return e.Seq, false, nil
 	}
-	return true, m.progress.Wait(ctx, e.Seq)
+	return e.Seq, true, m.progress.Wait(ctx, e.Seq)
 }
 
 // tombstone is the event that stays of a purged resource.
 func tombstone(s state) step {
 	old := s.event.Meta
-	return step{event: &storage.Event{Action: storage.Purged, Meta: storage.Meta{Type: old.Type, ID: old.ID, Deleted: true,
+	return step{event: &storage.Event{Action: storage.Purged, Meta: storage.Meta{Type: old.Type, ID: old.ID, Deleted: true, RevisionCount: old.RevisionCount,
 		CreatedAt: old.CreatedAt, CreatedBy: old.CreatedBy}}}
 }
 

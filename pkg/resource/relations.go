@@ -57,7 +57,7 @@ func (m *Manager) Referrers(ctx context.Context, typ, id string, o PageOptions) 
 	out := &ReferringList{Items: []Referring{}, EventID: s.event.ID}
 	for ; at < len(fields); at, after = at+1, "" {
 		r := fields[at]
-		q := storage.Search{Type: r.typ.Name, Filter: r.filter(id), Order: m.byID(r.typ), Limit: o.size() - len(out.Items), Bare: true}
+		q := storage.Search{Type: r.typ.Name, Filter: r.filter(id, s.event.Meta.RevisionCount), Order: m.byID(r.typ), Limit: o.size() - len(out.Items), Bare: true}
 		if q.Limit == 0 {
 			out.NextPageToken = m.cursors.Encode(query.Cursor{ID: strings.Repeat("|", at) + " "}, binding)
 			return out, nil

@@ -123,15 +123,20 @@ func (m *Manager) sweepObject(ctx context.Context, name, ref string, before time
 	return true, m.blobs.Delete(ctx, ref)
 }
 
-// SweepEvery sweeps once a day until ctx ends.
+// firstSweep is how long after the start the first sweep comes, so that a
+// program that is restarted every day sweeps too.
+const firstSweep = time.Hour
+
+// SweepEvery sweeps now and then until ctx ends.
 func (m *Manager) SweepEvery(ctx context.Context, every time.Duration) error {
-	t := time.NewTicker(every)
+	t := time.NewTimer(min(every, firstSweep))
 	defer t.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-t.C:
+			t.Reset(every)
 		}
 		out, err := m.Sweep(ctx, SweepAge)
 		if err != nil && ctx.Err() == nil {

@@ -172,7 +172,7 @@ func (m *Manager) cascade(ctx context.Context, e *storage.Event) error {
 		if !r.carries() {
 			continue
 		}
-		q := storage.Search{Type: r.typ.Name, Filter: r.filter(target.id), Limit: cascadePage, Order: m.byID(r.typ), Bare: true}
+		q := storage.Search{Type: r.typ.Name, Filter: r.filter(target.id, e.Meta.RevisionCount), Limit: cascadePage, Order: m.byID(r.typ), Bare: true}
 		if e.Action == storage.Purged && r.ref.OnDelete == Cascade {
 			q.Deletion = storage.LiveAndDeleted
 		}
@@ -322,6 +322,7 @@ func (r referrer) clear(tree any, id string) (any, bool) {
 		return ok && got == id
 	}
 	var walk func(v any, names []string) any
+	nullable := r.typ.Nullable(r.path)
 	walk = func(v any, names []string) any {
 		switch v := v.(type) {
 		case []any:
@@ -341,7 +342,10 @@ func (r referrer) clear(tree any, id string) (any, bool) {
 			out := make(map[string]any, len(v))
 			for k, x := range v {
 				if k == names[0] {
-					x = walk(x, names[1:])
+					before := found
+					if x = walk(x, names[1:]); x == nil && found != before && !nullable {
+						continue // optional, but not null
+					}
 				}
 				out[k] = x
 			}

@@ -60,8 +60,14 @@ const maxTries = 64
 // call committed it. With an idempotency key a write that was committed before
 // is answered again.
 func (m *Manager) write(ctx context.Context, t *Type, id string, p plan) (e *storage.Event, content []byte, changed bool, err error) {
-	ctx, cancel := committing(ctx)
+	ctx, cancel := committing(enter(ctx))
 	defer cancel()
+	var after func()
+	defer func() {
+		if after != nil { // once the resource and the key are free again
+			after()
+		}
+	}()
 	defer func() {
 		if c := CodeOf(err); c != "" {
 			m.o.Observer.Refused(t.Name, c)
@@ -73,29 +79,33 @@ func (m *Manager) write(ctx context.Context, t *Type, id string, p plan) (e *sto
 	}
 	defer release()
 	if first != nil {
-		return m.again(ctx, first)
+		e, content, err := m.again(ctx, first)
+		return e, content, false, err
 	}
 	defer m.keepBinaries(t)()
 	k := key{t.Name, id}
 	defer m.locks.acquire(k)()
-	return m.decide(ctx, t, k, p)
+	e, content, after, err = m.decide(ctx, t, k, p)
+	return e, content, after != nil, err
 }
 
-// decide is write for the holder of the resource's lock.
-func (m *Manager) decide(ctx context.Context, t *Type, k key, p plan) (e *storage.Event, content []byte, changed bool, err error) {
+// decide is write for the holder of the resource's lock. What it returns as
+// after, when it committed, runs the hooks.
+func (m *Manager) decide(ctx context.Context, t *Type, k key, p plan) (e *storage.Event, content []byte, after func(), err error) {
 	begun := time.Now()
 	fresh := false
 	var object putObject
 	for range maxTries {
 		s, err := m.head(ctx, k, fresh)
 		if err != nil {
-			return nil, nil, false, err
+			return nil, nil, nil, err
 		}
 		if first, err := m.committedBy(ctx, s); err != nil || first != nil {
 			if err != nil {
-				return nil, nil, false, err
+				return nil, nil, nil, err
 			}
-			return m.again(ctx, first)
+			e, content, err := m.again(ctx, first)
+			return e, content, nil, err
 		}
 		next, err := p(ctx, s)
 		if (err != nil || next.event == nil) && !s.fresh && !m.o.Sole {
@@ -104,11 +114,11 @@ func (m *Manager) decide(ctx context.Context, t *Type, k key, p plan) (e *storag
 			continue
 		}
 		if err != nil {
-			return nil, nil, false, err
+			return nil, nil, nil, err
 		}
 		if next.event == nil {
 			content, err := m.content(ctx, s.event)
-			return s.event, content, false, err
+			return s.event, content, nil, err
 		}
 		e, err := m.commit(ctx, t, s, next, &object)
 		if errors.Is(err, storage.ErrConflict) {
@@ -116,13 +126,12 @@ func (m *Manager) decide(ctx context.Context, t *Type, k key, p plan) (e *storag
 			continue
 		}
 		if err != nil {
-			return nil, nil, false, stored(err)
+			return nil, nil, nil, stored(err)
 		}
 		m.o.Observer.Committed(t.Name, e.Action, time.Since(begun))
-		m.runAfter(ctx, t, s, next)
-		return e, next.content, true, nil
+		return e, next.content, func() { m.runAfter(ctx, t, s, next) }, nil
 	}
-	return nil, nil, false, errBusy()
+	return nil, nil, nil, errBusy()
 }
 
 func errBusy() error {
@@ -156,7 +165,7 @@ func (m *Manager) stage(ctx context.Context, t *Type, s state, next step, object
 		if err != nil {
 			return err
 		}
-		if err := m.o.Hooks.runBefore(ctx, c); err != nil {
+		if err := m.o.Hooks.runBefore(withoutKey(ctx), c); err != nil {
 			return err
 		}
 	}
@@ -266,6 +275,7 @@ func (m *Manager) runAfter(ctx context.Context, t *Type, s state, next step) {
 		m.o.Logger.ErrorContext(ctx, "an after-hook was not run", "type", c.Type, "id", c.ID, "action", c.Action, "error", err)
 		return
 	}
+	ctx = withoutKey(ctx)
 	for _, fn := range hooks {
 		if err := fn(ctx, c); err != nil {
 			m.o.Logger.ErrorContext(ctx, "an after-hook failed", "type", c.Type, "id", c.ID, "action", c.Action, "error", err)

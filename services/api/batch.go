@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strconv"
 
 	"github.com/autocrud-go/autocrud/pkg/resource"
 )
@@ -53,6 +54,13 @@ func (a *API) runBatch(c call) (err error) {
 		out[i] = resultOf(x)
 	}
 	if err == nil {
+		last := uint64(0)
+		for _, x := range results {
+			if x.Resource != nil {
+				last = max(last, x.Resource.Seq)
+			}
+		}
+		c.w.Header().Set("Autocrud-Seq", strconv.FormatUint(last, 10))
 		return c.json(http.StatusOK, map[string]any{"results": out})
 	}
 	p := asProblem(err)

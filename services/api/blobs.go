@@ -15,6 +15,8 @@ const uploadTimeout = 30 * time.Minute
 
 // putBlob streams a binary to the store.
 func (a *API) putBlob(w http.ResponseWriter, r *http.Request) {
+	r, cancel := long(w, r)
+	defer cancel()
 	c := call{w: w, r: r}
 	err := func() error {
 		if p := readQuery(r); p.err != nil {
@@ -26,9 +28,6 @@ func (a *API) putBlob(w http.ResponseWriter, r *http.Request) {
 		if r.ContentLength > resource.MaxBinary {
 			return resource.Errorf(resource.TooLarge, "the binary is over %d bytes", int64(resource.MaxBinary))
 		}
-		control := http.NewResponseController(w)
-		_ = control.SetReadDeadline(time.Now().Add(uploadTimeout))
-		_ = control.SetWriteDeadline(time.Now().Add(uploadTimeout))
 		body := &bodyReader{r: r.Body}
 		b, err := a.m.PutBinary(r.Context(), body, resource.MaxBinary)
 		if body.err != nil {

@@ -13,7 +13,7 @@ func relationOperations(t *resource.Type) []operation {
 		{Operation: Operation{Method: "POST", Path: "/v1/{type}/{id}:purge", Name: "purge"}, summary: "Erase a {name} for good",
 			description: "Its content and history are destroyed; the id can be used again.",
 			parameters:  []string{"If-Match", "Idempotency-Key"}, body: emptyBody,
-			responses: []answer{{"204", "Erased", nil, nil}, {"202", "Gone; a long history is still being erased", nil, purgeAnswer}},
+			responses: []answer{{"204", "Erased", []string{"Autocrud-Seq"}, nil}, {"202", "Gone; a long history is still being erased", []string{"Autocrud-Seq"}, purgeAnswer}},
 			problems:  moveProblems},
 		{Operation: Operation{Method: "GET", Path: "/v1/{type}/{id}:diff", Name: "diff"}, summary: "What turns one revision of a {name} into another",
 			parameters: []string{"diff_from", "diff_to"},

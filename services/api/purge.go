@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"strconv"
 )
 
 // purge erases a resource. 202 tells that the erasing goes on; the resource is
@@ -14,10 +15,11 @@ func (a *API) purge(c call) error {
 	if err := nothing(c.w, c.r); err != nil {
 		return err
 	}
-	done, err := a.m.Purge(c.r.Context(), c.t.Name, c.id, match)
+	seq, done, err := a.m.Purge(c.r.Context(), c.t.Name, c.id, match)
 	if err != nil {
 		return err
 	}
+	c.w.Header().Set("Autocrud-Seq", strconv.FormatUint(seq, 10))
 	if done {
 		c.w.WriteHeader(http.StatusNoContent)
 		return nil

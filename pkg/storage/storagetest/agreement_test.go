@@ -14,10 +14,10 @@ import (
 func TestMain(m *testing.M) { testenv.Main(m) }
 
 // TestSQLitePostgresAndTheEvaluatorAgree asks 20,000 random searches, a tenth
-// of them in short mode.
+// of them in short mode and under the race detector.
 func TestSQLitePostgresAndTheEvaluatorAgree(t *testing.T) {
 	each := 1000
-	if testing.Short() {
+	if testing.Short() || storagetest.Race {
 		each = 100
 	}
 	for seed := range uint64(20) {

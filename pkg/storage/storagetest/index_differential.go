@@ -14,7 +14,7 @@ import (
 )
 
 // filters is how many random filters the index and the evaluator answer.
-const filters = 1000
+const filters = 600
 
 // texts, numbers and so on are values that are known to be told apart wrongly.
 var (

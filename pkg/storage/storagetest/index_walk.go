@@ -15,7 +15,7 @@ import (
 // each row that stays as it is, is met exactly once.
 func walk(t *testing.T, x storage.Index) {
 	rows := 20_000
-	if !testing.Short() {
+	if !testing.Short() && !Race {
 		rows = 30_000
 	}
 	define(t, x, movies())
