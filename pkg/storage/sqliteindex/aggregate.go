@@ -4,12 +4,15 @@ import (
 	"context"
 	"database/sql/driver"
 	"fmt"
+	"maps"
 	"math/big"
 	"math/bits"
+	"slices"
 	"strconv"
 
 	"modernc.org/sqlite"
 
+	"github.com/autocrud-go/autocrud/pkg/query"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 	"github.com/autocrud-go/autocrud/pkg/storage/internal/sqlrender"
 )
@@ -24,6 +27,7 @@ func (x *Index) Aggregate(ctx context.Context, a storage.Aggregation) (out stora
 			return err
 		}
 		out = storage.Groups{Applied: x.applied.Load()}
+		s.r = s.r.As(dialect{table: t.view.Name}, s.inRowOrder(a))
 		text := s.r.Groups(a, s.conditions(s.r))
 		args, err := s.r.Args()
 		if err != nil {
@@ -35,6 +39,27 @@ func (x *Index) Aggregate(ctx context.Context, a storage.Aggregation) (out stora
 		return storage.Groups{}, fmt.Errorf("sqliteindex: aggregate %s: %w", a.Type, err)
 	}
 	return out, nil
+}
+
+// inRowOrder hides the indexes of the keys, unless one index has all there is
+// to read: to walk along a key and look each row up costs more than to read all
+// rows as they lie and sort the keys.
+func (s *search) inRowOrder(a storage.Aggregation) sqlrender.Table {
+	if len(a.By) == 1 && s.Filter == nil && s.Text == "" {
+		other := func(f query.Field) bool { return f != a.By[0] }
+		if !slices.ContainsFunc(slices.Concat(a.Sum, a.Avg, a.Min, a.Max), other) {
+			return s.view
+		}
+	}
+	view := s.view
+	view.Columns = maps.Clone(view.Columns)
+	for _, f := range a.By {
+		if c := view.Columns[f.Name]; c.Members == "" && c.SQL != "" {
+			c.SQL = "+" + c.SQL
+			view.Columns[f.Name] = c
+		}
+	}
+	return view
 }
 
 func (x *Index) readGroups(ctx context.Context, a storage.Aggregation, text string, args []any, out *storage.Groups) error {

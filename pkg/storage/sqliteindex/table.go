@@ -13,7 +13,7 @@ import (
 
 // format is part of every table's name: tables that an older version of this
 // package made differently are not used.
-const format = "1"
+const format = "2"
 
 // The values of the deleted column. A purged resource keeps its row, so that
 // its last event is known, and is found by no search.
@@ -103,7 +103,8 @@ func newTable(def storage.Definition) *table {
 // create is the DDL of the table and all that belongs to it.
 //
 // Two indexes serve a field: every order ends in the ascending id, so neither
-// direction can be read backwards from the other's index.
+// direction can be read backwards from the other's index. The ascending one
+// also tells what is deleted, so that counting needs no look at the rows.
 func (t *table) create() []string {
 	cols := []string{"rid INTEGER PRIMARY KEY", "id TEXT NOT NULL UNIQUE", "event_id TEXT NOT NULL"}
 	for _, m := range metaColumns {
@@ -135,7 +136,7 @@ func (t *table) create() []string {
 			continue
 		}
 		cols = append(cols, col+" "+kindSQL[f.Kind])
-		index(col, col+", id")
+		index(col, col+", id, deleted")
 		index(col+"d", col+" DESC, id")
 	}
 	cols = append(cols, "ref TEXT NOT NULL", "meta TEXT NOT NULL", "revision TEXT NOT NULL", "content BLOB")

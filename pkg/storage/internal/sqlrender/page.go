@@ -53,7 +53,10 @@ func (r *Renderer) Page(p Page) string {
 		branches = append(branches, "SELECT * FROM ("+o.With.branch(p, o.Where, o.If, k, o.With.rest(k, p.After))+") AS b")
 	}
 	found := strings.Join(branches, " UNION ALL ")
-	var cols, sorts []string
+	if len(branches) > 1 { // no more rows than are wanted are joined
+		found = fmt.Sprintf("SELECT * FROM (%s) AS u ORDER BY %s LIMIT %d", found, r.sorts("u", keys), p.Limit)
+	}
+	var cols []string
 	for i := range p.Order {
 		cols = append(cols, fmt.Sprintf("p.k%d", i))
 	}
@@ -61,15 +64,21 @@ func (r *Renderer) Page(p Page) string {
 		cols = append(cols, "w."+w)
 	}
 	cols = append(cols, p.Extra...)
-	for i, k := range keys {
-		name := fmt.Sprintf("p.k%d", i)
-		if k.id {
-			name = "p.kid"
-		}
-		sorts = append(sorts, r.d.Sort(name, k.desc, k.nullable))
-	}
 	return fmt.Sprintf("SELECT %s FROM (%s) AS p JOIN %s AS w ON w.%s = p.kkey ORDER BY %s LIMIT %d",
-		strings.Join(cols, ", "), found, r.t.Name, r.t.Key, strings.Join(sorts, ", "), p.Limit)
+		strings.Join(cols, ", "), found, r.t.Name, r.t.Key, r.sorts("p", keys), p.Limit)
+}
+
+// sorts is the order of found rows.
+func (r *Renderer) sorts(of string, keys []key) string {
+	var out []string
+	for i, k := range keys {
+		name := fmt.Sprintf("%s.k%d", of, i)
+		if k.id {
+			name = of + ".kid"
+		}
+		out = append(out, r.d.Sort(name, k.desc, k.nullable))
+	}
+	return strings.Join(out, ", ")
 }
 
 // Count writes the statement that counts the matches.
