@@ -137,7 +137,9 @@ func start(ctx context.Context, set *Settings, app App, types []*resource.Type, 
 	g.Add(until(ctx, func(ctx context.Context) error { return m.SweepEvery(ctx, resource.SweepAge) }))
 	g.Add(until(ctx, ix.Run))
 	g.Add(func() error { <-ctx.Done(); return nil }, func(error) { stop() })
+	ballast := loadBallast()
 	go func() {
+		defer ballast()
 		defer close(out.done)
 		defer stop()
 		defer st.close()

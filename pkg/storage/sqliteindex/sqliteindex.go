@@ -76,7 +76,7 @@ func Open(ctx context.Context, path string, o Options) (_ *Index, err error) {
 	if err = x.createFixed(ctx); err != nil {
 		return nil, err
 	}
-	if x.reader, err = sql.Open("sqlite", dsn+"&_pragma=query_only(1)&_pragma=cache_size(-16000)"); err != nil {
+	if x.reader, err = sql.Open("sqlite", dsn+"&_pragma=query_only(1)&_pragma=cache_size(-16000)&_pragma=mmap_size(1073741824)"); err != nil {
 		return nil, err
 	}
 	x.reader.SetMaxOpenConns(o.Readers)
