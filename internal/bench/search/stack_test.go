@@ -226,6 +226,11 @@ func median(fn func()) time.Duration {
 func compare(t *testing.T, x storage.Index, h *hand, all []question, statements *counter) (out []measured) {
 	base := serve(t, x)
 	token := deepToken(t, base)
+	page := get(t, base+"?page_size=20")
+	nothing := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(page) }))
+	defer nothing.Close()
+	alone := median(func() { get(t, nothing.URL) })
+	out = append(out, measured{name: "an answer of 20 rows that asks nothing", http: alone, floor: alone, statements: "0"})
 	for _, q := range all {
 		names := []string{"$table", h.table, "$list", h.list}
 		for _, f := range articles.Fields {

@@ -31,7 +31,7 @@ func (x *Index) Aggregate(ctx context.Context, a storage.Aggregation) (out stora
 }
 
 func (x *Index) readGroups(ctx context.Context, a storage.Aggregation, text string, args []any, out *storage.Groups) error {
-	rows, err := x.pool.Query(ctx, text, args...)
+	rows, err := x.pool.Query(ctx, text, append([]any{planned}, args...)...)
 	if err != nil {
 		return err
 	}

@@ -119,9 +119,7 @@ func poolConfig(url string, o Options) (*pgxpool.Config, error) {
 		"statement_timeout":                   fmt.Sprint(o.Timeout.Milliseconds()),
 		"lock_timeout":                        "10000",
 		"idle_in_transaction_session_timeout": "60000",
-		// A plan made for all values is wrong for rare and for common ones.
-		"plan_cache_mode": "force_custom_plan",
-		"jit":             "off",
+		"jit":                                 "off",
 		// Of solid state disks; the default makes the planner shy of indexes.
 		"random_page_cost": "1.1",
 	} {
@@ -151,6 +149,11 @@ func (x *Index) Position(ctx context.Context) (p storage.Position, err error) {
 	x.applied.Store(p.Applied)
 	return p, nil
 }
+
+// planned goes before the arguments of a statement that must be planned for its
+// values: what is right for a rare one is wrong for a common one. All other
+// statements keep their plan.
+const planned = pgx.QueryExecModeCacheDescribe
 
 // saw remembers how far the index is, from whatever was read.
 func (x *Index) saw(applied uint64) {

@@ -139,6 +139,9 @@ func (s *search) page() (string, []any, error) {
 	}
 	text := s.r.Page(sqlrender.Page{Where: s.where, Order: s.Order, After: s.After, Limit: s.Limit + 1, Wide: cols, Extra: []string{position}})
 	args, err := s.r.Args()
+	if s.Filter != nil || s.Text != "" {
+		args = append([]any{planned}, args...)
+	}
 	return text, args, err
 }
 
@@ -199,6 +202,6 @@ func (x *Index) count(ctx context.Context, t *writable, q storage.Search) (n int
 	if err != nil {
 		return 0, err
 	}
-	err = x.pool.QueryRow(ctx, text, args...).Scan(&n)
+	err = x.pool.QueryRow(ctx, text, append([]any{planned}, args...)...).Scan(&n)
 	return n, err
 }

@@ -98,7 +98,7 @@ func quote(s string) string { return pgx.Identifier{s}.Sanitize() }
 func newTable(def storage.Definition) *table {
 	sum := sha256.Sum256([]byte(format + "\x00" + def.Type + "\x00" + def.Hash))
 	t := &table{def: def, name: "t_" + def.Type[:min(len(def.Type), 36)] + "_" + hex.EncodeToString(sum[:6]), fullText: len(def.FullText) > 0}
-	t.view = sqlrender.Table{Name: quote(t.name), Key: "id", ID: "id", Columns: map[string]sqlrender.Column{
+	t.view = sqlrender.Table{Name: quote(t.name), ID: "id", Columns: map[string]sqlrender.Column{
 		query.IDField:  {SQL: "id", Kind: query.Text},
 		"meta.deleted": {SQL: fmt.Sprintf("(state = %d)", deleted), Kind: query.Boolean},
 	}}

@@ -33,8 +33,8 @@ type Finding struct {
 // Page writes one statement. Its columns are the sort keys of Order, as many
 // as there are, then Wide, then Extra.
 //
-// The rows are found first, by keys only, and joined with their wide columns
-// afterwards: what has to be sorted stays small. The place is found by ranges
+// In a table with a Key the rows are found first, by keys only, and joined with
+// their wide columns afterwards: what has to be sorted stays small. The place is found by ranges
 // of the first key, one limited select for each, so that a deep page costs as
 // much as the first one: the rest of the rows that share the cursor's first
 // value, the values after it, the rows without a value.
@@ -56,16 +56,20 @@ func (r *Renderer) Page(p Page) string {
 	if len(branches) > 1 { // no more rows than are wanted are joined
 		found = fmt.Sprintf("SELECT * FROM (%s) AS u ORDER BY %s LIMIT %d", found, r.sorts("u", keys), p.Limit)
 	}
+	from, wide := "p", ""
+	if r.t.Key != "" {
+		from, wide = "w", fmt.Sprintf(" JOIN %s AS w ON w.%s = p.kkey", r.t.Name, r.t.Key)
+	}
 	var cols []string
 	for i := range p.Order {
 		cols = append(cols, fmt.Sprintf("p.k%d", i))
 	}
 	for _, w := range p.Wide {
-		cols = append(cols, "w."+w)
+		cols = append(cols, from+"."+w)
 	}
 	cols = append(cols, p.Extra...)
-	return fmt.Sprintf("SELECT %s FROM (%s) AS p JOIN %s AS w ON w.%s = p.kkey ORDER BY %s LIMIT %d",
-		strings.Join(cols, ", "), found, r.t.Name, r.t.Key, r.sorts("p", keys), p.Limit)
+	return fmt.Sprintf("SELECT %s FROM (%s) AS p%s ORDER BY %s LIMIT %d",
+		strings.Join(cols, ", "), found, wide, r.sorts("p", keys), p.Limit)
 }
 
 // sorts is the order of found rows.
@@ -194,7 +198,10 @@ func (r *Renderer) cursorArg(k key) string {
 
 // branch is the limited select of one range, by keys only.
 func (r *Renderer) branch(p Page, conditions []string, onlyIf string, keys []key, in part) string {
-	cols := []string{r.t.Key + " AS kkey", r.t.ID + " AS kid"}
+	cols := append([]string{r.t.ID + " AS kid"}, p.Wide...)
+	if r.t.Key != "" {
+		cols = []string{r.t.Key + " AS kkey", r.t.ID + " AS kid"}
+	}
 	for i, t := range p.Order {
 		cols = append(cols, fmt.Sprintf("%s AS k%d", r.column(t.Field).SQL, i))
 	}

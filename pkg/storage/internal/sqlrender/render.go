@@ -70,7 +70,7 @@ type Column struct {
 type Table struct {
 	Name    string // quoted; the wide columns of a page are read from here
 	From    string // what a filter reads, Name when empty; it has Name's columns
-	Key     string // quoted column that joins a found row with its wide columns
+	Key     string // quoted column that joins a found row with its wide columns; empty: no need
 	ID      string // quoted column of the resource id
 	Columns map[string]Column
 }
