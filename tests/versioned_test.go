@@ -259,6 +259,22 @@ func TestPurgedResourceIsGoneAndItsIDBeginsANewLife(t *testing.T) {
 	})
 }
 
+func TestPurgeOfALongHistoryIsAJob(t *testing.T) {
+	library(t, func(t *testing.T, c *apitest.Client) {
+		c.Post(t, "/v1/books?id=b", `{"title":"0"}`).Want(t, 201)
+		for i := range 105 {
+			c.Put(t, "/v1/books/b", fmt.Sprintf(`{"title":"%d"}`, i+1)).Want(t, 200)
+		}
+		r := c.Post(t, "/v1/books/b:purge", nil).Want(t, 202).Equal(t, "/data/op", `"purge"`)
+		c.Get(t, "/v1/books/b").WantProblem(t, 404, "not_found")
+		job := r.Header.Get("Location")
+		apitest.Eventually(t, 30*time.Second, "the job", func() bool {
+			return c.Get(t, job).Want(t, 200).Text("/meta/job/state") == "succeeded"
+		})
+		c.Post(t, "/v1:verify", nil).Want(t, 200).Equal(t, "/findings", `[]`)
+	})
+}
+
 // A cascade over many children goes on after the process was killed in it.
 func TestCascadeFinishesAfterAKill(t *testing.T) {
 	t.Parallel()

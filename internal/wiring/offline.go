@@ -23,6 +23,11 @@ func Offline(ctx context.Context, set Settings, app App, fn func(context.Context
 		return err
 	}
 	defer st.close()
+	bulk, err := resource.BulkType()
+	if err != nil {
+		return err
+	}
+	types = append(types, bulk)
 	claimKey, err := ClaimKey(ctx, st.log)
 	if err != nil {
 		return err

@@ -2,9 +2,11 @@ package wiring
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -92,6 +94,11 @@ func start(ctx context.Context, set *Settings, app App, types []*resource.Type, 
 	if err != nil {
 		return nil, err
 	}
+	bulk, err := resource.BulkType()
+	if err != nil {
+		return nil, err
+	}
+	types = append(types, bulk)
 	claimKey, err := ClaimKey(ctx, st.log)
 	if err != nil {
 		return nil, err
@@ -113,7 +120,7 @@ func start(ctx context.Context, set *Settings, app App, types []*resource.Type, 
 	m = resource.NewManager(types, st.log, st.blobs, st.index, resource.Options{
 		LogSyncsBlobs: st.grouped, Sole: st.sole, Last: state.Last, Secret: secret, ClaimKey: claimKey, Hooks: app.Hooks,
 		Progress: progress, Observer: newObserver(registry, st.log, ix, progress), Logger: logger})
-	work = worker.New(m, app.Handlers, worker.Options{Concurrency: set.WorkerSlots, Sole: st.sole, Logger: logger})
+	work = worker.New(m, withBulk(app.Handlers), worker.Options{Concurrency: set.WorkerSlots, Sole: st.sole, Logger: logger})
 	for _, x := range app.Actions {
 		if _, err := m.Type(x.Type); err != nil {
 			return nil, wrong("action %s:%s is on a type without a model", x.Type, x.Name)
@@ -241,4 +248,16 @@ func missingTypes(ctx context.Context, set *Settings, types []*resource.Type, st
 		return wrong("there is data of %s but no model; put the model back, or say --allow-missing-types", strings.Join(missing, ", "))
 	}
 	return nil
+}
+
+// withBulk adds the handler of the built-in jobs.
+func withBulk(handlers map[string]worker.Handler) map[string]worker.Handler {
+	out := maps.Clone(handlers)
+	if out == nil {
+		out = map[string]worker.Handler{}
+	}
+	out[resource.BulkJobs] = func(ctx context.Context, c *resource.Claim, m *resource.Manager) (json.RawMessage, error) {
+		return nil, m.RunBulk(ctx, c.Data)
+	}
+	return out
 }

@@ -99,7 +99,7 @@ func TestUniqueValueHasOneHolder(t *testing.T) {
 	d := create(t, s, "films", `{"title":"D","slug":"x"}`)
 	_, err = s.Manager.Restore(ctx, "films", c.ID, resource.Match{})
 	wantCode(t, err, resource.UniqueConflict)
-	if _, _, err := s.Manager.Purge(ctx, "films", d.ID, resource.Match{}); err != nil {
+	if _, err := s.Manager.Purge(ctx, "films", d.ID, resource.Match{}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.Manager.Restore(ctx, "films", c.ID, resource.Match{}); err != nil {
@@ -297,9 +297,9 @@ func TestPurgeLeavesNoByte(t *testing.T) {
 	if l, err := s.Manager.List(ctx, "films", resource.ListOptions{}); err != nil || len(l.Items) != 3 {
 		t.Fatalf("%v", err)
 	}
-	_, done, err := s.Manager.Purge(ctx, "films", "gone", resource.Match{})
-	if err != nil || !done {
-		t.Fatalf("%v %v", done, err)
+	out, err := s.Manager.Purge(ctx, "films", "gone", resource.Match{})
+	if err != nil || !out.Done {
+		t.Fatalf("%+v %v", out, err)
 	}
 	_, err = s.Manager.Get(ctx, "films", "gone", resource.GetOptions{})
 	wantCode(t, err, resource.NotFound)

@@ -235,7 +235,7 @@ func (m *machine) Purge(t *rapid.T) {
 	if m.things[id] == nil {
 		want = resource.NotFound
 	}
-	_, _, err := m.s.Manager.Purge(m.t.Context(), "things", id, resource.Match{})
+	_, err := m.s.Manager.Purge(m.t.Context(), "things", id, resource.Match{})
 	if m.check(t, "purge", err, want) {
 		delete(m.things, id)
 		m.before[id] = true
@@ -319,7 +319,7 @@ func TestManagerDoesWhatTheModelSays(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		m := &machine{s: s, t: t, things: map[string]*modelThing{}, before: before}
 		for _, id := range []string{"a", "b", "c"} { // what the sequence before left
-			_, _, err := s.Manager.Purge(t.Context(), "things", id, resource.Match{})
+			_, err := s.Manager.Purge(t.Context(), "things", id, resource.Match{})
 			if err != nil && resource.CodeOf(err) != resource.NotFound {
 				rt.Fatal(err)
 			}

@@ -12,22 +12,29 @@ import (
 // up to 25 ms; a longer history is erased in the background.
 const purgeAtOnce = 100
 
+// PurgeResult is what became of a purge.
+type PurgeResult struct {
+	Seq  uint64    // of the tombstone
+	Done bool      // everything is erased
+	Job  *Resource // of the erasing, when it is not done and jobs are served
+}
+
 // Purge erases a resource for good: its revisions, its history, its place in
-// the index. What stays is one event without content that says so. It returns
-// false when the erasing goes on in the background.
-func (m *Manager) Purge(ctx context.Context, typ, id string, match Match) (seq uint64, done bool, err error) {
+// the index. What stays is one event without content that says so. A long
+// history is erased in the background; the resource is gone all the same.
+func (m *Manager) Purge(ctx context.Context, typ, id string, match Match) (out PurgeResult, err error) {
 	t, err := m.find(typ, id)
 	if err != nil {
-		return 0, false, err
+		return out, err
 	}
 	if err := m.freshen(ctx, Default, 0); err != nil {
-		return 0, false, err
+		return out, err
 	}
 	history, err := m.index.Events(ctx, storage.EventQuery{Type: typ, ID: id, Limit: purgeAtOnce + 1})
 	if err != nil {
-		return 0, false, stored(err)
+		return out, stored(err)
 	}
-	e, _, _, err := m.write(ctx, t, id, func(ctx context.Context, s state) (step, error) {
+	e, _, _, err := m.write(ctx, t, id, func(_ context.Context, s state) (step, error) {
 		if !s.exists() {
 			return step{}, live(t, id, s)
 		}
@@ -37,18 +44,22 @@ func (m *Manager) Purge(ctx context.Context, typ, id string, match Match) (seq u
 		return tombstone(s), nil
 	})
 	if err != nil {
-		return 0, false, err
+		return out, err
 	}
-	if len(history) > purgeAtOnce {
-		return e.Seq, false, nil // upkeep does it
+	out.Seq = e.Seq
+	if len(history) > purgeAtOnce { // upkeep does it, or the job, whichever comes first
+		out.Job, err = m.queuePurge(ctx, key{typ, id})
+		return out, err
 	}
 	ctx, cancel := committing(ctx)
 	defer cancel()
 	if err := m.erase(ctx, e); err != nil {
 		m.o.Logger.WarnContext(ctx, "erasing goes on in the background", "type", typ, "id", id, "error", err)
-		return e.Seq, false, nil
+		out.Job, err = m.queuePurge(ctx, key{typ, id})
+		return out, err
 	}
-	return e.Seq, true, m.progress.Wait(ctx, e.Seq)
+	out.Done = true
+	return out, m.progress.Wait(ctx, e.Seq)
 }
 
 // tombstone is the event that stays of a purged resource.

@@ -44,7 +44,7 @@ func busyFilms(t *testing.T, s *testenv.Stack) {
 				t.Fatal(err)
 			}
 		case 3:
-			if _, _, err := s.Manager.Purge(ctx, "films", r.ID, resource.Match{}); err != nil {
+			if _, err := s.Manager.Purge(ctx, "films", r.ID, resource.Match{}); err != nil {
 				t.Fatal(err)
 			}
 			if i == 3 {
@@ -147,7 +147,7 @@ func TestSweepRemovesOnlyWhatNothingRefersTo(t *testing.T) {
 	if f := verify(t, s); len(f) > 0 {
 		t.Fatalf("%+v", f)
 	}
-	if _, _, err := s.Manager.Purge(ctx, "posters", r.ID, resource.Match{}); err != nil {
+	if _, err := s.Manager.Purge(ctx, "posters", r.ID, resource.Match{}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.Blobs.OpenBinary(ctx, used.Digest); err == nil {

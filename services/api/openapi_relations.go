@@ -13,7 +13,7 @@ func relationOperations(t *resource.Type) []operation {
 		{Operation: Operation{Method: "POST", Path: "/v1/{type}/{id}:purge", Name: "purge"}, summary: "Erase a {name} for good",
 			description: "Its content and history are destroyed; the id can be used again.",
 			parameters:  []string{"If-Match", "Idempotency-Key"}, body: emptyBody,
-			responses: []answer{{"204", "Erased", []string{"Autocrud-Seq"}, nil}, {"202", "Gone; a long history is still being erased", []string{"Autocrud-Seq"}, purgeAnswer}},
+			responses: []answer{{"204", "Erased", []string{"Autocrud-Seq"}, nil}, {"202", "Gone; a job erases the long history", []string{"Autocrud-Seq", "Location", "ETag"}, purgeAnswer}},
 			problems:  moveProblems},
 		{Operation: Operation{Method: "GET", Path: "/v1/{type}/{id}:diff", Name: "diff"}, summary: "What turns one revision of a {name} into another",
 			parameters: []string{"diff_from", "diff_to"},
@@ -40,7 +40,7 @@ var batchOperation = operation{
 }
 
 func purgeAnswer(*document, *resource.Type) object {
-	return jsonContent(recordSchema(object{{"job", object{}}, {"detail", stringSchema}}), object{{"job", nil}, {"detail", "the history is long; it is being erased"}})
+	return jsonContent(object{{"type", "object"}, {"properties", object{{"meta", componentRef("schemas", "JobMeta")}}}, {"description", "The job of the erasing"}}, nil)
 }
 
 func diffAnswer(*document, *resource.Type) object {

@@ -3,6 +3,8 @@ package api
 import (
 	"net/http"
 	"strconv"
+
+	"github.com/autocrud-go/autocrud/pkg/resource"
 )
 
 // purge erases a resource. 202 tells that the erasing goes on; the resource is
@@ -15,14 +17,20 @@ func (a *API) purge(c call) error {
 	if err := nothing(c.w, c.r); err != nil {
 		return err
 	}
-	seq, done, err := a.m.Purge(c.r.Context(), c.t.Name, c.id, match)
+	out, err := a.m.Purge(c.r.Context(), c.t.Name, c.id, match)
 	if err != nil {
 		return err
 	}
-	c.w.Header().Set("Autocrud-Seq", strconv.FormatUint(seq, 10))
-	if done {
-		c.w.WriteHeader(http.StatusNoContent)
-		return nil
+	if out.Job != nil {
+		c.w.Header().Set("Location", "/v1/"+resource.BulkJobs+"/"+out.Job.ID)
+		c.w.Header().Set("Autocrud-Seq", strconv.FormatUint(out.Seq, 10))
+		return c.send(http.StatusAccepted, out.Job, everything, nil)
 	}
-	return c.json(http.StatusAccepted, map[string]any{"job": nil, "detail": "the history is long; it is being erased"})
+	c.w.Header().Set("Autocrud-Seq", strconv.FormatUint(out.Seq, 10))
+	status := http.StatusNoContent
+	if !out.Done {
+		status = http.StatusAccepted
+	}
+	c.w.WriteHeader(status)
+	return nil
 }
