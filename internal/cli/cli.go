@@ -157,7 +157,7 @@ type openapiCmd struct {
 
 // Run prints the document.
 func (c *openapiCmd) Run(e *env) error {
-	types, err := wiring.LoadTypes(c.Models, e.app)
+	types, err := wiring.ServedTypes(c.Models, e.app)
 	if err != nil {
 		return err
 	}

@@ -13,7 +13,7 @@ func Offline(ctx context.Context, set Settings, app App, fn func(context.Context
 	if err := set.check(); err != nil {
 		return err
 	}
-	types, err := LoadTypes(set.Models, app)
+	types, err := ServedTypes(set.Models, app)
 	if err != nil {
 		return err
 	}
@@ -23,11 +23,6 @@ func Offline(ctx context.Context, set Settings, app App, fn func(context.Context
 		return err
 	}
 	defer st.close()
-	bulk, err := resource.BulkType()
-	if err != nil {
-		return err
-	}
-	types = append(types, bulk)
 	claimKey, err := ClaimKey(ctx, st.log)
 	if err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/autocrud-go/autocrud/pkg/resource"
@@ -136,6 +137,21 @@ func LoadTypes(dir string, app App) ([]*resource.Type, error) {
 	if len(types) == 0 {
 		return nil, wrong("--models %s holds no model: put one YAML or JSON file for each type into it", dir)
 	}
+	return types, nil
+}
+
+// ServedTypes are those of LoadTypes and the program's own, by name.
+func ServedTypes(dir string, app App) ([]*resource.Type, error) {
+	types, err := LoadTypes(dir, app)
+	if err != nil {
+		return nil, err
+	}
+	bulk, err := resource.BulkType()
+	if err != nil {
+		return nil, err
+	}
+	types = append(types, bulk)
+	slices.SortFunc(types, func(a, b *resource.Type) int { return strings.Compare(a.Name, b.Name) })
 	return types, nil
 }
 

@@ -64,7 +64,7 @@ func Up(ctx context.Context, set Settings, app App) (_ *Running, err error) {
 	if err := set.check(); err != nil {
 		return nil, err
 	}
-	types, err := LoadTypes(set.Models, app)
+	types, err := ServedTypes(set.Models, app)
 	if err != nil {
 		return nil, err
 	}
@@ -94,11 +94,6 @@ func start(ctx context.Context, set *Settings, app App, types []*resource.Type, 
 	if err != nil {
 		return nil, err
 	}
-	bulk, err := resource.BulkType()
-	if err != nil {
-		return nil, err
-	}
-	types = append(types, bulk)
 	claimKey, err := ClaimKey(ctx, st.log)
 	if err != nil {
 		return nil, err
