@@ -225,7 +225,8 @@ type Index interface {
 	// Apply writes a batch in one transaction, into old and new tables alike. A
 	// change older than the row it would replace is kept in the history but
 	// leaves the row alone, so a repeated batch changes nothing. ErrNotReady
-	// tells that the index is not the one that was defined; define it again.
+	// tells that the index is not the one that was defined; define it again. A
+	// batch of nothing finds out whether it is.
 	Apply(ctx context.Context, b Batch) error
 	// Head returns the row of one resource, deleted or not, or ErrNotFound.
 	Head(ctx context.Context, typ, id string) (Row, error)

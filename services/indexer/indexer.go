@@ -155,7 +155,27 @@ func (x *Indexer) follow(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return x.replay(ctx) })
 	g.Go(func() error { return x.followFrom(ctx, pos.Applied+1) })
+	g.Go(func() error { return x.guard(ctx) })
 	return g.Wait()
+}
+
+// guarding is how often an idle index is looked at.
+const guarding = 3 * time.Second
+
+// guard notices that somebody took the index away while nothing is written.
+func (x *Indexer) guard(ctx context.Context) error {
+	t := time.NewTicker(guarding)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-t.C:
+		}
+		if err := x.index.Apply(ctx, storage.Batch{}); err != nil {
+			return fmt.Errorf("look at the index: %w", err)
+		}
+	}
 }
 
 func (x *Indexer) followFrom(ctx context.Context, seq uint64) error {

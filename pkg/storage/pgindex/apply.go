@@ -65,15 +65,32 @@ func (x *Index) Apply(ctx context.Context, b storage.Batch) (err error) {
 }
 
 // claim locks the position and checks that it is the one this index was
-// defined with.
+// defined with, and that all its tables are there.
 func (x *Index) claim(ctx context.Context, tx pgx.Tx) (applied uint64, err error) {
+	var names []string
+	for _, d := range x.defs {
+		of := (*x.tables.Load())[d.Type]
+		if of == nil || of.serving == nil && of.building == nil {
+			return 0, fmt.Errorf("%w: the table of %s is gone", storage.ErrNotReady, d.Type)
+		}
+		for _, t := range []*writable{of.serving, of.building} {
+			if t != nil {
+				names = append(names, t.name)
+			}
+		}
+	}
 	var identity string
-	err = tx.QueryRow(ctx, "SELECT identity, applied FROM position FOR UPDATE").Scan(&identity, &applied)
+	var there int
+	err = tx.QueryRow(ctx, `SELECT identity, applied, (SELECT count(*) FROM unnest($1::text[]) AS t WHERE to_regclass(quote_ident(t)) IS NOT NULL)
+		FROM position FOR UPDATE`, names).Scan(&identity, &applied, &there)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return 0, storage.ErrNotReady
 	}
 	if err != nil {
 		return 0, err
+	}
+	if there != len(names) {
+		return 0, fmt.Errorf("%w: %d of %d tables are there", storage.ErrNotReady, there, len(names))
 	}
 	if known := *x.identity.Load(); identity != known || applied < x.applied.Load() {
 		return 0, fmt.Errorf("%w: it is of log %q at %d, not of %q at %d", storage.ErrNotReady, identity, applied, known, x.applied.Load())
@@ -219,7 +236,7 @@ func (w *writes) send(ctx context.Context, tx pgx.Tx, b storage.Batch, applied u
 		}
 		batch.Queue(r.to.upsert, args...)
 	}
-	if len(b.Replay) == 0 {
+	if len(b.Replay) == 0 && b.Through > applied {
 		batch.Queue("UPDATE position SET applied = greatest(applied, $1)", int64(b.Through))
 	}
 	if batch.Len() == 0 {

@@ -54,6 +54,9 @@ func (x *Index) Apply(ctx context.Context, b storage.Batch) error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	applied := x.applied.Load()
+	if len(b.Changes) == 0 && len(b.Replay) == 0 && b.Through <= applied {
+		return ctx.Err()
+	}
 	erased := false
 	var next map[string]*tables
 	err := x.inTransaction(ctx, func(ctx context.Context) error {
