@@ -8,22 +8,24 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 	"github.com/autocrud-go/autocrud/pkg/storage/fsblob"
+	"github.com/autocrud-go/autocrud/pkg/storage/memblob"
 	"github.com/autocrud-go/autocrud/pkg/storage/natslog"
 	"github.com/autocrud-go/autocrud/pkg/storage/sqliteindex"
 	"github.com/autocrud-go/autocrud/services/indexer"
 )
 
-// Stack is a Manager on the real parts of the disk row, in a folder.
+// Stack is a Manager on the real parts of a storage row.
 type Stack struct {
 	Manager *resource.Manager
 	Log     *natslog.Log
-	Blobs   *fsblob.Store
+	Blobs   storage.Blobs
 	Index   storage.Index
 	Stop    func() // may be called before the test ends
 }
 
 // StackOptions change a Stack; the zero value is the disk row.
 type StackOptions struct {
+	Memory  bool // the memory row
 	Log     func(*natslog.Options)
 	Manager func(*resource.Options)
 	Index   storage.Index // instead of SQLite in the folder
@@ -49,12 +51,17 @@ func Types(t testing.TB, models ...string) []*resource.Type {
 // Open starts a Stack in dir, which may hold what an earlier one left.
 func Open(t testing.TB, dir string, types []*resource.Type, o StackOptions) *Stack {
 	t.Helper()
-	blobs, err := fsblob.Open(filepath.Join(dir, "blobs"))
-	if err != nil {
-		t.Fatal(err)
+	var blobs storage.Blobs = memblob.New()
+	closeBlobs, indexName := func() {}, ":memory:"
+	if !o.Memory {
+		files, err := fsblob.Open(filepath.Join(dir, "blobs"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		blobs, closeBlobs, indexName = files, func() { files.Close() }, filepath.Join(dir, "index.sqlite")
 	}
 	log, stopLog, err := OpenLog(t, filepath.Join(dir, "nats"), func(lo *natslog.Options) {
-		lo.SyncWith = blobs.Sync
+		lo.SyncWith, lo.Memory = blobs.Sync, o.Memory
 		if o.Log != nil {
 			o.Log(lo)
 		}
@@ -64,7 +71,7 @@ func Open(t testing.TB, dir string, types []*resource.Type, o StackOptions) *Sta
 	}
 	index := o.Index
 	if index == nil {
-		if index, err = sqliteindex.Open(t.Context(), filepath.Join(dir, "index.sqlite"), sqliteindex.Options{}); err != nil {
+		if index, err = sqliteindex.Open(t.Context(), indexName, sqliteindex.Options{}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -103,7 +110,7 @@ func Open(t testing.TB, dir string, types []*resource.Type, o StackOptions) *Sta
 		<-done
 		index.Close()
 		stopLog()
-		blobs.Close()
+		closeBlobs()
 	}
 	t.Cleanup(s.Stop)
 	return s

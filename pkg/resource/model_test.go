@@ -314,7 +314,12 @@ func (m *machine) checkThing(t *rapid.T, id string, x *modelThing) {
 
 // Random sequences of all operations do what the model says, after each step.
 func TestManagerDoesWhatTheModelSays(t *testing.T) {
-	s := testenv.Open(t, t.TempDir(), testenv.Types(t, modelModel), testenv.StackOptions{})
+	t.Run("disk", func(t *testing.T) { runMachine(t, testenv.StackOptions{}) })
+	t.Run("memory", func(t *testing.T) { runMachine(t, testenv.StackOptions{Memory: true}) })
+}
+
+func runMachine(t *testing.T, o testenv.StackOptions) {
+	s := testenv.Open(t, t.TempDir(), testenv.Types(t, modelModel), o)
 	before := map[string]bool{}
 	rapid.Check(t, func(rt *rapid.T) {
 		m := &machine{s: s, t: t, things: map[string]*modelThing{}, before: before}
