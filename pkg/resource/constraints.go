@@ -305,7 +305,13 @@ func (m *Manager) unreferenced(ctx context.Context, target key, revisions int, u
 	if err != nil && !errors.Is(err, storage.ErrNotFound) {
 		return err
 	}
-	if err := m.progress.Wait(ctx, max(entry.Seq, m.recent.last())); err != nil {
+	// The announcement comes before the event of its unit, so the index must be
+	// past the unit, which was stored as one: past where the log ends now.
+	state, err := m.log.State(ctx)
+	if err != nil {
+		return err
+	}
+	if err := m.progress.Wait(ctx, max(state.Last, m.recent.last())); err != nil {
 		return err
 	}
 	for _, r := range m.referrers[target.typ] {
