@@ -148,10 +148,6 @@ func clashes(p *pending, used map[string]bool) bool {
 func (l *Log) fly(group []*pending) {
 	ctx, cancel := context.WithTimeout(context.Background(), l.o.Timeout)
 	defer cancel()
-	var beside <-chan error
-	if l.barrier != nil {
-		beside = l.barrier.syncBeside(ctx)
-	}
 	replies := l.publish(ctx, group)
 	var clean, open []int
 	var high uint64
@@ -163,7 +159,7 @@ func (l *Log) fly(group []*pending) {
 			open = append(open, i)
 		}
 	}
-	err := l.sync(ctx, high, beside)
+	err := l.sync(ctx, high)
 	l.count(func(s *Stats) { s.Flights++; s.Units += uint64(len(group)); s.Decided += uint64(len(open)) })
 	for _, i := range clean {
 		group[i].done <- outcome{replies[i].Seq, err}
@@ -173,7 +169,7 @@ func (l *Log) fly(group []*pending) {
 		wg.Go(func() {
 			seq, err := l.decide(ctx, group[i].unit, replies[i])
 			if err == nil {
-				err = l.sync(ctx, seq, nil)
+				err = l.sync(ctx, seq)
 			}
 			l.count(func(s *Stats) {
 				switch {

@@ -76,25 +76,16 @@ func syncPath(name string) error {
 	return f.Sync()
 }
 
-// syncBeside begins the sync of the store whose writes the events refer to. It
-// is begun before the events are published: what they refer to is there already.
-func (b *barrier) syncBeside(ctx context.Context) <-chan error {
-	if b.with == nil {
-		return nil
-	}
-	done := make(chan error, 1)
-	go func() { done <- b.with(ctx) }()
-	return done
-}
-
 // sync makes everything acknowledged so far durable; high is the highest
-// sequence among it. beside is a syncBeside that is under way, or nil.
-func (b *barrier) sync(ctx context.Context, high uint64, beside <-chan error) error {
+// sequence among it.
+func (b *barrier) sync(ctx context.Context, high uint64) error {
 	if b.before != nil {
 		b.before()
 	}
-	if beside == nil {
-		beside = b.syncBeside(ctx)
+	var beside chan error
+	if b.with != nil {
+		beside = make(chan error, 1)
+		go func() { beside <- b.with(ctx) }()
 	}
 	b.mu.Lock()
 	err := b.syncBlocks()
@@ -212,14 +203,14 @@ func (b *barrier) close() {
 
 // sync makes the acknowledged records durable, if that is this process's work.
 // A failed sync is never tried again: the kernel may have dropped the pages.
-func (l *Log) sync(ctx context.Context, high uint64, beside <-chan error) error {
+func (l *Log) sync(ctx context.Context, high uint64) error {
 	if l.barrier == nil || high == 0 {
 		return nil
 	}
 	if high <= l.barrier.durable.Load() {
 		return nil
 	}
-	err := l.barrier.sync(ctx, high, beside)
+	err := l.barrier.sync(ctx, high)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err != nil && l.broken == nil {
@@ -254,7 +245,7 @@ func (l *Log) awaitDurable(ctx context.Context, seq uint64) error {
 		select {
 		case <-wake:
 		case <-t.C:
-			if err := l.sync(ctx, seq, nil); err != nil {
+			if err := l.sync(ctx, seq); err != nil {
 				t.Stop()
 				return err
 			}

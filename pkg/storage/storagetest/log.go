@@ -183,13 +183,15 @@ func racingUnits(t *testing.T, l storage.Log) {
 
 func followsInOrder(t *testing.T, l storage.Log) {
 	const n = 300
-	go func() {
+	var appends sync.WaitGroup
+	defer appends.Wait() // an entry may be delivered before its append returns
+	appends.Go(func() {
 		for i := range n {
 			if _, err := l.Append(t.Context(), []storage.Record{record(fmt.Sprint("k", i), 0, fmt.Sprint(i))}); err != nil {
 				t.Errorf("append: %v", err)
 			}
 		}
-	}()
+	})
 	s, err := l.State(t.Context())
 	if err != nil {
 		t.Fatal(err)
