@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -175,6 +176,37 @@ func TestBatchIsAllOrNothingOrOneByOne(t *testing.T) {
 			`{"operations":[{"op":"delete","type":"books","id":"b","data":{}}]}`} {
 			c.Post(t, "/v1:batch", body).WantProblem(t, 400, "invalid_request")
 		}
+	})
+}
+
+func TestAnAtomicBatchOfAHundredWithOneFailingWritesNothing(t *testing.T) {
+	library(t, func(t *testing.T, c *apitest.Client) {
+		c.Post(t, "/v1/books?id=kept", `{"title":"t"}`).Want(t, 201)
+		before := c.LogSeq(t, "books")
+		body := func(last string) string {
+			var ops []string
+			for i := range 33 {
+				ops = append(ops, fmt.Sprintf(`{"op":"create","type":"shelves","id":"s%d","data":{"name":"n"}}`, i),
+					fmt.Sprintf(`{"op":"create","type":"books","id":"b%d","data":{"title":"t","isbn":"i%d","shelf":"s%d"}}`, i, i, i),
+					fmt.Sprintf(`{"op":"create","type":"pages","id":"p%d","data":{"book":"b%d","n":%d}}`, i, i, i))
+			}
+			return `{"operations":[` + strings.Join(append(ops, last), ",") + `]}`
+		}
+		r := c.Post(t, "/v1:batch", body(`{"op":"switch","type":"books","id":"kept","revision":7}`))
+		r.WantProblem(t, 404, "unknown_revision")
+		for i := range 100 {
+			want := "409"
+			if i == 99 {
+				want = "404"
+			}
+			r.Equal(t, fmt.Sprintf("/results/%d/status", i), want)
+		}
+		if after := c.LogSeq(t, "books"); after != before || len(c.Get(t, "/v1/shelves").Items()) != 0 {
+			t.Errorf("something was written: %d, then %d", before, after)
+		}
+		r = c.Post(t, "/v1:batch", body(`{"op":"patch","type":"books","id":"kept","patch":{"title":"u"}}`)).Want(t, 200)
+		r.Equal(t, "/results/98/status", "201").Equal(t, "/results/99/status", "200")
+		c.Post(t, "/v1:verify", nil).Want(t, 200).Equal(t, "/findings", `[]`)
 	})
 }
 

@@ -26,6 +26,7 @@ type Stack struct {
 // StackOptions change a Stack; the zero value is the disk row.
 type StackOptions struct {
 	Memory  bool // the memory row
+	Indexer indexer.Options
 	Log     func(*natslog.Options)
 	Manager func(*resource.Options)
 	Index   storage.Index // instead of SQLite in the folder
@@ -76,7 +77,7 @@ func Open(t testing.TB, dir string, types []*resource.Type, o StackOptions) *Sta
 		}
 	}
 	progress := resource.NewProgress()
-	ix := indexer.New(types, log, blobs, index, progress, indexer.Options{})
+	ix := indexer.New(types, log, blobs, index, progress, o.Indexer)
 	if _, err := ix.Prepare(t.Context()); err != nil {
 		t.Fatal(err)
 	}
