@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/nats-io/nats.go"
+
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 	"github.com/autocrud-go/autocrud/pkg/storage/fsblob"
@@ -20,6 +22,7 @@ type Stack struct {
 	Log     *natslog.Log
 	Blobs   storage.Blobs
 	Index   storage.Index
+	NATS    *nats.Conn
 	Stop    func() // may be called before the test ends
 }
 
@@ -61,7 +64,7 @@ func Open(t testing.TB, dir string, types []*resource.Type, o StackOptions) *Sta
 		}
 		blobs, closeBlobs, indexName = files, func() { files.Close() }, filepath.Join(dir, "index.sqlite")
 	}
-	log, stopLog, err := OpenLog(t, filepath.Join(dir, "nats"), func(lo *natslog.Options) {
+	log, server, stopLog, err := openLog(t, filepath.Join(dir, "nats"), func(lo *natslog.Options) {
 		lo.SyncWith, lo.Memory = blobs.Sync, o.Memory
 		if o.Log != nil {
 			o.Log(lo)
@@ -76,6 +79,9 @@ func Open(t testing.TB, dir string, types []*resource.Type, o StackOptions) *Sta
 			t.Fatal(err)
 		}
 	}
+	if o.Indexer.Outward == nil {
+		o.Indexer.Outward = Outward(t, server.Conn, natslog.OutwardOptions{Memory: o.Memory})
+	}
 	progress := resource.NewProgress()
 	ix := indexer.New(types, log, blobs, index, progress, o.Indexer)
 	if _, err := ix.Prepare(t.Context()); err != nil {
@@ -85,11 +91,11 @@ func Open(t testing.TB, dir string, types []*resource.Type, o StackOptions) *Sta
 	if err != nil {
 		t.Fatal(err)
 	}
-	mo := resource.Options{LogSyncsBlobs: true, Sole: true, Last: state.Last, Progress: progress, ClaimKey: []byte("0123456789abcdef0123456789abcdef")}
+	mo := resource.Options{LogSyncsBlobs: true, Sole: true, Last: state.Last, Progress: progress, Outward: o.Indexer.Outward, ClaimKey: []byte("0123456789abcdef0123456789abcdef")}
 	if o.Manager != nil {
 		o.Manager(&mo)
 	}
-	s := &Stack{Manager: resource.NewManager(types, log, blobs, index, mo), Log: log, Blobs: blobs, Index: index}
+	s := &Stack{Manager: resource.NewManager(types, log, blobs, index, mo), Log: log, Blobs: blobs, Index: index, NATS: server.Conn}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{}, 2)
 	for _, run := range []func(context.Context) error{ix.Run, s.Manager.Upkeep} {

@@ -4,6 +4,7 @@ package testenv
 import (
 	"testing"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/autocrud-go/autocrud/pkg/storage/natslog"
@@ -24,9 +25,14 @@ func Log(t testing.TB, edit func(*natslog.Options)) *natslog.Log {
 // OpenLog is Log on a folder that may outlive the server.
 func OpenLog(t testing.TB, dir string, edit func(*natslog.Options)) (*natslog.Log, func(), error) {
 	t.Helper()
+	l, _, stop, err := openLog(t, dir, edit)
+	return l, stop, err
+}
+
+func openLog(t testing.TB, dir string, edit func(*natslog.Options)) (*natslog.Log, *natslog.Embedded, func(), error) {
 	n, err := natslog.StartEmbedded(dir, natslog.Sync{Barrier: true})
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	o := natslog.Options{Sole: true, BlockDir: n.BlockDir("main")}
 	if edit != nil {
@@ -38,12 +44,29 @@ func OpenLog(t testing.TB, dir string, edit func(*natslog.Options)) (*natslog.Lo
 	}
 	if err != nil {
 		n.Stop()
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	l, err := natslog.Open(t.Context(), n.Conn, o)
 	if err != nil {
 		n.Stop()
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	return l, func() { l.Close(); n.Stop() }, nil
+	return l, n, func() { l.Close(); n.Stop() }, nil
+}
+
+// Outward provisions and opens the stream of events of a server.
+func Outward(t testing.TB, nc *nats.Conn, o natslog.OutwardOptions) *natslog.Outward {
+	t.Helper()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := natslog.ProvisionOutward(t.Context(), js, o); err != nil {
+		t.Fatal(err)
+	}
+	w, err := natslog.OpenOutward(t.Context(), nc, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
 }

@@ -32,9 +32,9 @@ func Offline(ctx context.Context, set Settings, app App, fn func(context.Context
 		return err
 	}
 	progress := resource.NewProgress()
-	ix := indexer.New(types, st.log, st.blobs, st.index, progress, indexer.Options{Logger: logger})
+	ix := indexer.New(types, st.log, st.blobs, st.index, progress, indexer.Options{Logger: logger, Outward: st.outward})
 	m := resource.NewManager(types, st.log, st.blobs, st.index, resource.Options{LogSyncsBlobs: st.grouped, Sole: st.sole,
-		Last: state.Last, ClaimKey: claimKey, Hooks: app.Hooks, Progress: progress, Logger: logger})
+		Last: state.Last, ClaimKey: claimKey, Outward: st.outward, Hooks: app.Hooks, Progress: progress, Logger: logger})
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	done := make(chan struct{})

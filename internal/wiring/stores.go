@@ -23,6 +23,7 @@ import (
 // stores are the opened parts and how to close them, last opened first.
 type stores struct {
 	log     *natslog.Log
+	outward *natslog.Outward
 	blobs   storage.Blobs
 	index   storage.Index
 	sole    bool // no other process writes to the log
@@ -132,6 +133,13 @@ func (s *stores) openLog(ctx context.Context, set *Settings, dir string) error {
 		return settingOf(err)
 	}
 	s.onClose(s.log.Close)
+	events := natslog.OutwardOptions{Namespace: set.Namespace, Memory: o.Memory, Replicas: o.Replicas, MaxAge: set.EventsMaxAge, MaxBytes: set.EventsMaxBytes}
+	if err := natslog.ProvisionOutward(ctx, js, events); err != nil {
+		return settingOf(err)
+	}
+	if s.outward, err = natslog.OpenOutward(ctx, nc, events); err != nil {
+		return settingOf(err)
+	}
 	if every > 0 && !o.Memory {
 		s.grouped = true // by the clock, as the log
 		s.syncEvery(every)

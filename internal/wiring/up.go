@@ -106,14 +106,14 @@ func start(ctx context.Context, set *Settings, app App, types []*resource.Type, 
 	progress := resource.NewProgress()
 	var work *worker.Worker
 	var m *resource.Manager
-	ix := indexer.New(types, st.log, st.blobs, st.index, progress, indexer.Options{Logger: logger,
+	ix := indexer.New(types, st.log, st.blobs, st.index, progress, indexer.Options{Logger: logger, Outward: st.outward,
 		Known:   func(typ, id string, seq uint64) *storage.Event { return m.Known(typ, id, seq) },
 		Applied: func(b storage.Batch) { work.Applied(b) }})
 	if _, err := ix.Prepare(ctx); err != nil {
 		return nil, err
 	}
 	m = resource.NewManager(types, st.log, st.blobs, st.index, resource.Options{
-		LogSyncsBlobs: st.grouped, Sole: st.sole, Last: state.Last, Secret: secret, ClaimKey: claimKey, Hooks: app.Hooks,
+		LogSyncsBlobs: st.grouped, Sole: st.sole, Last: state.Last, Secret: secret, ClaimKey: claimKey, Outward: st.outward, Hooks: app.Hooks,
 		Progress: progress, Observer: newObserver(registry, st.log, ix, progress), Logger: logger})
 	work = worker.New(m, withBulk(app.Handlers), worker.Options{Concurrency: set.WorkerSlots, Sole: st.sole, Logger: logger})
 	for _, x := range app.Actions {

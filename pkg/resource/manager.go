@@ -61,6 +61,8 @@ type Options struct {
 	// ClaimKey hides unique values in the log. Every process of a namespace
 	// needs the same. Default: random, for a log that ends with the process.
 	ClaimKey []byte
+	// Outward holds copies of events, which a purge erases; nil: there are none.
+	Outward  storage.Outward
 	Hooks    *Hooks
 	Progress *Progress
 	Observer Observer

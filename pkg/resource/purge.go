@@ -70,7 +70,7 @@ func tombstone(s state) step {
 }
 
 // erase destroys what is before a tombstone: the revision objects, then the
-// events that lead to them. It can be repeated.
+// events that lead to them, then what was told outside. It can be repeated.
 func (m *Manager) erase(ctx context.Context, tombstone *storage.Event) error {
 	subject := storage.RevisionSubject(tombstone.Meta.Type, tombstone.Meta.ID)
 	gone, binaries := map[string]bool{}, map[string]bool{}
@@ -105,6 +105,12 @@ func (m *Manager) erase(ctx context.Context, tombstone *storage.Event) error {
 			return err
 		}
 	}
-	_, err := m.log.Erase(ctx, subject, tombstone.Seq)
+	if _, err := m.log.Erase(ctx, subject, tombstone.Seq); err != nil {
+		return err
+	}
+	if m.o.Outward == nil || IsBuiltin(tombstone.Meta.Type) {
+		return nil
+	}
+	_, err := m.o.Outward.Erase(ctx, tombstone)
 	return err
 }

@@ -37,6 +37,8 @@ type Options struct {
 	Known func(typ, id string, seq uint64) *storage.Event
 	// Applied is called after each transaction with the batch.
 	Applied func(storage.Batch)
+	// Outward is told every event that the index holds; nil: nobody is.
+	Outward storage.Outward
 }
 
 // Indexer projects one log into one index.
@@ -50,6 +52,7 @@ type Indexer struct {
 	o        Options
 	damaged  atomic.Int64
 	lag      atomic.Int64
+	outward  *publisher // nil: nobody is told
 
 	mu     sync.Mutex
 	fresh  []storage.Fresh // types whose tables are to be filled
@@ -68,6 +71,9 @@ func New(types []*resource.Type, log storage.Log, blobs storage.Blobs, index sto
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	x := &Indexer{log: log, blobs: blobs, index: index, types: map[string]*resource.Type{}, progress: p, o: o, filled: make(chan struct{})}
+	if o.Outward != nil {
+		x.outward = newPublisher(log, blobs, o.Outward)
+	}
 	for _, t := range types {
 		x.types[t.Name] = t
 		x.defs = append(x.defs, t.Definition())
@@ -80,6 +86,15 @@ func (x *Indexer) Damaged() int64 { return x.damaged.Load() }
 
 // Lag is the age of the newest applied event when it was applied.
 func (x *Indexer) Lag() time.Duration { return time.Duration(x.lag.Load()) }
+
+// Published is the last sequence that the outward stream was told of, as far as
+// this process knows.
+func (x *Indexer) Published() uint64 {
+	if x.outward == nil {
+		return 0
+	}
+	return x.outward.done.Load()
+}
 
 // Prepare makes the index fit the log and the types. It must return before
 // anything reads the index.
@@ -153,6 +168,14 @@ func (x *Indexer) follow(ctx context.Context) error {
 	}
 	x.progress.Advance(pos.Applied)
 	g, ctx := errgroup.WithContext(ctx)
+	if x.outward != nil {
+		x.outward.restart(pos.Applied)
+		g.Go(func() error {
+			return x.outward.run(ctx, func(err error) {
+				x.o.Logger.WarnContext(ctx, "publishing events begins again", "error", err)
+			})
+		})
+	}
 	g.Go(func() error { return x.replay(ctx) })
 	g.Go(func() error { return x.followFrom(ctx, pos.Applied+1) })
 	g.Go(func() error { return x.guard(ctx) })
@@ -228,11 +251,18 @@ func (x *Indexer) gather(ctx context.Context, feed storage.Feed) ([]storage.Entr
 
 func (x *Indexer) apply(ctx context.Context, entries []storage.Entry) error {
 	b := storage.Batch{Through: entries[len(entries)-1].Seq, Changes: make([]storage.Change, 0, len(entries))}
-	for _, e := range entries {
-		if _, _, ok := storage.SplitRevisionSubject(e.Subject); !ok {
+	events := make([]*storage.Event, 0, len(entries))
+	for _, entry := range entries {
+		if _, _, ok := storage.SplitRevisionSubject(entry.Subject); !ok {
 			continue
 		}
-		c, err := x.change(ctx, e)
+		e, err := x.decode(entry)
+		if err != nil {
+			x.setAside(ctx, entry, err)
+			continue
+		}
+		events = append(events, e)
+		c, err := x.change(ctx, entry, e)
 		if err != nil {
 			return err
 		}
@@ -247,21 +277,19 @@ func (x *Indexer) apply(ctx context.Context, entries []storage.Entry) error {
 		x.lag.Store(int64(time.Since(b.Changes[n-1].Event.At)))
 	}
 	x.progress.Advance(b.Through)
+	if x.outward != nil {
+		x.outward.offer(events, b.Through)
+	}
 	if x.o.Applied != nil {
 		x.o.Applied(b)
 	}
 	return nil
 }
 
-// change makes the index's form of an event. An event it cannot read is set
+// change makes the index's form of an event. Content it cannot read is set
 // aside, counted and logged; it never stops the projection. Only a store that
 // does not answer is an error.
-func (x *Indexer) change(ctx context.Context, entry storage.Entry) (*storage.Change, error) {
-	e, err := x.decode(entry)
-	if err != nil {
-		x.setAside(ctx, entry, err)
-		return nil, nil
-	}
+func (x *Indexer) change(ctx context.Context, entry storage.Entry, e *storage.Event) (_ *storage.Change, err error) {
 	t := x.types[e.Meta.Type]
 	if t == nil {
 		return nil, nil // a type without a model: its events stay in the log

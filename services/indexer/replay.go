@@ -117,11 +117,11 @@ func (x *Indexer) replayRange(ctx context.Context, fresh []storage.Fresh, from, 
 		}
 		entries++
 		if typ, _, ok := storage.SplitRevisionSubject(e.Subject); ok && slices.Contains(types, typ) && e.Seq <= throughAll(fresh) {
-			c, err := x.change(ctx, e)
-			if err != nil {
+			if event, err := x.decode(e); err != nil {
+				x.setAside(ctx, e, err)
+			} else if c, err := x.change(ctx, e, event); err != nil {
 				return err
-			}
-			if c != nil {
+			} else if c != nil {
 				changes = append(changes, *c)
 			}
 		}
