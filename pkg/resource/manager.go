@@ -182,7 +182,7 @@ func stored(err error) error {
 		return &Error{Code: InvalidFilter, Detail: refused.Error(), Cause: err}
 	case errors.As(err, &building):
 		return &Error{Code: IndexLag, RetryAfter: time.Second, Cause: err, Detail: fmt.Sprintf(
-			"the index of %s is being built for its new definition: %d of %d entries of the log are read; fields that were indexed before answer meanwhile, if there were any",
+			"the index of %s is being built: %d of %d entries of the log are read; fields that were indexed before answer meanwhile, if there were any",
 			building.Type, building.Replayed, building.Through)}
 	case errors.Is(err, storage.ErrNotReady):
 		return &Error{Code: IndexLag, RetryAfter: time.Second, Detail: "the index of this type is being built", Cause: err}

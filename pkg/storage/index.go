@@ -113,7 +113,8 @@ type Batch struct {
 	Changes []Change
 	Through uint64 // every entry up to this sequence is in this or an earlier batch
 	// Replay names the fresh types that this is history for: their new tables
-	// are filled up to Through, the position and all else stay as they are.
+	// and their events are made what the log says up to Through, the position
+	// and all else stay as they are.
 	Replay []string
 }
 
@@ -216,12 +217,23 @@ type Index interface {
 	// answering what it can until replay batches have filled the new one; then
 	// the new one takes over and the old one is dropped, in one transaction.
 	// It reports the types that are to be filled. On an index at position zero
-	// there are none: a table is complete as it is.
+	// there are none: a table is complete as it is. The table of a type that is
+	// not given is dropped, since nothing will be written to it: a type that
+	// comes back is filled anew. Whatever somebody took away is made again.
 	Define(ctx context.Context, defs []Definition) (fresh []Fresh, err error)
 	// Position says how far the index is; the zero Position when it is new.
 	Position(ctx context.Context) (Position, error)
-	// Reset empties the index and binds it to a log.
-	Reset(ctx context.Context, identity string) error
+	// Reset empties the index and binds it to a log. Until the position has
+	// reached through, and before any Reset, a search is a *BuildError, and
+	// Events, Keyed and Holders are ErrNotReady: what was there before must not
+	// seem gone.
+	Reset(ctx context.Context, identity string, through uint64) error
+	// Rebuild begins new tables of these definitions beside those that answer,
+	// as if the definitions had changed. A type that has no table that answers
+	// is left as it is. Apply is ErrNotReady until Define has reported them.
+	Rebuild(ctx context.Context, defs []Definition) error
+	// Building lists the types whose tables are being filled, by name.
+	Building(ctx context.Context) ([]Fresh, error)
 	// Apply writes a batch in one transaction, into old and new tables alike. A
 	// change older than the row it would replace is kept in the history but
 	// leaves the row alone, so a repeated batch changes nothing. ErrNotReady

@@ -50,6 +50,50 @@ func (a *API) sweep(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
+// reindex builds the index of all types anew, or tells how far it is.
+func (a *API) reindex(w http.ResponseWriter, r *http.Request) {
+	switch r.Method {
+	case http.MethodPost:
+		a.admin(w, r, func(c call) error { return a.beginReindex(c, "") })
+	case http.MethodGet, http.MethodHead:
+		err := readQuery(r).err
+		if err == nil {
+			err = a.indexing(call{w: w, r: r}, http.StatusOK)
+		}
+		if err != nil {
+			a.fail(w, r, err)
+		}
+	default:
+		notAllowed(w, r, http.MethodGet, http.MethodPost)
+	}
+}
+
+// reindexType builds the index of one type anew.
+func (a *API) reindexType(c call) error {
+	if p := readQuery(c.r); p.err != nil {
+		return p.err
+	}
+	if err := nothing(c.w, c.r); err != nil {
+		return err
+	}
+	return a.beginReindex(c, c.t.Name)
+}
+
+func (a *API) beginReindex(c call, typ string) error {
+	if err := a.m.Reindex(c.r.Context(), typ); err != nil {
+		return err
+	}
+	return a.indexing(c, http.StatusAccepted)
+}
+
+func (a *API) indexing(c call, status int) error {
+	out, err := a.m.Indexing(c.r.Context())
+	if err != nil {
+		return err
+	}
+	return c.json(status, out)
+}
+
 func (a *API) admin(w http.ResponseWriter, r *http.Request, fn func(call) error) {
 	r, cancel := long(w, r)
 	defer cancel()

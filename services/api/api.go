@@ -86,6 +86,7 @@ func New(m *resource.Manager, o Options) *API {
 		"/{type}:aggregate":          {"GET": (*API).aggregate},
 		"/{type}:search":             {"POST": (*API).search},
 		"/{type}:migrate":            {"POST": (*API).migrate},
+		"/{type}:reindex":            {"POST": (*API).reindexType},
 		"/{type}/{id}:restore":       {"POST": (*API).restore},
 		"/{type}/{id}:switch":        {"POST": (*API).switchHead},
 		"/{type}/{id}:purge":         {"POST": (*API).purge},
@@ -110,6 +111,7 @@ func (a *API) build() http.Handler {
 	r.HandleFunc("/v1:batch", only("POST", a.batch))
 	r.HandleFunc("/v1:verify", only("POST", a.verify))
 	r.HandleFunc("/v1:gc", only("POST", a.sweep))
+	r.HandleFunc("/v1:reindex", a.reindex)
 	r.HandleFunc("/v1/blobs", only("POST", a.putBlob))
 	r.HandleFunc("/v1/types", only("GET", a.listTypes))
 	r.HandleFunc("/v1/types/{type}", only("GET", a.readType))

@@ -10,6 +10,10 @@ func relationOperations(t *resource.Type) []operation {
 			parameters:  []string{"dry_run", "after"}, body: emptyBody,
 			responses: []answer{{"200", "What was done", nil, migrationAnswer}},
 			problems:  []string{"400", "404", "405", "413", "415", "503"}},
+		{Operation: Operation{Method: "POST", Path: "/v1/{type}:reindex", Name: "reindex"}, summary: "Build the index of {name} anew from the log", body: emptyBody,
+			description: "What is there answers until the new index is complete; GET /v1:reindex tells how far it is.",
+			responses:   []answer{{"202", "It has begun", nil, indexingAnswer}},
+			problems:    []string{"400", "404", "405", "413", "415", "503"}},
 		{Operation: Operation{Method: "POST", Path: "/v1/{type}/{id}:purge", Name: "purge"}, summary: "Erase a {name} for good",
 			description: "Its content and history are destroyed; the id can be used again.",
 			parameters:  []string{"If-Match", "Idempotency-Key"}, body: emptyBody,
@@ -96,6 +100,16 @@ var adminOperations = []operation{
 		responses: []answer{{"200", "What was removed", nil, func(*document, *resource.Type) object {
 			return jsonContent(recordSchema(object{{"objects", countSchema}, {"binaries", countSchema}, {"bytes", countSchema}}, "objects", "binaries", "bytes"), nil)
 		}}}, problems: []string{"400", "405", "413", "415", "503"}},
+	{Operation: Operation{Method: "POST", Path: "/v1:reindex", Name: "reindex"}, summary: "Build the index of all types anew from the log", body: emptyBody,
+		description: "What is there answers until the new index is complete; GET tells how far it is.",
+		responses:   []answer{{"202", "It has begun", nil, indexingAnswer}}, problems: []string{"400", "405", "413", "415", "503"}},
+	{Operation: Operation{Method: "GET", Path: "/v1:reindex", Name: "indexing"}, summary: "How far is the index?",
+		responses: []answer{{"200", "The types that are being built, and the sequences of index and log", nil, indexingAnswer}}, problems: []string{"400", "405", "503"}},
+}
+
+func indexingAnswer(*document, *resource.Type) object {
+	building := recordSchema(object{{"type", stringSchema}, {"read", countSchema}, {"through", countSchema}}, "type", "read", "through")
+	return jsonContent(recordSchema(object{{"applied", countSchema}, {"last", countSchema}, {"building", object{{"type", "array"}, {"items", building}}}}, "applied", "last", "building"), nil)
 }
 
 // blobOperation is the upload; the download belongs to each type.

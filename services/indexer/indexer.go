@@ -120,6 +120,9 @@ func (x *Indexer) Prepare(ctx context.Context) (storage.Position, error) {
 	case pos.Applied > state.Last:
 		reason = "it is ahead of the log"
 	}
+	if pos.Applied < x.progress.Applied() {
+		x.progress.Restart() // the index is another one, or one of earlier
+	}
 	if reason == "" {
 		fresh, err = x.fillEmpty(ctx, fresh)
 		x.toFill(fresh)
@@ -130,7 +133,7 @@ func (x *Indexer) Prepare(ctx context.Context) (storage.Position, error) {
 		x.o.Logger.InfoContext(ctx, "the index is built from the log", "because", reason, "events", state.Last)
 	}
 	x.progress.Restart()
-	if err := x.index.Reset(ctx, state.Identity); err != nil {
+	if err := x.index.Reset(ctx, state.Identity, state.Last); err != nil {
 		return storage.Position{}, fmt.Errorf("reset the index: %w", err)
 	}
 	return storage.Position{Identity: state.Identity}, nil
@@ -183,7 +186,7 @@ func (x *Indexer) follow(ctx context.Context) error {
 }
 
 // guarding is how often an idle index is looked at.
-const guarding = 3 * time.Second
+const guarding = time.Second
 
 // guard notices that somebody took the index away while nothing is written.
 func (x *Indexer) guard(ctx context.Context) error {

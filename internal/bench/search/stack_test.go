@@ -47,6 +47,9 @@ func fill(t *testing.T, x storage.Index) {
 	if _, err := x.Define(t.Context(), []storage.Definition{articles}); err != nil {
 		t.Fatal(err)
 	}
+	if err := x.Reset(t.Context(), "log", 0); err != nil {
+		t.Fatal(err)
+	}
 	begun := time.Now()
 	g := rand.New(rand.NewPCG(7, 7))
 	body := strings.Repeat("lorem ipsum ", 25)

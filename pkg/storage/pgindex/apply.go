@@ -45,10 +45,10 @@ func (x *Index) Apply(ctx context.Context, b storage.Batch) (err error) {
 		if err != nil {
 			return err
 		}
-		if err := writes.send(ctx, tx, b, applied); err != nil {
+		if err := writes.send(ctx, tx, b, applied, x.replaying(b)); err != nil {
 			return err
 		}
-		next, err = x.filled(ctx, tx, b)
+		next, err = x.filled(ctx, tx, b, applied)
 		return err
 	})
 	if err != nil {
@@ -65,7 +65,7 @@ func (x *Index) Apply(ctx context.Context, b storage.Batch) (err error) {
 }
 
 // claim locks the position and checks that it is the one this index was
-// defined with, and that all its tables are there.
+// defined with, that all its tables are there, and no others.
 func (x *Index) claim(ctx context.Context, tx pgx.Tx) (applied uint64, err error) {
 	var names []string
 	for _, d := range x.defs {
@@ -80,17 +80,17 @@ func (x *Index) claim(ctx context.Context, tx pgx.Tx) (applied uint64, err error
 		}
 	}
 	var identity string
-	var there int
-	err = tx.QueryRow(ctx, `SELECT identity, applied, (SELECT count(*) FROM unnest($1::text[]) AS t WHERE to_regclass(quote_ident(t)) IS NOT NULL)
-		FROM position FOR UPDATE`, names).Scan(&identity, &applied, &there)
+	var there, others int
+	err = tx.QueryRow(ctx, `SELECT identity, applied, (SELECT count(*) FROM unnest($1::text[]) AS t WHERE to_regclass(quote_ident(t)) IS NOT NULL),
+		(SELECT count(*) FROM definitions WHERE NOT name = ANY($1)) FROM position FOR UPDATE`, names).Scan(&identity, &applied, &there, &others)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return 0, storage.ErrNotReady
 	}
 	if err != nil {
 		return 0, err
 	}
-	if there != len(names) {
-		return 0, fmt.Errorf("%w: %d of %d tables are there", storage.ErrNotReady, there, len(names))
+	if there != len(names) || others > 0 {
+		return 0, fmt.Errorf("%w: %d of %d tables are there, and %d others", storage.ErrNotReady, there, len(names), others)
 	}
 	if known := *x.identity.Load(); identity != known || applied < x.applied.Load() {
 		return 0, fmt.Errorf("%w: it is of log %q at %d, not of %q at %d", storage.ErrNotReady, identity, applied, known, x.applied.Load())
@@ -100,16 +100,11 @@ func (x *Index) claim(ctx context.Context, tx pgx.Tx) (applied uint64, err error
 
 // filled notes how far the tables of fresh types are and switches over to
 // those that are full.
-func (x *Index) filled(ctx context.Context, tx pgx.Tx, b storage.Batch) (map[string]*tables, error) {
+func (x *Index) filled(ctx context.Context, tx pgx.Tx, b storage.Batch, applied uint64) (map[string]*tables, error) {
 	if len(b.Replay) == 0 {
-		return nil, nil
+		return x.followed(ctx, tx, max(applied, b.Through))
 	}
-	var building []string
-	for typ, of := range *x.tables.Load() {
-		if of.building != nil && slices.Contains(b.Replay, typ) {
-			building = append(building, of.building.name)
-		}
-	}
+	building := x.replaying(b)
 	rows, err := tx.Query(ctx, "UPDATE definitions SET replayed = greatest(replayed, $1) WHERE name = ANY($2) RETURNING name, replayed >= fill", int64(b.Through), building)
 	if err != nil {
 		return nil, err
@@ -130,11 +125,26 @@ func (x *Index) filled(ctx context.Context, tx pgx.Tx, b storage.Batch) (map[str
 	if seen != len(building) {
 		return nil, fmt.Errorf("%w: another definition was made", storage.ErrNotReady)
 	}
-	if len(full) == 0 {
-		return nil, nil
+	return x.switchOver(ctx, tx, full)
+}
+
+// replaying names the tables that a replay batch fills.
+func (x *Index) replaying(b storage.Batch) (names []string) {
+	for typ, of := range *x.tables.Load() {
+		if of.building != nil && !of.building.follows && slices.Contains(b.Replay, typ) {
+			names = append(names, of.building.name)
+		}
 	}
-	if _, err := tx.Exec(ctx, "SET LOCAL lock_timeout = 0"); err != nil {
-		return nil, err
+	return names
+}
+
+// followed switches over to the tables that the position has filled.
+func (x *Index) followed(ctx context.Context, tx pgx.Tx, applied uint64) (map[string]*tables, error) {
+	var full []string
+	for _, of := range *x.tables.Load() {
+		if of.building != nil && of.building.follows && applied >= of.building.fill {
+			full = append(full, of.building.name)
+		}
 	}
 	return x.switchOver(ctx, tx, full)
 }
@@ -210,14 +220,20 @@ func (x *Index) definition(typ string) storage.Definition {
 }
 
 // send writes the batch; the server answers once for all statements.
-func (w *writes) send(ctx context.Context, tx pgx.Tx, b storage.Batch, applied uint64) error {
+func (w *writes) send(ctx context.Context, tx pgx.Tx, b storage.Batch, applied uint64, replaying []string) error {
 	if err := w.dropErased(ctx, tx, applied); err != nil {
 		return err
 	}
 	batch := &pgx.Batch{}
 	if len(w.events) > 0 {
-		batch.Queue(`INSERT INTO events SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::int[], $5::bigint[], $6::text[], $7::bytea[], $8::text[]) ON CONFLICT DO NOTHING`,
-			eventArgs(w.events)...)
+		text := insertEvents + "DO NOTHING"
+		if len(b.Replay) > 0 {
+			text = insertEvents + repairEvents
+		}
+		batch.Queue(text, eventArgs(w.events)...)
+	}
+	if len(replaying) > 0 {
+		batch.Queue(dropUnlogged, replaying, int64(b.Through), seqsOf(w.events))
 	}
 	for _, c := range w.purges {
 		batch.Queue("DELETE FROM events WHERE type = $1 AND id = $2 AND seq < $3", c.Event.Meta.Type, c.Event.Meta.ID, int64(c.Event.Seq))
@@ -243,6 +259,24 @@ func (w *writes) send(ctx context.Context, tx pgx.Tx, b storage.Batch, applied u
 		return nil
 	}
 	return tx.SendBatch(ctx, batch).Close()
+}
+
+const (
+	insertEvents = `INSERT INTO events AS e SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::int[], $5::bigint[], $6::text[], $7::bytea[], $8::text[]) ON CONFLICT (seq) `
+	// A replay makes an event that differs what it is in the log ...
+	repairEvents = `DO UPDATE SET type = excluded.type, id = excluded.id, wrote = excluded.wrote, at = excluded.at, damaged = excluded.damaged, header = excluded.header, keyed = excluded.keyed
+		WHERE (e.type, e.id, e.wrote, e.at, e.damaged, e.header, e.keyed) IS DISTINCT FROM (excluded.type, excluded.id, excluded.wrote, excluded.at, excluded.damaged, excluded.header, excluded.keyed)`
+	// ... and takes away what is not in the log, of the part that it is about.
+	dropUnlogged = `DELETE FROM events AS e USING definitions AS d
+		WHERE d.name = ANY($1) AND e.type = d.type AND (e.seq > d.replayed OR d.replayed = 0) AND e.seq <= least(d.fill, $2) AND NOT e.seq = ANY($3)`
+)
+
+func seqsOf(changes []*storage.Change) []int64 {
+	out := make([]int64, len(changes))
+	for i, c := range changes {
+		out[i] = int64(c.Event.Seq)
+	}
+	return out
 }
 
 // dropErased leaves out what is delivered again and was purged since.

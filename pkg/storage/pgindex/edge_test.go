@@ -38,8 +38,16 @@ func apply(t *testing.T, x storage.Index, changes ...storage.Change) {
 	}
 }
 
+// define also binds a new index to a log.
 func define(t *testing.T, x storage.Index, defs ...storage.Definition) []storage.Fresh {
 	t.Helper()
+	p, err := x.Position(t.Context())
+	if err == nil && p.Identity == "" {
+		err = x.Reset(t.Context(), "log", 0)
+	}
+	if err != nil && !errors.Is(err, storage.ErrNotReady) {
+		t.Fatal(err)
+	}
 	fresh, err := x.Define(t.Context(), defs)
 	if err != nil {
 		t.Fatal(err)
@@ -138,7 +146,7 @@ func TestADroppedSchemaComesBack(t *testing.T) {
 		`DO $$ DECLARE t text; BEGIN FOR t IN SELECT tablename FROM pg_tables WHERE schemaname = 'autocrud' AND tablename LIKE 't_notes%' LOOP EXECUTE 'DROP TABLE autocrud.' || t; END LOOP; END $$`} {
 		x := open(t, url)
 		define(t, x, notes())
-		if err := x.Reset(t.Context(), "log"); err != nil {
+		if err := x.Reset(t.Context(), "log", 0); err != nil {
 			t.Fatal(err)
 		}
 		apply(t, x, note(1, "a", "x", ""))
@@ -152,7 +160,7 @@ func TestADroppedSchemaComesBack(t *testing.T) {
 			t.Fatal(err)
 		}
 		if p.Identity == "" { // all is new: the indexer resets and begins from the start
-			if err := x.Reset(t.Context(), "log"); err != nil {
+			if err := x.Reset(t.Context(), "log", 0); err != nil {
 				t.Fatal(err)
 			}
 			apply(t, x, note(1, "a", "x", ""))
@@ -204,7 +212,7 @@ func TestAStaleWriterIsRefused(t *testing.T) {
 	defer b.Close()
 	define(t, a, notes())
 	define(t, b, notes())
-	if err := a.Reset(t.Context(), "new log"); err != nil {
+	if err := a.Reset(t.Context(), "new log", 0); err != nil {
 		t.Fatal(err)
 	}
 	if err := b.Apply(t.Context(), storage.Batch{Changes: []storage.Change{note(9, "z", "x", "")}, Through: 9}); !errors.Is(err, storage.ErrNotReady) {

@@ -48,8 +48,15 @@ func (x *Index) migrate(ctx context.Context) error {
 	return nil
 }
 
+// fixed are the tables that every index has.
+var fixed = []string{"position", "definitions", "events", "holders", "goose_db_version"}
+
+// version is that of the newest migration.
+const version = 2
+
 // prepareSchema makes the schema and our functions and tells whether the fixed
-// tables are there. When somebody dropped one of them, all are made anew.
+// tables are there as they must be. When somebody dropped one of them, all are
+// made anew.
 func (x *Index) prepareSchema(ctx context.Context) (whole bool, err error) {
 	err = pgx.BeginFunc(ctx, x.pool, func(tx pgx.Tx) error {
 		if err := x.lock(ctx, tx); err != nil {
@@ -61,15 +68,36 @@ func (x *Index) prepareSchema(ctx context.Context) (whole bool, err error) {
 			}
 		}
 		var there int
-		err := tx.QueryRow(ctx, `SELECT count(*) FROM unnest($1::text[]) AS t WHERE to_regclass(t) IS NOT NULL`,
-			[]string{"position", "definitions", "events", "holders"}).Scan(&there)
-		if whole = there == 4; err != nil || whole {
+		if err := tx.QueryRow(ctx, `SELECT count(*) FROM unnest($1::text[]) AS t WHERE to_regclass(t) IS NOT NULL`, fixed).Scan(&there); err != nil {
 			return err
 		}
-		_, err = tx.Exec(ctx, "DROP TABLE IF EXISTS position, definitions, events, holders, goose_db_version")
-		return err
+		if there == len(fixed) {
+			var newest int
+			var placed bool
+			err := tx.QueryRow(ctx, "SELECT max(version_id), EXISTS (SELECT 1 FROM position) FROM goose_db_version").Scan(&newest, &placed)
+			if whole = placed && newest >= version; err != nil || placed {
+				return err
+			}
+		}
+		return x.dropAll(ctx, tx)
 	})
 	return whole, err
+}
+
+// dropAll drops every table of ours: without the fixed ones nobody knows what
+// the others hold.
+func (x *Index) dropAll(ctx context.Context, tx pgx.Tx) error {
+	rows, err := tx.Query(ctx, `SELECT tablename FROM pg_tables WHERE schemaname = $1 AND (tablename LIKE 't\_%' OR tablename = ANY($2))`, x.o.Schema, fixed)
+	if err != nil {
+		return err
+	}
+	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	for _, name := range names {
+		if err == nil {
+			_, err = tx.Exec(ctx, "DROP TABLE "+quote(name))
+		}
+	}
+	return err
 }
 
 // lock makes those who change tables take turns, until the transaction ends.

@@ -48,6 +48,7 @@ type Index struct {
 	tables   atomic.Pointer[map[string]*tables] // by type
 	applied  atomic.Uint64                      // at least this; another process may have gone on
 	identity atomic.Pointer[string]
+	loaded   atomic.Int64 // when tables were read last, in nanoseconds
 }
 
 var _ storage.Index = (*Index)(nil)
@@ -187,7 +188,7 @@ func (x *Index) Types(ctx context.Context) (types []string, err error) {
 // classify tells by its SQLSTATE what an error means to the caller. The words
 // of the server stay in the chain, for logs.
 func classify(ctx context.Context, err error) error {
-	if err == nil || errors.Is(err, storage.ErrNotFound) {
+	if err == nil || errors.Is(err, storage.ErrNotFound) || errors.Is(err, storage.ErrNotReady) {
 		return err
 	}
 	if ctx.Err() != nil {

@@ -23,3 +23,9 @@ func open(t testing.TB, url string) *pgindex.Index {
 func TestIndex(t *testing.T) {
 	storagetest.TestIndex(t, func(t *testing.T) storage.Index { return open(t, testenv.Postgres(t)) })
 }
+
+func FuzzSearch(f *testing.F) {
+	x := open(f, testenv.Postgres(f))
+	defer x.Close()
+	storagetest.Fuzz(f, x)
+}

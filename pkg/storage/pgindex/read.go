@@ -72,17 +72,38 @@ func (x *Index) Events(ctx context.Context, q storage.EventQuery) (out []storage
 		}
 	}()
 	text, args := eventsSQL(q)
-	rows, err := x.pool.Query(ctx, text, args...)
+	rows, err := x.pool.Query(ctx, whole("seq, header", text)+" ORDER BY e.seq"+direction(q), args...)
 	if err != nil {
 		return nil, err
 	}
-	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (p storage.Past, err error) {
-		var header []byte
-		if err = row.Scan(&p.Seq, &header); err == nil {
-			p.Event, err = readEvent(header, p.Seq)
+	var filling bool
+	var seq *uint64
+	var header []byte
+	_, err = pgx.ForEachRow(rows, []any{&filling, &seq, &header}, func() error {
+		if seq == nil || filling {
+			return nil
 		}
-		return p, err
+		e, err := readEvent(header, *seq)
+		out = append(out, storage.Past{Seq: *seq, Event: e})
+		return err
 	})
+	if err == nil && filling {
+		err = storage.ErrNotReady
+	}
+	return out, err
+}
+
+// whole reads these columns and, before them, whether the index is being built
+// from nothing. There is a row also when nothing is found.
+func whole(columns, text string) string {
+	return "SELECT p.applied < p.fill, e." + strings.ReplaceAll(columns, ", ", ", e.") + " FROM position AS p LEFT JOIN LATERAL (" + text + ") AS e ON true"
+}
+
+func direction(q storage.EventQuery) string {
+	if q.Descending {
+		return " DESC"
+	}
+	return ""
 }
 
 // eventsSQL walks the index (type, id, seq, wrote) in either direction.
@@ -92,10 +113,6 @@ func eventsSQL(q storage.EventQuery) (string, []any) {
 	add := func(cond string, arg int64) {
 		args = append(args, arg)
 		where = append(where, fmt.Sprintf(cond, len(args)))
-	}
-	direction := ""
-	if q.Descending {
-		direction = " DESC"
 	}
 	if q.After > 0 {
 		if q.Descending {
@@ -113,7 +130,7 @@ func eventsSQL(q storage.EventQuery) (string, []any) {
 	if q.Written {
 		where = append(where, "wrote > 0")
 	}
-	text := "SELECT seq, header FROM events WHERE " + strings.Join(where, " AND ") + " ORDER BY seq" + direction
+	text := "SELECT seq, header FROM events WHERE " + strings.Join(where, " AND ") + " ORDER BY seq" + direction(q)
 	if q.Limit > 0 {
 		args = append(args, int64(q.Limit))
 		text += fmt.Sprintf(" LIMIT $%d", len(args))
@@ -126,22 +143,45 @@ func keyed(principal, key string) string { return clean(principal + "\n" + key) 
 
 // Keyed implements storage.Index.
 func (x *Index) Keyed(ctx context.Context, principal, key string) (past storage.Past, err error) {
+	var filling bool
+	var seq *uint64
 	var header []byte
-	err = x.pool.QueryRow(ctx, "SELECT seq, header FROM events WHERE keyed = $1 ORDER BY seq DESC LIMIT 1", keyed(principal, key)).Scan(&past.Seq, &header)
-	if err == nil {
+	err = x.pool.QueryRow(ctx, whole("seq, header", "SELECT seq, header FROM events WHERE keyed = $1 ORDER BY seq DESC LIMIT 1"), keyed(principal, key)).Scan(&filling, &seq, &header)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		err = storage.ErrNotReady // somebody took the position away
+	case err != nil:
+		err = classify(ctx, err)
+	case filling:
+		err = storage.ErrNotReady
+	case seq == nil:
+		err = storage.ErrNotFound
+	default:
+		past.Seq = *seq
 		past.Event, err = readEvent(header, past.Seq)
 	}
 	if err != nil {
-		return storage.Past{}, fmt.Errorf("pgindex: event of a key: %w", classify(ctx, err))
+		return storage.Past{}, fmt.Errorf("pgindex: event of a key: %w", err)
 	}
 	return past, nil
 }
 
 // Holders implements storage.Index.
 func (x *Index) Holders(ctx context.Context, digest, typ, id string, limit int) (out []storage.Holder, err error) {
-	rows, err := x.pool.Query(ctx, `SELECT type, id FROM holders WHERE digest = $1 AND ($2 = '' OR type = $2 AND id = $3) ORDER BY type, id LIMIT $4`, digest, typ, id, limit)
+	rows, err := x.pool.Query(ctx, whole("type, id", `SELECT type, id FROM holders WHERE digest = $1 AND ($2 = '' OR type = $2 AND id = $3) ORDER BY type, id LIMIT $4`)+" ORDER BY e.type, e.id",
+		digest, typ, id, limit)
+	var filling bool
+	var t, i *string
 	if err == nil {
-		out, err = pgx.CollectRows(rows, pgx.RowToStructByPos[storage.Holder])
+		_, err = pgx.ForEachRow(rows, []any{&filling, &t, &i}, func() error {
+			if t != nil {
+				out = append(out, storage.Holder{Type: *t, ID: *i})
+			}
+			return nil
+		})
+	}
+	if err == nil && filling {
+		err = storage.ErrNotReady
 	}
 	if err != nil {
 		return nil, fmt.Errorf("pgindex: holders: %w", classify(ctx, err))

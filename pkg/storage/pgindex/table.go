@@ -1,6 +1,7 @@
 package pgindex
 
 import (
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -93,11 +94,33 @@ var arrays = map[query.Kind]string{query.Text: `text[] COLLATE "C"`, query.Integ
 
 func quote(s string) string { return pgx.Identifier{s}.Sanitize() }
 
-// newTable names everything. A name has at most 63 bytes in Postgres, so a
-// long type's is cut; the hash tells it apart.
-func newTable(def storage.Definition) *table {
+// baseName is what the names of all tables of a definition begin with. A name
+// has at most 63 bytes in Postgres, so a long type's is cut; the hash tells it
+// apart.
+func baseName(def storage.Definition) string {
 	sum := sha256.Sum256([]byte(format + "\x00" + def.Type + "\x00" + def.Hash))
-	t := &table{def: def, name: "t_" + def.Type[:min(len(def.Type), 36)] + "_" + hex.EncodeToString(sum[:6]), fullText: len(def.FullText) > 0}
+	return "t_" + def.Type[:min(len(def.Type), 30)] + "_" + hex.EncodeToString(sum[:6]) + "_"
+}
+
+// newTable is a table that was not there before: no two have the same name, so
+// that whoever still knows an old one does not take the new one for it.
+func newTable(def storage.Definition) *table {
+	var tag [3]byte
+	_, _ = rand.Read(tag[:]) // never fails
+	return tableOf(def, baseName(def)+hex.EncodeToString(tag[:]))
+}
+
+// tableNamed is the table of a definition by its name, or nil when this version
+// makes other ones.
+func tableNamed(def storage.Definition, name string) *table {
+	if !strings.HasPrefix(name, baseName(def)) {
+		return nil
+	}
+	return tableOf(def, name)
+}
+
+func tableOf(def storage.Definition, name string) *table {
+	t := &table{def: def, name: name, fullText: len(def.FullText) > 0}
 	t.view = sqlrender.Table{Name: quote(t.name), ID: "id", Columns: map[string]sqlrender.Column{
 		query.IDField:  {SQL: "id", Kind: query.Text},
 		"meta.deleted": {SQL: fmt.Sprintf("(state = %d)", deleted), Kind: query.Boolean},

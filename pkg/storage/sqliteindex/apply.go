@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,7 +16,7 @@ import (
 
 // fixedStatements write the tables that every index has.
 type fixedStatements struct {
-	event, erased, erase, position, hold, release *sql.Stmt
+	event, repair, erased, erase, position, hold, release *sql.Stmt
 }
 
 // purge marks the event of a purge in events.wrote: what came before it in its
@@ -28,6 +29,11 @@ func (x *Index) prepareFixed(ctx context.Context) (err error) {
 		text string
 	}{
 		{&x.fixed.event, "INSERT OR IGNORE INTO events VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"},
+		// A replay makes an event that differs what it is in the log.
+		{&x.fixed.repair, `INSERT INTO events AS e VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (seq) DO UPDATE
+			SET type = excluded.type, id = excluded.id, wrote = excluded.wrote, at = excluded.at, damaged = excluded.damaged, header = excluded.header, keyed = excluded.keyed
+			WHERE (e.type, e.id, e.wrote, e.at, e.header) IS NOT (excluded.type, excluded.id, excluded.wrote, excluded.at, excluded.header)
+			OR e.damaged IS NOT excluded.damaged OR e.keyed IS NOT excluded.keyed`},
 		{&x.fixed.erased, "SELECT count(*) FROM (SELECT 1 FROM events WHERE type = ?1 AND id = ?2 AND seq > ?3 AND wrote = -1 LIMIT 1)"},
 		{&x.fixed.erase, "DELETE FROM events WHERE type = ?1 AND id = ?2 AND seq < ?3"},
 		{&x.fixed.hold, "INSERT OR IGNORE INTO holders VALUES (?1, ?2, ?3)"},
@@ -42,7 +48,7 @@ func (x *Index) prepareFixed(ctx context.Context) (err error) {
 }
 
 func (f *fixedStatements) close() {
-	for _, s := range []*sql.Stmt{f.event, f.erased, f.erase, f.position, f.hold, f.release} {
+	for _, s := range []*sql.Stmt{f.event, f.repair, f.erased, f.erase, f.position, f.hold, f.release} {
 		if s != nil {
 			s.Close()
 		}
@@ -50,16 +56,27 @@ func (f *fixedStatements) close() {
 }
 
 // Apply implements storage.Index.
-func (x *Index) Apply(ctx context.Context, b storage.Batch) error {
+func (x *Index) Apply(ctx context.Context, b storage.Batch) (err error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("sqliteindex: apply through %d: %w", b.Through, x.classify(err))
+		}
+	}()
+	if err := x.whole(); err != nil {
+		return err
+	}
+	if x.stale {
+		return fmt.Errorf("%w: there are tables that are not defined yet", storage.ErrNotReady)
+	}
 	applied := x.applied.Load()
 	if len(b.Changes) == 0 && len(b.Replay) == 0 && b.Through <= applied {
-		return ctx.Err()
+		return errors.Join(ctx.Err(), x.look(ctx))
 	}
 	erased := false
 	var next map[string]*tables
-	err := x.inTransaction(ctx, func(ctx context.Context) error {
+	err = x.inTransaction(ctx, func(ctx context.Context) error {
 		newest := map[resource]int{}
 		for i := range b.Changes {
 			e := b.Changes[i].Event
@@ -76,29 +93,56 @@ func (x *Index) Apply(ctx context.Context, b storage.Batch) error {
 			}
 			erased = erased || c.Event.Action == storage.Purged
 		}
+		var err error
 		if len(b.Replay) > 0 {
-			var err error
-			next, err = x.filled(ctx, b)
-			return err
+			err = x.dropUnlogged(ctx, b)
+		} else {
+			_, err = x.fixed.position.ExecContext(ctx, int64(b.Through))
 		}
-		_, err := x.fixed.position.ExecContext(ctx, int64(b.Through))
+		if err == nil {
+			next, err = x.filled(ctx, b, applied)
+		}
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("sqliteindex: apply through %d: %w", b.Through, err)
+		return err
 	}
 	if next != nil {
 		if err := x.switchOver(ctx, next); err != nil {
-			return fmt.Errorf("sqliteindex: switch over: %w", err)
+			return fmt.Errorf("switch over: %w", err)
 		}
 	}
 	if len(b.Replay) == 0 {
 		x.applied.Store(max(applied, b.Through))
 	}
-	if erased && x.gate == nil {
+	if erased && x.path != "" {
 		// What was erased is still in the write-ahead log. A reader may keep
 		// part of it alive; the next checkpoint takes that.
 		x.conn.ExecContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)")
+	}
+	return nil
+}
+
+// dropUnlogged takes events away that are not in the log, of the part that the
+// replay is about.
+func (x *Index) dropUnlogged(ctx context.Context, b storage.Batch) error {
+	seqs := make([]uint64, len(b.Changes))
+	for i, c := range b.Changes {
+		seqs[i] = c.Event.Seq
+	}
+	logged, err := json.Marshal(seqs)
+	if err != nil {
+		return err
+	}
+	for typ, of := range *x.tables.Load() {
+		if of.building == nil || of.building.follows || !slices.Contains(b.Replay, typ) {
+			continue
+		}
+		_, err := x.conn.ExecContext(ctx, `DELETE FROM events WHERE type = ?1 AND seq > (SELECT iif(replayed = 0, -1e18, replayed) FROM definitions WHERE name = ?2)
+			AND seq <= min(?3, ?4) AND seq NOT IN (SELECT value FROM json_each(?5))`, typ, of.building.name, int64(b.Through), int64(of.building.fill), string(logged))
+		if err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -134,7 +178,11 @@ func (x *Index) applyOne(ctx context.Context, c *storage.Change, applied uint64,
 	if len(header) == 0 {
 		header = []byte("{}")
 	}
-	_, err := x.fixed.event.ExecContext(ctx, seq, e.Meta.Type, e.Meta.ID, wrote, query.Micros(e.At), orNull(c.Damaged), header, orNull(keyOf(e)))
+	write := x.fixed.event
+	if len(replay) > 0 {
+		write = x.fixed.repair
+	}
+	_, err := write.ExecContext(ctx, seq, e.Meta.Type, e.Meta.ID, wrote, query.Micros(e.At), orNull(c.Damaged), header, orNull(keyOf(e)))
 	if err != nil || !newest || e.Meta.ID == "" {
 		return err
 	}

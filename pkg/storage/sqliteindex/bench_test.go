@@ -54,6 +54,9 @@ func fill(t testing.TB, x *sqliteindex.Index, total int, lists bool) {
 	if _, err := x.Define(t.Context(), []storage.Definition{articles(lists)}); err != nil {
 		t.Fatal(err)
 	}
+	if err := x.Reset(t.Context(), "log", 0); err != nil {
+		t.Fatal(err)
+	}
 	for n := 0; n < total; n += 500 {
 		var b storage.Batch
 		for i := n; i < min(n+500, total); i++ {
@@ -71,6 +74,9 @@ func BenchmarkApply(b *testing.B) {
 	x := open(b, filepath.Join(b.TempDir(), "index.db"))
 	defer x.Close()
 	if _, err := x.Define(b.Context(), []storage.Definition{articles(false)}); err != nil {
+		b.Fatal(err)
+	}
+	if err := x.Reset(b.Context(), "log", 0); err != nil {
 		b.Fatal(err)
 	}
 	n := 0

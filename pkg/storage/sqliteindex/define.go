@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 
 	"github.com/autocrud-go/autocrud/pkg/storage"
@@ -21,6 +22,8 @@ type tables struct {
 // writable is a table and where the values of a change go in it.
 type writable struct {
 	*table
+	follows bool               // it is filled by what is applied, until the position reaches fill
+	fill    uint64             //
 	current storage.Definition // of the type; the table's own while it does not change
 	fields  []int              // for each field of the table its place in Change.Values, -1: none
 	texts   []int              // likewise for Change.Text
@@ -47,7 +50,9 @@ func (w *writable) searchesText() bool {
 	return w.fullText != "" && slices.Equal(w.def.FullText, w.current.FullText)
 }
 
-// defined is a row of the definitions table.
+// defined is a row of the definitions table. One that is not serving is filled
+// by replay batches until replayed reaches fill; one that is replayed when it is
+// made, because the index is empty, until the position does.
 type defined struct {
 	name           string
 	def            storage.Definition
@@ -55,16 +60,40 @@ type defined struct {
 	fill, replayed uint64
 }
 
+// table is nil when another version of this package made it.
+func (o defined) table() *table { return tableNamed(o.def, o.name) }
+
+// writable gives the table the values of current.
+func (o defined) writable(current storage.Definition) *writable {
+	w := fit(o.table(), current)
+	w.follows, w.fill = !o.serving && o.replayed >= o.fill, o.fill
+	return w
+}
+
+// place is what decides what a new table has to be filled with.
+type place struct{ applied, fill uint64 }
+
 // Define implements storage.Index.
 func (x *Index) Define(ctx context.Context, defs []storage.Definition) (fresh []storage.Fresh, err error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("sqliteindex: define: %w", x.classify(err))
+		}
+	}()
+	if err := x.recover(ctx); err != nil {
+		return nil, err
+	}
 	all := map[string]*tables{}
 	err = x.inTransaction(ctx, func(ctx context.Context) error {
+		if err := x.dropAbsent(ctx, defs); err != nil {
+			return err
+		}
 		for _, d := range defs {
-			of, f, err := x.defineOne(ctx, d, x.applied.Load())
+			of, f, err := x.defineOne(ctx, d, place{x.applied.Load(), x.fill.Load()})
 			if err != nil {
-				return fmt.Errorf("define %s: %w", d.Type, err)
+				return fmt.Errorf("%s: %w", d.Type, err)
 			}
 			all[d.Type] = of
 			if f != nil {
@@ -74,13 +103,34 @@ func (x *Index) Define(ctx context.Context, defs []storage.Definition) (fresh []
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("sqliteindex: %w", err)
+		return nil, err
 	}
-	x.defs = slices.Clone(defs)
-	if err := x.use(ctx, all); err != nil {
-		return nil, fmt.Errorf("sqliteindex: %w", err)
+	x.defs, x.stale = slices.Clone(defs), false
+	return fresh, x.use(ctx, all)
+}
+
+// dropAbsent drops the tables of types that are not defined: nothing will be
+// written to them.
+func (x *Index) dropAbsent(ctx context.Context, defs []storage.Definition) error {
+	types, err := x.strings(ctx, "SELECT DISTINCT type FROM definitions")
+	if err != nil {
+		return err
 	}
-	return fresh, nil
+	for _, typ := range types {
+		if slices.ContainsFunc(defs, func(d storage.Definition) bool { return d.Type == typ }) {
+			continue
+		}
+		names, err := x.strings(ctx, "SELECT name FROM definitions WHERE type = ?1", typ)
+		if err != nil {
+			return err
+		}
+		for _, name := range names {
+			if err := x.dropTable(ctx, name); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // use makes these tables the ones that are written and searched.
@@ -114,72 +164,91 @@ func (x *Index) definitions(ctx context.Context, typ string) (out []defined, err
 	return out, rows.Err()
 }
 
-// defineOne makes the type's table if it is missing, keeps the one that answers
-// and drops the others.
-func (x *Index) defineOne(ctx context.Context, d storage.Definition, applied uint64) (*tables, *storage.Fresh, error) {
-	t := newTable(d)
+// defineOne keeps the type's table that answers and the one that is being
+// filled for this definition, makes what is missing and drops the others. A
+// table of which somebody took a part away is none.
+func (x *Index) defineOne(ctx context.Context, d storage.Definition, at place) (*tables, *storage.Fresh, error) {
 	there, err := x.definitions(ctx, d.Type)
 	if err != nil {
 		return nil, nil, err
 	}
-	own := slices.IndexFunc(there, func(o defined) bool { return o.name == t.name })
-	current := own >= 0 && there[own].serving
 	out := &tables{}
+	fresh := storage.Fresh{Type: d.Type}
 	for _, o := range there {
+		t := o.table()
+		lacks := ""
+		if t != nil {
+			if lacks, err = x.lacks(ctx, t.names()); err != nil {
+				return nil, nil, err
+			}
+		}
+		made, same := t != nil && lacks == "", o.def.Hash == d.Hash
 		switch {
-		case o.name == t.name:
-		case o.serving && !current && applied > 0 && newTable(o.def).name == o.name:
-			out.serving = fit(newTable(o.def), d)
+		case o.serving && made && (same || at.applied > 0):
+			out.serving = o.writable(d)
+		case !o.serving && made && same && out.building == nil:
+			out.building, fresh.Replayed, fresh.Through = o.writable(d), o.replayed, o.fill
 		default:
 			if err := x.dropTable(ctx, o.name); err != nil {
 				return nil, nil, err
 			}
 		}
 	}
-	if current {
-		out.serving = fit(t, d)
+	if out.building == nil && (out.serving == nil || out.serving.def.Hash != d.Hash) {
+		o, err := x.createTable(ctx, d, at)
+		if err != nil {
+			return nil, nil, err
+		}
+		if o.serving {
+			out.serving = o.writable(d)
+			return out, nil, nil
+		}
+		out.building, fresh.Replayed, fresh.Through = o.writable(d), o.replayed, o.fill
+	}
+	if out.building == nil || out.building.follows {
 		return out, nil, nil
 	}
-	fresh := storage.Fresh{Type: d.Type, Through: applied}
-	if own >= 0 {
-		fresh.Replayed, fresh.Through = there[own].replayed, there[own].fill
-	} else if err := x.createTable(ctx, t, applied); err != nil {
-		return nil, nil, err
-	}
-	if fresh.Through == 0 {
-		out.serving = fit(t, d)
-		return out, nil, nil
-	}
-	out.building = fit(t, d)
 	return out, &fresh, nil
 }
 
-func (x *Index) createTable(ctx context.Context, t *table, applied uint64) error {
+// createTable makes a table that answers at once when there is nothing to fill
+// it with.
+func (x *Index) createTable(ctx context.Context, d storage.Definition, at place) (defined, error) {
+	t := newTable(d)
+	o := defined{name: t.name, def: d, fill: at.applied}
+	if at.applied == 0 {
+		o.serving, o.fill, o.replayed = at.fill == 0, at.fill, at.fill
+	}
 	for _, s := range t.create() {
 		if _, err := x.conn.ExecContext(ctx, s); err != nil {
-			return err
+			return o, err
 		}
 	}
-	def, err := json.Marshal(t.def)
+	def, err := json.Marshal(d)
 	if err != nil {
-		return err
+		return o, err
 	}
-	_, err = x.conn.ExecContext(ctx, "INSERT INTO definitions VALUES (?1, ?2, ?3, ?4, ?5, 0)", t.name, t.def.Type, def, applied == 0, int64(applied))
-	return err
+	_, err = x.conn.ExecContext(ctx, "INSERT INTO definitions VALUES (?1, ?2, ?3, ?4, ?5, ?6)", o.name, d.Type, def, o.serving, int64(o.fill), int64(o.replayed))
+	return o, err
 }
 
 // filled notes how far the tables of fresh types are and makes those that are
 // full answer.
-func (x *Index) filled(ctx context.Context, b storage.Batch) (next map[string]*tables, err error) {
+func (x *Index) filled(ctx context.Context, b storage.Batch, applied uint64) (next map[string]*tables, err error) {
 	all := *x.tables.Load()
-	for _, typ := range b.Replay {
-		of := all[typ]
-		if of == nil || of.building == nil {
+	for typ, of := range all {
+		if of.building == nil || !of.building.follows && !slices.Contains(b.Replay, typ) || of.building.follows && len(b.Replay) > 0 {
 			continue
+		}
+		to := b.Through
+		if of.building.follows {
+			if to = max(applied, b.Through); to < of.building.fill {
+				continue
+			}
 		}
 		var full bool
 		err := x.conn.QueryRowContext(ctx, "UPDATE definitions SET replayed = max(replayed, ?1), serving = max(replayed, ?1) >= fill WHERE name = ?2 RETURNING serving",
-			int64(b.Through), of.building.name).Scan(&full)
+			int64(to), of.building.name).Scan(&full)
 		if err != nil {
 			return nil, err
 		}
@@ -187,7 +256,9 @@ func (x *Index) filled(ctx context.Context, b storage.Batch) (next map[string]*t
 			if next == nil {
 				next = maps.Clone(all)
 			}
-			next[typ] = &tables{serving: of.building}
+			serving := *of.building
+			serving.follows = false
+			next[typ] = &tables{serving: &serving}
 		}
 	}
 	return next, nil
@@ -233,7 +304,18 @@ func (x *Index) answer(ctx context.Context, typ string, fn func(*writable) error
 	if errors.Is(err, sqlrender.ErrNoColumn) {
 		return x.building(ctx, typ)
 	}
-	return err
+	if err != nil && ctx.Err() == nil && x.tookAway(ctx, t) {
+		err = fmt.Errorf("%w: %w", storage.ErrNotReady, err)
+	}
+	return x.classify(err)
+}
+
+// tookAway tells whether somebody dropped the table.
+func (x *Index) tookAway(ctx context.Context, t *writable) bool {
+	defer x.reading()()
+	var there bool
+	err := x.reader.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1)", t.name).Scan(&there)
+	return err == nil && !there
 }
 
 // table is the one that answers for a type, or a *storage.BuildError when it
@@ -253,7 +335,7 @@ func (x *Index) building(ctx context.Context, typ string) error {
 	}
 	f := storage.Fresh{Type: typ}
 	defer x.reading()()
-	err := x.reader.QueryRowContext(ctx, "SELECT replayed, fill FROM definitions WHERE name = ?1", of.building.name).Scan(&f.Replayed, &f.Through)
+	err := x.reader.QueryRowContext(ctx, "SELECT "+howFar+" FROM definitions, position WHERE name = ?1", of.building.name).Scan(&f.Replayed, &f.Through)
 	if err != nil {
 		return fmt.Errorf("type %q: %w: %w", typ, storage.ErrNotReady, err)
 	}
@@ -276,40 +358,99 @@ func (x *Index) dropTable(ctx context.Context, name string) error {
 
 // Reset implements storage.Index. The types that were defined stay so, with
 // empty tables.
-func (x *Index) Reset(ctx context.Context, identity string) error {
+func (x *Index) Reset(ctx context.Context, identity string, through uint64) error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.closeWriters()
 	all := map[string]*tables{}
+	before := x.fill.Swap(math.MaxUint64) // from before anything is gone
 	err := x.inTransaction(ctx, func(ctx context.Context) error {
-		names, err := x.strings(ctx, "SELECT name FROM definitions")
-		if err != nil {
+		if err := x.dropAbsent(ctx, nil); err != nil { // all
 			return err
-		}
-		for _, name := range names {
-			if err := x.dropTable(ctx, name); err != nil {
-				return err
-			}
 		}
 		if _, err := x.conn.ExecContext(ctx, "DELETE FROM events; DELETE FROM holders"); err != nil {
 			return err
 		}
-		if _, err := x.conn.ExecContext(ctx, "UPDATE position SET identity = ?1, applied = 0", identity); err != nil {
-			return err
-		}
+		_, err := x.conn.ExecContext(ctx, "UPDATE position SET identity = ?1, applied = 0, fill = ?2", identity, int64(through))
 		for _, d := range x.defs {
-			if all[d.Type], _, err = x.defineOne(ctx, d, 0); err != nil {
-				return err
+			if err == nil {
+				all[d.Type], _, err = x.defineOne(ctx, d, place{fill: through})
+			}
+		}
+		return err
+	})
+	if err != nil {
+		x.fill.Store(before)
+		return fmt.Errorf("sqliteindex: reset: %w", x.classify(err))
+	}
+	x.applied.Store(0)
+	x.fill.Store(through)
+	x.identity.Store(&identity)
+	return x.use(ctx, all)
+}
+
+// Rebuild implements storage.Index.
+func (x *Index) Rebuild(ctx context.Context, defs []storage.Definition) error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	at := place{x.applied.Load(), x.fill.Load()}
+	err := x.whole()
+	if err != nil || at.applied == 0 {
+		return err
+	}
+	err = x.inTransaction(ctx, func(ctx context.Context) error {
+		for _, d := range defs {
+			if err := x.rebuildOne(ctx, d, at); err != nil {
+				return fmt.Errorf("%s: %w", d.Type, err)
 			}
 		}
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("sqliteindex: reset: %w", err)
+		return fmt.Errorf("sqliteindex: rebuild: %w", x.classify(err))
 	}
-	x.applied.Store(0)
-	x.identity.Store(&identity)
-	return x.use(ctx, all)
+	x.stale = true
+	return nil
+}
+
+func (x *Index) rebuildOne(ctx context.Context, d storage.Definition, at place) error {
+	there, err := x.definitions(ctx, d.Type)
+	if err != nil || !slices.ContainsFunc(there, func(o defined) bool { return o.serving }) {
+		return err
+	}
+	for _, o := range there {
+		if !o.serving {
+			if err := x.dropTable(ctx, o.name); err != nil {
+				return err
+			}
+		}
+	}
+	_, err = x.createTable(ctx, d, at)
+	return err
+}
+
+// howFar a table is and how far it has to get.
+const howFar = "CASE WHEN replayed < definitions.fill THEN replayed ELSE min(applied, definitions.fill) END, definitions.fill"
+
+// Building implements storage.Index.
+func (x *Index) Building(ctx context.Context) (out []storage.Fresh, err error) {
+	defer x.reading()()
+	if err := x.whole(); err != nil {
+		return nil, err
+	}
+	rows, err := x.reader.QueryContext(ctx, "SELECT type, "+howFar+" FROM definitions, position WHERE NOT serving ORDER BY type")
+	if err != nil {
+		return nil, fmt.Errorf("sqliteindex: what is being built: %w", x.classify(err))
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var f storage.Fresh
+		if err := rows.Scan(&f.Type, &f.Replayed, &f.Through); err != nil {
+			return nil, fmt.Errorf("sqliteindex: what is being built: %w", x.classify(err))
+		}
+		out = append(out, f)
+	}
+	return out, rows.Err()
 }
 
 // strings reads a column of text on the writing connection.

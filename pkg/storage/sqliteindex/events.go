@@ -16,7 +16,7 @@ import (
 func (x *Index) Events(ctx context.Context, q storage.EventQuery) (out []storage.Past, err error) {
 	defer func() {
 		if err != nil {
-			err = fmt.Errorf("sqliteindex: events of %s/%s: %w", q.Type, q.ID, err)
+			err = fmt.Errorf("sqliteindex: events of %s/%s: %w", q.Type, q.ID, x.classify(err))
 		}
 	}()
 	text, args := eventsSQL(q)
@@ -43,7 +43,7 @@ func (x *Index) Events(ctx context.Context, q storage.EventQuery) (out []storage
 		}
 		out = append(out, storage.Past{Seq: seq, Event: e})
 	}
-	return out, rows.Err()
+	return out, errors.Join(rows.Err(), x.filling())
 }
 
 // eventsSQL walks the index (type, id, seq, wrote) in either direction.
@@ -84,18 +84,26 @@ func eventsSQL(q storage.EventQuery) (string, []any) {
 
 // Keyed implements storage.Index.
 func (x *Index) Keyed(ctx context.Context, principal, key string) (past storage.Past, err error) {
+	defer func() {
+		if err != nil {
+			past, err = storage.Past{}, fmt.Errorf("sqliteindex: event of a key: %w", x.classify(err))
+		}
+	}()
 	defer x.reading()()
 	stmt, done, err := x.prepared.get(ctx, "SELECT seq, header FROM events WHERE keyed = ?1 ORDER BY seq DESC LIMIT 1")
 	if err != nil {
-		return past, fmt.Errorf("sqliteindex: event of a key: %w", err)
+		return past, err
 	}
 	defer done()
 	var header []byte
-	switch err := stmt.QueryRowContext(ctx, keyed(principal, key)).Scan(&past.Seq, &header); {
-	case errors.Is(err, sql.ErrNoRows):
-		return past, storage.ErrNotFound
-	case err != nil:
-		return past, fmt.Errorf("sqliteindex: event of a key: %w", err)
+	err = stmt.QueryRowContext(ctx, keyed(principal, key)).Scan(&past.Seq, &header)
+	if errors.Is(err, sql.ErrNoRows) {
+		if err = x.filling(); err == nil {
+			err = storage.ErrNotFound
+		}
+	}
+	if err != nil {
+		return past, err
 	}
 	past.Event, err = readEvent(header, past.Seq)
 	return past, err
@@ -103,6 +111,11 @@ func (x *Index) Keyed(ctx context.Context, principal, key string) (past storage.
 
 // Holders implements storage.Index.
 func (x *Index) Holders(ctx context.Context, digest, typ, id string, limit int) (out []storage.Holder, err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("sqliteindex: holders: %w", x.classify(err))
+		}
+	}()
 	text, args := "SELECT type, id FROM holders WHERE digest = ?", []any{digest}
 	if typ != "" {
 		text, args = text+" AND type = ? AND id = ?", append(args, typ, id)
@@ -110,20 +123,20 @@ func (x *Index) Holders(ctx context.Context, digest, typ, id string, limit int) 
 	defer x.reading()()
 	stmt, done, err := x.prepared.get(ctx, text+" ORDER BY type, id LIMIT ?")
 	if err != nil {
-		return nil, fmt.Errorf("sqliteindex: holders: %w", err)
+		return nil, err
 	}
 	defer done()
 	rows, err := stmt.QueryContext(ctx, append(args, limit)...)
 	if err != nil {
-		return nil, fmt.Errorf("sqliteindex: holders: %w", err)
+		return nil, err
 	}
 	defer rows.Close()
 	for rows.Next() {
 		var h storage.Holder
 		if err := rows.Scan(&h.Type, &h.ID); err != nil {
-			return nil, fmt.Errorf("sqliteindex: holders: %w", err)
+			return nil, err
 		}
 		out = append(out, h)
 	}
-	return out, rows.Err()
+	return out, errors.Join(rows.Err(), x.filling())
 }

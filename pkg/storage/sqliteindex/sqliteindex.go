@@ -8,6 +8,7 @@ import (
 	"database/sql"
 	"fmt"
 	"net/url"
+	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -32,12 +33,19 @@ type Index struct {
 	writing map[string][]*writer // prepared, by type; the one that answers first
 	fixed   fixedStatements
 
-	// gate keeps readers out while a batch is written in memory, where SQLite
-	// has no snapshots; nil for a file.
-	gate *sync.RWMutex
+	path  string      // empty: in memory
+	file  os.FileInfo // what was opened
+	lost  atomic.Bool // the file is damaged
+	stale bool        // there are tables that Define does not know yet
+	o     Options
+
+	// gate keeps readers out while the file is opened anew and, in memory, where
+	// SQLite has no snapshots, while a batch is written.
+	gate sync.RWMutex
 
 	tables   atomic.Pointer[map[string]*tables]
 	applied  atomic.Uint64
+	fill     atomic.Uint64 // until applied reaches it, the index is built from nothing
 	identity atomic.Pointer[string]
 	prepared statementCache
 }
@@ -55,10 +63,11 @@ func Open(ctx context.Context, path string, o Options) (_ *Index, err error) {
 	if o.Readers <= 0 {
 		o.Readers = 4
 	}
-	x := &Index{}
-	dsn, err := x.source(path)
-	if err != nil {
-		return nil, err
+	x := &Index{o: o}
+	if path != ":memory:" {
+		if x.path, err = filepath.Abs(path); err != nil {
+			return nil, fmt.Errorf("sqliteindex: %w", err)
+		}
 	}
 	defer func() {
 		if err != nil {
@@ -66,44 +75,53 @@ func Open(ctx context.Context, path string, o Options) (_ *Index, err error) {
 			err = fmt.Errorf("sqliteindex: open %s: %w", path, err)
 		}
 	}()
+	return x, x.connect(ctx)
+}
+
+// connect opens the connections and the fixed tables.
+func (x *Index) connect(ctx context.Context) (err error) {
+	dsn := x.source()
 	if x.writer, err = sql.Open("sqlite", dsn+"&_pragma=secure_delete(1)&_pragma=cache_size(-64000)"); err != nil {
-		return nil, err
+		return err
 	}
 	x.writer.SetMaxOpenConns(1)
 	if x.conn, err = x.writer.Conn(ctx); err != nil {
-		return nil, err
+		return err
 	}
 	if err = x.createFixed(ctx); err != nil {
-		return nil, err
+		return err
 	}
 	if x.reader, err = sql.Open("sqlite", dsn+"&_pragma=query_only(1)&_pragma=cache_size(-16000)&_pragma=mmap_size(1073741824)"); err != nil {
-		return nil, err
+		return err
 	}
-	x.reader.SetMaxOpenConns(o.Readers)
-	x.reader.SetMaxIdleConns(o.Readers)
+	x.reader.SetMaxOpenConns(x.o.Readers)
+	x.reader.SetMaxIdleConns(x.o.Readers)
 	x.prepared.db = x.reader
-	return x, x.load(ctx)
+	if x.path != "" {
+		if x.file, err = os.Stat(x.path); err != nil {
+			return err
+		}
+	}
+	x.tables.Store(&map[string]*tables{})
+	x.writing = map[string][]*writer{}
+	return x.load(ctx)
 }
 
-// source is the data source name of path.
-func (x *Index) source(path string) (string, error) {
+// source is the data source name.
+func (x *Index) source() string {
 	const pragmas = "_pragma=busy_timeout(10000)&_pragma=temp_store(2)"
-	if path == ":memory:" {
-		x.gate = &sync.RWMutex{}
+	if x.path == "" {
 		// A name with a slash is shared by the connections of this process.
-		return fmt.Sprintf("file:/autocrud-index-%d?vfs=memdb&%s&_pragma=journal_mode(MEMORY)", memories.Add(1), pragmas), nil
+		return fmt.Sprintf("file:/autocrud-index-%d?vfs=memdb&%s&_pragma=journal_mode(MEMORY)", memories.Add(1), pragmas)
 	}
-	abs, err := filepath.Abs(path)
-	if err != nil {
-		return "", fmt.Errorf("sqliteindex: %w", err)
-	}
-	u := url.URL{Scheme: "file", Path: filepath.ToSlash(abs)}
-	return u.String() + "?" + pragmas + "&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)&_pragma=wal_autocheckpoint(16000)", nil
+	u := url.URL{Scheme: "file", Path: filepath.ToSlash(x.path)}
+	return u.String() + "?" + pragmas + "&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)&_pragma=wal_autocheckpoint(16000)"
 }
 
 const fixedTables = `
-CREATE TABLE IF NOT EXISTS position (one INTEGER PRIMARY KEY CHECK (one = 1), identity TEXT NOT NULL, applied INTEGER NOT NULL);
-INSERT OR IGNORE INTO position VALUES (1, '', 0);
+CREATE TABLE IF NOT EXISTS position (one INTEGER PRIMARY KEY CHECK (one = 1), identity TEXT NOT NULL, applied INTEGER NOT NULL,
+	fill INTEGER NOT NULL);
+INSERT OR IGNORE INTO position VALUES (1, '', 0, 9223372036854775807);
 CREATE TABLE IF NOT EXISTS definitions (name TEXT PRIMARY KEY, type TEXT NOT NULL, definition BLOB NOT NULL,
 	serving INTEGER NOT NULL, fill INTEGER NOT NULL, replayed INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS events (seq INTEGER PRIMARY KEY, type TEXT NOT NULL, id TEXT NOT NULL, wrote INTEGER NOT NULL,
@@ -114,8 +132,10 @@ CREATE INDEX IF NOT EXISTS events_by_key ON events (keyed, seq) WHERE keyed IS N
 CREATE INDEX IF NOT EXISTS events_of_resource ON events (type, id, seq, wrote);
 `
 
+var fixedNames = []string{"position", "definitions", "events", "holders"}
+
 // schemaVersion is of the fixed tables. An index of another one is made anew.
-const schemaVersion = 2
+const schemaVersion = 3
 
 func (x *Index) createFixed(ctx context.Context) error {
 	var tables, version int
@@ -137,13 +157,13 @@ func (x *Index) createFixed(ctx context.Context) error {
 // load reads the position, which from then on only this process changes.
 func (x *Index) load(ctx context.Context) error {
 	var p storage.Position
-	if err := x.conn.QueryRowContext(ctx, "SELECT identity, applied FROM position").Scan(&p.Identity, &p.Applied); err != nil {
+	var fill uint64
+	if err := x.conn.QueryRowContext(ctx, "SELECT identity, applied, fill FROM position").Scan(&p.Identity, &p.Applied, &fill); err != nil {
 		return err
 	}
 	x.identity.Store(&p.Identity)
 	x.applied.Store(p.Applied)
-	x.tables.Store(&map[string]*tables{})
-	x.writing = map[string][]*writer{}
+	x.fill.Store(fill)
 	return nil
 }
 
@@ -151,6 +171,11 @@ func (x *Index) load(ctx context.Context) error {
 func (x *Index) Close() error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	return x.disconnect()
+}
+
+// disconnect ends all connections; x.mu is held.
+func (x *Index) disconnect() error {
 	x.prepared.clear()
 	if x.reader != nil {
 		x.reader.Close()
@@ -160,10 +185,12 @@ func (x *Index) Close() error {
 		x.closeWriters()
 		x.conn.Close()
 	}
+	var err error
 	if x.writer != nil {
-		return x.writer.Close()
+		err = x.writer.Close()
 	}
-	return nil
+	x.conn, x.writer = nil, nil // a closed reader refuses its readers
+	return err
 }
 
 // Position implements storage.Index.
@@ -171,11 +198,9 @@ func (x *Index) Position(context.Context) (storage.Position, error) {
 	return storage.Position{Identity: *x.identity.Load(), Applied: x.applied.Load()}, nil
 }
 
-// reading keeps a batch in memory from being seen half written.
+// reading keeps the connections open, and a batch in memory from being seen
+// half written.
 func (x *Index) reading() func() {
-	if x.gate == nil {
-		return func() {}
-	}
 	x.gate.RLock()
 	return x.gate.RUnlock
 }
@@ -188,7 +213,7 @@ func (x *Index) inTransaction(ctx context.Context, fn func(ctx context.Context) 
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if x.gate != nil {
+	if x.path == "" {
 		x.gate.Lock()
 		defer x.gate.Unlock()
 	}

@@ -48,6 +48,9 @@ func TestPurgeLeavesNoBytes(t *testing.T) {
 	if _, err := x.Define(t.Context(), []storage.Definition{def}); err != nil {
 		t.Fatal(err)
 	}
+	if err := x.Reset(t.Context(), "log", 0); err != nil {
+		t.Fatal(err)
+	}
 	note := func(seq uint64, id string, action storage.Action, word string) {
 		t.Helper()
 		e := &storage.Event{ID: id + word, Action: action, Seq: seq, Wrote: 1, Principal: word, Meta: storage.Meta{Type: "notes", ID: id, RevisionCount: 1}}
@@ -106,4 +109,10 @@ func TestAnIndexIsThereAfterReopening(t *testing.T) {
 	if err != nil || len(page.Rows) != 10 || page.Applied != 10 {
 		t.Fatalf("%d rows through %d, %v", len(page.Rows), page.Applied, err)
 	}
+}
+
+func FuzzSearch(f *testing.F) {
+	x := open(f, ":memory:")
+	defer x.Close()
+	storagetest.Fuzz(f, x)
 }

@@ -1,6 +1,7 @@
 package sqliteindex
 
 import (
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -13,7 +14,7 @@ import (
 
 // format is part of every table's name: tables that an older version of this
 // package made differently are not used.
-const format = "2"
+const format = "3"
 
 // The values of the deleted column. A purged resource keeps its row, so that
 // its last event is known, and is found by no search.
@@ -67,9 +68,31 @@ var kindSQL = map[query.Kind]string{
 
 func quote(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }
 
-func newTable(def storage.Definition) *table {
+// baseName is what the names of all tables of a definition begin with.
+func baseName(def storage.Definition) string {
 	sum := sha256.Sum256([]byte(format + "\x00" + def.Hash))
-	t := &table{def: def, name: "t_" + def.Type + "_" + hex.EncodeToString(sum[:4])}
+	return "t_" + def.Type + "_" + hex.EncodeToString(sum[:4]) + "_"
+}
+
+// newTable is a table that was not there before: a definition can have two, of
+// which one is filled.
+func newTable(def storage.Definition) *table {
+	var tag [3]byte
+	_, _ = rand.Read(tag[:]) // never fails
+	return tableOf(def, baseName(def)+hex.EncodeToString(tag[:]))
+}
+
+// tableNamed is the table of a definition by its name, or nil when this version
+// makes other ones.
+func tableNamed(def storage.Definition, name string) *table {
+	if !strings.HasPrefix(name, baseName(def)) {
+		return nil
+	}
+	return tableOf(def, name)
+}
+
+func tableOf(def storage.Definition, name string) *table {
+	t := &table{def: def, name: name}
 	t.view = sqlrender.Table{Name: quote(t.name), Key: "rid", ID: "id", Columns: map[string]sqlrender.Column{
 		query.IDField: {SQL: "id"},
 	}}
@@ -150,6 +173,18 @@ func (t *table) create() []string {
 		out = append(out,
 			fmt.Sprintf("CREATE VIRTUAL TABLE %s USING fts5(%s, tokenize = 'ascii')", t.fullText, strings.Join(words, ", ")),
 			fmt.Sprintf("INSERT INTO %s (%s, rank) VALUES ('secure-delete', 1)", t.fullText, t.fullText))
+	}
+	return out
+}
+
+// names are the tables, unquoted.
+func (t *table) names() []string {
+	out := []string{t.name}
+	for _, l := range t.lists {
+		out = append(out, fmt.Sprintf("l%d_%s", l.at, t.name))
+	}
+	if t.fullText != "" {
+		out = append(out, "x_"+t.name)
 	}
 	return out
 }

@@ -25,6 +25,9 @@ func TestIndex(t *testing.T, open func(t *testing.T) storage.Index) {
 		"AnAbandonedDefinitionLeavesNothing":     abandonedDefinition,
 		"ATypeWithoutTableSaysHowFarItIs":        newTypeIsBuilt,
 		"PurgedIsNotReplayed":                    purgedIsNotReplayed,
+		"RebuiltTablesAreWhatTheLogSays":         rebuilt,
+		"AnEmptiedIndexIsNotReadyUntilItIsFull":  emptied,
+		"ATypeThatReturnsIsFilledAnew":           modelReturns,
 		"ApplyMovesThePosition":                  applyMovesPosition,
 		"ApplyIsAllOrNone":                       applyIsAllOrNone,
 		"OnlyTheNewestChangeIsTheRow":            newestIsTheRow,
@@ -106,28 +109,32 @@ func encode(c *storage.Change) {
 	}
 }
 
-func ok(t *testing.T, err error) {
+func ok(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
 	}
 }
 
-func define(t *testing.T, x storage.Index, defs ...storage.Definition) []storage.Fresh {
+// define also binds a new index to a log.
+func define(t testing.TB, x storage.Index, defs ...storage.Definition) []storage.Fresh {
 	t.Helper()
+	if position(t, x).Identity == "" {
+		ok(t, x.Reset(t.Context(), "log", 0))
+	}
 	fresh, err := x.Define(t.Context(), defs)
 	ok(t, err)
 	return fresh
 }
 
 // apply writes a batch through its last change.
-func apply(t *testing.T, x storage.Index, changes ...storage.Change) {
+func apply(t testing.TB, x storage.Index, changes ...storage.Change) {
 	t.Helper()
 	ok(t, x.Apply(t.Context(), storage.Batch{Changes: changes, Through: changes[len(changes)-1].Event.Seq}))
 }
 
 // ids walks all pages of a search and returns the ids in order.
-func ids(t *testing.T, x storage.Index, s storage.Search) []string {
+func ids(t testing.TB, x storage.Index, s storage.Search) []string {
 	t.Helper()
 	s.Type = "movies"
 	if s.Limit == 0 {
@@ -150,28 +157,28 @@ func ids(t *testing.T, x storage.Index, s storage.Search) []string {
 	}
 }
 
-func want(t *testing.T, got any, want any) {
+func want(t testing.TB, got any, want any) {
 	t.Helper()
 	if !reflect.DeepEqual(got, want) {
 		t.Fatalf("got %v, want %v", got, want)
 	}
 }
 
-func filter(t *testing.T, src string) query.Expr {
+func filter(t testing.TB, src string) query.Expr {
 	t.Helper()
 	e, err := query.Parse(movies().QueryFields(), src, query.Options{})
 	ok(t, err)
 	return e
 }
 
-func order(t *testing.T, src string) query.Order {
+func order(t testing.TB, src string) query.Order {
 	t.Helper()
 	o, err := query.ParseOrder(movies().QueryFields(), src)
 	ok(t, err)
 	return o
 }
 
-func position(t *testing.T, x storage.Index) storage.Position {
+func position(t testing.TB, x storage.Index) storage.Position {
 	t.Helper()
 	p, err := x.Position(t.Context())
 	ok(t, err)
@@ -183,6 +190,12 @@ func newIndexIsAtZero(t *testing.T, x storage.Index) {
 	got, err := x.Types(t.Context())
 	ok(t, err)
 	want(t, len(got), 0)
+	_, err = x.Define(t.Context(), []storage.Definition{movies()})
+	ok(t, err)
+	var building *storage.BuildError
+	if _, err = x.Search(t.Context(), storage.Search{Type: "movies", Limit: 1}); !errors.As(err, &building) {
+		t.Errorf("an index of no log is searched: %v", err)
+	}
 }
 
 func notDefinedIsNotReady(t *testing.T, x storage.Index) {
@@ -196,7 +209,7 @@ func notDefinedIsNotReady(t *testing.T, x storage.Index) {
 }
 
 func applyMovesPosition(t *testing.T, x storage.Index) {
-	ok(t, x.Reset(t.Context(), "log-1"))
+	ok(t, x.Reset(t.Context(), "log-1", 0))
 	define(t, x, movies())
 	ok(t, x.Apply(t.Context(), storage.Batch{Changes: []storage.Change{change(3, "a", storage.Created, nil)}, Through: 7}))
 	want(t, position(t, x), storage.Position{Identity: "log-1", Applied: 7})
@@ -277,7 +290,7 @@ func deletedRows(t *testing.T, x storage.Index) {
 func reset(t *testing.T, x storage.Index) {
 	define(t, x, movies())
 	apply(t, x, change(1, "a", storage.Created, query.Values{"genres": []query.Value{"x"}}))
-	ok(t, x.Reset(t.Context(), "log-2"))
+	ok(t, x.Reset(t.Context(), "log-2", 0))
 	want(t, position(t, x), storage.Position{Identity: "log-2"})
 	want(t, ids(t, x, storage.Search{}), []string{})
 	events, err := x.Events(t.Context(), storage.EventQuery{Type: "movies", ID: "a"})

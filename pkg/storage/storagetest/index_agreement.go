@@ -17,20 +17,7 @@ import (
 // missing, full text, patterns, deleted ones.
 func Agree(t *testing.T, indexes map[string]storage.Index, seed uint64, n int) {
 	g := &generator{rand.New(rand.NewPCG(seed, 11))}
-	var changes []storage.Change
-	var rows []query.Row
-	for i := range 100 {
-		values := g.row()
-		c := withText(change(uint64(2*i+1), fmt.Sprintf("m%03d", (i*37)%100), storage.Created, values), g.prose(), g.prose())
-		c.Event.Meta.CreatedAt = pick(g, times)
-		if g.IntN(8) == 0 {
-			c.Event.Meta.Deleted = true
-		}
-		encode(&c)
-		c.Event.Meta.Seq = c.Event.Seq
-		changes = append(changes, c)
-		rows = append(rows, resourceRow{&c.Event.Meta, values})
-	}
+	rows, changes := g.resources()
 	for _, x := range indexes {
 		define(t, x, movies())
 		apply(t, x, changes...)
@@ -56,8 +43,25 @@ func Agree(t *testing.T, indexes map[string]storage.Index, seed uint64, n int) {
 	}
 }
 
+// resources are rows for the evaluator and the changes that make them.
+func (g *generator) resources() (rows []query.Row, changes []storage.Change) {
+	for i := range 100 {
+		values := g.row()
+		c := withText(change(uint64(2*i+1), fmt.Sprintf("m%03d", (i*37)%100), storage.Created, values), g.prose(), g.prose())
+		c.Event.Meta.CreatedAt = pick(g, times)
+		if g.IntN(8) == 0 {
+			c.Event.Meta.Deleted = true
+		}
+		encode(&c)
+		c.Event.Meta.Seq = c.Event.Seq
+		changes = append(changes, c)
+		rows = append(rows, resourceRow{&c.Event.Meta, values})
+	}
+	return rows, changes
+}
+
 // visible are the rows that deletion and full text leave.
-func visible(t *testing.T, rows []query.Row, changes []storage.Change, s storage.Search) (out []query.Row) {
+func visible(t testing.TB, rows []query.Row, changes []storage.Change, s storage.Search) (out []query.Row) {
 	t.Helper()
 	phrases, err := query.ParseText(s.Text)
 	ok(t, err)

@@ -153,3 +153,103 @@ func purgedIsNotReplayed(t *testing.T, x storage.Index) {
 	ok(t, err)
 	want(t, len(events), 1)
 }
+
+// rebuilt makes tables anew beside those that answer: what was damaged is as
+// the log says in the end, and nothing is missing meanwhile.
+func rebuilt(t *testing.T, x storage.Index) {
+	ok(t, x.Rebuild(t.Context(), []storage.Definition{movies()})) // nothing is there: nothing to do
+	define(t, x, movies())
+	wrong := change(1, "a", storage.Created, query.Values{"title": "wrong"})
+	ghost := change(2, "ghost", storage.Created, query.Values{"title": "wrong"})
+	apply(t, x, wrong, ghost, change(4, "b", storage.Created, query.Values{"title": "right"}))
+	ok(t, x.Rebuild(t.Context(), []storage.Definition{movies()}))
+	later := change(5, "c", storage.Created, query.Values{"title": "right"})
+	if err := x.Apply(t.Context(), storage.Batch{Changes: []storage.Change{later}, Through: 5}); !errors.Is(err, storage.ErrNotReady) {
+		t.Fatalf("apply before the new tables are defined: %v", err)
+	}
+	fresh := []storage.Fresh{{Type: "movies", Through: 4}}
+	want(t, define(t, x, movies()), fresh)
+	apply(t, x, later)
+	building, err := x.Building(t.Context())
+	ok(t, err)
+	want(t, building, fresh)
+	want(t, len(ids(t, x, storage.Search{})), 4)
+	replay(t, x, 3, change(1, "a", storage.Created, query.Values{"title": "right"}), change(3, "d", storage.Created, query.Values{"title": "right"}))
+	fresh[0].Replayed = 3
+	want(t, define(t, x, movies()), fresh) // it goes on where it was
+	replay(t, x, 4, change(4, "b", storage.Created, query.Values{"title": "right"}))
+	want(t, ids(t, x, storage.Search{Filter: filter(t, `title = "right"`)}), []string{"c", "b", "d", "a"})
+	want(t, ids(t, x, storage.Search{}), []string{"c", "b", "d", "a"})
+	events, err := x.Events(t.Context(), storage.EventQuery{Type: "movies", ID: "ghost"})
+	ok(t, err)
+	want(t, len(events), 0)
+	building, err = x.Building(t.Context())
+	ok(t, err)
+	want(t, len(building), 0)
+	want(t, len(define(t, x, movies())), 0)
+	apply(t, x, change(6, "e", storage.Created, nil))
+}
+
+// emptied fills an index from nothing: until it holds what was there before,
+// nobody is told that something is not there.
+func emptied(t *testing.T, x storage.Index) {
+	define(t, x, movies())
+	first := change(1, "a", storage.Created, nil)
+	first.Event.Idempotency, first.Event.Binaries = &storage.Idempotency{Key: "k"}, []string{"sha256:1"}
+	encode(&first)
+	apply(t, x, first)
+	ok(t, x.Reset(t.Context(), "log", 2))
+	notYet := func() {
+		t.Helper()
+		_, err := x.Search(t.Context(), storage.Search{Type: "movies", Limit: 1})
+		var building *storage.BuildError
+		if !errors.As(err, &building) || building.Through != 2 {
+			t.Errorf("search: %v", err)
+		}
+		if _, err = x.Read(t.Context(), "movies", "a"); !errors.Is(err, storage.ErrNotReady) {
+			t.Errorf("read: %v", err)
+		}
+		if _, err = x.Events(t.Context(), storage.EventQuery{Type: "movies", ID: "a"}); !errors.Is(err, storage.ErrNotReady) {
+			t.Errorf("events: %v", err)
+		}
+		if _, err = x.Keyed(t.Context(), "bob", "k"); !errors.Is(err, storage.ErrNotReady) {
+			t.Errorf("keyed: %v", err)
+		}
+		if _, err = x.Holders(t.Context(), "sha256:2", "", "", 1); !errors.Is(err, storage.ErrNotReady) {
+			t.Errorf("holders: %v", err)
+		}
+		fresh, err := x.Building(t.Context())
+		ok(t, err)
+		want(t, len(fresh), 1)
+	}
+	notYet()
+	want(t, len(define(t, x, movies())), 0) // nothing to replay
+	apply(t, x, first)
+	notYet()
+	want(t, len(define(t, x, movies())), 0)
+	apply(t, x, change(2, "b", storage.Created, nil))
+	want(t, ids(t, x, storage.Search{}), []string{"b", "a"})
+	want(t, len(define(t, x, movies())), 0)
+	past, err := x.Keyed(t.Context(), "ann", "k")
+	ok(t, err)
+	want(t, past.Seq, uint64(1))
+	if _, err = x.Keyed(t.Context(), "bob", "k"); !errors.Is(err, storage.ErrNotFound) {
+		t.Errorf("keyed: %v", err)
+	}
+	held, err := x.Holders(t.Context(), "sha256:1", "movies", "a", 5)
+	ok(t, err)
+	want(t, held, []storage.Holder{{Type: "movies", ID: "a"}})
+}
+
+// modelReturns takes a type away and gives it back: what was written meanwhile,
+// by others who had its model, is found.
+func modelReturns(t *testing.T, x storage.Index) {
+	define(t, x, movies())
+	first := change(1, "a", storage.Created, nil)
+	apply(t, x, first)
+	define(t, x)
+	ok(t, x.Apply(t.Context(), storage.Batch{Through: 2}))
+	want(t, define(t, x, movies()), []storage.Fresh{{Type: "movies", Through: 2}})
+	replay(t, x, 2, first, change(2, "b", storage.Created, nil))
+	want(t, ids(t, x, storage.Search{}), []string{"b", "a"})
+}
