@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"github.com/autocrud-go/autocrud/pkg/job"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 )
 
@@ -68,15 +69,15 @@ func Action[In, Out any](a *App, typ, name string, fn func(ctx context.Context, 
 			return
 		}
 		a.inner.Types = append(a.inner.Types, t)
-		a.inner.Handlers[x.JobType()] = func(ctx context.Context, c *resource.Claim, m *resource.Manager) (json.RawMessage, error) {
+		a.inner.Handlers[x.JobType()] = func(ctx context.Context, j *job.Attempt) (json.RawMessage, error) {
 			var payload struct {
 				ID    string          `json:"id"`
 				Input json.RawMessage `json:"input"`
 			}
-			if err := json.Unmarshal(c.Data, &payload); err != nil {
+			if err := json.Unmarshal(j.Data, &payload); err != nil {
 				return nil, err
 			}
-			return x.Run(ctx, m, payload.ID, payload.Input)
+			return x.Run(ctx, j.Manager, payload.ID, payload.Input)
 		}
 	}
 	a.inner.Actions = append(a.inner.Actions, x)

@@ -111,8 +111,8 @@ func typed[T any](fn func(context.Context, Change[T]) error) resource.Hook {
 // HandleJob runs the jobs of a job type. The type is registered with
 // resource.WithJob or comes from a file with a job section.
 func HandleJob[T any](a *App, typ string, fn func(ctx context.Context, j *job.Job[T]) error) {
-	a.inner.Handlers[typ] = func(ctx context.Context, c *resource.Claim, m *resource.Manager) (json.RawMessage, error) {
-		j, err := job.New[T](c, m)
+	a.inner.Handlers[typ] = func(ctx context.Context, attempt *job.Attempt) (json.RawMessage, error) {
+		j, err := job.New[T](attempt)
 		if err != nil {
 			return nil, err
 		}

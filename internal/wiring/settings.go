@@ -151,11 +151,13 @@ func ServedTypes(dir string, app App) ([]*resource.Type, error) {
 	if err != nil {
 		return nil, err
 	}
-	bulk, err := resource.BulkType()
-	if err != nil {
-		return nil, err
+	for _, builtin := range []func() (*resource.Type, error){resource.BulkType, resource.QueueType} {
+		t, err := builtin()
+		if err != nil {
+			return nil, err
+		}
+		types = append(types, t)
 	}
-	types = append(types, bulk)
 	slices.SortFunc(types, func(a, b *resource.Type) int { return strings.Compare(a.Name, b.Name) })
 	return types, nil
 }

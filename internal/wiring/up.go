@@ -18,6 +18,7 @@ import (
 	"github.com/oklog/run"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/autocrud-go/autocrud/pkg/job"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 	"github.com/autocrud-go/autocrud/services/api"
@@ -103,19 +104,20 @@ func start(ctx context.Context, set *Settings, app App, types []*resource.Type, 
 		return nil, err
 	}
 	registry := prometheus.NewRegistry()
-	progress := resource.NewProgress()
-	var work *worker.Worker
+	progress, live := resource.NewProgress(), resource.NewLive()
+	var jobs *worker.Dispatcher
 	var m *resource.Manager
 	ix := indexer.New(types, st.log, st.blobs, st.index, progress, indexer.Options{Logger: logger, Outward: st.outward,
 		Known:   func(typ, id string, seq uint64) *storage.Event { return m.Known(typ, id, seq) },
-		Applied: func(b storage.Batch) { work.Applied(b) }})
+		Applied: func(b storage.Batch) { jobs.Applied(b) }})
 	if _, err := ix.Prepare(ctx); err != nil {
 		return nil, err
 	}
 	m = resource.NewManager(types, st.log, st.blobs, st.index, resource.Options{
 		LogSyncsBlobs: st.grouped, Sole: st.sole, Last: state.Last, Secret: secret, ClaimKey: claimKey, Outward: st.outward, Hooks: app.Hooks,
-		Progress: progress, Observer: newObserver(registry, st.log, ix, progress), Logger: logger})
-	work = worker.New(m, withBulk(app.Handlers), worker.Options{Concurrency: set.WorkerSlots, Sole: st.sole, Logger: logger})
+		Progress: progress, Live: live, Observer: newObserver(registry, st.log, ix, progress), Logger: logger})
+	jobs = worker.NewDispatcher(m, worker.DispatcherOptions{Sole: st.sole, Logger: logger})
+	work := worker.New(m, jobs, withBulk(app.Handlers), worker.Options{Concurrency: set.WorkerSlots, Live: live, Logger: logger})
 	for _, x := range app.Actions {
 		if _, err := m.Type(x.Type); err != nil {
 			return nil, wrong("action %s:%s is on a type without a model", x.Type, x.Name)
@@ -135,6 +137,7 @@ func start(ctx context.Context, set *Settings, app App, types []*resource.Type, 
 	out := &Running{URL: url, Manager: m, stop: stop, done: make(chan struct{})}
 	var g run.Group
 	g.Add(both(serve(listener, handler))(until(ctx, work.Run)))
+	g.Add(until(ctx, jobs.Run))
 	g.Add(until(ctx, m.Upkeep))
 	g.Add(until(ctx, func(ctx context.Context) error { return m.SweepEvery(ctx, resource.SweepAge) }))
 	g.Add(until(ctx, ix.Run))
@@ -251,8 +254,8 @@ func withBulk(handlers map[string]worker.Handler) map[string]worker.Handler {
 	if out == nil {
 		out = map[string]worker.Handler{}
 	}
-	out[resource.BulkJobs] = func(ctx context.Context, c *resource.Claim, m *resource.Manager) (json.RawMessage, error) {
-		return nil, m.RunBulk(ctx, c.Data)
+	out[resource.BulkJobs] = func(ctx context.Context, a *job.Attempt) (json.RawMessage, error) {
+		return nil, a.Manager.RunBulk(ctx, a.Data)
 	}
 	return out
 }

@@ -4,6 +4,10 @@
 // A handler may run more than once for a job (a worker can die after the work
 // and before its outcome is recorded), so its effects should be repeatable; the
 // job's id is a key for that. One outcome is recorded.
+//
+// The context of a handler ends at the attempt's deadline, when the job is
+// cancelled or deleted, and when the worker stops. Operations of the Manager
+// with it, or with one made from it, are those of the job's creator.
 package job
 
 import (
@@ -14,7 +18,24 @@ import (
 	"time"
 
 	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/storage"
 )
+
+// Attempt is one attempt at a job as whatever runs it gets it.
+type Attempt struct {
+	*resource.Claim
+	Manager *resource.Manager
+	Report  Reporter
+
+	mu         sync.Mutex
+	checkpoint json.RawMessage
+}
+
+// Reporter takes what a running handler tells. It never blocks for long.
+type Reporter interface {
+	Progress(p storage.Progress)
+	Log(line string)
+}
 
 // Job is one attempt at a job whose payload is a T.
 type Job[T any] struct {
@@ -25,17 +46,29 @@ type Job[T any] struct {
 	Payload     T
 	Manager     *resource.Manager
 
-	mu     sync.Mutex
-	result json.RawMessage
+	attempt *Attempt
+	mu      sync.Mutex
+	result  json.RawMessage
 }
 
-// New makes the Job of a claim.
-func New[T any](c *resource.Claim, m *resource.Manager) (*Job[T], error) {
-	j := &Job[T]{ID: c.ID, Type: c.Type, Attempt: c.Attempt, MaxAttempts: c.Event.Meta.Job.MaxAttempts, Manager: m}
-	if err := json.Unmarshal(c.Data, &j.Payload); err != nil {
+// New makes the Job of an attempt.
+func New[T any](a *Attempt) (*Job[T], error) {
+	j := &Job[T]{ID: a.ID, Type: a.Type, Attempt: a.Claim.Attempt, MaxAttempts: a.Event.Meta.Job.MaxAttempts, Manager: a.Manager, attempt: a}
+	if err := json.Unmarshal(a.Data, &j.Payload); err != nil {
 		return nil, Fail(fmt.Errorf("the payload does not fit the handler: %w", err))
 	}
 	return j, nil
+}
+
+// Progress tells how far the handler is, in units of its choice; a total of 0
+// is one that is not known. It is seen within a second and costs no write.
+func (j *Job[T]) Progress(done, total int64, message string) {
+	j.attempt.Report.Progress(storage.Progress{Done: done, Total: total, Message: message})
+}
+
+// Log adds a line to the job's log.
+func (j *Job[T]) Log(format string, args ...any) {
+	j.attempt.Report.Log(fmt.Sprintf(format, args...))
 }
 
 // SetResult keeps v, as JSON, as the job's result if the attempt succeeds.
@@ -57,19 +90,68 @@ func (j *Job[T]) Result() json.RawMessage {
 	return j.result
 }
 
-// failure ends a job for good; again asks for another attempt at a chosen time.
+// Snooze is the package's.
+func (j *Job[T]) Snooze(d time.Duration) error { return Snooze(d) }
+
+// Fail is the package's.
+func (j *Job[T]) Fail(err error) error { return Fail(err) }
+
+// SetCheckpoint keeps v, as JSON, for the attempt after a Snooze.
+func (j *Job[T]) SetCheckpoint(v any) error { return j.attempt.SetCheckpoint(v) }
+
+// Checkpoint reads what the attempt before this one left, and reports whether
+// there is anything.
+func (j *Job[T]) Checkpoint(v any) (bool, error) { return j.attempt.LastCheckpoint(v) }
+
+// SetCheckpoint keeps v, as JSON, for the attempt after a Snooze.
+func (a *Attempt) SetCheckpoint(v any) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("checkpoint of job %s: %w", a.ID, err)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.checkpoint = b
+	return nil
+}
+
+// LastCheckpoint reads what the attempt before this one left, and reports
+// whether there is anything.
+func (a *Attempt) LastCheckpoint(v any) (bool, error) {
+	b := a.Event.Meta.Job.Checkpoint
+	if b == nil {
+		return false, nil
+	}
+	return true, json.Unmarshal(b, v)
+}
+
+// NextCheckpoint is what a snooze of this attempt leaves: what was set, else
+// what it found.
+func (a *Attempt) NextCheckpoint() json.RawMessage {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.checkpoint == nil {
+		return a.Event.Meta.Job.Checkpoint
+	}
+	return a.checkpoint
+}
+
+// failure ends a job for good; again asks for another attempt at a chosen time;
+// snooze for one that does not count.
 type (
 	failure struct{ err error }
 	again   struct {
 		err   error
 		after time.Duration
 	}
+	snooze struct{ after time.Duration }
 )
 
 func (f failure) Error() string { return f.err.Error() }
 func (f failure) Unwrap() error { return f.err }
 func (a again) Error() string   { return a.err.Error() }
 func (a again) Unwrap() error   { return a.err }
+func (s snooze) Error() string  { return fmt.Sprintf("again in %s", s.after) }
 
 // Fail marks an error that another attempt would not cure.
 func Fail(err error) error { return failure{err} }
@@ -77,6 +159,10 @@ func Fail(err error) error { return failure{err} }
 // RetryAfter marks an error that is to be tried again no sooner than d from
 // now, in place of the type's backoff.
 func RetryAfter(d time.Duration, err error) error { return again{err, d} }
+
+// Snooze ends an attempt without an outcome: the job runs again d from now and
+// the attempt does not count.
+func Snooze(d time.Duration) error { return snooze{d} }
 
 // Permanent reports whether err was marked by Fail.
 func Permanent(err error) bool {
@@ -89,4 +175,11 @@ func Delay(err error) (time.Duration, bool) {
 	var a again
 	ok := errors.As(err, &a)
 	return a.after, ok
+}
+
+// Snoozed returns what Snooze asked for.
+func Snoozed(err error) (time.Duration, bool) {
+	var s snooze
+	ok := errors.As(err, &s)
+	return s.after, ok
 }

@@ -38,9 +38,9 @@ func findReferrers(types []*Type) map[string][]referrer {
 func (m *Manager) constrain(ctx context.Context, t *Type, s state, e *storage.Event, content []byte, u *unit) error {
 	k := key{t.Name, e.Meta.ID}
 	gone := e.Meta.Deleted || e.Action == storage.Purged
-	if len(t.Unique) > 0 || len(t.Refs) > 0 {
+	if len(t.Unique) > 0 || len(t.Refs) > 0 || hasUniqueKey(s.event) || hasUniqueKey(e) {
 		var values map[string]query.Value
-		if !gone {
+		if !gone && len(t.Unique)+len(t.Refs) > 0 {
 			var err error
 			if values, err = t.valuesAt(content, e.Revision.SchemaVersion); err != nil {
 				return err
@@ -115,16 +115,49 @@ func (m *Manager) claim(ctx context.Context, t *Type, k key, s state, e *storage
 			move.take = &claim{Version: 1, Type: k.typ, ID: k.id, Constraint: name, Event: e.ID, Live: true}
 		}
 	}
+	m.claimKey(k, before[uniqueKey], e, u)
 	return nil
+}
+
+// uniqueKey is the constraint that a job's unique key is claimed under. No
+// field has this name.
+const uniqueKey = "unique_key"
+
+func hasUniqueKey(e *storage.Event) bool {
+	return e != nil && e.Meta.Job != nil && e.Meta.Job.UniqueKey != ""
+}
+
+// claimKey moves the unique key of a job: it is held from its creation, or its
+// rerun, until the job is finished or deleted.
+func (m *Manager) claimKey(k key, old string, e *storage.Event, u *unit) {
+	now := ""
+	if hasUniqueKey(e) && !e.Meta.Deleted && e.Action != storage.Purged && !e.Meta.Job.State.Final() {
+		now = m.claimHash(k.typ, uniqueKey, []string{uniqueKey}, map[string]query.Value{uniqueKey: e.Meta.Job.UniqueKey})
+		if e.Claims == nil {
+			e.Claims = map[string]string{}
+		}
+		e.Claims[uniqueKey] = now
+	}
+	if old == now {
+		return
+	}
+	if old != "" {
+		u.move(old).release = &k
+	}
+	if now != "" {
+		move := u.move(now)
+		move.field = uniqueKey
+		move.take = &claim{Version: 1, Type: k.typ, ID: k.id, Constraint: uniqueKey, Event: e.ID, Live: true}
+	}
 }
 
 // claimsOf are the unique values a state holds. An event from before the
 // constraint does not tell; its content does.
 func (m *Manager) claimsOf(ctx context.Context, t *Type, s state) (map[string]string, error) {
-	if !s.exists() || s.event.Meta.Deleted || len(t.Unique) == 0 {
+	if !s.exists() || s.event.Meta.Deleted {
 		return nil, nil
 	}
-	if s.event.Claims != nil {
+	if s.event.Claims != nil || len(t.Unique) == 0 {
 		return s.event.Claims, nil
 	}
 	content, err := m.contentNow(ctx, t, s.event)

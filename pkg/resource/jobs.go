@@ -3,23 +3,120 @@ package resource
 import (
 	"context"
 	"encoding/json"
+	"fmt"
+	"strings"
 	"time"
 
-	"github.com/autocrud-go/autocrud/pkg/query"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
+// The limits of what a job keeps.
+const (
+	keptFailures   = 10      // failed attempts that are kept with their errors
+	maxFailureText = 1 << 10 // bytes of each of them
+	maxAfter       = 100     // jobs that one waits for
+	MaxUniqueKey   = 512     // bytes
+	MaxResult      = 1 << 18 // bytes of a job's result; it travels in every later event
+)
+
+func (m *Manager) now() time.Time { return m.o.Now().UTC().Truncate(time.Microsecond) }
+
 // newJob is the state a job begins with.
-func (m *Manager) newJob(t *Type, o JobOptions) *storage.Job {
-	now := m.o.Now().UTC().Truncate(time.Microsecond)
-	j := &storage.Job{State: storage.JobPending, Queue: t.Job.Queue, Priority: o.Priority, MaxAttempts: t.Job.MaxAttempts, RunAt: now}
+func (m *Manager) newJob(t *Type, content []byte, o JobOptions) (*storage.Job, error) {
+	now := m.now()
+	j := &storage.Job{State: storage.JobPending, Queue: t.Job.Queue, Priority: o.Priority, MaxAttempts: t.Job.MaxAttempts, RunAt: now,
+		UniqueKey: o.UniqueKey}
 	if o.MaxAttempts > 0 {
 		j.MaxAttempts = o.MaxAttempts
 	}
 	if o.RunAt.After(now) {
 		j.RunAt, j.State = o.RunAt.UTC().Truncate(time.Microsecond), storage.JobScheduled
 	}
-	return j
+	j.QueuedAt = j.RunAt
+	for _, name := range o.After {
+		k, err := jobNamed(t, name)
+		if err != nil {
+			return nil, err
+		}
+		j.After, j.State = append(j.After, k.typ+"/"+k.id), storage.JobScheduled
+	}
+	var err error
+	j.ConcurrencyKey, err = t.concurrencyKey(content)
+	return j, err
+}
+
+// concurrencyKey is the text of the field that the type's jobs are serialised
+// by, "" when it has none or the field is null.
+func (t *Type) concurrencyKey(content []byte) (string, error) {
+	if t.Job == nil || t.Job.ConcurrencyKey == "" {
+		return "", nil
+	}
+	v, err := DecodeJSON(content)
+	if err != nil {
+		return "", err
+	}
+	for _, name := range splitPath(t.Job.ConcurrencyKey) {
+		o, _ := v.(map[string]any)
+		v = o[name]
+	}
+	switch v := v.(type) {
+	case nil:
+		return "", nil
+	case string:
+		if len(v) > MaxIndexedText {
+			return "", &Error{Code: ValidationFailed, Detail: "the concurrency key is too long", Fields: []FieldError{{
+				Pointer: "/" + strings.ReplaceAll(t.Job.ConcurrencyKey, ".", "/"), Detail: fmt.Sprintf("has over %d bytes", MaxIndexedText)}}}
+		}
+		return v, nil
+	}
+	return string(AppendCanonical(nil, v)), nil
+}
+
+// rekey follows a change of the payload of a job that waits.
+func (t *Type) rekey(e *storage.Event, content []byte) (err error) {
+	j := e.Meta.Job
+	if j == nil || t.Job == nil || t.Job.ConcurrencyKey == "" || j.State != storage.JobPending && j.State != storage.JobScheduled {
+		return nil
+	}
+	j.ConcurrencyKey, err = t.concurrencyKey(content)
+	return err
+}
+
+// jobNamed reads "<type>/<id>", or an id of the given type.
+func jobNamed(t *Type, name string) (key, error) {
+	typ, id, ok := strings.Cut(name, "/")
+	if !ok {
+		typ, id = t.Name, name
+	}
+	return key{typ, id}, CheckID(id)
+}
+
+// checkAfter refuses to wait for what is not there.
+func (m *Manager) checkAfter(ctx context.Context, t *Type, after []string) error {
+	if len(after) > maxAfter {
+		return Errorf(InvalidRequest, "a job waits for at most %d others", maxAfter)
+	}
+	for _, name := range after {
+		k, err := jobNamed(t, name)
+		if err != nil {
+			return err
+		}
+		parent := m.types[k.typ]
+		if parent == nil || parent.Job == nil {
+			return Errorf(InvalidRequest, "after: %q is no type of jobs", k.typ)
+		}
+		s, err := m.head(ctx, k, false)
+		if err == nil && !s.exists() && !s.fresh {
+			s, err = m.head(ctx, k, true)
+		}
+		if err != nil {
+			return err
+		}
+		if !s.exists() || s.event.Meta.Deleted || s.event.Meta.Job == nil {
+			return Errorf(DanglingReference, "after: there is no job %q of %s", k.id, k.typ)
+		}
+	}
+	return nil
 }
 
 // Claim is the right to run one attempt of a job. Its token fences: whoever
@@ -27,8 +124,8 @@ func (m *Manager) newJob(t *Type, o JobOptions) *storage.Job {
 type Claim struct {
 	Type, ID string
 	Token    string
-	Attempt  int // from 1
-	Data     json.RawMessage
+	Attempt  int             // from 1
+	Data     json.RawMessage // the payload, as the type's schema version has it
 	Envelope *Resource
 	Event    *storage.Event // of the claim
 }
@@ -36,41 +133,53 @@ type Claim struct {
 // ClaimOptions say who claims.
 type ClaimOptions struct {
 	Worker string
-	Lease  time.Duration // after it, without an outcome, the attempt counts as dead
-	// Dead reports that a worker named in a job is known not to live any more,
-	// so that its lease need not run out.
-	Dead func(worker string) bool
+	// Head is what the caller believes to be the job's newest event, which
+	// saves reading it.
+	Head *storage.Event
+	// Takeover is the token of an attempt whose worker is known to be dead; a
+	// running job is claimed only by who names it.
+	Takeover string
 }
+
+// clockSkew is how much earlier than its time a job may be claimed, for the
+// clocks of two machines differ.
+const clockSkew = 2 * time.Second
 
 // Claim takes a due job by a compare-and-set on it: of several workers one
 // wins. The others get invalid_state, as does anyone who comes too early. A job
 // whose worker died in its last attempt ends as failed here.
+//
+// The claim may be lost with the power; then the attempt is made again.
 func (m *Manager) Claim(ctx context.Context, typ, id string, o ClaimOptions) (*Claim, error) {
 	t, err := m.find(typ, id)
 	if err != nil {
 		return nil, err
 	}
 	token := newUUID()
-	e, content, _, err := m.write(ctx, t, id, func(ctx context.Context, s state) (step, error) {
+	e, content, err := m.writeFrom(ctx, t, id, o.Head, func(ctx context.Context, s state) (step, error) {
 		if err := live(t, id, s); err != nil {
 			return step{}, err
 		}
-		now := m.o.Now().UTC().Truncate(time.Microsecond)
-		died, err := claimable(s.event, now, o.Dead)
+		now := m.now()
+		died, err := claimable(s.event, now, o.Takeover)
 		if err != nil {
 			return step{}, err
 		}
 		e := successor(s, storage.JobStarted)
 		j := e.Meta.Job
+		if died {
+			addFailure(j, "the worker died", now)
+		}
 		if died && j.Attempts >= j.MaxAttempts {
 			finishJob(e, Outcome{Err: "the worker died during the last attempt"}, now)
 			return m.unchanged(ctx, s, e)
 		}
 		j.State, j.Worker, j.StartedAt, j.NextAttemptAt = storage.JobRunning, o.Worker, &now, nil
 		j.Attempts++
-		lease := now.Add(o.Lease)
-		e.Attempt, e.LeaseUntil = token, &lease
-		return m.unchanged(ctx, s, e)
+		e.Attempt, e.LeaseUntil = token, nil
+		next, err := m.unchanged(ctx, s, e)
+		next.early = true
+		return next, err
 	})
 	if err != nil {
 		return nil, err
@@ -78,24 +187,27 @@ func (m *Manager) Claim(ctx context.Context, typ, id string, o ClaimOptions) (*C
 	if e.Attempt != token {
 		return nil, Errorf(InvalidState, "job %q has no attempt left", id)
 	}
+	if content, err = t.current(content, e.Revision.SchemaVersion); err != nil {
+		return nil, err
+	}
 	r, err := answer(e, content)
 	return &Claim{Type: typ, ID: id, Token: token, Attempt: e.Meta.Job.Attempts, Data: content, Envelope: r, Event: e}, err
 }
 
 // claimable tells whether an attempt may begin, and whether that is because the
 // worker of the one before died.
-func claimable(e *storage.Event, now time.Time, dead func(string) bool) (died bool, err error) {
+func claimable(e *storage.Event, now time.Time, takeover string) (died bool, err error) {
 	j := e.Meta.Job
 	switch {
 	case j == nil:
 		return false, Errorf(InvalidState, "%s %q is no job", e.Meta.Type, e.Meta.ID)
 	case j.State == storage.JobPending || j.State == storage.JobScheduled:
-		if j.RunAt.After(now) {
+		if j.RunAt.After(now.Add(clockSkew)) {
 			return false, Errorf(InvalidState, "job %q is not due before %s", e.Meta.ID, j.RunAt.Format(time.RFC3339))
 		}
 		return false, nil
 	case j.State == storage.JobRunning:
-		if e.LeaseUntil != nil && now.After(*e.LeaseUntil) || dead != nil && dead(j.Worker) {
+		if takeover != "" && e.Attempt == takeover {
 			return true, nil
 		}
 		return false, Errorf(InvalidState, "job %q is being run", e.Meta.ID)
@@ -103,11 +215,15 @@ func claimable(e *storage.Event, now time.Time, dead func(string) bool) (died bo
 	return false, Errorf(InvalidState, "job %q is %s", e.Meta.ID, j.State)
 }
 
-// Outcome of an attempt. Without Err it succeeded.
+// Outcome of an attempt. Without Err and Snooze it succeeded.
 type Outcome struct {
-	Result  json.RawMessage
-	Err     string
-	RetryAt time.Time // with Err: when to try again; zero: never
+	Result   json.RawMessage
+	Progress *storage.Progress // as far as it came
+	Err      string
+	RetryAt  time.Time // with Err: when to try again; zero: never
+	// Snooze ends the attempt without counting it; the job runs again then.
+	Snooze     time.Time
+	Checkpoint json.RawMessage // with Snooze: for the attempt that follows
 }
 
 // Finish records the outcome of an attempt on whatever the job is by now. It is
@@ -118,7 +234,7 @@ func (m *Manager) Finish(ctx context.Context, c *Claim, o Outcome) error {
 	if err != nil {
 		return err
 	}
-	_, _, _, err = m.write(ctx, t, c.ID, func(ctx context.Context, s state) (step, error) {
+	_, _, err = m.writeFrom(ctx, t, c.ID, c.Event, func(ctx context.Context, s state) (step, error) {
 		if !s.exists() {
 			return step{}, live(t, c.ID, s)
 		}
@@ -126,7 +242,7 @@ func (m *Manager) Finish(ctx context.Context, c *Claim, o Outcome) error {
 			return step{}, Errorf(InvalidState, "attempt %d of job %q is no longer the current one", c.Attempt, c.ID)
 		}
 		e := successor(s, storage.JobSucceeded)
-		finishJob(e, o, m.o.Now().UTC().Truncate(time.Microsecond))
+		finishJob(e, o, m.now())
 		return m.unchanged(ctx, s, e)
 	})
 	return err
@@ -136,70 +252,138 @@ func (m *Manager) Finish(ctx context.Context, c *Claim, o Outcome) error {
 func finishJob(e *storage.Event, o Outcome, now time.Time) {
 	j := e.Meta.Job
 	e.Attempt, e.LeaseUntil = "", nil
+	if o.Progress != nil {
+		j.Progress = o.Progress
+	}
+	switch {
+	case !o.Snooze.IsZero():
+		e.Action = storage.JobSnoozed
+		j.Attempts--
+		j.Checkpoint = o.Checkpoint
+		again(j, o.Snooze, now)
+	case o.Err == "":
+		e.Action, j.State, j.FinishedAt, j.Result, j.Error, j.Checkpoint = storage.JobSucceeded, storage.JobStateDone, &now, o.Result, nil, nil
+	default:
+		e.Action, j.Error = storage.JobFailed, &o.Err
+		if j.Worker != "" && (len(j.Errors) == 0 || j.Errors[len(j.Errors)-1].Attempt != j.Attempts) {
+			addFailure(j, o.Err, now)
+		}
+		if o.RetryAt.IsZero() || j.Attempts >= j.MaxAttempts {
+			j.State, j.FinishedAt = storage.JobStateFailed, &now
+			break
+		}
+		again(j, o.RetryAt, now)
+	}
 	j.Worker = ""
-	if o.Err == "" {
-		e.Action, j.State, j.FinishedAt, j.Result, j.Error = storage.JobSucceeded, storage.JobStateDone, &now, o.Result, nil
-		return
-	}
-	e.Action, j.Error = storage.JobFailed, &o.Err
-	if o.RetryAt.IsZero() || j.Attempts >= j.MaxAttempts {
-		j.State, j.FinishedAt = storage.JobStateFailed, &now
-		return
-	}
-	at := o.RetryAt.UTC().Truncate(time.Microsecond)
-	j.State, j.RunAt, j.NextAttemptAt = storage.JobScheduled, at, &at
 }
 
-// DueJobs finds jobs of a type that may be claimed: due ones and, for their
-// lease to be looked at, running ones. By priority, then by time.
-func (m *Manager) DueJobs(ctx context.Context, typ string, limit int) ([]storage.Meta, error) {
-	t, err := m.Type(typ)
+// again makes a job wait for its next attempt.
+func again(j *storage.Job, at, now time.Time) {
+	at = at.UTC().Truncate(time.Microsecond)
+	j.RunAt, j.State = at, storage.JobPending
+	if at.After(now) {
+		j.State, j.NextAttemptAt = storage.JobScheduled, &at
+	}
+}
+
+// addFailure keeps the error of an attempt among the last ones.
+func addFailure(j *storage.Job, text string, now time.Time) {
+	if len(text) > maxFailureText {
+		text = strings.ToValidUTF8(text[:maxFailureText], "") + "..."
+	}
+	list := j.Errors[max(0, len(j.Errors)-keptFailures+1):]
+	j.Errors = append(append([]storage.JobFailure{}, list...), storage.JobFailure{Attempt: j.Attempts, At: now, Worker: j.Worker, Error: text})
+}
+
+// stopJob makes the delete of a running job end its attempt. What waits goes on
+// to wait, for a restore.
+func stopJob(e *storage.Event, now time.Time) {
+	if j := e.Meta.Job; j != nil && j.State == storage.JobRunning {
+		j.State, j.FinishedAt, j.Worker = storage.JobStateCancel, &now, ""
+		e.Attempt, e.LeaseUntil = "", nil
+	}
+}
+
+// Cancel ends a job that is not finished. The attempt that runs is told to
+// stop; whatever it does, its outcome is no longer recorded.
+func (m *Manager) Cancel(ctx context.Context, typ, id string, match Match) (*Resource, error) {
+	return m.cancel(ctx, typ, id, match, "", "")
+}
+
+// CancelFor is Cancel with a reason, for a job that can never start.
+func (m *Manager) CancelFor(ctx context.Context, typ, id, reason, cause string) error {
+	_, err := m.cancel(ctx, typ, id, Match{}, reason, cause)
+	return err
+}
+
+func (m *Manager) cancel(ctx context.Context, typ, id string, match Match, reason, cause string) (*Resource, error) {
+	t, err := m.findJob(typ, id)
 	if err != nil {
 		return nil, err
 	}
-	now := m.o.Now()
-	field := func(name string) query.Field {
-		f, _ := t.Definition().QueryFields().Lookup(name)
-		return f
-	}
-	stateField, runAt := field("meta.job.state"), field("meta.job.run_at")
-	waiting := query.And{Terms: []query.Expr{
-		query.In{Field: stateField, Values: []query.Value{string(storage.JobPending), string(storage.JobScheduled)}},
-		query.Compare{Field: runAt, Op: query.LessEqual, Value: now},
-	}}
-	running := query.Compare{Field: stateField, Op: query.Equal, Value: string(storage.JobRunning)}
-	return m.jobs(ctx, typ, query.Or{Terms: []query.Expr{waiting, running}},
-		query.Order{{Field: field("meta.job.priority"), Desc: true}, {Field: runAt}}, limit)
-}
-
-// NextJob is when the earliest job of a type that waits is due; zero when none
-// waits.
-func (m *Manager) NextJob(ctx context.Context, typ string) (time.Time, error) {
-	t, err := m.Type(typ)
-	if err != nil {
-		return time.Time{}, err
-	}
-	fields := t.Definition().QueryFields()
-	stateField, _ := fields.Lookup("meta.job.state")
-	runAt, _ := fields.Lookup("meta.job.run_at")
-	jobs, err := m.jobs(ctx, typ, query.In{Field: stateField, Values: []query.Value{string(storage.JobPending), string(storage.JobScheduled)}},
-		query.Order{{Field: runAt}}, 1)
-	if err != nil || len(jobs) == 0 {
-		return time.Time{}, err
-	}
-	return jobs[0].Job.RunAt, nil
-}
-
-func (m *Manager) jobs(ctx context.Context, typ string, filter query.Expr, order query.Order, limit int) ([]storage.Meta, error) {
-	page, err := m.index.Search(ctx, storage.Search{Type: typ, Filter: filter, Order: order, Limit: limit, Bare: true})
-	if err != nil {
-		return nil, stored(err)
-	}
-	out := make([]storage.Meta, len(page.Rows))
-	for i, row := range page.Rows {
-		if err := json.Unmarshal(row.Meta, &out[i]); err != nil {
-			return nil, stored(err)
+	return m.run(ctx, t, id, func(ctx context.Context, s state) (step, error) {
+		if err := liveJob(t, id, s, match); err != nil {
+			return step{}, err
 		}
+		if state := s.event.Meta.Job.State; state.Final() {
+			return step{}, Errorf(InvalidState, "job %q is %s; only what is not finished can be cancelled", id, state)
+		}
+		e := successor(s, storage.JobCancelled)
+		now := m.now()
+		j := e.Meta.Job
+		j.State, j.FinishedAt, j.NextAttemptAt, j.Worker = storage.JobStateCancel, &now, nil, ""
+		e.Attempt, e.LeaseUntil, e.Cause = "", nil, cause
+		if reason != "" {
+			j.Error = &reason
+		}
+		return m.unchanged(ctx, s, e)
+	})
+}
+
+// Rerun queues a finished job again, with all its attempts.
+func (m *Manager) Rerun(ctx context.Context, typ, id string, match Match) (*Resource, error) {
+	t, err := m.findJob(typ, id)
+	if err != nil {
+		return nil, err
 	}
-	return out, nil
+	return m.run(ctx, t, id, func(ctx context.Context, s state) (step, error) {
+		if err := liveJob(t, id, s, match); err != nil {
+			return step{}, err
+		}
+		if state := s.event.Meta.Job.State; !state.Final() {
+			return step{}, Errorf(InvalidState, "job %q is %s; only what is finished can be run again", id, state)
+		}
+		e := successor(s, storage.JobRerun)
+		now := m.now()
+		j := e.Meta.Job
+		j.State, j.Attempts, j.RunAt, j.QueuedAt = storage.JobPending, 0, now, now
+		j.StartedAt, j.FinishedAt, j.NextAttemptAt, j.Progress, j.Error, j.Result, j.Checkpoint, j.After = nil, nil, nil, nil, nil, nil, nil, nil
+		next, err := m.unchanged(ctx, s, e)
+		if err == nil {
+			j.ConcurrencyKey, err = t.concurrencyKey(next.content)
+		}
+		return next, err
+	})
+}
+
+// findJob is find for types of jobs.
+func (m *Manager) findJob(typ, id string) (*Type, error) {
+	t, err := m.find(typ, id)
+	if err == nil && t.Job == nil {
+		return nil, Errorf(NotFound, "%s are no jobs", typ)
+	}
+	return t, err
+}
+
+func liveJob(t *Type, id string, s state, match Match) error {
+	if err := live(t, id, s); err != nil {
+		return err
+	}
+	if err := match.check(t, s); err != nil {
+		return err
+	}
+	if s.event.Meta.Job == nil {
+		return Errorf(InvalidState, "%s %q was made when the type had no jobs", t.Name, id)
+	}
+	return nil
 }

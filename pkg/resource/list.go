@@ -106,6 +106,9 @@ func (m *Manager) fill(ctx context.Context, typ string, rows []storage.Row, item
 	for i, row := range rows {
 		items[i] = &Resource{Meta: row.Meta, Revision: row.Revision, Data: row.Content, ID: row.ID,
 			EventID: row.EventID, Seq: row.Seq, Deleted: row.Deleted}
+		if t.Job != nil {
+			m.o.Live.onto(typ, items[i])
+		}
 		if row.Content != nil || bare {
 			if err := t.migrateRow(items[i]); err != nil {
 				return err

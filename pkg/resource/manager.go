@@ -65,6 +65,7 @@ type Options struct {
 	Outward  storage.Outward
 	Hooks    *Hooks
 	Progress *Progress
+	Live     *Live // how far running jobs are; nil: not known
 	Observer Observer
 	Logger   *slog.Logger
 	Now      func() time.Time

@@ -21,6 +21,12 @@ type JobOptions struct {
 	RunAt       time.Time // default now
 	Priority    int       // 0 to 9, higher first
 	MaxAttempts int       // default: the type's
+	// UniqueKey: while a job of the type with it is not finished, another one
+	// is refused with unique_conflict.
+	UniqueKey string
+	// After are jobs, "<id>" of the same type or "<type>/<id>", that must
+	// succeed before this one starts. If one fails, this one is cancelled.
+	After []string
 }
 
 // Create makes a resource. An id that exists is already_exists, also when the
@@ -50,6 +56,9 @@ func (m *Manager) planCreate(t *Type, id string, data any, o CreateOptions) plan
 	return func(ctx context.Context, s state) (step, error) {
 		content, err := prepared(ctx)
 		if err != nil {
+			return step{}, err
+		}
+		if err := m.checkAfter(ctx, t, o.Job.After); err != nil {
 			return step{}, err
 		}
 		if s.exists() {
@@ -123,7 +132,11 @@ func (m *Manager) creation(t *Type, id string, content []byte, o CreateOptions) 
 		Wrote:    1,
 	}
 	if t.Job != nil {
-		e.Meta.Job = m.newJob(t, o.Job)
+		j, err := m.newJob(t, content, o.Job)
+		if err != nil {
+			return step{}, err
+		}
+		e.Meta.Job = j
 	}
 	return step{event: e, content: content, put: true}, nil
 }
@@ -305,6 +318,7 @@ func (m *Manager) planDelete(t *Type, id string, match Match) plan {
 		}
 		e := successor(s, storage.Deleted)
 		e.Meta.Deleted = true
+		stopJob(e, m.now())
 		return m.unchanged(ctx, s, e)
 	}
 }

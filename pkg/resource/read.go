@@ -54,6 +54,9 @@ func (m *Manager) Get(ctx context.Context, typ, id string, o GetOptions) (*Resou
 		return nil, live(t, id, state{event: &storage.Event{Meta: storage.Meta{Deleted: true}}})
 	}
 	if o.Revision == 0 && o.Status == "" {
+		if t.Job != nil {
+			m.o.Live.onto(typ, r)
+		}
 		return r, nil
 	}
 	if e == nil {

@@ -36,6 +36,7 @@ type Type struct {
 	// that are reserved for them.
 	Builtin bool `json:"-"`
 
+	check      func(content []byte) error // of a built-in type, beyond its schema
 	src        source
 	tree       map[string]any // Schema, decoded
 	validator  *jsonschema.Schema
@@ -157,7 +158,7 @@ var (
 )
 
 // BuiltinTypes are the names of the program's own types.
-var BuiltinTypes = []string{"api-keys", "roles", "bindings", "webhooks", "schedules", "bulk-jobs"}
+var BuiltinTypes = []string{"api-keys", "roles", "bindings", "webhooks", "schedules", "bulk-jobs", "queue-settings"}
 
 // reservedNames are words of the paths.
 var reservedNames = []string{"types", "blobs", "audit", "queues"}

@@ -19,6 +19,7 @@ type unit struct {
 	staged  []*storage.Event // those of events, in their order
 	changes map[key]change   // the resources as the unit leaves them
 	sync    bool             // objects were put that the append does not sync
+	early   bool             // need not be durable before it is answered
 }
 
 type change struct {

@@ -293,6 +293,7 @@ func (m *Manager) carry(ctx context.Context, r referrer, id string, target key, 
 			}
 			next = step{event: successor(s, storage.Deleted), content: content}
 			next.event.Meta.Deleted = true
+			stopJob(next.event, m.now())
 		default:
 			next = m.nextRevision(r.typ, s, AppendCanonical(nil, cleared), s.event.Revision.Status, "")
 		}

@@ -45,6 +45,7 @@ type step struct {
 	event   *storage.Event
 	content []byte
 	put     bool
+	early   bool // it may be lost with the power: it would be done again
 }
 
 // plan computes the step. It is called again with the newest state when the
@@ -85,20 +86,39 @@ func (m *Manager) write(ctx context.Context, t *Type, id string, p plan) (e *sto
 	defer m.keepBinaries(t)()
 	k := key{t.Name, id}
 	defer m.locks.acquire(k)()
-	e, content, after, err = m.decide(ctx, t, k, p)
+	e, content, after, err = m.decide(ctx, t, k, nil, p)
 	return e, content, after != nil, err
 }
 
-// decide is write for the holder of the resource's lock. What it returns as
-// after, when it committed, runs the hooks.
-func (m *Manager) decide(ctx context.Context, t *Type, k key, p plan) (e *storage.Event, content []byte, after func(), err error) {
+// writeFrom is write, without idempotency, for a caller that believes to know
+// the resource's newest event; the log decides whether it is.
+func (m *Manager) writeFrom(ctx context.Context, t *Type, id string, known *storage.Event, p plan) (*storage.Event, []byte, error) {
+	ctx, cancel := committing(withoutKey(ctx))
+	defer cancel()
+	k := key{t.Name, id}
+	release := m.locks.acquire(k)
+	e, content, after, err := m.decide(ctx, t, k, known, p)
+	release()
+	if after != nil {
+		after()
+	}
+	return e, content, err
+}
+
+// decide is write for the holder of the resource's lock. The first try is on
+// the known event, when there is one. What it returns as after, when it
+// committed, runs the hooks.
+func (m *Manager) decide(ctx context.Context, t *Type, k key, known *storage.Event, p plan) (e *storage.Event, content []byte, after func(), err error) {
 	begun := time.Now()
 	fresh := false
 	var object putObject
 	for range maxTries {
-		s, err := m.head(ctx, k, fresh)
-		if err != nil {
-			return nil, nil, nil, err
+		s := stateOf(known, false)
+		guess := known != nil
+		if known = nil; !guess {
+			if s, err = m.head(ctx, k, fresh); err != nil {
+				return nil, nil, nil, err
+			}
 		}
 		if first, err := m.committedBy(ctx, s); err != nil || first != nil {
 			if err != nil {
@@ -108,7 +128,7 @@ func (m *Manager) decide(ctx context.Context, t *Type, k key, p plan) (e *storag
 			return e, content, nil, err
 		}
 		next, err := p(ctx, s)
-		if (err != nil || next.event == nil) && !s.fresh && !m.o.Sole {
+		if (err != nil || next.event == nil) && !s.fresh && (guess || !m.o.Sole) {
 			// Refused, or found needless, by what may be an old state.
 			fresh = true
 			continue
@@ -160,6 +180,11 @@ func (m *Manager) commit(ctx context.Context, t *Type, s state, next step, objec
 func (m *Manager) stage(ctx context.Context, t *Type, s state, next step, object *putObject, u *unit) error {
 	e := next.event
 	m.stamp(ctx, s, e)
+	if next.put && s.exists() {
+		if err := t.rekey(e, next.content); err != nil {
+			return err
+		}
+	}
 	if m.o.Hooks.watched(t.Name, e.Action) {
 		c, err := m.change(ctx, t, s, next)
 		if err != nil {
@@ -185,6 +210,7 @@ func (m *Manager) stage(ctx context.Context, t *Type, s state, next step, object
 		e.Content = next.content
 	}
 	u.sync = u.sync || next.put && (!inline || !m.o.LogSyncsBlobs)
+	u.early = next.early
 	if err := m.constrain(ctx, t, s, e, next.content, u); err != nil {
 		return err
 	}
@@ -202,7 +228,11 @@ func (m *Manager) append(ctx context.Context, u *unit) error {
 	if err != nil {
 		return err
 	}
-	last, err := m.log.Append(ctx, records)
+	store := m.log.Append
+	if u.early && len(u.staged) == 1 {
+		store = m.log.AppendEarly
+	}
+	last, err := store(ctx, records)
 	if err != nil {
 		return err
 	}
@@ -299,6 +329,11 @@ func (m *Manager) prepare(ctx context.Context, t *Type, data any) ([]byte, error
 	content := AppendCanonical(make([]byte, 0, 1024), data)
 	if len(content) > MaxContent {
 		return nil, Errorf(TooLarge, "the content has %d bytes, the most is %d", len(content), MaxContent)
+	}
+	if t.check != nil {
+		if err := t.check(content); err != nil {
+			return nil, refusal(err)
+		}
 	}
 	return content, m.o.Hooks.validate(ctx, t.Name, content)
 }

@@ -31,6 +31,7 @@ const (
 	JobFailed     Action = "job_failed"
 	JobCancelled  Action = "job_cancelled"
 	JobRerun      Action = "job_rerun"
+	JobSnoozed    Action = "job_snoozed" // an attempt ended that does not count
 )
 
 // Status of a revision.
@@ -92,6 +93,24 @@ type Job struct {
 	Progress      *Progress       `json:"progress"`
 	Error         *string         `json:"error"`
 	Result        json.RawMessage `json:"result"`
+
+	// QueuedAt is the job's place among those of its concurrency key: when it
+	// was created, or the later instant it was created for, or rerun.
+	QueuedAt       time.Time    `json:"queued_at,omitzero"`
+	ConcurrencyKey string       `json:"concurrency_key,omitempty"`
+	UniqueKey      string       `json:"unique_key,omitempty"` // held until the job is finished
+	After          []string     `json:"after,omitempty"`      // "<type>/<id>" of the jobs that must succeed first
+	Errors         []JobFailure `json:"errors,omitempty"`     // of the last failed attempts, oldest first
+	// Checkpoint is what an attempt that was snoozed left for the next one.
+	Checkpoint json.RawMessage `json:"checkpoint,omitempty"`
+}
+
+// JobFailure is a failed attempt.
+type JobFailure struct {
+	Attempt int       `json:"attempt"`
+	At      time.Time `json:"at"`
+	Worker  string    `json:"worker"`
+	Error   string    `json:"error"`
 }
 
 // Progress of a running job, in units of the handler's choice.
@@ -146,7 +165,8 @@ type Event struct {
 	Claims map[string]string `json:"claims,omitempty"`
 	// Attempt is the fencing token of the job attempt that is running.
 	Attempt string `json:"attempt,omitempty"`
-	// LeaseUntil is when a running attempt counts as dead without heartbeats.
+	// LeaseUntil was when a running attempt counts as dead; heartbeats outside
+	// of the log tell that now. Kept for logs that have it.
 	LeaseUntil *time.Time `json:"lease_until,omitempty"`
 	// Idempotency is the key and the request's fingerprint, when one was sent.
 	Idempotency *Idempotency `json:"idempotency,omitempty"`

@@ -46,6 +46,10 @@ type Log interface {
 	// ErrUnknown: not to be found out before the deadline, the unit may be in
 	// the log; ErrFull, ErrTooLarge, ErrUnavailable: nothing was written.
 	Append(ctx context.Context, unit []Record) (seq uint64, err error)
+	// AppendEarly is Append for what may be lost with the power and is then done
+	// again: it returns once the unit is stored, before it is durable. What
+	// depends on it in the log is never durable without it.
+	AppendEarly(ctx context.Context, unit []Record) (seq uint64, err error)
 	// Next returns the first entry on the subject at or after seq, read from
 	// the leader, or ErrNotFound. What it returns is durable.
 	Next(ctx context.Context, subject string, seq uint64) (Entry, error)

@@ -97,6 +97,8 @@ func New(m *resource.Manager, o Options) *API {
 		"/{type}/{id}/referrers":     {"GET": (*API).referrers},
 		"/{type}/{id}/blobs/{n}":     {"GET": (*API).getBlob},
 		"/{type}/{id}:diff":          {"GET": (*API).diff},
+		"/{type}/{id}:cancel":        {"POST": (*API).cancelJob},
+		"/{type}/{id}:rerun":         {"POST": (*API).rerunJob},
 	}
 	a.router = a.build()
 	return a
@@ -179,7 +181,7 @@ func (a *API) dispatch(w http.ResponseWriter, r *http.Request) {
 		if custom := a.actions[c.t.Name+shape]; !ok && custom != nil {
 			methods, ok = map[string]handler{"POST": custom}, true
 		}
-		if !ok {
+		if !ok || c.t.Job == nil && jobShapes[shape] {
 			return resource.Errorf(resource.NotFound, "there is nothing at %s; /docs shows what there is", r.URL.Path)
 		}
 		method := r.Method

@@ -17,11 +17,10 @@ var everything = parts{data: true, meta: true, revision: true}
 func (a *API) create(c call) error {
 	allowed := []string{"id", "status", "message", "returns"}
 	if c.t.Job != nil {
-		allowed = append(allowed, "run_at", "priority", "max_attempts")
+		allowed = append(allowed, jobParameters...)
 	}
 	p := readQuery(c.r, allowed...)
-	o := resource.CreateOptions{ID: p.text("id"), Status: p.status(), Message: p.message(), Job: resource.JobOptions{
-		RunAt: p.time("run_at"), Priority: p.number("priority", 0, 0, 9), MaxAttempts: p.number("max_attempts", 0, 1, 1000)}}
+	o := resource.CreateOptions{ID: p.text("id"), Status: p.status(), Message: p.message(), Job: p.job()}
 	returns := p.returns(everything)
 	if p.has("id") {
 		if err := resource.CheckID(o.ID); err != nil {

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/autocrud-go/autocrud/pkg/resource"
@@ -75,7 +76,7 @@ var (
 func typeOperations(t *resource.Type) []operation {
 	create := []string{"new_id", "new_status", "message", "returns", "Idempotency-Key"}
 	if t.Job != nil {
-		create = append(create, "run_at", "priority", "max_attempts")
+		create = append(create, "run_at", "priority", "max_attempts", "unique_key", "after_jobs")
 	}
 	return append([]operation{
 		{Operation: Operation{Method: "GET", Path: "/v1/{type}", Name: "list"}, summary: "List and search {name}",
@@ -131,7 +132,7 @@ func typeOperations(t *resource.Type) []operation {
 			parameters: []string{"page_size", "page_token"},
 			responses:  []answer{{"200", "One page", nil, (*document).history}},
 			problems:   readProblems},
-	}, append(searchOperations(), relationOperations(t)...)...)
+	}, slices.Concat(searchOperations(), relationOperations(t), jobOperations(t))...)
 }
 
 var serverOperations = []operation{

@@ -64,6 +64,11 @@ func sharedSchemas() object {
 		{"progress", object{{"type", []any{"object", "null"}}, {"properties", object{
 			{"done", object{{"type", "integer"}}}, {"total", object{{"type", "integer"}}}, {"message", stringSchema}}}}},
 		{"error", nullableString}, {"result", object{{"description", "What the handler answered, any JSON"}}},
+		{"queued_at", instantSchema}, {"concurrency_key", stringSchema}, {"unique_key", stringSchema},
+		{"after", object{{"type", "array"}, {"items", stringSchema}, {"description", "<type>/<id> of the jobs that must succeed first"}}},
+		{"errors", object{{"type", "array"}, {"description", "The last failed attempts, oldest first"}, {"items", recordSchema(object{
+			{"attempt", countSchema}, {"at", instantSchema}, {"worker", stringSchema}, {"error", stringSchema}}, "attempt", "at", "error")}}},
+		{"checkpoint", object{{"description", "What an attempt left for the next one, any JSON"}}},
 	}
 	revision := object{
 		{"id", object{{"type", "string"}, {"description", "<resource id>:<number>"}}},

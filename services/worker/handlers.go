@@ -26,14 +26,14 @@ const maxOutput = 1 << 20
 // will not get better, except those that say so.
 func httpHandler(url string) Handler {
 	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	return func(ctx context.Context, c *resource.Claim, _ *resource.Manager) (json.RawMessage, error) {
+	return func(ctx context.Context, c *job.Attempt) (json.RawMessage, error) {
 		body := fmt.Sprintf(`{"data":%s,"meta":%s,"revision":%s}`, c.Envelope.Data, c.Envelope.Meta, c.Envelope.Revision)
 		req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(body))
 		if err != nil {
 			return nil, job.Fail(err)
 		}
 		req.Header.Set("Content-Type", "application/json")
-		req.Header.Set("Autocrud-Job-Attempt", strconv.Itoa(c.Attempt))
+		req.Header.Set("Autocrud-Job-Attempt", strconv.Itoa(c.Claim.Attempt))
 		req.Header.Set("Idempotency-Key", c.ID)
 		resp, err := client.Do(req)
 		if err != nil {
@@ -102,14 +102,15 @@ const killGrace = 3 * time.Second
 
 // execHandler runs a command: payload on stdin, result on stdout, log on
 // stderr. Its whole process group ends with it.
-func execHandler(command []string) Handler {
-	return func(ctx context.Context, c *resource.Claim, _ *resource.Manager) (json.RawMessage, error) {
+func execHandler(h resource.Handler) Handler {
+	command := h.Exec
+	return func(ctx context.Context, c *job.Attempt) (json.RawMessage, error) {
 		cmd := exec.CommandContext(ctx, command[0], command[1:]...)
 		cmd.Stdin = bytes.NewReader(c.Data)
 		stdout, stderr := &limited{max: maxOutput}, &limited{max: 64 << 10, tail: true}
 		cmd.Stdout, cmd.Stderr = stdout, stderr
 		cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "LANG=" + os.Getenv("LANG"),
-			"AUTOCRUD_JOB_ID=" + c.ID, "AUTOCRUD_JOB_TYPE=" + c.Type, "AUTOCRUD_JOB_ATTEMPT=" + strconv.Itoa(c.Attempt)}
+			"AUTOCRUD_JOB_ID=" + c.ID, "AUTOCRUD_JOB_TYPE=" + c.Type, "AUTOCRUD_JOB_ATTEMPT=" + strconv.Itoa(c.Claim.Attempt)}
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 		cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
 		cmd.WaitDelay = killGrace

@@ -20,8 +20,9 @@ const maxFlight = 512
 
 // pending is a unit that waits for its outcome.
 type pending struct {
-	unit []storage.Record
-	done chan outcome // buffered
+	unit  []storage.Record
+	early bool         // answered before the sync
+	done  chan outcome // buffered
 }
 
 type outcome struct {
@@ -31,6 +32,15 @@ type outcome struct {
 
 // Append implements storage.Log.
 func (l *Log) Append(ctx context.Context, unit []storage.Record) (uint64, error) {
+	return l.append(ctx, unit, false)
+}
+
+// AppendEarly implements storage.Log.
+func (l *Log) AppendEarly(ctx context.Context, unit []storage.Record) (uint64, error) {
+	return l.append(ctx, unit, true)
+}
+
+func (l *Log) append(ctx context.Context, unit []storage.Record, early bool) (uint64, error) {
 	recs := make([]storage.Record, len(unit))
 	for i, r := range unit {
 		if len(r.Data) > MaxMessage {
@@ -45,7 +55,7 @@ func (l *Log) Append(ctx context.Context, unit []storage.Record) (uint64, error)
 	if len(recs) == 0 || len(recs) > MaxBatch {
 		return 0, fmt.Errorf("append %d records: %w", len(recs), storage.ErrTooLarge)
 	}
-	p := &pending{unit: recs, done: make(chan outcome, 1)}
+	p := &pending{unit: recs, early: early, done: make(chan outcome, 1)}
 	if err := l.enqueue(p); err != nil {
 		return 0, err
 	}
@@ -152,11 +162,14 @@ func (l *Log) fly(group []*pending) {
 	var clean, open []int
 	var high uint64
 	for i, r := range replies {
-		if r.Clean() {
+		switch {
+		case !r.Clean():
+			open = append(open, i)
+		case group[i].early: // the next sync covers it, or whoever wants to see it
+			group[i].done <- outcome{r.Seq, nil}
+		default:
 			clean = append(clean, i)
 			high = max(high, r.Seq)
-		} else {
-			open = append(open, i)
 		}
 	}
 	err := l.sync(ctx, high)
@@ -168,7 +181,7 @@ func (l *Log) fly(group []*pending) {
 	for _, i := range open {
 		wg.Go(func() {
 			seq, err := l.decide(ctx, group[i].unit, replies[i])
-			if err == nil {
+			if err == nil && !group[i].early {
 				err = l.sync(ctx, seq)
 			}
 			l.count(func(s *Stats) {

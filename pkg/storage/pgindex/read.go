@@ -28,6 +28,32 @@ func (x *Index) Head(ctx context.Context, typ, id string) (row storage.Row, err 
 	return row, nil
 }
 
+// Heads implements storage.Index.
+func (x *Index) Heads(ctx context.Context, typ string, ids []string) (out []storage.Row, err error) {
+	err = x.reading(ctx, typ, func(t *writable) error {
+		rows, err := x.pool.Query(ctx, "SELECT w."+strings.Join(wide, ", w.")+", e.header FROM "+t.view.Name+
+			" AS w JOIN events AS e ON e.seq = w.seq WHERE w.id = ANY($1)", ids)
+		if err != nil {
+			return err
+		}
+		out, err = pgx.CollectRows(rows, func(r pgx.CollectableRow) (row storage.Row, err error) {
+			var state int
+			var header []byte
+			if err = r.Scan(&row.ID, &row.Seq, &state, &row.EventID, (*[]byte)(&row.Meta), (*[]byte)(&row.Revision), &row.Ref, &row.Content, &header); err != nil {
+				return row, err
+			}
+			row.Deleted = state == deleted
+			row.Event, err = readEvent(header, row.Seq)
+			return row, err
+		})
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("pgindex: heads of %s: %w", typ, err)
+	}
+	return out, nil
+}
+
 // Read implements storage.Index. A purged resource is not found.
 func (x *Index) Read(ctx context.Context, typ, id string) (row storage.Row, err error) {
 	state, err := x.one(ctx, typ, id, "WHERE w.id = $1", "", &row)

@@ -25,6 +25,49 @@ func (x *Index) Head(ctx context.Context, typ, id string) (row storage.Row, err 
 	return row, err
 }
 
+// Heads implements storage.Index.
+func (x *Index) Heads(ctx context.Context, typ string, ids []string) (out []storage.Row, err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("sqliteindex: heads of %s: %w", typ, err)
+		}
+	}()
+	list, err := json.Marshal(ids)
+	if err != nil {
+		return nil, err
+	}
+	err = x.answer(ctx, typ, func(t *writable) error {
+		defer x.reading()()
+		out = nil
+		stmt, done, err := x.prepared.get(ctx, "SELECT w.id, w.seq, w.deleted, w.event_id, w.meta, w.revision, w.ref, w.content, e.header"+
+			" FROM json_each(?1) AS j CROSS JOIN "+t.view.Name+" AS w ON w.id = j.value CROSS JOIN events AS e ON e.seq = w.seq")
+		if err != nil {
+			return err
+		}
+		defer done()
+		rows, err := stmt.QueryContext(ctx, string(list))
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var row storage.Row
+			var state int
+			var header []byte
+			if err := rows.Scan(append(rowTargets(&row, &state), &header)...); err != nil {
+				return err
+			}
+			row.Deleted = state == deleted
+			if row.Event, err = readEvent(header, row.Seq); err != nil {
+				return err
+			}
+			out = append(out, row)
+		}
+		return rows.Err()
+	})
+	return out, err
+}
+
 // Read implements storage.Index. A purged resource is not found.
 func (x *Index) Read(ctx context.Context, typ, id string) (row storage.Row, err error) {
 	defer wrapRead(&err, "read", typ, id)

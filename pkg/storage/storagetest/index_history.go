@@ -30,6 +30,13 @@ func purgeErases(t *testing.T, x storage.Index) {
 	if _, err := x.Read(t.Context(), "movies", "a"); !errors.Is(err, storage.ErrNotFound) {
 		t.Errorf("read: %v", err)
 	}
+	rows, err := x.Heads(t.Context(), "movies", []string{"b", "never", "a"})
+	ok(t, err)
+	seqs := map[string]uint64{}
+	for _, r := range rows {
+		seqs[r.ID] = r.Event.Seq
+	}
+	want(t, seqs, map[string]uint64{"a": 4, "b": 3})
 	apply(t, x, change(5, "a", storage.Created, query.Values{"title": "new"}))
 	want(t, ids(t, x, storage.Search{Filter: filter(t, `title = "new"`)}), []string{"a"})
 }

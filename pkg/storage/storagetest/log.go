@@ -45,6 +45,27 @@ func TestLog(t *testing.T, open func(t *testing.T) storage.Log) {
 			t.Fatalf("at = %+v, %v", e, err)
 		}
 	})
+	t.Run("AppendEarlyIsAnAppendThatIsSeenOnceItIsDurable", func(t *testing.T) {
+		l := open(t)
+		a, err := l.AppendEarly(t.Context(), []storage.Record{record("a", 0, "one")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := l.AppendEarly(t.Context(), []storage.Record{record("a", 0, "late")}); !errors.Is(err, storage.ErrConflict) {
+			t.Fatalf("an early append at a stale sequence: %v, want a conflict", err)
+		}
+		b := mustAppend(t, l, record("a", a, "two"))
+		feed, err := l.Follow(t.Context(), a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer feed.Close()
+		for _, want := range []uint64{a, b} {
+			if e, err := feed.Next(t.Context()); err != nil || e.Seq != want {
+				t.Fatalf("followed %d, %v; want %d", e.Seq, err, want)
+			}
+		}
+	})
 	t.Run("AppendAtStaleSequenceConflicts", func(t *testing.T) {
 		l := open(t)
 		a := mustAppend(t, l, record("a", 0, "one"))

@@ -1,0 +1,83 @@
+package resource
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+
+	"github.com/autocrud-go/autocrud/pkg/query"
+	"github.com/autocrud-go/autocrud/pkg/storage"
+)
+
+// UnfinishedStates are those of jobs that somebody has to look after.
+var UnfinishedStates = []storage.JobState{storage.JobRunning, storage.JobPending, storage.JobScheduled}
+
+// JobsIn walks the live jobs of a type in one state, by run_at, and calls fn
+// for each until it returns false. What changes meanwhile may be seen or not.
+func (m *Manager) JobsIn(ctx context.Context, typ string, state storage.JobState, fn func(storage.Meta) bool) error {
+	t, err := m.Type(typ)
+	if err != nil {
+		return err
+	}
+	fields := t.Definition().QueryFields()
+	stateField, _ := fields.Lookup("meta.job.state")
+	runAt, _ := fields.Lookup("meta.job.run_at")
+	q := storage.Search{Type: typ, Filter: query.Compare{Field: stateField, Op: query.Equal, Value: string(state)},
+		Order: query.Order{{Field: runAt}}, Limit: MaxPageSize, Bare: true}
+	for {
+		page, err := m.index.Search(ctx, q)
+		if err != nil {
+			return stored(err)
+		}
+		for _, row := range page.Rows {
+			var meta storage.Meta
+			if err := json.Unmarshal(row.Meta, &meta); err != nil {
+				return stored(err)
+			}
+			if meta.Job != nil && !fn(meta) {
+				return nil
+			}
+		}
+		if q.After = page.Next; q.After == nil {
+			return nil
+		}
+	}
+}
+
+// Heads reads the newest events of several resources from the index, which may
+// be behind; those it does not know are left out.
+func (m *Manager) Heads(ctx context.Context, typ string, ids []string) ([]*storage.Event, error) {
+	rows, err := m.index.Heads(ctx, typ, ids)
+	if err != nil {
+		return nil, stored(err)
+	}
+	out := make([]*storage.Event, 0, len(rows))
+	for _, row := range rows {
+		row.Event.Content = row.Content
+		out = append(out, row.Event)
+	}
+	return out, nil
+}
+
+// JobState tells where a job stands, from the log; cancelled when there is no
+// such job any more.
+func (m *Manager) JobState(ctx context.Context, typ, id string) (storage.JobState, error) {
+	s, err := m.head(ctx, key{typ, id}, true)
+	switch {
+	case err != nil:
+		return "", err
+	case !s.exists() || s.event.Meta.Deleted || s.event.Meta.Job == nil:
+		return storage.JobStateCancel, nil
+	}
+	return s.event.Meta.Job.State, nil
+}
+
+// Newest is the newest event of a resource, from the log; nil when there is
+// none.
+func (m *Manager) Newest(ctx context.Context, typ, id string) (*storage.Event, error) {
+	e, err := m.lastEvent(ctx, key{typ, id})
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, nil
+	}
+	return e, err
+}

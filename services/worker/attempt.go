@@ -1,0 +1,196 @@
+package worker
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/autocrud-go/autocrud/pkg/job"
+	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/storage"
+)
+
+// attempt is one that is under way. It is the job.Reporter of its handler.
+type attempt struct {
+	*resource.Claim
+	cancel context.CancelCauseFunc
+	live   *resource.Live
+
+	mu  sync.Mutex
+	far *storage.Progress
+}
+
+// Progress implements job.Reporter.
+func (a *attempt) Progress(p storage.Progress) {
+	p.Message = clip(p.Message, 1000)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.far = &p
+	a.live.Set(a.Type, a.ID, a.Claim.Attempt, p)
+}
+
+func (a *attempt) progress() *storage.Progress {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.far
+}
+
+// Log implements job.Reporter.
+func (a *attempt) Log(string) {}
+
+func clip(s string, n int) string {
+	if len(s) > n {
+		s = s[:n]
+	}
+	return strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", ""), "?")
+}
+
+// attempt claims, runs and finishes one job.
+func (w *Worker) attempt(ctx context.Context, g Grant) {
+	meta := &g.Head.Meta
+	c, err := w.m.Claim(w.actor(ctx, meta), meta.Type, meta.ID, resource.ClaimOptions{Worker: w.name, Head: g.Head, Takeover: g.Takeover})
+	if err != nil {
+		switch resource.CodeOf(err) {
+		case resource.InvalidState, resource.Deleted, resource.NotFound: // somebody was faster
+		default:
+			w.o.Logger.WarnContext(ctx, "claiming a job failed", "type", meta.Type, "id", meta.ID, "error", err)
+		}
+		return
+	}
+	t, _ := w.m.Type(meta.Type) // it has a handler, so it is there
+	begun := time.Now()
+	ctx, cancel := context.WithCancelCause(w.actor(ctx, meta))
+	defer cancel(nil)
+	a := &attempt{Claim: c, cancel: cancel, live: w.o.Live}
+	w.enter(a)
+	defer w.leave(a)
+	defer w.o.Live.Drop(c.Type, c.ID, c.Attempt)
+	outcome := w.run(ctx, t, a)
+	name := "refused"
+	if context.Cause(ctx) != errRevoked {
+		name = w.finish(ctx, t, c, outcome)
+	}
+	w.o.Observer.Attempted(c.Type, c.Event.Meta.Job.Queue, name, time.Since(begun))
+}
+
+// run gives the handler its time. One that does not end when its context does
+// is left behind: what it does later has no effect on the job.
+func (w *Worker) run(ctx context.Context, t *resource.Type, a *attempt) resource.Outcome {
+	ctx, cancel := context.WithTimeoutCause(ctx, t.Job.Timeout, context.DeadlineExceeded)
+	defer cancel()
+	in := &job.Attempt{Claim: a.Claim, Manager: w.m, Report: a}
+	type answer struct {
+		result json.RawMessage
+		err    error
+	}
+	answered := make(chan answer, 1)
+	go func() {
+		defer func() {
+			if v := recover(); v != nil {
+				w.o.Logger.ErrorContext(ctx, "a job handler panicked", "type", a.Type, "id", a.ID, "value", v, "stack", string(debug.Stack()))
+				answered <- answer{nil, fmt.Errorf("the handler panicked: %v", v)}
+			}
+		}()
+		result, err := w.handlers[t.Name](ctx, in)
+		answered <- answer{result, err}
+	}()
+	var x answer
+	select {
+	case x = <-answered:
+	case <-ctx.Done():
+		select {
+		case x = <-answered:
+		case <-time.After(w.o.Stuck):
+			w.o.Logger.ErrorContext(ctx, "a handler does not end and is left behind", "type", a.Type, "id", a.ID, "attempt", a.Claim.Attempt)
+			x.err = errors.New("the handler did not end when it had to")
+		}
+	}
+	if x.err == nil && len(x.result) > 0 && !json.Valid(x.result) {
+		x.err = errors.New("the handler's result is not JSON")
+	}
+	if x.err == nil && len(x.result) > resource.MaxResult {
+		x.err = job.Fail(fmt.Errorf("the result has %d bytes, the most is %d", len(x.result), resource.MaxResult))
+	}
+	out := resource.Outcome{Result: x.result, Progress: a.progress()}
+	if x.err == nil {
+		return out
+	}
+	out.Result = nil
+	if context.Cause(ctx) == context.DeadlineExceeded {
+		x.err = fmt.Errorf("the attempt took longer than %s: %w", t.Job.Timeout, x.err)
+	}
+	return decide(out, context.Cause(ctx), t, in, x.err)
+}
+
+const maxErrorText = 4 << 10
+
+// decide about another attempt after an error.
+func decide(out resource.Outcome, cause error, t *resource.Type, in *job.Attempt, err error) resource.Outcome {
+	now := time.Now()
+	if d, ok := job.Snoozed(err); ok {
+		out.Snooze, out.Checkpoint = now.Add(max(d, 0)), in.NextCheckpoint()
+		return out
+	}
+	if cause == errStopping && !job.Permanent(err) { // the next worker goes on at once
+		out.Snooze, out.Checkpoint = now, in.NextCheckpoint()
+		return out
+	}
+	out.Err = clip(err.Error(), maxErrorText)
+	switch delay, ok := job.Delay(err); {
+	case job.Permanent(err):
+	case ok:
+		out.RetryAt = now.Add(delay)
+	default:
+		out.RetryAt = now.Add(backoff(t.Job.Backoff, in.Claim.Attempt))
+	}
+	return out
+}
+
+// backoff doubles from Initial to Max, give or take a tenth, so that jobs that
+// failed together do not come back together.
+func backoff(b resource.Backoff, attempt int) time.Duration {
+	d := b.Initial
+	for i := 1; i < attempt && d < b.Max; i++ {
+		d *= 2
+	}
+	d = min(d, b.Max)
+	return d - d/10 + rand.N(d/5+1)
+}
+
+// finish records the outcome, trying again while the stores do not answer: the
+// claim fences, so a repeated or late one does no harm. It returns what the
+// outcome was.
+func (w *Worker) finish(ctx context.Context, t *resource.Type, c *resource.Claim, o resource.Outcome) string {
+	commit := context.WithoutCancel(ctx)
+	for try := 0; ; try++ {
+		err := w.m.Finish(commit, c, o)
+		if err == nil {
+			break
+		}
+		switch resource.CodeOf(err) {
+		case resource.Unavailable, resource.OutcomeUnknown, resource.Conflict, resource.IndexLag:
+			if context.Cause(ctx) == errRevoked || context.Cause(ctx) == errStopping && try > 20 {
+				return "refused"
+			}
+			time.Sleep(min(time.Duration(try+1)*50*time.Millisecond, time.Second))
+			continue
+		}
+		w.o.Logger.WarnContext(ctx, "an outcome was not recorded", "type", c.Type, "id", c.ID, "attempt", c.Attempt, "error", err)
+		return "refused"
+	}
+	switch {
+	case !o.Snooze.IsZero():
+		return "snoozed"
+	case o.Err == "":
+		return "succeeded"
+	case o.RetryAt.IsZero() || c.Attempt >= c.Event.Meta.Job.MaxAttempts:
+		return "failed"
+	}
+	return "retried"
+}
