@@ -5,6 +5,8 @@ package tests_test
 import (
 	"maps"
 	"net/url"
+	"os"
+	"strconv"
 	"testing"
 
 	"github.com/autocrud-go/autocrud"
@@ -101,3 +103,9 @@ job: {handler: {exec: [cat]}, backoff: {initial: 10ms, max: 50ms}}
 
 // query escapes a value for a query string.
 func query(s string) string { return url.QueryEscape(s) }
+
+// envInt is a number that asks for a longer run, 0 when it is not set.
+func envInt(name string) int {
+	n, _ := strconv.Atoi(os.Getenv(name))
+	return n
+}

@@ -4,6 +4,7 @@
 package apitest
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"io"
@@ -127,7 +128,11 @@ func (c *Client) Try(t testing.TB, method, path string, body any, opts ...Option
 	}
 	defer resp.Body.Close()
 	out := &Response{Status: resp.StatusCode, Header: resp.Header, What: method + " " + path}
-	if out.Body, err = io.ReadAll(resp.Body); err != nil {
+	answer := io.Reader(resp.Body)
+	if strings.HasPrefix(resp.Header.Get("Content-Type"), "text/event-stream") {
+		answer = &firstEvent{r: bufio.NewReader(resp.Body)} // the rest never ends
+	}
+	if out.Body, err = io.ReadAll(answer); err != nil {
 		return nil, err
 	}
 	if err := c.Doc.judge(exchange{method, u, req.Header, raw, out}); err != nil {

@@ -97,8 +97,9 @@ func Open(t testing.TB, dir string, types []*resource.Type, o StackOptions) *Sta
 	}
 	s := &Stack{Manager: resource.NewManager(types, log, blobs, index, mo), Log: log, Blobs: blobs, Index: index, NATS: server.Conn}
 	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{}, 2)
-	for _, run := range []func(context.Context) error{ix.Run, s.Manager.Upkeep} {
+	actors := []func(context.Context) error{ix.Run, s.Manager.Upkeep, s.Manager.RunWatches}
+	done := make(chan struct{}, len(actors))
+	for _, run := range actors {
 		go func() {
 			if err := run(ctx); err != nil {
 				t.Error(err)
@@ -113,8 +114,9 @@ func Open(t testing.TB, dir string, types []*resource.Type, o StackOptions) *Sta
 		}
 		stopped = true
 		cancel()
-		<-done
-		<-done
+		for range actors {
+			<-done
+		}
 		index.Close()
 		stopLog()
 		closeBlobs()

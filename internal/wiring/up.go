@@ -138,6 +138,7 @@ func start(ctx context.Context, set *Settings, app App, types []*resource.Type, 
 	var g run.Group
 	g.Add(both(serve(listener, handler))(until(ctx, work.Run)))
 	g.Add(until(ctx, jobs.Run))
+	g.Add(until(ctx, m.RunWatches))
 	g.Add(until(ctx, m.Upkeep))
 	g.Add(until(ctx, func(ctx context.Context) error { return m.SweepEvery(ctx, resource.SweepAge) }))
 	g.Add(until(ctx, ix.Run))
@@ -190,6 +191,9 @@ const drain = 8 * time.Second
 func serve(l net.Listener, h http.Handler) (func() error, func(error)) {
 	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 2 * time.Minute,
 		WriteTimeout: 2 * time.Minute, IdleTimeout: 2 * time.Minute}
+	if e, ok := h.(interface{ End() }); ok {
+		srv.RegisterOnShutdown(e.End)
+	}
 	return func() error {
 			if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 				return err

@@ -26,6 +26,7 @@ const (
 	InvalidState         Code = "invalid_state"
 	Conflict             Code = "conflict"
 	Deleted              Code = "deleted"
+	Gone                 Code = "gone"
 	PreconditionFailed   Code = "precondition_failed"
 	PreconditionRequired Code = "precondition_required"
 	TooLarge             Code = "too_large"

@@ -41,6 +41,8 @@ type Manager struct {
 	sweeping  sync.RWMutex          // read-held by writes that may refer to binaries
 	referrers map[string][]referrer // by the type they refer to
 	cursors   *query.Cursors
+	hub       *hub          // of watches
+	catchUps  chan struct{} // slots of watches that read the log by themselves
 	o         Options
 }
 
@@ -62,8 +64,10 @@ type Options struct {
 	// needs the same. Default: random, for a log that ends with the process.
 	ClaimKey []byte
 	// Outward holds copies of events, which a purge erases; nil: there are none.
-	Outward  storage.Outward
-	Hooks    *Hooks
+	Outward storage.Outward
+	Hooks   *Hooks
+	// Visible limits what watches are told; nil: they are told everything.
+	Visible  Visible
 	Progress *Progress
 	Live     *Live // how far running jobs are; nil: not known
 	Observer Observer
@@ -114,7 +118,7 @@ func NewManager(types []*Type, log storage.Log, blobs storage.Blobs, index stora
 		_, _ = rand.Read(o.ClaimKey) // never fails
 	}
 	m := &Manager{referrers: findReferrers(types), underway: underway{flights: map[string]*flight{}}, types: map[string]*Type{}, log: log, blobs: blobs, index: index, progress: o.Progress,
-		recent: newRecent(o.Last), locks: newLocks(), cursors: query.NewCursors(o.Secret), o: o}
+		recent: newRecent(o.Last), locks: newLocks(), cursors: query.NewCursors(o.Secret), hub: newHub(log), catchUps: make(chan struct{}, maxCatchUps), o: o}
 	for _, t := range types {
 		m.types[t.Name] = t
 		m.names = append(m.names, t.Name)

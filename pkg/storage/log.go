@@ -58,9 +58,10 @@ type Log interface {
 	Last(ctx context.Context, subject string) (Entry, error)
 	// At returns the entry at exactly seq, or ErrNotFound when it was erased.
 	At(ctx context.Context, seq uint64) (Entry, error)
-	// Follow delivers every durable entry from seq on, in order, each once.
-	// ErrGone when seq is before the first kept.
-	Follow(ctx context.Context, seq uint64) (Feed, error)
+	// Follow delivers every durable entry from seq on, in order, each once, or
+	// only those on the given subjects, which may be wildcards. ErrGone when seq
+	// is before the first kept.
+	Follow(ctx context.Context, seq uint64, subjects ...string) (Feed, error)
 	// Erase destroys the entries of a subject that are before seq, for good:
 	// their bytes are in no file of the log afterwards. The entry at seq or
 	// later must exist, so that the subject does not look unused. It returns
@@ -72,8 +73,8 @@ type Log interface {
 
 // Feed is a running Follow. It is used by one goroutine.
 type Feed interface {
-	// Next waits for the next entry. An error ends the feed; follow again
-	// from the last entry seen.
+	// Next waits for the next entry. An error ends the feed, unless it is only
+	// that ctx ended; follow again from the last entry seen.
 	Next(ctx context.Context) (Entry, error)
 	// Ready returns the next entry if it is there already.
 	Ready() (Entry, bool)

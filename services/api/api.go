@@ -42,6 +42,9 @@ type API struct {
 	router  http.Handler
 	metrics *metrics
 	slots   chan struct{}
+	streams chan struct{}                 // slots of requests whose answer goes on
+	running context.Context               // ends those
+	end     context.CancelFunc            // of running
 	routes  map[string]map[string]handler // shape and verb -> method -> handler
 	actions map[string]handler            // type and shape -> handler of a custom action
 	openapi []byte
@@ -52,6 +55,7 @@ const (
 	requestTimeout = 30 * time.Second
 	maxRequestLine = 64 << 10
 	maxConcurrent  = 2048
+	maxStreams     = 10_000
 )
 
 // call is a request to one type.
@@ -73,7 +77,9 @@ func New(m *resource.Manager, o Options) *API {
 	if o.Registry == nil {
 		o.Registry = prometheus.NewRegistry()
 	}
-	a := &API{m: m, o: o, logger: o.Logger, metrics: newMetrics(o.Registry), slots: make(chan struct{}, maxConcurrent)}
+	a := &API{m: m, o: o, logger: o.Logger, metrics: newMetrics(o.Registry), slots: make(chan struct{}, maxConcurrent), streams: make(chan struct{}, maxStreams)}
+	a.running, a.end = context.WithCancel(context.Background())
+	a.metrics.watches(a.o.Registry, m.Watches)
 	a.openapi = OpenAPI(m.Types(), OpenAPIOptions{Version: o.Version, ServerURL: o.URL, Actions: o.Actions})
 	a.actions = map[string]handler{}
 	for _, x := range o.Actions {
@@ -85,6 +91,8 @@ func New(m *resource.Manager, o Options) *API {
 		"/{type}:count":              {"GET": (*API).count},
 		"/{type}:aggregate":          {"GET": (*API).aggregate},
 		"/{type}:search":             {"POST": (*API).search},
+		"/{type}:watch":              {"GET": (*API).watch},
+		"/{type}/{id}:watch":         {"GET": (*API).watch},
 		"/{type}:migrate":            {"POST": (*API).migrate},
 		"/{type}:reindex":            {"POST": (*API).reindexType},
 		"/{type}/{id}:restore":       {"POST": (*API).restore},
@@ -104,6 +112,9 @@ func New(m *resource.Manager, o Options) *API {
 	return a
 }
 
+// End ends the answers that would go on for ever, so that a server can shut down.
+func (a *API) End() { a.end() }
+
 // ServeHTTP implements http.Handler.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.router.ServeHTTP(w, r) }
 
@@ -111,6 +122,7 @@ func (a *API) build() http.Handler {
 	r := chi.NewRouter()
 	r.Use(a.guard, anyMethod)
 	r.HandleFunc("/v1:batch", only("POST", a.batch))
+	r.HandleFunc("/v1:watch", only("GET", a.watchAll))
 	r.HandleFunc("/v1:verify", only("POST", a.verify))
 	r.HandleFunc("/v1:gc", only("POST", a.sweep))
 	r.HandleFunc("/v1:reindex", a.reindex)
@@ -210,7 +222,9 @@ func (a *API) dispatch(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		a.fail(rec, r, err)
 	}
-	a.metrics.observe(name, rec.status, time.Since(begun))
+	if !streams(r) || rec.status >= 300 { // how long somebody watches is no measure
+		a.metrics.observe(name, rec.status, time.Since(begun))
+	}
 }
 
 func keys(m map[string]handler) (out []string) {

@@ -20,8 +20,13 @@ func (a *API) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id := requestID(r)
 		address, _, _ := net.SplitHostPort(r.RemoteAddr)
-		ctx, cancel := context.WithTimeout(r.Context(), requestTimeout)
-		defer cancel()
+		ctx, slots := r.Context(), a.streams
+		if !streams(r) {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(ctx, requestTimeout)
+			defer cancel()
+			slots = a.slots
+		}
 		ctx = resource.WithActor(ctx, resource.Actor{RequestID: id, Address: address, UserAgent: shorten(r.UserAgent(), 200)})
 		r = r.WithContext(ctx)
 		h := w.Header()
@@ -39,8 +44,8 @@ func (a *API) guard(next http.Handler) http.Handler {
 			}
 		}()
 		select {
-		case a.slots <- struct{}{}:
-			defer func() { <-a.slots }()
+		case slots <- struct{}{}:
+			defer func() { <-slots }()
 		default:
 			a.fail(w, r, &resource.Error{Code: resource.Unavailable, RetryAfter: time.Second,
 				Detail: "too many requests at the same time; try again"})

@@ -31,3 +31,8 @@ func (m *metrics) observe(operation string, status int, took time.Duration) {
 func (m *metrics) serve(r *prometheus.Registry) http.HandlerFunc {
 	return promhttp.HandlerFor(r, promhttp.HandlerOpts{}).ServeHTTP
 }
+
+func (m *metrics) watches(r *prometheus.Registry, n func() int) {
+	r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "autocrud_watches", Help: "Watches that are open."},
+		func() float64 { return float64(n()) }))
+}

@@ -132,11 +132,12 @@ func typeOperations(t *resource.Type) []operation {
 			parameters: []string{"page_size", "page_token"},
 			responses:  []answer{{"200", "One page", nil, (*document).history}},
 			problems:   readProblems},
-	}, slices.Concat(searchOperations(), relationOperations(t), jobOperations(t))...)
+	}, slices.Concat(searchOperations(), watchOperations(), relationOperations(t), jobOperations(t))...)
 }
 
 var serverOperations = []operation{
 	batchOperation,
+	watchAllOperation,
 	blobOperation,
 	{Operation: Operation{Method: "GET", Path: "/v1/types", Name: "types"}, summary: "List the types",
 		responses: []answer{{"200", "All types", nil, (*document).modelPage}}, problems: []string{"400", "405"}},

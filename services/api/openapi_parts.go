@@ -94,6 +94,7 @@ func componentParameters() object {
 	add("unique_key", "query", "unique_key", "While a job of the type with this key is not finished, another one is refused", object{{"type", "string"}, {"minLength", 1}, {"maxLength", resource.MaxUniqueKey}}, nil)
 	add("after_jobs", "query", "after", "Jobs that must succeed first, separated by commas: an id of the same type, or type/id", text, nil)
 	searchParameters(add)
+	watchParameters(add)
 	add("If-Match", "header", "If-Match", "Write only if this is the state", text, nil)
 	add("If-None-Match", "header", "If-None-Match", "GET: 304 if this is the state. PUT: * creates", text, nil)
 	add("Idempotency-Key", "header", "Idempotency-Key", "Repeating the request with the same key gives the first answer again and has no second effect", text, nil)
@@ -113,7 +114,7 @@ var problemStatuses = []struct {
 	{"404", "There is no such thing, or the caller may not see it", resource.NotFound, "there is no such resource"},
 	{"405", "The path does not take this method", resource.InvalidRequest, "this path takes GET and POST"},
 	{"409", "The request contradicts the current state", resource.AlreadyExists, "the id is taken"},
-	{"410", "The resource is deleted", resource.Deleted, "the resource is deleted; it can be restored"},
+	{"410", "The resource is deleted, or the point in the log is not kept any more", resource.Deleted, "the resource is deleted; it can be restored"},
 	{"412", "The state is not the one the precondition names", resource.PreconditionFailed, "the resource was changed by someone else"},
 	{"413", "The body is too large", resource.TooLarge, "the body is over the limit"},
 	{"414", "The request line is too long", resource.TooLarge, "the request line is over 65536 bytes"},
@@ -127,7 +128,7 @@ var problemStatuses = []struct {
 var problemCodes = []resource.Code{
 	resource.InvalidRequest, resource.InvalidFilter, resource.InvalidPageToken, resource.Unauthenticated, resource.PermissionDenied,
 	resource.NotFound, resource.UnknownType, resource.UnknownRevision, resource.UniqueConflict,
-	resource.AlreadyExists, resource.Referenced, resource.InvalidState, resource.Conflict, resource.Deleted,
+	resource.AlreadyExists, resource.Referenced, resource.InvalidState, resource.Conflict, resource.Deleted, resource.Gone,
 	resource.PreconditionFailed, resource.PreconditionRequired, resource.TooLarge, resource.UnsupportedMediaType,
 	resource.ValidationFailed, resource.DanglingReference, resource.IdempotencyMismatch, resource.RateLimited,
 	resource.Unavailable, resource.IndexLag, resource.OutcomeUnknown, "internal",

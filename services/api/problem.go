@@ -28,6 +28,7 @@ var statusOf = map[resource.Code]int{
 	resource.InvalidState:         http.StatusConflict,
 	resource.Conflict:             http.StatusConflict,
 	resource.Deleted:              http.StatusGone,
+	resource.Gone:                 http.StatusGone,
 	resource.PreconditionFailed:   http.StatusPreconditionFailed,
 	resource.PreconditionRequired: http.StatusPreconditionRequired,
 	resource.TooLarge:             http.StatusRequestEntityTooLarge,

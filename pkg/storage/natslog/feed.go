@@ -15,14 +15,19 @@ const feedBuffer = 1024
 
 // Follow implements storage.Log with an ordered consumer, which makes itself
 // anew from the last entry when a heartbeat or a message is missing.
-func (l *Log) Follow(ctx context.Context, seq uint64) (storage.Feed, error) {
+func (l *Log) Follow(ctx context.Context, seq uint64, subjects ...string) (storage.Feed, error) {
 	seq = max(seq, 1)
 	if seq < l.origin && l.origin > 1 {
 		return nil, fmt.Errorf("follow from %d, the log begins at %d: %w", seq, l.origin, storage.ErrGone)
 	}
+	filters := make([]string, len(subjects))
+	for i, s := range subjects {
+		filters[i] = l.prefix + s
+	}
 	c, err := l.stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{
-		DeliverPolicy: jetstream.DeliverByStartSequencePolicy,
-		OptStartSeq:   seq,
+		DeliverPolicy:  jetstream.DeliverByStartSequencePolicy,
+		OptStartSeq:    seq,
+		FilterSubjects: filters,
 	})
 	if err != nil {
 		return nil, unavailable("follow", err)

@@ -1,0 +1,313 @@
+package resource
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/autocrud-go/autocrud/pkg/query"
+	"github.com/autocrud-go/autocrud/pkg/storage"
+)
+
+// ErrBehind ends a watch whose reader is too slow. Watching again from its At
+// goes on without a gap.
+var ErrBehind = errors.New("the watch is too far behind")
+
+// errWatchEnded ends every watch when the process stops.
+var errWatchEnded = fmt.Errorf("the process stops: %w", ErrBehind)
+
+// Left is the action under which a watch with a filter is told of a resource
+// that matches no longer.
+const Left storage.Action = "left"
+
+// WatchOptions say what is watched. The zero value is every type but those
+// of the program itself, from now on.
+type WatchOptions struct {
+	Type   string
+	ID     string // needs Type
+	Filter string // as in a list; without a type only over meta fields
+	// After is the sequence after which it begins; nil: now, 0: everything that
+	// is kept.
+	After *uint64
+}
+
+// Visible decides what the context's actor may see of a state of a resource: the
+// content, as it is or with parts taken out, or nothing. Content is nil where
+// it is not known any more, as after a purge. It is asked for every event anew.
+type Visible func(ctx context.Context, e *storage.Event, content json.RawMessage) (json.RawMessage, bool)
+
+// Notice is one event as a watch is told of it.
+type Notice struct {
+	Seq      uint64
+	Action   storage.Action // or Left
+	Envelope []byte         // JSON in one line; shared, not to be changed
+}
+
+// Watch follows what happens. It is used by one goroutine.
+type Watch struct {
+	m       *Manager
+	typ     *Type // nil: all
+	subject string
+	name    string // of its topic
+	filter  query.Expr
+	at      uint64
+	topic   *topic // joined
+	feed    storage.Feed
+	target  uint64  // where feed ends
+	pending *moment // read from feed and not looked at to the end
+}
+
+// maxCatchUps is how many watches read the log by themselves at once.
+const maxCatchUps = 16
+
+// Watch begins one. RunWatches must be running. A point that the log does not
+// keep is gone.
+func (m *Manager) Watch(ctx context.Context, o WatchOptions) (*Watch, error) {
+	w := &Watch{m: m, name: "*", subject: "rev.>"}
+	fields := query.NewFields(storage.MetaFields(false)...)
+	if o.Type != "" {
+		t, err := m.Type(o.Type)
+		if err != nil {
+			return nil, err
+		}
+		w.typ, w.name, w.subject, fields = t, t.Name, storage.RevisionSubject(t.Name, ">"), t.Definition().QueryFields()
+	}
+	if o.ID != "" {
+		s, err := m.head(ctx, key{o.Type, o.ID}, false)
+		if err != nil {
+			return nil, err
+		}
+		if s.last == nil {
+			return nil, live(w.typ, o.ID, s)
+		}
+		w.name, w.subject = o.Type+"/"+o.ID, storage.RevisionSubject(o.Type, o.ID)
+	}
+	if strings.TrimSpace(o.Filter) != "" {
+		var err error
+		if w.filter, err = query.Parse(fields, o.Filter, query.Options{Now: m.o.Now()}); err != nil {
+			return nil, Errorf(InvalidFilter, "filter: %v", err)
+		}
+	}
+	state, err := m.log.State(ctx)
+	if err != nil {
+		return nil, stored(err)
+	}
+	kept := max(state.First, 1) - 1
+	switch {
+	case o.After == nil:
+		w.at = state.Last
+	case *o.After == 0:
+		w.at = kept
+	case *o.After < kept || *o.After > state.Last:
+		return nil, Errorf(Gone, "the log holds sequences from %d to %d, so a watch cannot go on after %d; list again and watch from the Autocrud-Index-Seq of the answer", kept+1, state.Last, *o.After)
+	default:
+		w.at = *o.After
+	}
+	m.hub.enter()
+	return w, nil
+}
+
+// RunWatches serves watches until ctx ends; then every watch ends.
+func (m *Manager) RunWatches(ctx context.Context) error {
+	m.hub.run(ctx, func(err error) {
+		m.o.Logger.WarnContext(ctx, "following the log for watches begins again", "error", err)
+	})
+	return nil
+}
+
+// Watches is how many there are.
+func (m *Manager) Watches() int {
+	m.hub.mu.Lock()
+	defer m.hub.mu.Unlock()
+	return m.hub.watches
+}
+
+// At is the sequence up to which everything that concerns the watch was told.
+func (w *Watch) At() uint64 { return w.at }
+
+// Close ends the watch.
+func (w *Watch) Close() {
+	w.endFeed()
+	if w.topic != nil {
+		w.m.hub.detach(w.name, w.topic)
+	}
+	w.m.hub.leave()
+}
+
+// Next waits for the next event that concerns the watch. When only ctx ended it
+// may be called again; ErrBehind and other errors end the watch.
+func (w *Watch) Next(ctx context.Context) (Notice, error) {
+	for {
+		m, err := w.advance(ctx)
+		if err != nil {
+			return Notice{}, err
+		}
+		if m == nil {
+			continue
+		}
+		w.pending = m
+		n, told, err := w.look(ctx, m)
+		if err != nil {
+			return Notice{}, err
+		}
+		w.at, w.pending = m.entry.Seq, nil
+		if w.feed != nil && w.at >= w.target {
+			w.endFeed()
+		}
+		if told {
+			return n, nil
+		}
+	}
+}
+
+// advance is the next event after at, from the hub or, while it is behind that,
+// from the log; nil when it has to be asked again.
+func (w *Watch) advance(ctx context.Context) (*moment, error) {
+	if w.pending != nil {
+		return w.pending, nil
+	}
+	if w.feed != nil {
+		entry, err := w.feed.Next(ctx)
+		if err != nil {
+			return nil, err
+		}
+		typ, id, _ := storage.SplitRevisionSubject(entry.Subject)
+		return &moment{entry: entry, topics: topicsOf(typ, id)}, nil
+	}
+	if w.topic == nil {
+		return nil, w.join(ctx)
+	}
+	m, at, wake, err := w.m.hub.next(w.topic, w.at)
+	if m != nil || err != nil {
+		return m, err
+	}
+	w.at = max(w.at, at)
+	select {
+	case <-wake:
+		return nil, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// join takes part in the hub, or begins to read what the hub does not hold any
+// more. Nothing lies between the two: when the log has nothing for the watch up
+// to where the hub is, it is as far as the hub.
+func (w *Watch) join(ctx context.Context) error {
+	t, at, err := w.m.hub.join(ctx, w.name, w.at)
+	if t != nil || err != nil {
+		w.topic = t
+		return err
+	}
+	last, err := w.m.log.Last(ctx, w.subject)
+	if errors.Is(err, storage.ErrNotFound) || err == nil && last.Seq <= w.at {
+		w.at = max(w.at, at)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	select {
+	case w.m.catchUps <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if w.feed, err = w.m.log.Follow(ctx, w.at+1, w.subject); err != nil {
+		<-w.m.catchUps
+		w.feed = nil
+		return err
+	}
+	w.target = last.Seq
+	return nil
+}
+
+func (w *Watch) endFeed() {
+	if w.feed != nil {
+		w.feed.Close()
+		w.feed = nil
+		<-w.m.catchUps
+	}
+}
+
+// look decides what the watch is told of an event: that it happened, when the
+// state after it is one of those that are watched; that the resource left, when
+// only the state before was; else nothing. Both are read from the events, so it
+// does not matter since when the watch is there.
+func (w *Watch) look(ctx context.Context, m *moment) (Notice, bool, error) {
+	e, err := m.decoded()
+	if err != nil {
+		return Notice{}, false, nil //nolint:nilerr // the indexer counts and logs it
+	}
+	t := w.m.types[e.Meta.Type]
+	if t == nil || w.typ == nil && t.Builtin {
+		return Notice{}, false, nil
+	}
+	after, err := m.after(ctx, w.m, t)
+	if err != nil {
+		return Notice{}, false, err
+	}
+	content, ok, err := w.sees(ctx, after)
+	if err != nil {
+		return Notice{}, false, err
+	}
+	n := Notice{Seq: e.Seq, Action: e.Action}
+	if ok {
+		n.Envelope, err = after.envelope(content)
+		return n, err == nil, err
+	}
+	if w.filter == nil && w.m.o.Visible == nil {
+		return n, false, nil
+	}
+	before, known, err := m.before(ctx, w.m, t)
+	if err != nil || known && before == nil {
+		return n, false, err
+	}
+	if known {
+		if _, ok, err = w.sees(ctx, before); err != nil || !ok {
+			return n, false, err
+		}
+		n.Action = Left
+	}
+	if e.Action == storage.Purged { // it is not known any more whether it matched
+		n.Action = e.Action
+	} else if !known {
+		return n, false, nil
+	}
+	n.Envelope, err = w.farewell(ctx, after)
+	return n, err == nil, err
+}
+
+// farewell is the envelope of a resource that left: as it is now where that may
+// be seen, else only which one it is.
+func (w *Watch) farewell(ctx context.Context, s *sight) ([]byte, error) {
+	content, ok := s.content, true
+	if w.m.o.Visible != nil {
+		content, ok = w.m.o.Visible(ctx, s.event, s.content)
+	}
+	if ok {
+		return s.envelope(content)
+	}
+	return json.Marshal(map[string]any{"meta": map[string]any{"type": s.event.Meta.Type, "id": s.event.Meta.ID, "seq": s.event.Seq}})
+}
+
+// sees reports whether a state is one that is watched, and what may be seen of it.
+func (w *Watch) sees(ctx context.Context, s *sight) (content json.RawMessage, ok bool, err error) {
+	content = s.content
+	if w.m.o.Visible != nil {
+		if content, ok = w.m.o.Visible(ctx, s.event, s.content); !ok {
+			return nil, false, nil
+		}
+	}
+	if w.filter == nil {
+		return content, true, nil
+	}
+	if s.content == nil {
+		return nil, false, nil
+	}
+	if err := s.read(); err != nil {
+		return nil, false, nil //nolint:nilerr // content that no filter can be asked about
+	}
+	return content, query.Eval(w.filter, s) == query.True, nil
+}

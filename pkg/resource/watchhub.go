@@ -1,0 +1,299 @@
+package resource
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/autocrud-go/autocrud/pkg/storage"
+)
+
+// hub reads the log once for all watches of the process and keeps the newest
+// entries, so that a watch that is a little behind joins without reading again.
+// It reads only while somebody watches.
+type hub struct {
+	log storage.Log
+
+	mu      sync.Mutex
+	moments []*moment         // the newest, oldest first
+	bytes   int               // in them
+	first   uint64            // moments hold every event from here on
+	at      uint64            // everything up to here was read
+	ready   bool              // first and at are known
+	moved   chan struct{}     // closed and replaced when ready or ended changes
+	topics  map[string]*topic // with somebody who watches
+	watches int
+	left    time.Time     // when the last one went
+	wanted  chan struct{} // one token: somebody came
+	ended   bool
+}
+
+// topic is what watches of one type, of one resource or of everything share.
+type topic struct {
+	moments []*moment
+	lost    uint64        // events up to here may be missing
+	wake    chan struct{} // closed and replaced when there is more
+	watches int
+}
+
+// How much of the log is kept for those who are a little behind. What is older
+// is read from the log again.
+const (
+	maxMoments     = 8192
+	maxMomentBytes = 16 << 20
+	momentOverhead = 400
+	// linger is how long the log is read on when nobody watches any more.
+	linger = time.Minute
+)
+
+func newHub(log storage.Log) *hub {
+	return &hub{log: log, topics: map[string]*topic{}, moved: make(chan struct{}), wanted: make(chan struct{}, 1)}
+}
+
+// run reads the log while somebody watches, until ctx ends.
+func (h *hub) run(ctx context.Context, report func(error)) {
+	defer h.end()
+	for ctx.Err() == nil {
+		select {
+		case <-h.wanted:
+		case <-ctx.Done():
+			return
+		}
+		pause := 20 * time.Millisecond
+		for ctx.Err() == nil && h.busy() {
+			begun := time.Now()
+			if err := h.follow(ctx); err != nil && ctx.Err() == nil {
+				report(err)
+			}
+			if time.Since(begun) > 10*time.Second {
+				pause = 20 * time.Millisecond
+			}
+			select {
+			case <-ctx.Done():
+			case <-time.After(pause):
+			}
+			pause = min(2*pause, 2*time.Second)
+		}
+	}
+}
+
+// busy reports whether anybody watches, or did a moment ago; when not, what was
+// kept is forgotten.
+func (h *hub) busy() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.watches > 0 || h.ready && time.Since(h.left) < linger {
+		return true
+	}
+	h.ready, h.moments, h.bytes = false, nil, 0
+	return false
+}
+
+// follow goes on where it was, or at the end of the log.
+func (h *hub) follow(ctx context.Context) error {
+	h.mu.Lock()
+	ready, at := h.ready, h.at
+	h.mu.Unlock()
+	if !ready {
+		state, err := h.log.State(ctx)
+		if err != nil {
+			return err
+		}
+		at = state.Last
+	}
+	feed, err := h.log.Follow(ctx, at+1)
+	if errors.Is(err, storage.ErrGone) { // the log is another one now
+		h.reset(0, false)
+	}
+	if err != nil {
+		return err
+	}
+	defer feed.Close()
+	if !ready {
+		h.reset(at, true)
+	}
+	for {
+		short, cancel := context.WithTimeout(ctx, linger/4)
+		entry, err := feed.Next(short)
+		cancel()
+		switch {
+		case err == nil:
+			h.add(entry)
+		case ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded):
+			if !h.busy() {
+				return nil
+			}
+		default:
+			return err
+		}
+	}
+}
+
+func (h *hub) reset(at uint64, ready bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.moments, h.bytes, h.first, h.at, h.ready = nil, 0, at+1, at, ready
+	for _, t := range h.topics {
+		t.moments, t.lost = nil, max(at, t.lost)
+	}
+	h.tell()
+}
+
+// tell wakes those who wait for the hub itself. The caller holds the lock.
+func (h *hub) tell() {
+	close(h.moved)
+	h.moved = make(chan struct{})
+}
+
+func (h *hub) end() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.ended = true
+	h.tell()
+	for _, t := range h.topics {
+		close(t.wake)
+		t.wake = make(chan struct{})
+	}
+}
+
+// topicsOf are the topics that an event belongs to.
+func topicsOf(typ, id string) [3]string {
+	all := "*"
+	if IsBuiltin(typ) {
+		all = ""
+	}
+	return [3]string{typ, typ + "/" + id, all}
+}
+
+func (h *hub) add(entry storage.Entry) {
+	typ, id, ok := storage.SplitRevisionSubject(entry.Subject)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.at = entry.Seq
+	if !ok {
+		return
+	}
+	m := &moment{entry: entry, topics: topicsOf(typ, id)}
+	h.moments = append(h.moments, m)
+	h.bytes += momentOverhead + len(entry.Data)
+	for _, name := range m.topics {
+		if t := h.topics[name]; t != nil {
+			t.moments = append(t.moments, m)
+			close(t.wake)
+			t.wake = make(chan struct{})
+		}
+	}
+	for len(h.moments) > maxMoments || h.bytes > maxMomentBytes && len(h.moments) > 1 {
+		h.drop()
+	}
+}
+
+// drop forgets the oldest event.
+func (h *hub) drop() {
+	old := h.moments[0]
+	h.moments[0] = nil
+	h.moments = h.moments[1:]
+	h.bytes -= momentOverhead + len(old.entry.Data)
+	h.first = old.entry.Seq + 1
+	for _, name := range old.topics {
+		t := h.topics[name]
+		if t != nil && len(t.moments) > 0 && t.moments[0] == old {
+			t.moments[0] = nil
+			t.moments = t.moments[1:]
+			t.lost = old.entry.Seq
+		}
+	}
+}
+
+// enter makes the hub read.
+func (h *hub) enter() {
+	h.mu.Lock()
+	h.watches++
+	h.mu.Unlock()
+	select {
+	case h.wanted <- struct{}{}:
+	default:
+	}
+}
+
+func (h *hub) leave() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.watches--
+	h.left = time.Now()
+}
+
+// join takes part in a topic when the hub holds everything after a sequence.
+// Otherwise at is how far the hub is, once it is ready.
+func (h *hub) join(ctx context.Context, name string, after uint64) (t *topic, at uint64, err error) {
+	for {
+		h.mu.Lock()
+		if h.ended {
+			h.mu.Unlock()
+			return nil, 0, errWatchEnded
+		}
+		if h.ready {
+			defer h.mu.Unlock()
+			if after+1 < h.first {
+				return nil, h.at, nil
+			}
+			return h.attach(name), h.at, nil
+		}
+		moved := h.moved
+		h.mu.Unlock()
+		select {
+		case <-moved:
+		case <-ctx.Done():
+			return nil, 0, ctx.Err()
+		}
+	}
+}
+
+func (h *hub) attach(name string) *topic {
+	t := h.topics[name]
+	if t == nil {
+		t = &topic{lost: h.first - 1, wake: make(chan struct{})}
+		for _, m := range h.moments {
+			if m.topics[0] == name || m.topics[1] == name || m.topics[2] == name {
+				t.moments = append(t.moments, m)
+			}
+		}
+		h.topics[name] = t
+	}
+	t.watches++
+	return t
+}
+
+func (h *hub) detach(name string, t *topic) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if t.watches--; t.watches == 0 {
+		delete(h.topics, name)
+	}
+}
+
+// next is the first event of a topic after a sequence. When there is none, at is
+// how far the hub is, and wake is closed when there is more.
+func (h *hub) next(t *topic, after uint64) (m *moment, at uint64, wake <-chan struct{}, err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.ended {
+		return nil, 0, nil, errWatchEnded
+	}
+	if after < t.lost {
+		return nil, 0, nil, ErrBehind
+	}
+	low, high := 0, len(t.moments)
+	for low < high {
+		if mid := (low + high) / 2; t.moments[mid].entry.Seq <= after {
+			low = mid + 1
+		} else {
+			high = mid
+		}
+	}
+	if low < len(t.moments) {
+		return t.moments[low], 0, nil, nil
+	}
+	return nil, h.at, t.wake, nil
+}

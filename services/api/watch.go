@@ -1,0 +1,149 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/autocrud-go/autocrud/pkg/resource"
+)
+
+const (
+	// heartbeat is how long a watch is silent at most.
+	heartbeat = 15 * time.Second
+	// patience is how long a reader may take to take what is written.
+	patience = 15 * time.Second
+)
+
+// streams reports whether the answer to a request goes on until the client
+// leaves, so that the limits of ordinary requests do not hold.
+func streams(r *http.Request) bool {
+	return strings.HasSuffix(r.URL.EscapedPath(), ":watch") && r.Method == http.MethodGet
+}
+
+// watch follows a type or a resource as Server-Sent Events (WHATWG HTML section
+// 9.2).
+func (a *API) watch(c call) error {
+	return a.follow(c.w, c.r, resource.WatchOptions{Type: c.t.Name, ID: c.id})
+}
+
+// watchAll follows every type but those of the program itself.
+func (a *API) watchAll(w http.ResponseWriter, r *http.Request) {
+	if err := a.follow(w, r, resource.WatchOptions{}); err != nil {
+		a.fail(w, r, err)
+	}
+}
+
+func (a *API) follow(w http.ResponseWriter, r *http.Request, o resource.WatchOptions) error {
+	p := readQuery(r, "from_seq", "filter")
+	o.Filter = p.text("filter")
+	if !validText(o.Filter) {
+		p.refuse("the query is not UTF-8")
+	}
+	if p.has("from_seq") {
+		n := p.seq("from_seq")
+		o.After = &n
+	}
+	// A browser that comes back repeats the address and says where it was.
+	if last := r.Header.Get("Last-Event-ID"); last != "" {
+		n, err := strconv.ParseUint(last, 10, 63)
+		if err != nil {
+			p.refuse("Last-Event-ID is the id of an event, a sequence, not %q", shorten(last, 100))
+		}
+		o.After = &n
+	}
+	if p.err != nil {
+		return p.err
+	}
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	defer context.AfterFunc(a.running, cancel)()
+	watch, err := a.m.Watch(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer watch.Close()
+	h := w.Header()
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Accel-Buffering", "no") // proxies are to pass on what comes
+	w.WriteHeader(http.StatusOK)
+	if r.Method == http.MethodHead {
+		return nil
+	}
+	s := &stream{w: w, control: http.NewResponseController(w)}
+	_ = s.control.SetReadDeadline(time.Time{}) // nothing more is read; a client that leaves is still noticed
+	a.tell(ctx, s, watch)
+	return nil
+}
+
+// tell writes what a watch is told until one of them ends.
+func (a *API) tell(ctx context.Context, s *stream, watch *resource.Watch) {
+	s.alive(watch.At())
+	for s.err == nil {
+		n, err := next(ctx, watch)
+		switch {
+		case err == nil:
+			s.event(n)
+		case errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil:
+			s.alive(watch.At())
+		case ctx.Err() != nil && a.running.Err() == nil:
+			return // the client left
+		default:
+			// Behind, or a store does not answer, or this process stops: whoever
+			// comes back with the last id misses nothing.
+			s.resume(watch.At())
+			return
+		}
+	}
+}
+
+// next waits no longer than until the next heartbeat.
+func next(ctx context.Context, w *resource.Watch) (resource.Notice, error) {
+	ctx, cancel := context.WithTimeout(ctx, heartbeat)
+	defer cancel()
+	return w.Next(ctx)
+}
+
+// stream writes events. The first error sticks.
+type stream struct {
+	w       http.ResponseWriter
+	control *http.ResponseController
+	line    []byte
+	err     error
+}
+
+func (s *stream) event(n resource.Notice) {
+	s.line = strconv.AppendUint(append(s.line[:0], "id: "...), n.Seq, 10)
+	s.line = append(append(append(s.line, "\nevent: "...), n.Action...), "\ndata: "...)
+	s.write(s.line, n.Envelope, []byte("\n\n"))
+}
+
+// alive is a comment, with the id from which to go on: what is before it does
+// not concern the watch.
+func (s *stream) alive(at uint64) {
+	s.line = strconv.AppendUint(append(s.line[:0], ": alive\nid: "...), at, 10)
+	s.write(s.line, []byte("\n\n"))
+}
+
+func (s *stream) resume(at uint64) {
+	s.line = strconv.AppendUint(append(s.line[:0], "retry: 1000\nid: "...), at, 10)
+	s.write(s.line, []byte("\nevent: resume\ndata: {}\n\n"))
+}
+
+func (s *stream) write(parts ...[]byte) {
+	if s.err == nil {
+		s.err = s.control.SetWriteDeadline(time.Now().Add(patience))
+	}
+	for _, p := range parts {
+		if s.err == nil {
+			_, s.err = s.w.Write(p)
+		}
+	}
+	if s.err == nil {
+		s.err = s.control.Flush()
+	}
+}
