@@ -19,7 +19,7 @@ var layers = [][]string{
 	{"pkg/storage/internal/sqlrender"},
 	{"pkg/storage/natslog", "pkg/storage/memblob", "pkg/storage/fsblob", "pkg/storage/s3blob", "pkg/storage/sqliteindex", "pkg/storage/pgindex"},
 	{"pkg/resource"},
-	{"pkg/job"},
+	{"pkg/job", "pkg/hook"},
 	{"services/api", "services/indexer", "services/worker"},
 	{"internal/wiring"},
 	{"internal/cli"},
@@ -31,6 +31,7 @@ var layers = [][]string{
 var barred = map[string][]string{
 	"pkg/resource": {"pkg/storage/", "net/http", "database/sql", "github.com/nats-io", "modernc.org", "github.com/jackc", "github.com/minio"},
 	"pkg/job":      {"pkg/storage/", "net/http", "github.com/nats-io"},
+	"pkg/hook":     {"pkg/storage/", "pkg/resource", "net/http"},
 	"pkg/query":    {"net/http", "database/sql", "github.com/nats-io", "modernc.org", "github.com/jackc"},
 	"pkg/storage":  {"net/http", "database/sql", "github.com/nats-io", "modernc.org", "github.com/jackc", "github.com/minio"},
 	"services":     {"pkg/storage/", "github.com/nats-io", "modernc.org", "github.com/jackc", "github.com/minio", "database/sql"},

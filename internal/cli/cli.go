@@ -26,16 +26,17 @@ type Streams struct {
 
 // commands is the grammar of the command line.
 type commands struct {
-	Up      upCmd      `cmd:"" help:"Run everything in one process: API, indexer and worker, with an embedded log."`
-	Import  importCmd  `cmd:"" help:"Bring rows from a file into a type of a running server. Can be repeated: rows that are there are not made twice."`
-	Export  exportCmd  `cmd:"" help:"Write every resource of a type of a running server to a file, one JSON document a line."`
-	Reindex reindexCmd `cmd:"" help:"Build the index of a type, or of all, anew from the log; what is there answers until the new one is complete."`
-	Verify  verifyCmd  `cmd:"" help:"Check log, blobs and index against each other; exit 1 if anything differs."`
-	GC      gcCmd      `cmd:"" name:"gc" help:"Remove binaries and revision objects that nothing refers to and that are older than a day."`
-	Migrate migrateCmd `cmd:"" help:"Bring the resources of a type to its schema version."`
-	Models  modelsCmd  `cmd:"" help:"Work with model files."`
-	Openapi openapiCmd `cmd:"" help:"Print the OpenAPI document of the models."`
-	Version versionCmd `cmd:"" help:"Print the version."`
+	Up       upCmd       `cmd:"" help:"Run everything in one process: API, indexer and worker, with an embedded log."`
+	Import   importCmd   `cmd:"" help:"Bring rows from a file into a type of a running server. Can be repeated: rows that are there are not made twice."`
+	Export   exportCmd   `cmd:"" help:"Write every resource of a type of a running server to a file, one JSON document a line."`
+	Reindex  reindexCmd  `cmd:"" help:"Build the index of a type, or of all, anew from the log; what is there answers until the new one is complete."`
+	Verify   verifyCmd   `cmd:"" help:"Check log, blobs and index against each other; exit 1 if anything differs."`
+	GC       gcCmd       `cmd:"" name:"gc" help:"Remove binaries and revision objects that nothing refers to and that are older than a day."`
+	Migrate  migrateCmd  `cmd:"" help:"Bring the resources of a type to its schema version."`
+	Models   modelsCmd   `cmd:"" help:"Work with model files."`
+	Openapi  openapiCmd  `cmd:"" help:"Print the OpenAPI document of the models."`
+	Asyncapi asyncapiCmd `cmd:"" help:"Print the AsyncAPI document of the models' events."`
+	Version  versionCmd  `cmd:"" help:"Print the version."`
 }
 
 // env is what every command gets.
@@ -163,6 +164,21 @@ func (c *openapiCmd) Run(e *env) error {
 		return err
 	}
 	_, err = e.Out.Write(append(api.OpenAPI(types, api.OpenAPIOptions{Version: e.app.Version, Actions: e.app.Actions}), '\n'))
+	return err
+}
+
+type asyncapiCmd struct {
+	Models    string `default:"models" help:"Folder with the model files."`
+	Namespace string `default:"main" help:"Name of the log."`
+}
+
+// Run prints the document.
+func (c *asyncapiCmd) Run(e *env) error {
+	types, err := wiring.ServedTypes(c.Models, e.app)
+	if err != nil {
+		return err
+	}
+	_, err = e.Out.Write(api.AsyncAPI(types, api.AsyncAPIOptions{Version: e.app.Version, Namespace: c.Namespace}))
 	return err
 }
 

@@ -23,6 +23,7 @@ type Stack struct {
 	Blobs   storage.Blobs
 	Index   storage.Index
 	NATS    *nats.Conn
+	Addr    string // of NATS, when it listens
 	Stop    func() // may be called before the test ends
 }
 
@@ -33,6 +34,7 @@ type StackOptions struct {
 	Log     func(*natslog.Options)
 	Manager func(*resource.Options)
 	Index   storage.Index // instead of SQLite in the folder
+	Listen  natslog.Listen
 }
 
 // Types parses model files given as YAML text.
@@ -64,7 +66,7 @@ func Open(t testing.TB, dir string, types []*resource.Type, o StackOptions) *Sta
 		}
 		blobs, closeBlobs, indexName = files, func() { files.Close() }, filepath.Join(dir, "index.sqlite")
 	}
-	log, server, stopLog, err := openLog(t, filepath.Join(dir, "nats"), func(lo *natslog.Options) {
+	log, server, stopLog, err := openLog(t, filepath.Join(dir, "nats"), o.Listen, func(lo *natslog.Options) {
 		lo.SyncWith, lo.Memory = blobs.Sync, o.Memory
 		if o.Log != nil {
 			o.Log(lo)
@@ -95,7 +97,7 @@ func Open(t testing.TB, dir string, types []*resource.Type, o StackOptions) *Sta
 	if o.Manager != nil {
 		o.Manager(&mo)
 	}
-	s := &Stack{Manager: resource.NewManager(types, log, blobs, index, mo), Log: log, Blobs: blobs, Index: index, NATS: server.Conn}
+	s := &Stack{Manager: resource.NewManager(types, log, blobs, index, mo), Log: log, Blobs: blobs, Index: index, NATS: server.Conn, Addr: server.Addr()}
 	ctx, cancel := context.WithCancel(context.Background())
 	actors := []func(context.Context) error{ix.Run, s.Manager.Upkeep, s.Manager.RunWatches}
 	done := make(chan struct{}, len(actors))

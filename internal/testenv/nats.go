@@ -25,12 +25,12 @@ func Log(t testing.TB, edit func(*natslog.Options)) *natslog.Log {
 // OpenLog is Log on a folder that may outlive the server.
 func OpenLog(t testing.TB, dir string, edit func(*natslog.Options)) (*natslog.Log, func(), error) {
 	t.Helper()
-	l, _, stop, err := openLog(t, dir, edit)
+	l, _, stop, err := openLog(t, dir, natslog.Listen{}, edit)
 	return l, stop, err
 }
 
-func openLog(t testing.TB, dir string, edit func(*natslog.Options)) (*natslog.Log, *natslog.Embedded, func(), error) {
-	n, err := natslog.StartEmbedded(dir, natslog.Sync{Barrier: true})
+func openLog(t testing.TB, dir string, listen natslog.Listen, edit func(*natslog.Options)) (*natslog.Log, *natslog.Embedded, func(), error) {
+	n, err := natslog.StartListening(dir, natslog.Sync{Barrier: true}, listen)
 	if err != nil {
 		return nil, nil, nil, err
 	}

@@ -20,21 +20,23 @@ import (
 // Settings are the choices of whoever runs the program. The tags are read by
 // the command line.
 type Settings struct {
-	Addr           string        `default:"127.0.0.1:8080" help:"Address to listen on."`
-	Models         string        `default:"models" help:"Folder with one YAML or JSON file for each type."`
-	DataDir        string        `default:"data" help:"Folder for everything that is stored."`
-	Storage        string        `default:"disk" enum:"memory,disk,s3,postgres" help:"Where data is kept: memory, disk, s3 or postgres."`
-	NatsURL        string        `name:"nats-url" help:"NATS server with JetStream; without it one is embedded."`
-	Sync           string        `default:"always" help:"When writes reach the disk: always (before they are answered) or a duration like 100ms (a loss of power loses at most as much)."`
-	Namespace      string        `default:"main" help:"Name of the log; several can share one NATS server."`
-	Auth           string        `help:"off or required. Off needs to be said when listening beyond loopback."`
-	SecretKeyFile  string        `help:"File with the key that signs page tokens; made at first start. Default: secret.key in the data folder."`
-	AllowMissing   bool          `name:"allow-missing-types" help:"Start although a type that has data has no model."`
-	LogLevel       string        `default:"info" enum:"debug,info,warn,error" help:"debug, info, warn or error."`
-	LogFormat      string        `default:"text" enum:"text,json" help:"text or json."`
-	EventsMaxAge   time.Duration `name:"events-max-age" default:"168h" help:"How long events are kept for subscribers outside."`
-	EventsMaxBytes int64         `name:"events-max-bytes" default:"10737418240" help:"How many bytes of events are kept for subscribers outside; the oldest go first."`
-	WorkerSlots    int           `name:"worker-concurrency" default:"16" help:"How many jobs run at once."`
+	Addr             string        `default:"127.0.0.1:8080" help:"Address to listen on."`
+	Models           string        `default:"models" help:"Folder with one YAML or JSON file for each type."`
+	DataDir          string        `default:"data" help:"Folder for everything that is stored."`
+	Storage          string        `default:"disk" enum:"memory,disk,s3,postgres" help:"Where data is kept: memory, disk, s3 or postgres."`
+	NatsURL          string        `name:"nats-url" help:"NATS server with JetStream; without it one is embedded."`
+	Sync             string        `default:"always" help:"When writes reach the disk: always (before they are answered) or a duration like 100ms (a loss of power loses at most as much)."`
+	Namespace        string        `default:"main" help:"Name of the log; several can share one NATS server."`
+	Auth             string        `help:"off or required. Off needs to be said when listening beyond loopback."`
+	SecretKeyFile    string        `help:"File with the key that signs page tokens; made at first start. Default: secret.key in the data folder."`
+	AllowMissing     bool          `name:"allow-missing-types" help:"Start although a type that has data has no model."`
+	LogLevel         string        `default:"info" enum:"debug,info,warn,error" help:"debug, info, warn or error."`
+	LogFormat        string        `default:"text" enum:"text,json" help:"text or json."`
+	NatsListen       string        `name:"nats-listen" help:"Address on which the embedded NATS server lets subscribers read events, for example 127.0.0.1:4222; without it nobody reaches it."`
+	NatsHookPassword string        `name:"nats-hook-password" help:"Password of the NATS user hook; without it whoever connects may read events, on loopback only."`
+	EventsMaxAge     time.Duration `name:"events-max-age" default:"168h" help:"How long events are kept for subscribers outside."`
+	EventsMaxBytes   int64         `name:"events-max-bytes" default:"10737418240" help:"How many bytes of events are kept for subscribers outside; the oldest go first."`
+	WorkerSlots      int           `name:"worker-concurrency" default:"16" help:"How many jobs run at once."`
 }
 
 // App is what an application adds to the stock program.
@@ -96,11 +98,31 @@ func (s *Settings) check() error {
 	if !loopback && s.Auth != "off" {
 		return wrong("--addr %s can be reached from outside and no authentication is configured: bind to 127.0.0.1, or say --auth off if that is meant", s.Addr)
 	}
+	if err := s.checkListen(); err != nil {
+		return err
+	}
 	if s.EventsMaxAge < time.Second || s.EventsMaxBytes < 1<<20 {
 		return wrong("--events-max-age is at least 1s and --events-max-bytes at least 1048576")
 	}
 	if s.WorkerSlots < 1 || s.WorkerSlots > 10000 {
 		return wrong("--worker-concurrency is from 1 to 10000")
+	}
+	return nil
+}
+
+func (s *Settings) checkListen() error {
+	if s.NatsListen == "" {
+		return nil
+	}
+	if s.NatsURL != "" {
+		return wrong("--nats-listen is for the embedded NATS server; leave it out with --nats-url")
+	}
+	loopback, err := isLoopback(s.NatsListen)
+	if err != nil {
+		return wrong("--nats-listen is HOST:PORT, not %q: %v", s.NatsListen, err)
+	}
+	if !loopback && s.NatsHookPassword == "" {
+		return wrong("--nats-listen %s can be reached from outside: give --nats-hook-password, or bind to 127.0.0.1", s.NatsListen)
 	}
 	return nil
 }

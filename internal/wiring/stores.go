@@ -24,6 +24,7 @@ import (
 type stores struct {
 	log     *natslog.Log
 	outward *natslog.Outward
+	nats    string // host:port where subscribers reach the events; empty when they cannot
 	blobs   storage.Blobs
 	index   storage.Index
 	sole    bool // no other process writes to the log
@@ -110,13 +111,16 @@ func (s *stores) openLog(ctx context.Context, set *Settings, dir string) error {
 			return wrong("--nats-url %s does not answer: %v", set.NatsURL, err)
 		}
 		s.onClose(nc.Close)
+		s.nats = nc.ConnectedAddr()
 	} else {
 		barrier := every == 0 && !o.Memory
-		n, err := natslog.StartEmbedded(filepath.Join(dir, "nats"), natslog.Sync{Barrier: barrier, Every: every})
+		n, err := natslog.StartListening(filepath.Join(dir, "nats"), natslog.Sync{Barrier: barrier, Every: every},
+			natslog.Listen{Addr: set.NatsListen, Password: set.NatsHookPassword, Namespace: set.Namespace})
 		if err != nil {
 			return err
 		}
 		s.onClose(n.Stop)
+		s.nats = n.Addr()
 		nc, o.Sole, s.sole = n.Conn, true, true
 		if barrier {
 			o.BlockDir, o.SyncWith, s.grouped = n.BlockDir(set.Namespace), s.blobs.Sync, true

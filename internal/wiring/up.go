@@ -130,7 +130,7 @@ func start(ctx context.Context, set *Settings, app App, types []*resource.Type, 
 		return nil, err
 	}
 	url := "http://" + listener.Addr().String()
-	handler := api.New(m, api.Options{Version: app.Version, URL: url, Hosts: loopbackHosts(set.Addr), Registry: registry, Logger: logger, Actions: app.Actions,
+	handler := api.New(m, api.Options{Version: app.Version, URL: url, Namespace: set.Namespace, NATS: st.nats, Hosts: loopbackHosts(set.Addr), Registry: registry, Logger: logger, Actions: app.Actions,
 		Ready: func(context.Context) error { return ready(st, progress, state.Last) }})
 
 	ctx, stop := context.WithCancel(ctx)

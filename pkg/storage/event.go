@@ -34,6 +34,10 @@ const (
 	JobSnoozed    Action = "job_snoozed" // an attempt ended that does not count
 )
 
+// Actions are all of them.
+var Actions = []Action{Created, Updated, Modified, Switched, StatusChanged, Deleted, Restored, Purged, Migrated,
+	JobStarted, JobSucceeded, JobFailed, JobCancelled, JobRerun, JobSnoozed}
+
 // Status of a revision.
 type Status string
 

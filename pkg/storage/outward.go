@@ -2,8 +2,17 @@ package storage
 
 import (
 	"context"
+	"strings"
 	"time"
 )
+
+// StreamName is the name of a stream of a namespace.
+func StreamName(namespace, kind string) string {
+	return "AC_" + strings.ToUpper(strings.ReplaceAll(namespace, "-", "_")) + "_" + kind
+}
+
+// OutwardStream is the kind of the stream that an Outward is.
+const OutwardStream = "EVENTS"
 
 // Outgoing is one event as those outside see it.
 type Outgoing struct {

@@ -23,6 +23,8 @@ type Options struct {
 	Version string
 	// URL is where clients reach it, for the OpenAPI document.
 	URL string
+	// Namespace and NATS, a host:port, are for the AsyncAPI document.
+	Namespace, NATS string
 	// Hosts are the Host headers that are answered; empty: any. Set on
 	// loopback, so that a page of another site cannot reach it by a name that
 	// it lets point here.
@@ -48,6 +50,7 @@ type API struct {
 	routes  map[string]map[string]handler // shape and verb -> method -> handler
 	actions map[string]handler            // type and shape -> handler of a custom action
 	openapi []byte
+	events  []byte // the AsyncAPI document
 }
 
 // The limits of a request, besides the size of its body.
@@ -81,6 +84,7 @@ func New(m *resource.Manager, o Options) *API {
 	a.running, a.end = context.WithCancel(context.Background())
 	a.metrics.watches(a.o.Registry, m.Watches)
 	a.openapi = OpenAPI(m.Types(), OpenAPIOptions{Version: o.Version, ServerURL: o.URL, Actions: o.Actions})
+	a.events = AsyncAPI(m.Types(), AsyncAPIOptions{Version: o.Version, Namespace: o.Namespace, Host: o.NATS, ServerURL: o.URL})
 	a.actions = map[string]handler{}
 	for _, x := range o.Actions {
 		a.actions[x.Type+actionShape(x)] = a.action(x)
@@ -138,6 +142,10 @@ func (a *API) build() http.Handler {
 	r.HandleFunc("/openapi.json", only("GET", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", typeJSON)
 		_, _ = w.Write(a.openapi)
+	}))
+	r.HandleFunc("/asyncapi.json", only("GET", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", typeJSON)
+		_, _ = w.Write(a.events)
 	}))
 	docs := docsHandler()
 	r.Handle("/docs", docs)

@@ -153,6 +153,10 @@ var serverOperations = []operation{
 		responses: []answer{{"200", "OpenAPI 3.1", nil, func(*document, *resource.Type) object {
 			return jsonContent(object{{"type", "object"}}, nil)
 		}}}, problems: []string{"405"}},
+	{Operation: Operation{Method: "GET", Path: "/asyncapi.json", Name: "asyncapi"}, summary: "The document of the events", public: true,
+		responses: []answer{{"200", "AsyncAPI 3.0", nil, func(*document, *resource.Type) object {
+			return jsonContent(object{{"type", "object"}}, nil)
+		}}}, problems: []string{"405"}},
 	{Operation: Operation{Method: "GET", Path: "/docs", Name: "docs"}, summary: "This document, to read and try out", public: true,
 		responses: []answer{{"200", "A page", nil, anyText("text/html")}}, problems: []string{"405"}},
 }

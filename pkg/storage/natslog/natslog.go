@@ -84,7 +84,7 @@ var _ storage.Log = (*Log)(nil)
 
 // StreamName of the log of a namespace.
 func StreamName(namespace string) string {
-	return "AC_" + strings.ToUpper(strings.ReplaceAll(namespace, "-", "_")) + "_LOG"
+	return storage.StreamName(namespace, "LOG")
 }
 
 const (

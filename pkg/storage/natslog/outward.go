@@ -42,7 +42,7 @@ var _ storage.Outward = (*Outward)(nil)
 
 // OutwardName is the name of the stream of a namespace.
 func OutwardName(namespace string) string {
-	return strings.TrimSuffix(StreamName(namespace), "LOG") + "EVENTS"
+	return storage.StreamName(namespace, storage.OutwardStream)
 }
 
 func (o OutwardOptions) withDefaults() OutwardOptions {
