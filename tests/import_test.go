@@ -1,7 +1,6 @@
 package tests_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -210,57 +209,4 @@ func TestABadImportSaysWhatIsWrongAndWhere(t *testing.T) {
 	if r := apitest.Run(t, "", "import", "rows", "no-such-file", "--url", c.URL); r.Code != 2 {
 		t.Errorf("no file: exit %d: %s", r.Code, r.Stderr)
 	}
-}
-
-func TestTwelveThousandFilmsComeInWhole(t *testing.T) {
-	t.Parallel()
-	file, err := filepath.Abs("../../shared/data/movies.ndjson")
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := os.ReadFile(file)
-	if err != nil || testing.Short() {
-		return // the file does not come with the repository
-	}
-	want := bytes.Count(b, []byte("\n"))
-	p := apitest.Launch(t, "--models", apitest.WriteModels(t, map[string]string{"films": `name: films
-schema:
-  type: object
-  required: [title, year]
-  properties:
-    title: {type: string}
-    year: {type: integer}
-    cast: {type: array, items: {type: string}}
-    genres: {type: array, items: {type: string}}
-    href: {type: [string, "null"]}
-    extract: {type: string}
-    thumbnail: {type: string}
-    thumbnail_width: {type: integer}
-    thumbnail_height: {type: integer}
-index: [title, year, genres, cast]
-fulltext: [title, extract]
-`}), "--data-dir", t.TempDir(), "--log-level", "error")
-	c := apitest.NewClient(t, p.URL)
-	begun := time.Now()
-	out := ok(t, "", "import", "films", file, "--url", c.URL)
-	t.Logf("%s in %s", strings.TrimSpace(out), time.Since(begun))
-	if n := total(t, c, "films"); n != 12833 || want != n {
-		t.Errorf("%d films, want 12833; the file has %d lines", n, want)
-	}
-	drama := 0
-	for line := range bytes.Lines(b) {
-		var film struct {
-			Genres []string
-			Year   int
-		}
-		if err := json.Unmarshal(line, &film); err != nil {
-			t.Fatal(err)
-		}
-		for _, g := range film.Genres {
-			if g == "Drama" && film.Year >= 1990 {
-				drama++
-			}
-		}
-	}
-	c.Get(t, "/v1/films?total=true&page_size=1&filter="+query(`genres:"Drama" AND year >= 1990`)).Equal(t, "/total", fmt.Sprint(drama))
 }
