@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"strconv"
 	"testing"
 	"time"
 
@@ -71,6 +70,20 @@ func eachIndex(t *testing.T, test func(t *testing.T, s *testenv.Stack, other *sq
 			{"the position is lost", run("DELETE FROM position")},
 		})
 	})
+}
+
+// openOn opens a stack on one database.
+func openOn(t *testing.T, name string) *testenv.Stack {
+	t.Helper()
+	o := testenv.StackOptions{}
+	if name == "Postgres" {
+		x, err := pgindex.Open(t.Context(), testenv.Postgres(t), pgindex.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.Index = x
+	}
+	return testenv.Open(t, t.TempDir(), testenv.Types(t, three), o)
 }
 
 // TestTheIndexComesBack takes parts of the index away while resources are
@@ -159,26 +172,10 @@ func TestADamagedIndexIsBuiltAnew(t *testing.T) {
 // TestAnIndexIsBuiltFastWhileWritesGoOn measures it: the rate is logged. With
 // AUTOCRUD_TEST_REBUILD=100000 it has as many events.
 func TestAnIndexIsBuiltFastWhileWritesGoOn(t *testing.T) {
-	n, err := strconv.Atoi(os.Getenv("AUTOCRUD_TEST_REBUILD"))
-	if err != nil {
-		n = 3000
-	}
+	n := size(t, "AUTOCRUD_TEST_REBUILD", 3000)
 	eachIndex(t, func(t *testing.T, s *testenv.Stack, _ *sql.DB, harms []harm) {
-		g := errgroup.Group{}
-		for w := range 64 {
-			g.Go(func() error {
-				for i := w; i < n; i += 64 {
-					doc := map[string]any{"title": fmt.Sprint("Film ", i), "year": int64(i % 100), "tags": []any{"a", fmt.Sprint(i % 50)}}
-					if _, err := s.Manager.Create(t.Context(), "films", doc, resource.CreateOptions{ID: fmt.Sprint("f", i)}); err != nil {
-						return err
-					}
-				}
-				return nil
-			})
-		}
-		if err := g.Wait(); err != nil {
-			t.Fatal(err)
-		}
+		var g errgroup.Group
+		createFilms(t, s.Manager, n)
 		waitForAll(t, s, int64(n))
 		state, err := s.Log.State(t.Context())
 		if err != nil {
