@@ -20,6 +20,9 @@ const purge = -1
 // applyTimeout ends a batch whatever its caller does.
 const applyTimeout = 2 * time.Minute
 
+// indexTimeout ends one that also makes the indexes of tables.
+const indexTimeout = time.Hour
+
 // Apply implements storage.Index. Whoever applies holds the row of the
 // position, so two indexers take turns and a stale one is refused.
 func (x *Index) Apply(ctx context.Context, b storage.Batch) (err error) {
@@ -33,7 +36,11 @@ func (x *Index) Apply(ctx context.Context, b storage.Batch) (err error) {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, applyTimeout)
+	timeout := applyTimeout
+	if x.finishes(b) {
+		timeout = indexTimeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	writes, err := x.sort(b)
 	if err != nil {
@@ -142,11 +149,27 @@ func (x *Index) replaying(b storage.Batch) (names []string) {
 func (x *Index) followed(ctx context.Context, tx pgx.Tx, applied uint64) (map[string]*tables, error) {
 	var full []string
 	for _, of := range *x.tables.Load() {
-		if of.building != nil && of.building.follows && applied >= of.building.fill {
-			full = append(full, of.building.name)
+		t := of.building
+		if t == nil || !t.follows || applied < t.fill {
+			continue
+		}
+		full = append(full, t.name)
+		finish := append([]string{"SET LOCAL statement_timeout = 0"}, t.indexes()...)
+		if err := executeAll(ctx, tx, append(finish, "ANALYZE "+t.view.Name)); err != nil {
+			return nil, err
 		}
 	}
 	return x.switchOver(ctx, tx, full)
+}
+
+// finishes tells whether a batch makes the indexes of whole tables.
+func (x *Index) finishes(b storage.Batch) bool {
+	for _, of := range *x.tables.Load() {
+		if of.building != nil && of.building.follows && b.Through >= of.building.fill {
+			return true
+		}
+	}
+	return false
 }
 
 // writes is a batch in the form it is sent in.

@@ -223,10 +223,12 @@ func createTable(ctx context.Context, tx pgx.Tx, d storage.Definition, at place)
 	if at.applied == 0 {
 		o.serving, o.fill, o.replayed = at.fill == 0, at.fill, at.fill
 	}
-	for _, s := range t.create() {
-		if _, err := tx.Exec(ctx, s); err != nil {
-			return o, err
-		}
+	statements := t.create()
+	if at.applied > 0 || o.serving { // else they are made at once when it is full, which costs less
+		statements = append(statements, t.indexes()...)
+	}
+	if err := executeAll(ctx, tx, statements); err != nil {
+		return o, err
 	}
 	def, err := json.Marshal(d)
 	if err != nil {
@@ -234,6 +236,15 @@ func createTable(ctx context.Context, tx pgx.Tx, d storage.Definition, at place)
 	}
 	_, err = tx.Exec(ctx, "INSERT INTO definitions VALUES ($1, $2, $3, $4, $5, $6)", o.name, d.Type, def, o.serving, int64(o.fill), int64(o.replayed))
 	return o, err
+}
+
+func executeAll(ctx context.Context, tx pgx.Tx, statements []string) error {
+	for _, s := range statements {
+		if _, err := tx.Exec(ctx, s); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func dropTable(ctx context.Context, tx pgx.Tx, name string) error {

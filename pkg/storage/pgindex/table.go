@@ -164,18 +164,22 @@ func tableOf(def storage.Definition, name string) *table {
 	return t
 }
 
-// create is the DDL of the table and its indexes.
-//
-// Two indexes serve a field: every order ends in the ascending id, so neither
-// direction can be read backwards from the other's index. Descending ones put
-// null last, as every order does.
+// create is the DDL of the table without its indexes.
 func (t *table) create() []string {
 	var cols []string
 	for _, c := range t.columns {
 		cols = append(cols, c.name+" "+c.as+c.rest)
 	}
-	out := []string{"DROP TABLE IF EXISTS " + t.view.Name,
+	return []string{"DROP TABLE IF EXISTS " + t.view.Name,
 		"CREATE TABLE " + t.view.Name + " (" + strings.Join(cols, ", ") + ") WITH (autovacuum_analyze_scale_factor = 0.05)"}
+}
+
+// indexes is the DDL of its indexes but the primary key.
+//
+// Two indexes serve a field: every order ends in the ascending id, so neither
+// direction can be read backwards from the other's index. Descending ones put
+// null last, as every order does.
+func (t *table) indexes() (out []string) {
 	index := func(name, on string) {
 		out = append(out, fmt.Sprintf("CREATE INDEX %s ON %s %s", quote("i_"+name+"_"+t.name), t.view.Name, on))
 	}

@@ -219,10 +219,12 @@ func (x *Index) createTable(ctx context.Context, d storage.Definition, at place)
 	if at.applied == 0 {
 		o.serving, o.fill, o.replayed = at.fill == 0, at.fill, at.fill
 	}
-	for _, s := range t.create() {
-		if _, err := x.conn.ExecContext(ctx, s); err != nil {
-			return o, err
-		}
+	statements := t.create()
+	if at.applied > 0 || o.serving { // else they are made at once when it is full, which costs less
+		statements = append(statements, t.indexes()...)
+	}
+	if err := x.executeAll(ctx, statements); err != nil {
+		return o, err
 	}
 	def, err := json.Marshal(d)
 	if err != nil {
@@ -230,6 +232,15 @@ func (x *Index) createTable(ctx context.Context, d storage.Definition, at place)
 	}
 	_, err = x.conn.ExecContext(ctx, "INSERT INTO definitions VALUES (?1, ?2, ?3, ?4, ?5, ?6)", o.name, d.Type, def, o.serving, int64(o.fill), int64(o.replayed))
 	return o, err
+}
+
+func (x *Index) executeAll(ctx context.Context, statements []string) error {
+	for _, s := range statements {
+		if _, err := x.conn.ExecContext(ctx, s); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // filled notes how far the tables of fresh types are and makes those that are
@@ -244,6 +255,9 @@ func (x *Index) filled(ctx context.Context, b storage.Batch, applied uint64) (ne
 		if of.building.follows {
 			if to = max(applied, b.Through); to < of.building.fill {
 				continue
+			}
+			if err := x.executeAll(ctx, of.building.indexes()); err != nil {
+				return nil, err
 			}
 		}
 		var full bool

@@ -123,11 +123,7 @@ func tableOf(def storage.Definition, name string) *table {
 	return t
 }
 
-// create is the DDL of the table and all that belongs to it.
-//
-// Two indexes serve a field: every order ends in the ascending id, so neither
-// direction can be read backwards from the other's index. The ascending one
-// also tells what is deleted, so that counting needs no look at the rows.
+// create is the DDL of the table and all that belongs to it but its indexes.
 func (t *table) create() []string {
 	cols := []string{"rid INTEGER PRIMARY KEY", "id TEXT NOT NULL UNIQUE", "event_id TEXT NOT NULL"}
 	for _, m := range metaColumns {
@@ -139,28 +135,17 @@ func (t *table) create() []string {
 		}
 	}
 	var out []string
-	index := func(name string, on string) {
-		out = append(out, fmt.Sprintf("CREATE INDEX %s ON %s (%s)", quote("i_"+name+"_"+t.name), t.view.Name, on))
-	}
-	index("created", "created_at DESC, id")
-	index("updated", "updated_at DESC, id")
-	if t.def.Job {
-		index("state", "job_state, job_run_at")
-		index("run", "job_run_at, id")
-	}
 	for i, f := range t.def.Fields {
 		col := fmt.Sprintf("f%d", i)
-		if f.List {
-			cols = append(cols, col+" INTEGER")
-			name := t.view.Columns[f.Name].Members
-			out = append(out,
-				fmt.Sprintf("CREATE TABLE %s (v %s NOT NULL, rid INTEGER NOT NULL, PRIMARY KEY (v, rid)) WITHOUT ROWID", name, kindSQL[f.Kind]),
-				fmt.Sprintf("CREATE INDEX %s ON %s (rid)", quote(fmt.Sprintf("il%d_%s", i, t.name)), name))
+		if !f.List {
+			cols = append(cols, col+" "+kindSQL[f.Kind])
 			continue
 		}
-		cols = append(cols, col+" "+kindSQL[f.Kind])
-		index(col, col+", id, deleted")
-		index(col+"d", col+" DESC, id")
+		cols = append(cols, col+" INTEGER")
+		name := t.view.Columns[f.Name].Members
+		out = append(out,
+			fmt.Sprintf("CREATE TABLE %s (v %s NOT NULL, rid INTEGER NOT NULL, PRIMARY KEY (v, rid)) WITHOUT ROWID", name, kindSQL[f.Kind]),
+			fmt.Sprintf("CREATE INDEX %s ON %s (rid)", quote(fmt.Sprintf("il%d_%s", i, t.name)), name)) // which writing needs
 	}
 	cols = append(cols, "ref TEXT NOT NULL", "meta TEXT NOT NULL", "revision TEXT NOT NULL", "content BLOB")
 	out = append([]string{"CREATE TABLE " + t.view.Name + " (" + strings.Join(cols, ", ") + ")"}, out...)
@@ -173,6 +158,32 @@ func (t *table) create() []string {
 		out = append(out,
 			fmt.Sprintf("CREATE VIRTUAL TABLE %s USING fts5(%s, tokenize = 'ascii')", t.fullText, strings.Join(words, ", ")),
 			fmt.Sprintf("INSERT INTO %s (%s, rank) VALUES ('secure-delete', 1)", t.fullText, t.fullText))
+	}
+	return out
+}
+
+// indexes is the DDL of its indexes.
+//
+// Two indexes serve a field: every order ends in the ascending id, so neither
+// direction can be read backwards from the other's index. The ascending one
+// also tells what is deleted, so that counting needs no look at the rows.
+func (t *table) indexes() (out []string) {
+	index := func(name string, on string) {
+		out = append(out, fmt.Sprintf("CREATE INDEX %s ON %s (%s)", quote("i_"+name+"_"+t.name), t.view.Name, on))
+	}
+	index("created", "created_at DESC, id")
+	index("updated", "updated_at DESC, id")
+	if t.def.Job {
+		index("state", "job_state, job_run_at")
+		index("run", "job_run_at, id")
+	}
+	for i, f := range t.def.Fields {
+		col := fmt.Sprintf("f%d", i)
+		if f.List {
+			continue
+		}
+		index(col, col+", id, deleted")
+		index(col+"d", col+" DESC, id")
 	}
 	return out
 }
