@@ -6,7 +6,7 @@ FUZZTIME ?= 10s
 ROWS ?= 1000000
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-short race fuzz lint bench bench-search clean
+.PHONY: help build run test test-short race fuzz lint bench bench-search bench-jobs clean
 
 help: ## list what can be made
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ bench: ## creates, gets and lists per second beside the floors, both sync modes
 
 bench-search: ## searches over HTTP beside statements written by hand, a million rows (ROWS=1000000), both databases
 	$(GO) test ./internal/bench/search -count=1 -v -timeout 60m -rows $(ROWS) -repeat 50
+
+bench-jobs: ## the job queue beside River on Postgres, both durable (needs Postgres)
+	@GO=$(GO) sh scripts/bench-jobs.sh
 
 clean: ## remove what was built and the quickstart's data
 	rm -rf $(BIN) data

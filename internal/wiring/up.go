@@ -108,14 +108,14 @@ func start(ctx context.Context, set *Settings, app App, types []*resource.Type, 
 	var jobs *worker.Dispatcher
 	var m *resource.Manager
 	ix := indexer.New(types, st.log, st.blobs, st.index, progress, indexer.Options{Logger: logger, Outward: st.outward,
-		Known:   func(typ, id string, seq uint64) *storage.Event { return m.Known(typ, id, seq) },
+		Known:   func(seq uint64) *storage.Event { return m.Known(seq) },
 		Applied: func(b storage.Batch) { jobs.Applied(b) }})
 	if _, err := ix.Prepare(ctx); err != nil {
 		return nil, err
 	}
 	m = resource.NewManager(types, st.log, st.blobs, st.index, resource.Options{
 		LogSyncsBlobs: st.grouped, Sole: st.sole, Last: state.Last, Secret: secret, ClaimKey: claimKey, Outward: st.outward, Hooks: app.Hooks,
-		Progress: progress, Live: live, Observer: newObserver(registry, st.log, ix, progress), Logger: logger})
+		Progress: progress, Live: live, Committed: func(e *storage.Event) { jobs.Committed(e) }, Observer: newObserver(registry, st.log, ix, progress), Logger: logger})
 	jobs = worker.NewDispatcher(m, worker.DispatcherOptions{Sole: st.sole, Logger: logger})
 	work := worker.New(m, jobs, withBulk(app.Handlers), worker.Options{Concurrency: set.WorkerSlots, Live: live, Logger: logger})
 	for _, x := range app.Actions {

@@ -70,6 +70,9 @@ type Options struct {
 	Visible  Visible
 	Progress *Progress
 	Live     *Live // how far running jobs are; nil: not known
+	// Committed is told of every event of a job that this process committed.
+	// It must not wait, and not change the event.
+	Committed func(*storage.Event)
 	Observer Observer
 	Logger   *slog.Logger
 	Now      func() time.Time

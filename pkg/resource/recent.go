@@ -14,6 +14,7 @@ type key struct{ typ, id string }
 type recent struct {
 	mu     sync.RWMutex
 	events map[key]*storage.Event
+	seqs   map[uint64]*storage.Event
 	order  []*storage.Event // by commit; those the index has are dropped from the front
 	high   uint64           // last sequence committed by this process
 	floor  uint64           // last sequence that was dropped; the index must hold it
@@ -24,7 +25,7 @@ const maxRecent = 100_000
 
 // newRecent begins where the log ended when this process began.
 func newRecent(last uint64) *recent {
-	return &recent{events: map[key]*storage.Event{}, high: last, floor: last}
+	return &recent{events: map[key]*storage.Event{}, seqs: map[uint64]*storage.Event{}, high: last, floor: last}
 }
 
 func (r *recent) get(k key) *storage.Event {
@@ -33,13 +34,12 @@ func (r *recent) get(k key) *storage.Event {
 	return r.events[k]
 }
 
-// Known returns the event at a sequence when this process committed it and it is
-// the newest of its resource; nil otherwise. It must not be changed.
-func (m *Manager) Known(typ, id string, seq uint64) *storage.Event {
-	if e := m.recent.get(key{typ, id}); e != nil && e.Seq == seq {
-		return e
-	}
-	return nil
+// Known returns the event at a sequence when this process committed it and the
+// index did not hold it yet; nil otherwise. It must not be changed.
+func (m *Manager) Known(seq uint64) *storage.Event {
+	m.recent.mu.RLock()
+	defer m.recent.mu.RUnlock()
+	return m.recent.seqs[seq]
 }
 
 // add remembers a committed event and forgets what the index holds by now.
@@ -51,11 +51,13 @@ func (r *recent) add(e *storage.Event, applied uint64) {
 	if old := r.events[k]; old == nil || old.Seq < e.Seq {
 		r.events[k] = e
 	}
+	r.seqs[e.Seq] = e
 	r.order = append(r.order, e)
 	n := 0
 	for n < len(r.order) && (r.order[n].Seq <= applied || len(r.order)-n > maxRecent) {
 		old := r.order[n]
 		r.floor = max(r.floor, old.Seq)
+		delete(r.seqs, old.Seq)
 		k := key{old.Meta.Type, old.Meta.ID}
 		if r.events[k] == old {
 			delete(r.events, k)

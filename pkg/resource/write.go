@@ -240,6 +240,9 @@ func (m *Manager) append(ctx context.Context, u *unit) error {
 		e.Seq = last - uint64(len(u.staged)-1-i)
 		e.Meta.Seq = e.Seq
 		m.recent.add(e, m.progress.Applied())
+		if m.o.Committed != nil && (e.Meta.Job != nil || e.Meta.Type == QueueSettings || e.Action == storage.Purged) {
+			m.o.Committed(e)
+		}
 	}
 	return nil
 }

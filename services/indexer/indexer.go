@@ -34,7 +34,7 @@ type Options struct {
 	Logger   *slog.Logger
 	// Known returns the event at a sequence when this process committed it, so
 	// that it need not be decoded again; nil when it does not know.
-	Known func(typ, id string, seq uint64) *storage.Event
+	Known func(seq uint64) *storage.Event
 	// Applied is called after each transaction with the batch.
 	Applied func(storage.Batch)
 	// Outward is told every event that the index holds; nil: nobody is.
@@ -335,8 +335,7 @@ func (x *Indexer) change(ctx context.Context, entry storage.Entry, e *storage.Ev
 // decode reads an entry, unless this process wrote it and still knows it.
 func (x *Indexer) decode(entry storage.Entry) (*storage.Event, error) {
 	if x.o.Known != nil {
-		typ, id, _ := storage.SplitRevisionSubject(entry.Subject)
-		if e := x.o.Known(typ, id, entry.Seq); e != nil && e.ID == entry.ID {
+		if e := x.o.Known(entry.Seq); e != nil && e.ID == entry.ID {
 			return e, nil
 		}
 	}

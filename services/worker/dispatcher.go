@@ -14,8 +14,9 @@ import (
 // to the workers that ask: by priority and time, within the limits of their
 // queues, one of each concurrency key, each job to one worker.
 //
-// It is told what changed by the indexer, after each transaction, and looks at
-// the whole index now and then, so that nothing that was missed stays missed.
+// It is told what changed by those who commit, at once, and by the indexer,
+// after each transaction, and looks at the whole index now and then, so that
+// nothing that was missed stays missed.
 // It keeps nothing: another one in its place is as good once it has looked.
 // Two at once would only make workers lose claims.
 type Dispatcher struct {
@@ -35,7 +36,8 @@ type Dispatcher struct {
 	ready    int // jobs in all lanes
 	applied  uint64
 	loading  bool
-	over     map[Named]uint64 // that ended while loading
+	over     map[Named]uint64 // that ended and that the index does not say so yet
+	ends     []ended          // those of over, in the order in which they came
 	overflow bool             // there are jobs that are not known here
 	loaded   chan struct{}
 	isLoaded bool
@@ -139,7 +141,6 @@ func (d *Dispatcher) load(ctx context.Context) error {
 	defer func() {
 		d.mu.Lock()
 		d.loading = false
-		clear(d.over)
 		d.mu.Unlock()
 	}()
 	if err := d.loadQueues(ctx); err != nil {
@@ -205,16 +206,38 @@ func (d *Dispatcher) Applied(b storage.Batch) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for i := range b.Changes {
-		e := b.Changes[i].Event
-		switch {
-		case d.types[e.Meta.Type]:
-			d.update(&e.Meta, e.Attempt, e)
-		case e.Meta.Type == resource.QueueSettings:
-			d.setQueue(e.Meta.ID, e)
-		}
+		d.take(b.Changes[i].Event)
 	}
 	d.applied = max(d.applied, b.Through)
+	if !d.loading { // what is being read may be older
+		n := 0
+		for ; n < len(d.ends) && d.ends[n].seq <= d.applied; n++ {
+			if x := d.ends[n]; d.over[x.Named] == x.seq {
+				delete(d.over, x.Named)
+			}
+		}
+		d.ends = d.ends[n:]
+	}
 	d.feed()
+}
+
+// Committed tells of an event that is in the log, before the index knows of it.
+// It never blocks for long.
+func (d *Dispatcher) Committed(e *storage.Event) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.take(e)
+	d.feed()
+}
+
+// take takes in an event, which is of any type.
+func (d *Dispatcher) take(e *storage.Event) {
+	switch {
+	case d.types[e.Meta.Type]:
+		d.update(&e.Meta, e.Attempt, e)
+	case e.Meta.Type == resource.QueueSettings:
+		d.setQueue(e.Meta.ID, e)
+	}
 }
 
 // tick does what time brings and returns when it brings more.

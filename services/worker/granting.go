@@ -157,6 +157,9 @@ func (d *Dispatcher) heads(ctx context.Context, jobs []grantedJob) ([]Grant, err
 		if j.event == nil {
 			j.event = found[j.Named]
 		}
+		if j.event == nil { // the index is behind
+			j.event, _ = d.m.Newest(ctx, j.Type, j.ID)
+		}
 		if j.event == nil {
 			continue // gone; it is looked at again when it stays unclaimed
 		}

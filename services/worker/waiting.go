@@ -42,6 +42,12 @@ type known struct {
 	confirmed time.Time
 }
 
+// ended is a job that is over, and the sequence of its last event.
+type ended struct {
+	Named
+	seq uint64
+}
+
 // lane holds the jobs of a type in a queue that may start now.
 type lane struct {
 	typ   string
@@ -82,13 +88,14 @@ func (d *Dispatcher) update(meta *storage.Meta, token string, e *storage.Event) 
 	}
 	s := meta.Job
 	if s == nil || meta.Deleted || s.State.Final() {
-		if d.loading {
+		if meta.Seq > d.applied || d.loading {
 			d.over[name] = meta.Seq
+			d.ends = append(d.ends, ended{name, meta.Seq})
 		}
 		if j != nil {
 			d.drop(j)
 		}
-		d.ended(name, s, meta.Deleted)
+		d.tellChildren(name, s, meta.Deleted)
 		return
 	}
 	if j == nil {
@@ -291,8 +298,8 @@ func (d *Dispatcher) lookAt(parents []Named) {
 	}
 }
 
-// ended tells those that wait for a job that it is over.
-func (d *Dispatcher) ended(name Named, s *storage.Job, deleted bool) {
+// tellChildren tells those that wait for a job that it is over.
+func (d *Dispatcher) tellChildren(name Named, s *storage.Job, deleted bool) {
 	state := storage.JobStateCancel
 	if s != nil && !deleted {
 		state = s.State
