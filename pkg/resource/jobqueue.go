@@ -47,16 +47,8 @@ func (m *Manager) JobsIn(ctx context.Context, typ string, state storage.JobState
 // Heads reads the newest events of several resources from the index, which may
 // be behind; those it does not know are left out.
 func (m *Manager) Heads(ctx context.Context, typ string, ids []string) ([]*storage.Event, error) {
-	rows, err := m.index.Heads(ctx, typ, ids)
-	if err != nil {
-		return nil, stored(err)
-	}
-	out := make([]*storage.Event, 0, len(rows))
-	for _, row := range rows {
-		row.Event.Content = row.Content
-		out = append(out, row.Event)
-	}
-	return out, nil
+	events, err := m.index.Heads(ctx, typ, ids)
+	return events, stored(err)
 }
 
 // JobState tells where a job stands, from the log; cancelled when there is no

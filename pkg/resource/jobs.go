@@ -126,9 +126,11 @@ type Claim struct {
 	Token    string
 	Attempt  int             // from 1
 	Data     json.RawMessage // the payload, as the type's schema version has it
-	Envelope *Resource
-	Event    *storage.Event // of the claim
+	Event    *storage.Event  // of the claim
 }
+
+// Envelope is the job as the claim left it.
+func (c *Claim) Envelope() (*Resource, error) { return answer(c.Event, c.Data) }
 
 // ClaimOptions say who claims.
 type ClaimOptions struct {
@@ -190,8 +192,7 @@ func (m *Manager) Claim(ctx context.Context, typ, id string, o ClaimOptions) (*C
 	if content, err = t.current(content, e.Revision.SchemaVersion); err != nil {
 		return nil, err
 	}
-	r, err := answer(e, content)
-	return &Claim{Type: typ, ID: id, Token: token, Attempt: e.Meta.Job.Attempts, Data: content, Envelope: r, Event: e}, err
+	return &Claim{Type: typ, ID: id, Token: token, Attempt: e.Meta.Job.Attempts, Data: content, Event: e}, nil
 }
 
 // claimable tells whether an attempt may begin, and whether that is because the

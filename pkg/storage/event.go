@@ -205,6 +205,16 @@ func (e *Event) Encode() ([]byte, error) {
 	return append(b, e.Content...), nil
 }
 
+// DecodeHeader reads an event without its content.
+func DecodeHeader(h []byte, seq uint64) (*Event, error) {
+	e := &Event{Seq: seq, Header: h}
+	if err := json.Unmarshal(h, e); err != nil {
+		return nil, fmt.Errorf("event at %d: %w: %w", seq, ErrCorrupt, err)
+	}
+	e.Meta.Seq = seq
+	return e, nil
+}
+
 // DecodeEvent reads what Encode wrote, of this or any earlier version. The
 // result keeps pointing into b.
 func DecodeEvent(b []byte, seq uint64) (*Event, error) {

@@ -242,9 +242,9 @@ type Index interface {
 	Apply(ctx context.Context, b Batch) error
 	// Head returns the row of one resource, deleted or not, or ErrNotFound.
 	Head(ctx context.Context, typ, id string) (Row, error)
-	// Heads is Head of several, in no order; those that are not there are left
-	// out.
-	Heads(ctx context.Context, typ string, ids []string) ([]Row, error)
+	// Heads returns the newest events of several resources, with the content
+	// that is in their rows, in no order; those that are not there are left out.
+	Heads(ctx context.Context, typ string, ids []string) ([]*Event, error)
 	// Read is Head without the event.
 	Read(ctx context.Context, typ, id string) (Row, error)
 	// Search answers one page with one statement, a Total with another. What

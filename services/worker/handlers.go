@@ -27,7 +27,11 @@ const maxOutput = 1 << 20
 func httpHandler(url string) Handler {
 	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	return func(ctx context.Context, c *job.Attempt) (json.RawMessage, error) {
-		body := fmt.Sprintf(`{"data":%s,"meta":%s,"revision":%s}`, c.Envelope.Data, c.Envelope.Meta, c.Envelope.Revision)
+		e, err := c.Envelope()
+		if err != nil {
+			return nil, err
+		}
+		body := fmt.Sprintf(`{"data":%s,"meta":%s,"revision":%s}`, e.Data, e.Meta, e.Revision)
 		req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(body))
 		if err != nil {
 			return nil, job.Fail(err)

@@ -48,6 +48,7 @@ type Named struct {
 type Running struct {
 	Named
 	Token    string            `json:"token"`
+	Attempt  int               `json:"attempt"`
 	Seq      uint64            `json:"seq"` // of the claim
 	Progress *storage.Progress `json:"progress,omitempty"`
 }

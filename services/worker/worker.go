@@ -249,7 +249,7 @@ func (w *Worker) signs() (out []Beat) {
 	b := Beat{Worker: w.name, Returned: w.returned}
 	w.returned = nil
 	for token, a := range w.running {
-		b.Running = append(b.Running, Running{Named: Named{a.Type, a.ID}, Token: token, Seq: a.Event.Seq, Progress: a.progress()})
+		b.Running = append(b.Running, Running{Named: Named{a.Type, a.ID}, Token: token, Attempt: a.Claim.Attempt, Seq: a.Event.Seq, Progress: a.progress()})
 		if len(b.Running) == maxBeat {
 			out = append(out, b)
 			b = Beat{Worker: w.name}

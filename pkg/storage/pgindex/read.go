@@ -29,22 +29,23 @@ func (x *Index) Head(ctx context.Context, typ, id string) (row storage.Row, err 
 }
 
 // Heads implements storage.Index.
-func (x *Index) Heads(ctx context.Context, typ string, ids []string) (out []storage.Row, err error) {
+func (x *Index) Heads(ctx context.Context, typ string, ids []string) (out []*storage.Event, err error) {
 	err = x.reading(ctx, typ, func(t *writable) error {
-		rows, err := x.pool.Query(ctx, "SELECT w."+strings.Join(wide, ", w.")+", e.header FROM "+t.view.Name+
-			" AS w JOIN events AS e ON e.seq = w.seq WHERE w.id = ANY($1)", ids)
+		rows, err := x.pool.Query(ctx, "SELECT e.seq, e.header, w.content FROM "+t.view.Name+" AS w JOIN events AS e ON e.seq = w.seq WHERE w.id = ANY($1)", ids)
 		if err != nil {
 			return err
 		}
-		out, err = pgx.CollectRows(rows, func(r pgx.CollectableRow) (row storage.Row, err error) {
-			var state int
-			var header []byte
-			if err = r.Scan(&row.ID, &row.Seq, &state, &row.EventID, (*[]byte)(&row.Meta), (*[]byte)(&row.Revision), &row.Ref, &row.Content, &header); err != nil {
-				return row, err
+		out, err = pgx.CollectRows(rows, func(r pgx.CollectableRow) (*storage.Event, error) {
+			var seq uint64
+			var header, content []byte
+			if err := r.Scan(&seq, &header, &content); err != nil {
+				return nil, err
 			}
-			row.Deleted = state == deleted
-			row.Event, err = readEvent(header, row.Seq)
-			return row, err
+			e, err := readEvent(header, seq)
+			if err == nil {
+				e.Content = content
+			}
+			return e, err
 		})
 		return err
 	})

@@ -26,7 +26,7 @@ func (x *Index) Head(ctx context.Context, typ, id string) (row storage.Row, err 
 }
 
 // Heads implements storage.Index.
-func (x *Index) Heads(ctx context.Context, typ string, ids []string) (out []storage.Row, err error) {
+func (x *Index) Heads(ctx context.Context, typ string, ids []string) (out []*storage.Event, err error) {
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("sqliteindex: heads of %s: %w", typ, err)
@@ -39,7 +39,7 @@ func (x *Index) Heads(ctx context.Context, typ string, ids []string) (out []stor
 	err = x.answer(ctx, typ, func(t *writable) error {
 		defer x.reading()()
 		out = nil
-		stmt, done, err := x.prepared.get(ctx, "SELECT w.id, w.seq, w.deleted, w.event_id, w.meta, w.revision, w.ref, w.content, e.header"+
+		stmt, done, err := x.prepared.get(ctx, "SELECT e.seq, e.header, w.content"+
 			" FROM json_each(?1) AS j CROSS JOIN "+t.view.Name+" AS w ON w.id = j.value CROSS JOIN events AS e ON e.seq = w.seq")
 		if err != nil {
 			return err
@@ -51,17 +51,17 @@ func (x *Index) Heads(ctx context.Context, typ string, ids []string) (out []stor
 		}
 		defer rows.Close()
 		for rows.Next() {
-			var row storage.Row
-			var state int
-			var header []byte
-			if err := rows.Scan(append(rowTargets(&row, &state), &header)...); err != nil {
+			var seq uint64
+			var header, content []byte
+			if err := rows.Scan(&seq, &header, &content); err != nil {
 				return err
 			}
-			row.Deleted = state == deleted
-			if row.Event, err = readEvent(header, row.Seq); err != nil {
+			e, err := readEvent(header, seq)
+			if err != nil {
 				return err
 			}
-			out = append(out, row)
+			e.Content = content
+			out = append(out, e)
 		}
 		return rows.Err()
 	})

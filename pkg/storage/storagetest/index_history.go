@@ -33,8 +33,8 @@ func purgeErases(t *testing.T, x storage.Index) {
 	rows, err := x.Heads(t.Context(), "movies", []string{"b", "never", "a"})
 	ok(t, err)
 	seqs := map[string]uint64{}
-	for _, r := range rows {
-		seqs[r.ID] = r.Event.Seq
+	for _, e := range rows {
+		seqs[e.Meta.ID] = e.Seq
 	}
 	want(t, seqs, map[string]uint64{"a": 4, "b": 3})
 	apply(t, x, change(5, "a", storage.Created, query.Values{"title": "new"}))
