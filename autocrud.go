@@ -121,13 +121,20 @@ func HandleJob[T any](a *App, typ string, fn func(ctx context.Context, j *job.Jo
 	}
 }
 
-// Start runs api, indexer and worker in this process and returns when requests
-// are taken. It ends when ctx does, or by Stop.
+// Start runs the service that the settings name, by default api, indexer and
+// worker in one, and returns when requests are taken. It ends when ctx does, or
+// by Stop.
 func (a *App) Start(ctx context.Context, s Settings) (*Running, error) {
 	if err := errors.Join(a.errs...); err != nil {
 		return nil, err
 	}
-	return wiring.Up(ctx, s.WithDefaults(), a.inner)
+	return wiring.Start(ctx, s.WithDefaults(), a.inner)
+}
+
+// Provision makes the streams, the bucket and the database schema that services
+// beside each other need, and checks those that are there.
+func (a *App) Provision(ctx context.Context, s Settings) error {
+	return wiring.Provision(ctx, s.WithDefaults())
 }
 
 // Main is the whole program: it reads the command line and the environment,

@@ -38,7 +38,7 @@ func TestTheServersOwnPagesAnswer(t *testing.T) {
 }
 
 func TestThePageOfTheDocumentLoadsNothingFromElsewhere(t *testing.T) {
-	c := start(t, nil, storages[0].settings(t), nil)
+	c := start(t, nil, memory(), nil)
 	page := string(c.Get(t, "/docs").Want(t, 200).Body)
 	for _, attribute := range []string{`src="`, `href="`} {
 		for _, part := range strings.Split(page, attribute)[1:] {
@@ -62,7 +62,7 @@ func TestThePageOfTheDocumentLoadsNothingFromElsewhere(t *testing.T) {
 }
 
 func TestTheServedDocumentIsValid(t *testing.T) {
-	c := start(t, nil, storages[0].settings(t), nil)
+	c := start(t, nil, memory(), nil)
 	doc, err := libopenapi.NewDocument(c.Get(t, "/openapi.json").Body)
 	if err != nil {
 		t.Fatal(err)
@@ -178,7 +178,7 @@ func TestEveryOperationOfTheDocumentIsThereAndItsExampleWorks(t *testing.T) {
 // What is not in the document is not there: of every path, exactly the
 // documented methods are taken, and actions that nobody described are 404.
 func TestTheDocumentHasEveryRoute(t *testing.T) {
-	c := start(t, nil, storages[0].settings(t), nil)
+	c := start(t, nil, memory(), nil)
 	samples(t, c)
 	seen := map[string]bool{}
 	for _, op := range c.Doc.Operations {

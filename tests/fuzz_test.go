@@ -13,7 +13,7 @@ import (
 // besides what the document says.
 func fuzzed(f *testing.F) (send func(t testing.TB, method, path string, body any, opts ...apitest.Option) *apitest.Response) {
 	f.Helper()
-	c := start(f, nil, storages[0].settings(f), nil)
+	c := start(f, nil, memory(), nil)
 	c.Post(f, "/v1/movies?id=m", heat).Want(f, 201)
 	c.Post(f, "/v1/movies?id=n", heat).Want(f, 201)
 	return func(t testing.TB, method, path string, body any, opts ...apitest.Option) *apitest.Response {

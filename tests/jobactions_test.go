@@ -22,7 +22,7 @@ type task struct {
 }
 
 // startTasks runs a program with the job type tasks.
-func startTasks(t *testing.T, s autocrud.Settings, spec resource.JobSpec, fn func(ctx context.Context, j *job.Job[task]) error) *apitest.Client {
+func startTasks(t *testing.T, row apitest.Storage, spec resource.JobSpec, fn func(ctx context.Context, j *job.Job[task]) error) *apitest.Client {
 	t.Helper()
 	if spec.Backoff.Initial == 0 {
 		spec.Backoff = resource.Backoff{Initial: 10 * time.Millisecond, Max: 20 * time.Millisecond}
@@ -30,9 +30,13 @@ func startTasks(t *testing.T, s autocrud.Settings, spec resource.JobSpec, fn fun
 	app := autocrud.New()
 	autocrud.Register[task](app, "tasks", resource.WithJob(spec))
 	autocrud.HandleJob(app, "tasks", fn)
-	return start(t, app, s, nil)
+	return run(t, row, app, nil)
 }
 
+// inMemory is the row that starts fastest.
+var inMemory = apitest.Storage{Name: "memory", Settings: func(testing.TB) autocrud.Settings { return memory() }}
+
+// memory are the settings of the row that starts fastest.
 func memory() autocrud.Settings { return autocrud.Settings{Storage: "memory"} }
 
 // became waits until a job is in a state.
@@ -48,7 +52,7 @@ func became(t *testing.T, c *apitest.Client, path, state string) *apitest.Respon
 
 func TestAJobThatIsNotFinishedCanBeCancelled(t *testing.T) {
 	stopped := make(chan error, 2)
-	c := startTasks(t, memory(), resource.JobSpec{}, func(ctx context.Context, j *job.Job[task]) error {
+	c := startTasks(t, inMemory, resource.JobSpec{}, func(ctx context.Context, j *job.Job[task]) error {
 		if j.Payload.Name != "long" {
 			return nil
 		}
@@ -84,7 +88,7 @@ func TestAJobThatIsNotFinishedCanBeCancelled(t *testing.T) {
 }
 
 func TestAFinishedJobCanBeRunAgain(t *testing.T) {
-	c := startTasks(t, memory(), resource.JobSpec{MaxAttempts: 2}, func(_ context.Context, j *job.Job[task]) error {
+	c := startTasks(t, inMemory, resource.JobSpec{MaxAttempts: 2}, func(_ context.Context, j *job.Job[task]) error {
 		if j.Payload.Name == "bad" {
 			return errors.New("no luck")
 		}
@@ -107,9 +111,9 @@ func TestAFinishedJobCanBeRunAgain(t *testing.T) {
 
 func TestAUniqueKeyIsHeldUntilTheJobIsFinished(t *testing.T) {
 	for _, s := range storages {
-		t.Run(s.name, func(t *testing.T) {
+		t.Run(s.Name, func(t *testing.T) {
 			release := make(chan struct{})
-			c := startTasks(t, s.settings(t), resource.JobSpec{}, func(ctx context.Context, _ *job.Job[task]) error {
+			c := startTasks(t, s, resource.JobSpec{}, func(ctx context.Context, _ *job.Job[task]) error {
 				select {
 				case <-release:
 				case <-ctx.Done():
@@ -152,11 +156,11 @@ func TestAUniqueKeyIsHeldUntilTheJobIsFinished(t *testing.T) {
 
 func TestJobsOfOneKeyRunOneAtATimeInOrder(t *testing.T) {
 	for _, s := range storages {
-		t.Run(s.name, func(t *testing.T) {
+		t.Run(s.Name, func(t *testing.T) {
 			const keys, each = 5, 8
 			var mu sync.Mutex
 			busy, order := map[string]bool{}, map[string][]string{}
-			c := startTasks(t, s.settings(t), resource.JobSpec{ConcurrencyKey: "key", MaxAttempts: 3}, func(_ context.Context, j *job.Job[task]) error {
+			c := startTasks(t, s, resource.JobSpec{ConcurrencyKey: "key", MaxAttempts: 3}, func(_ context.Context, j *job.Job[task]) error {
 				mu.Lock()
 				if busy[j.Payload.Key] {
 					t.Errorf("two jobs of %s at once", j.Payload.Key)
@@ -196,7 +200,7 @@ func TestJobsOfOneKeyRunOneAtATimeInOrder(t *testing.T) {
 
 func TestAJobWaitsForOthersToSucceed(t *testing.T) {
 	release := make(chan struct{})
-	c := startTasks(t, memory(), resource.JobSpec{MaxAttempts: 1}, func(ctx context.Context, j *job.Job[task]) error {
+	c := startTasks(t, inMemory, resource.JobSpec{MaxAttempts: 1}, func(ctx context.Context, j *job.Job[task]) error {
 		switch j.Payload.Name {
 		case "wait":
 			select {
@@ -238,7 +242,7 @@ func TestAJobWaitsForOthersToSucceed(t *testing.T) {
 func TestASnoozedAttemptDoesNotCount(t *testing.T) {
 	var mu sync.Mutex
 	runs := 0
-	c := startTasks(t, memory(), resource.JobSpec{MaxAttempts: 1}, func(_ context.Context, j *job.Job[task]) error {
+	c := startTasks(t, inMemory, resource.JobSpec{MaxAttempts: 1}, func(_ context.Context, j *job.Job[task]) error {
 		mu.Lock()
 		defer mu.Unlock()
 		runs++
@@ -266,7 +270,7 @@ func TestASnoozedAttemptDoesNotCount(t *testing.T) {
 
 func TestDeletingAJobStopsItAndRestoringBringsItBack(t *testing.T) {
 	stopped := make(chan struct{}, 4)
-	c := startTasks(t, memory(), resource.JobSpec{}, func(ctx context.Context, j *job.Job[task]) error {
+	c := startTasks(t, inMemory, resource.JobSpec{}, func(ctx context.Context, j *job.Job[task]) error {
 		if j.Payload.Name == "long" {
 			<-ctx.Done()
 			stopped <- struct{}{}

@@ -49,9 +49,9 @@ func ended(t *testing.T, c *apitest.Client, path string) (r *apitest.Response) {
 func eachJob(t *testing.T, name, handler string, fn func(t *testing.T, c *apitest.Client)) {
 	t.Helper()
 	for _, s := range storages {
-		t.Run(s.name, func(t *testing.T) {
+		t.Run(s.Name, func(t *testing.T) {
 			t.Parallel()
-			fn(t, start(t, nil, s.settings(t), jobModel(name, handler)))
+			fn(t, run(t, s, nil, jobModel(name, handler)))
 		})
 	}
 }
@@ -136,10 +136,10 @@ func (h *handled) serve(t *testing.T, answer func(w http.ResponseWriter, attempt
 
 func TestAWebServerRunsAJob(t *testing.T) {
 	for _, s := range storages {
-		t.Run(s.name, func(t *testing.T) {
+		t.Run(s.Name, func(t *testing.T) {
 			h := &handled{}
 			url := h.serve(t, func(w http.ResponseWriter, _ int) { _, _ = io.WriteString(w, `{"sent":[1,2]}`) })
-			c := start(t, nil, s.settings(t), jobModel("calls", "{http: "+url+"}"))
+			c := run(t, s, nil, jobModel("calls", "{http: "+url+"}"))
 			c.Post(t, "/v1/calls?id=a", `{"to":"ann"}`).Want(t, 201)
 			ended(t, c, "/v1/calls/a").Equal(t, "/meta/job/state", `"succeeded"`).Equal(t, "/meta/job/result", `{"sent":[1,2]}`)
 			if len(h.requests) != 1 || h.requests[0].Method != "POST" || h.requests[0].Header.Get("Idempotency-Key") != "a" ||
@@ -177,7 +177,7 @@ func TestAWebServersAnswerDecidesAboutAnotherAttempt(t *testing.T) {
 					w.WriteHeader(x.first)
 				}
 			})
-			c := start(t, nil, storages[0].settings(t), jobModel("calls", "{http: "+url+"}"))
+			c := start(t, nil, memory(), jobModel("calls", "{http: "+url+"}"))
 			c.Post(t, "/v1/calls?id=a", `{"to":"ann"}`).Want(t, 201)
 			ended(t, c, "/v1/calls/a").Equal(t, "/meta/job/state", `"`+x.state+`"`).Equal(t, "/meta/job/attempts", fmt.Sprint(x.attempts))
 			h.mu.Lock()
@@ -198,7 +198,7 @@ type letter struct {
 
 func TestGoCodeRunsAJob(t *testing.T) {
 	for _, s := range storages {
-		t.Run(s.name, func(t *testing.T) {
+		t.Run(s.Name, func(t *testing.T) {
 			app := autocrud.New()
 			autocrud.Register[letter](app, "letters", resource.WithJob(resource.JobSpec{MaxAttempts: 3,
 				Backoff: resource.Backoff{Initial: 10 * time.Millisecond, Max: 20 * time.Millisecond}}))
@@ -215,7 +215,7 @@ func TestGoCodeRunsAJob(t *testing.T) {
 				}
 				return j.SetResult(map[string]any{"attempt": j.Attempt, "to": j.Payload.To})
 			})
-			c := start(t, app, s.settings(t), nil)
+			c := run(t, s, app, nil)
 			for id, to := range map[string]string{"a": "ann", "p": "panic", "q": "always panics", "n": "nobody", "l": "later"} {
 				c.Post(t, "/v1/letters?id="+id, letter{to}).Want(t, 201)
 			}

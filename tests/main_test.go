@@ -15,24 +15,29 @@ import (
 
 func TestMain(m *testing.M) { apitest.Main(m) }
 
-// storages are the rows that every suite in this process runs on.
-var storages = []struct {
-	name     string
-	settings func(testing.TB) autocrud.Settings
-}{
-	{"memory", func(testing.TB) autocrud.Settings { return autocrud.Settings{Storage: "memory"} }},
-	{"disk", func(t testing.TB) autocrud.Settings { return autocrud.Settings{Storage: "disk", DataDir: t.TempDir()} }},
-}
+// storages are the rows that the suites run on.
+var storages = apitest.Storages()
 
 // each runs a test on every storage row with a program of its own.
 func each(t *testing.T, fn func(t *testing.T, c *apitest.Client)) {
 	t.Helper()
 	for _, s := range storages {
-		t.Run(s.name, func(t *testing.T) {
+		t.Run(s.Name, func(t *testing.T) {
 			t.Parallel()
-			fn(t, start(t, nil, s.settings(t), nil))
+			fn(t, run(t, s, nil, nil))
 		})
 	}
+}
+
+// run runs a program on a storage row with the models below and more of them.
+func run(t testing.TB, row apitest.Storage, app *autocrud.App, more map[string]string) *apitest.Client {
+	t.Helper()
+	s := row.Settings(t)
+	s.Models = apitest.WriteModels(t, with(more))
+	if row.Split {
+		return apitest.NewClient(t, apitest.StartSplit(t, app, s)[0])
+	}
+	return apitest.Start(t, app, s)
 }
 
 // start runs a program with the models below and more of them.

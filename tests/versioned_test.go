@@ -42,9 +42,9 @@ refs: {book: {type: books, onDelete: cascade}}
 
 func library(t *testing.T, fn func(t *testing.T, c *apitest.Client)) {
 	for _, s := range storages {
-		t.Run(s.name, func(t *testing.T) {
+		t.Run(s.Name, func(t *testing.T) {
 			t.Parallel()
-			fn(t, start(t, nil, s.settings(t), constrained))
+			fn(t, run(t, s, nil, constrained))
 		})
 	}
 }

@@ -89,7 +89,7 @@ func TestAWatchGoesOnWhereItWas(t *testing.T) {
 }
 
 func TestWhatCannotBeWatched(t *testing.T) {
-	c := start(t, nil, storages[1].settings(t), nil)
+	c := start(t, nil, autocrud.Settings{Storage: "disk", DataDir: t.TempDir()}, nil)
 	story(t, c, "m1")
 	for path, want := range map[string]struct {
 		status int
@@ -246,7 +246,7 @@ func TestAMirrorStaysExact(t *testing.T) {
 	if n := envInt("AUTOCRUD_TEST_MIRROR_ROWS"); n > 0 {
 		rows, seconds = n, 30*time.Second
 	}
-	c := start(t, nil, storages[1].settings(t), nil)
+	c := start(t, nil, autocrud.Settings{Storage: "disk", DataDir: t.TempDir()}, nil)
 	fill(t, c, rows)
 	var last sync.Map
 	done := make(chan struct{})
@@ -337,7 +337,7 @@ func write1(t *testing.T, c *apitest.Client, w, rows int, done <-chan struct{}, 
 // TestSlowReadersAreTold holds a connection and does not read it: memory is
 // bounded, and the reader goes on elsewhere without a gap.
 func TestSlowReadersAreTold(t *testing.T) {
-	c := start(t, nil, storages[0].settings(t), map[string]string{"logs": "name: logs\nschema: {type: object, properties: {text: {type: string}}}\n"})
+	c := start(t, nil, memory(), map[string]string{"logs": "name: logs\nschema: {type: object, properties: {text: {type: string}}}\n"})
 	slow := c.MustWatch(t, "/v1/logs:watch")
 	text := strings.Repeat("x", 30_000)
 	n := 0

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/autocrud-go/autocrud"
+	"github.com/autocrud-go/autocrud/internal/testenv"
 )
 
 // WriteModels puts model files, by name without extension, into a new folder.
@@ -79,7 +80,9 @@ var build = sync.OnceValues(func() (string, error) {
 
 // Main runs the tests and removes the built program.
 func Main(m *testing.M) {
+	testenv.Manage()
 	code := m.Run()
+	testenv.StopShared()
 	if buildDir != "" {
 		_ = os.RemoveAll(buildDir) // the system's temporary folder
 	}

@@ -26,17 +26,21 @@ type Streams struct {
 
 // commands is the grammar of the command line.
 type commands struct {
-	Up       upCmd       `cmd:"" help:"Run everything in one process: API, indexer and worker, with an embedded log."`
-	Import   importCmd   `cmd:"" help:"Bring rows from a file into a type of a running server. Can be repeated: rows that are there are not made twice."`
-	Export   exportCmd   `cmd:"" help:"Write every resource of a type of a running server to a file, one JSON document a line."`
-	Reindex  reindexCmd  `cmd:"" help:"Build the index of a type, or of all, anew from the log; what is there answers until the new one is complete."`
-	Verify   verifyCmd   `cmd:"" help:"Check log, blobs and index against each other; exit 1 if anything differs."`
-	GC       gcCmd       `cmd:"" name:"gc" help:"Remove binaries and revision objects that nothing refers to and that are older than a day."`
-	Migrate  migrateCmd  `cmd:"" help:"Bring the resources of a type to its schema version."`
-	Models   modelsCmd   `cmd:"" help:"Work with model files."`
-	Openapi  openapiCmd  `cmd:"" help:"Print the OpenAPI document of the models."`
-	Asyncapi asyncapiCmd `cmd:"" help:"Print the AsyncAPI document of the models' events."`
-	Version  versionCmd  `cmd:"" help:"Print the version."`
+	Up        upCmd        `cmd:"" help:"Run everything in one process: API, indexer and worker, with an embedded log."`
+	API       apiCmd       `cmd:"" name:"api" help:"Run one of several API processes beside indexers and workers."`
+	Indexer   indexerCmd   `cmd:"" help:"Run one of several indexers, of which one is active."`
+	Worker    workerCmd    `cmd:"" help:"Run one of several workers."`
+	Provision provisionCmd `cmd:"" help:"Make or check the streams, the bucket and the database schema that services need. Can be repeated."`
+	Import    importCmd    `cmd:"" help:"Bring rows from a file into a type of a running server. Can be repeated: rows that are there are not made twice."`
+	Export    exportCmd    `cmd:"" help:"Write every resource of a type of a running server to a file, one JSON document a line."`
+	Reindex   reindexCmd   `cmd:"" help:"Build the index of a type, or of all, anew from the log; what is there answers until the new one is complete."`
+	Verify    verifyCmd    `cmd:"" help:"Check log, blobs and index against each other; exit 1 if anything differs."`
+	GC        gcCmd        `cmd:"" name:"gc" help:"Remove binaries and revision objects that nothing refers to and that are older than a day."`
+	Migrate   migrateCmd   `cmd:"" help:"Bring the resources of a type to its schema version."`
+	Models    modelsCmd    `cmd:"" help:"Work with model files."`
+	Openapi   openapiCmd   `cmd:"" help:"Print the OpenAPI document of the models."`
+	Asyncapi  asyncapiCmd  `cmd:"" help:"Print the AsyncAPI document of the models' events."`
+	Version   versionCmd   `cmd:"" help:"Print the version."`
 }
 
 // env is what every command gets.
@@ -120,12 +124,58 @@ type upCmd struct {
 
 // Run serves until a signal.
 func (c *upCmd) Run(e *env) error {
-	r, err := wiring.Up(e.ctx, c.Settings, e.app)
+	return serve(e, "up", c.Settings, " (documentation: %s/docs)")
+}
+
+type apiCmd struct {
+	wiring.Settings `embed:""`
+}
+
+// Run serves until a signal.
+func (c *apiCmd) Run(e *env) error {
+	return serve(e, "api", c.Settings, " (documentation: %s/docs)")
+}
+
+type indexerCmd struct {
+	wiring.Settings `embed:""`
+}
+
+// Run indexes until a signal.
+func (c *indexerCmd) Run(e *env) error {
+	return serve(e, "indexer", c.Settings, " (metrics: %s/metrics)")
+}
+
+type workerCmd struct {
+	wiring.Settings `embed:""`
+}
+
+// Run works until a signal.
+func (c *workerCmd) Run(e *env) error {
+	return serve(e, "worker", c.Settings, " (metrics: %s/metrics)")
+}
+
+// serve starts a service, says where it is in one line, and waits for its end.
+func serve(e *env, service string, s wiring.Settings, more string) error {
+	s.Service = service
+	r, err := wiring.Start(e.ctx, s, e.app)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(e.Out, "autocrud is ready at %s (documentation: %s/docs)\n", r.URL, r.URL)
+	fmt.Fprintf(e.Out, "autocrud is ready at %s"+more+"\n", r.URL, r.URL)
 	return r.Wait()
+}
+
+type provisionCmd struct {
+	wiring.Settings `embed:""`
+}
+
+// Run makes what is missing.
+func (c *provisionCmd) Run(e *env) error {
+	if err := wiring.Provision(e.ctx, c.Settings); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintln(e.Out, "everything is there")
+	return err
 }
 
 type modelsCmd struct {

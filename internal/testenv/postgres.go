@@ -42,11 +42,14 @@ var postgres struct {
 // Main runs a package's tests and stops what they shared. A package whose
 // tests use Postgres has `func TestMain(m *testing.M) { testenv.Main(m) }`.
 func Main(m *testing.M) {
-	postgres.managed = true
+	Manage()
 	code := m.Run()
-	StopPostgres()
+	StopShared()
 	os.Exit(code)
 }
+
+// Manage tells that StopShared will follow.
+func Manage() { postgres.managed = true }
 
 // StopPostgres ends the server and removes its folder.
 func StopPostgres() {

@@ -32,18 +32,37 @@ type S3 struct {
 // StartS3 starts a server in a folder of its own until the end of the test.
 func StartS3(t testing.TB) *S3 {
 	t.Helper()
-	s := &S3{Endpoint: freeAddress(t), AccessKey: "test-access", SecretKey: "test-secret-key", Dir: t.TempDir()}
-	s.Start(t)
+	s, err := NewS3(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(s.Kill)
 	return s
+}
+
+// NewS3 is StartS3 outside of a test; Kill must follow.
+func NewS3(dir string) (*S3, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	l.Close()
+	s := &S3{Endpoint: l.Addr().String(), AccessKey: "test-access", SecretKey: "test-secret-key", Dir: dir}
+	return s, s.start()
 }
 
 // Start starts it again at the same address on the same objects.
 func (s *S3) Start(t testing.TB) {
 	t.Helper()
+	if err := s.start(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (s *S3) start() error {
 	name, err := s3Server()
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	s.cmd = exec.Command(name, "--port", s.Endpoint, "--access", s.AccessKey, "--secret", s.SecretKey, "--quiet", "posix", s.Dir)
 	s.cmd.Stdout, s.cmd.Stderr = &s.out, &s.out
@@ -60,7 +79,7 @@ func (s *S3) Start(t testing.TB) {
 		}
 	}()
 	if err := <-started; err != nil {
-		t.Fatal(err)
+		return err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
@@ -68,14 +87,14 @@ func (s *S3) Start(t testing.TB) {
 		resp, err := http.Get("http://" + s.Endpoint + "/")
 		if err == nil {
 			resp.Body.Close()
-			return
+			return nil
 		}
 		select {
 		case <-time.After(20 * time.Millisecond):
 		case <-s.done:
-			t.Fatalf("the S3 server ended: %s", s.out.String())
+			return fmt.Errorf("the S3 server ended: %s", s.out.String())
 		case <-ctx.Done():
-			t.Fatalf("the S3 server does not answer: %v", err)
+			return fmt.Errorf("the S3 server does not answer: %w", err)
 		}
 	}
 }
@@ -88,16 +107,6 @@ func (s *S3) Kill() {
 
 // Signal sends a signal, to freeze it and the like.
 func (s *S3) Signal(sig os.Signal) error { return s.cmd.Process.Signal(sig) }
-
-func freeAddress(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
 
 // s3Server builds the server, whose module is beside this file, into the user's
 // cache: the first time takes a minute or two.

@@ -34,14 +34,16 @@ func newObserver(r *prometheus.Registry, log *natslog.Log, ix *indexer.Indexer, 
 	}
 	r.MustRegister(o.commits, o.refused, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		number("autocrud_index_applied_sequence", "Last sequence of the log that the index holds.", func() float64 { return float64(p.Applied()) }),
-		number("autocrud_index_lag_seconds", "Age of the newest event when it was applied.", func() float64 { return ix.Lag().Seconds() }),
-		number("autocrud_index_damaged_events", "Events that could not be projected as they are.", func() float64 { return float64(ix.Damaged()) }),
-		number("autocrud_events_published_sequence", "Last sequence of the log that subscribers outside were told of.", func() float64 { return float64(ix.Published()) }),
 		count("autocrud_log_flights_total", "Groups of appends that were made durable together.", func(s natslog.Stats) uint64 { return s.Flights }),
 		count("autocrud_log_appends_total", "Appends to the log.", func(s natslog.Stats) uint64 { return s.Units }),
 		count("autocrud_log_conflicts_total", "Appends that lost.", func(s natslog.Stats) uint64 { return s.Conflicts }),
 		count("autocrud_log_unknown_total", "Appends whose outcome could not be found out.", func(s natslog.Stats) uint64 { return s.Unknown }),
 		count("autocrud_log_decided_total", "Appends whose outcome the log had to tell.", func(s natslog.Stats) uint64 { return s.Decided }))
+	if ix != nil {
+		r.MustRegister(number("autocrud_index_lag_seconds", "Age of the newest event when it was applied.", func() float64 { return ix.Lag().Seconds() }),
+			number("autocrud_index_damaged_events", "Events that could not be projected as they are.", func() float64 { return float64(ix.Damaged()) }),
+			number("autocrud_events_published_sequence", "Last sequence of the log that subscribers outside were told of.", func() float64 { return float64(ix.Published()) }))
+	}
 	return o
 }
 

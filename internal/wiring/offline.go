@@ -3,8 +3,9 @@ package wiring
 import (
 	"context"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/autocrud-go/autocrud/pkg/resource"
-	"github.com/autocrud-go/autocrud/services/indexer"
 )
 
 // Offline opens the data folder of a stopped program, brings the index up to
@@ -17,31 +18,25 @@ func Offline(ctx context.Context, set Settings, app App, fn func(context.Context
 	if err != nil {
 		return err
 	}
+	set.maintenance = true
 	logger := set.Logger()
 	st, err := openStores(ctx, &set, logger)
 	if err != nil {
 		return err
 	}
 	defer st.close()
-	claimKey, err := ClaimKey(ctx, st.log)
-	if err != nil {
+	p := &program{set: &set, app: app, types: types, st: st, has: roles{indexer: true}, logger: logger,
+		registry: prometheus.NewRegistry(), progress: resource.NewProgress()}
+	if err := p.wire(ctx); err != nil {
 		return err
 	}
-	state, err := st.log.State(ctx)
-	if err != nil {
+	if err := p.indexing.prepare(ctx); err != nil {
 		return err
 	}
-	progress := resource.NewProgress()
-	ix := indexer.New(types, st.log, st.blobs, st.index, progress, indexer.Options{Logger: logger, Outward: st.outward})
-	m := resource.NewManager(types, st.log, st.blobs, st.index, resource.Options{LogSyncsBlobs: st.grouped, Sole: st.sole,
-		Last: state.Last, ClaimKey: claimKey, Outward: st.outward, Hooks: app.Hooks, Progress: progress, Logger: logger})
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		_ = ix.Run(ctx) // it ends with its context only
-	}()
-	defer func() { cancel(); <-done }()
-	return fn(ctx, m)
+	listening, indexing := begin(ctx, p.indexing.listen), begin(ctx, p.index)
+	defer listening.interrupt(nil)
+	defer indexing.interrupt(nil)
+	return fn(ctx, p.manager)
 }

@@ -2,7 +2,9 @@
 package wiring
 
 import (
+	"crypto/hkdf"
 	"crypto/rand"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net"
@@ -31,12 +33,52 @@ type Settings struct {
 	SecretKeyFile    string        `help:"File with the key that signs page tokens; made at first start. Default: secret.key in the data folder."`
 	AllowMissing     bool          `name:"allow-missing-types" help:"Start although a type that has data has no model."`
 	LogLevel         string        `default:"info" enum:"debug,info,warn,error" help:"debug, info, warn or error."`
-	LogFormat        string        `default:"text" enum:"text,json" help:"text or json."`
 	NatsListen       string        `name:"nats-listen" help:"Address on which the embedded NATS server lets subscribers read events, for example 127.0.0.1:4222; without it nobody reaches it."`
 	NatsHookPassword string        `name:"nats-hook-password" help:"Password of the NATS user hook; without it whoever connects may read events, on loopback only."`
 	EventsMaxAge     time.Duration `name:"events-max-age" default:"168h" help:"How long events are kept for subscribers outside."`
 	EventsMaxBytes   int64         `name:"events-max-bytes" default:"10737418240" help:"How many bytes of events are kept for subscribers outside; the oldest go first."`
+	LogFormat        string        `default:"text" enum:"text,json" help:"text or json."`
 	WorkerSlots      int           `name:"worker-concurrency" default:"16" help:"How many jobs run at once."`
+
+	NatsUser     string `group:"nats" help:"User of the NATS server, when it is not in the URL."`
+	NatsPassword string `group:"nats" help:"Password of the NATS user."`
+	NatsCreds    string `group:"nats" help:"Credentials file of the NATS user."`
+	NatsCA       string `name:"nats-ca" group:"nats" help:"File with the certificates that sign the NATS server's."`
+	NatsInbox    string `name:"nats-inbox" group:"nats" help:"Prefix of the subjects that answers come on, where a user may not read everybody's."`
+	NatsReplicas int    `group:"nats" help:"Replicas of the streams. Default: 3 in a cluster, else 1."`
+
+	PostgresURL   string `name:"postgres-url" group:"postgres" help:"postgres://user:password@host:5432/database of the index."`
+	PostgresConns int    `name:"postgres-conns" default:"10" group:"postgres" help:"Most connections to Postgres."`
+
+	S3Endpoint  string `name:"s3-endpoint" group:"s3" help:"HOST:PORT of the S3 server."`
+	S3Bucket    string `name:"s3-bucket" group:"s3" help:"Bucket for revisions and binaries; made when it is missing."`
+	S3AccessKey string `name:"s3-access-key" group:"s3" help:"Access key."`
+	S3SecretKey string `name:"s3-secret-key" group:"s3" help:"Secret key."`
+	S3Region    string `name:"s3-region" default:"us-east-1" group:"s3" help:"Region."`
+	S3UseTLS    *bool  `name:"s3-use-tls" default:"true" group:"s3" help:"Use TLS (true or false)."`
+
+	// Service is what this process is: up (or nothing), which is everything,
+	// api, indexer or worker. The command says it.
+	Service string `kong:"-"`
+
+	maintenance bool // the stores are this process's alone
+}
+
+// usesDataDir tells that something is kept in the data folder.
+func (s *Settings) usesDataDir() bool { return s.Storage != "postgres" || s.NatsURL == "" }
+
+// provisions tells that streams are made when they are missing. Services that
+// run beside others find them made.
+func (s *Settings) provisions() bool {
+	return s.Service != "api" && s.Service != "indexer" && s.Service != "worker"
+}
+
+// schema of the index in Postgres, one for each namespace.
+func (s *Settings) schema() string {
+	if s.Namespace == "main" {
+		return "autocrud"
+	}
+	return "autocrud_" + strings.ReplaceAll(s.Namespace, "-", "_")
 }
 
 // App is what an application adds to the stock program.
@@ -78,11 +120,13 @@ func (s *Settings) check() error {
 	if !namespacePattern.MatchString(s.Namespace) {
 		return wrong("--namespace is a letter and up to 31 letters, digits and '-', all lower case, not %q", s.Namespace)
 	}
-	if s.Storage != "memory" && s.Storage != "disk" {
-		return wrong("--storage %s is not part of this build; memory and disk are", s.Storage)
+	switch s.Service {
+	case "", "up", "api", "indexer", "worker", "provision":
+	default:
+		return wrong("a service is up, api, indexer or worker, not %q", s.Service)
 	}
-	if s.Storage == "memory" && s.NatsURL != "" {
-		return wrong("--storage memory keeps its log in this process; leave out --nats-url")
+	if err := s.checkStorage(); err != nil {
+		return err
 	}
 	switch s.Auth {
 	case "", "off":
@@ -95,7 +139,7 @@ func (s *Settings) check() error {
 	if err != nil {
 		return wrong("--addr is HOST:PORT, not %q: %v", s.Addr, err)
 	}
-	if !loopback && s.Auth != "off" {
+	if !loopback && s.Auth != "off" && s.Service != "indexer" && s.Service != "worker" { // those show their health only
 		return wrong("--addr %s can be reached from outside and no authentication is configured: bind to 127.0.0.1, or say --auth off if that is meant", s.Addr)
 	}
 	if err := s.checkListen(); err != nil {
@@ -110,19 +154,45 @@ func (s *Settings) check() error {
 	return nil
 }
 
-func (s *Settings) checkListen() error {
-	if s.NatsListen == "" {
+// checkStorage looks for what a storage row needs.
+func (s *Settings) checkStorage() error {
+	switch s.Storage {
+	case "memory", "disk", "s3", "postgres":
+	default:
+		return wrong("--storage is memory, disk, s3 or postgres, not %q", s.Storage)
+	}
+	if s.Storage == "memory" && s.NatsURL != "" {
+		return wrong("--storage memory keeps its log in this process; leave out --nats-url")
+	}
+	if !s.provisions() || s.Service == "provision" {
+		if s.NatsURL == "" || s.Storage != "postgres" {
+			return wrong("%s runs beside other services: it needs --nats-url and --storage postgres; `autocrud up` needs neither", s.Service)
+		}
+	}
+	need := func(name, value string) error {
+		if value == "" {
+			return wrong("--storage %s needs --%s", s.Storage, name)
+		}
 		return nil
 	}
-	if s.NatsURL != "" {
-		return wrong("--nats-listen is for the embedded NATS server; leave it out with --nats-url")
+	var missing []error
+	if s.Storage == "postgres" {
+		missing = append(missing, need("postgres-url", s.PostgresURL))
 	}
-	loopback, err := isLoopback(s.NatsListen)
-	if err != nil {
-		return wrong("--nats-listen is HOST:PORT, not %q: %v", s.NatsListen, err)
+	if s.Storage == "s3" || s.Storage == "postgres" {
+		missing = append(missing, need("s3-endpoint", s.S3Endpoint), need("s3-bucket", s.S3Bucket),
+			need("s3-access-key", s.S3AccessKey), need("s3-secret-key", s.S3SecretKey))
 	}
-	if !loopback && s.NatsHookPassword == "" {
-		return wrong("--nats-listen %s can be reached from outside: give --nats-hook-password, or bind to 127.0.0.1", s.NatsListen)
+	for _, err := range missing {
+		if err != nil {
+			return err
+		}
+	}
+	if s.PostgresConns < 2 || s.PostgresConns > 1000 {
+		return wrong("--postgres-conns is from 2 to 1000")
+	}
+	if s.NatsReplicas < 0 || s.NatsReplicas > 5 {
+		return wrong("--nats-replicas is from 1 to 5")
 	}
 	return nil
 }
@@ -184,12 +254,16 @@ func ServedTypes(dir string, app App) ([]*resource.Type, error) {
 	return types, nil
 }
 
-// secret reads the key of page tokens, making it the first time.
-func (s *Settings) secret() ([]byte, error) {
+// secret reads the key of page tokens, making it the first time. Services
+// without a data folder make it of the key that they share.
+func (s *Settings) secret(claimKey []byte) ([]byte, error) {
 	name := s.SecretKeyFile
 	if name == "" {
 		if s.Storage == "memory" {
 			return nil, nil
+		}
+		if s.NatsURL != "" {
+			return hkdf.Key(sha256.New, claimKey, nil, "autocrud page tokens", 32)
 		}
 		name = filepath.Join(s.DataDir, "secret.key")
 	}
@@ -217,7 +291,7 @@ func (s Settings) WithDefaults() Settings {
 		to  *string
 		def string
 	}{{&s.Addr, "127.0.0.1:8080"}, {&s.Models, "models"}, {&s.DataDir, "data"}, {&s.Storage, "disk"}, {&s.Sync, "always"},
-		{&s.Namespace, "main"}, {&s.LogLevel, "info"}, {&s.LogFormat, "text"}} {
+		{&s.S3Region, "us-east-1"}, {&s.Namespace, "main"}, {&s.LogLevel, "info"}, {&s.LogFormat, "text"}} {
 		if *x.to == "" {
 			*x.to = x.def
 		}
@@ -231,5 +305,25 @@ func (s Settings) WithDefaults() Settings {
 	if s.WorkerSlots == 0 {
 		s.WorkerSlots = 16
 	}
+	if s.PostgresConns == 0 {
+		s.PostgresConns = 10
+	}
 	return s
+}
+
+func (s *Settings) checkListen() error {
+	if s.NatsListen == "" {
+		return nil
+	}
+	if s.NatsURL != "" {
+		return wrong("--nats-listen is for the embedded NATS server; leave it out with --nats-url")
+	}
+	loopback, err := isLoopback(s.NatsListen)
+	if err != nil {
+		return wrong("--nats-listen is HOST:PORT, not %q: %v", s.NatsListen, err)
+	}
+	if !loopback && s.NatsHookPassword == "" {
+		return wrong("--nats-listen %s can be reached from outside: give --nats-hook-password, or bind to 127.0.0.1", s.NatsListen)
+	}
+	return nil
 }

@@ -17,18 +17,23 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/storage/fsblob"
 	"github.com/autocrud-go/autocrud/pkg/storage/memblob"
 	"github.com/autocrud-go/autocrud/pkg/storage/natslog"
+	"github.com/autocrud-go/autocrud/pkg/storage/pgindex"
+	"github.com/autocrud-go/autocrud/pkg/storage/s3blob"
 	"github.com/autocrud-go/autocrud/pkg/storage/sqliteindex"
 )
 
 // stores are the opened parts and how to close them, last opened first.
 type stores struct {
+	nc      *nats.Conn
+	bus     *natslog.Bus
 	log     *natslog.Log
 	outward *natslog.Outward
 	nats    string // host:port where subscribers reach the events; empty when they cannot
 	blobs   storage.Blobs
 	index   storage.Index
-	sole    bool // no other process writes to the log
-	grouped bool // an append syncs the blobs put before it
+	shared  *pgindex.Index // index, when other processes use it too; else nil
+	sole    bool           // no other process writes to the log
+	grouped bool           // an append syncs the blobs put before it
 	closers []func()
 }
 
@@ -55,10 +60,12 @@ func openStores(ctx context.Context, set *Settings, logger *slog.Logger) (_ *sto
 			return nil, err
 		}
 		s.onClose(func() { os.RemoveAll(dir) })
-	} else if err := s.lock(dir); err != nil {
-		return nil, err
+	} else if set.usesDataDir() {
+		if err := s.lock(dir); err != nil {
+			return nil, err
+		}
 	}
-	if err := s.openBlobs(set, dir); err != nil {
+	if err := s.openBlobs(ctx, set, dir, logger); err != nil {
 		return nil, err
 	}
 	if err := s.openLog(ctx, set, dir); err != nil {
@@ -84,10 +91,13 @@ func (s *stores) lock(dir string) error {
 	return nil
 }
 
-func (s *stores) openBlobs(set *Settings, dir string) error {
-	if set.Storage == "memory" {
+func (s *stores) openBlobs(ctx context.Context, set *Settings, dir string, logger *slog.Logger) error {
+	switch set.Storage {
+	case "memory":
 		s.blobs = memblob.New()
 		return nil
+	case "s3", "postgres":
+		return s.openBucket(ctx, set, logger)
 	}
 	b, err := fsblob.Open(filepath.Join(dir, "blobs"))
 	if err != nil {
@@ -98,20 +108,36 @@ func (s *stores) openBlobs(set *Settings, dir string) error {
 	return nil
 }
 
+func (s *stores) openBucket(ctx context.Context, set *Settings, logger *slog.Logger) error {
+	b, err := s3blob.Open(s3blob.Options{Endpoint: set.S3Endpoint, Bucket: set.S3Bucket, AccessKey: set.S3AccessKey, SecretKey: set.S3SecretKey,
+		Region: set.S3Region, Plain: set.S3UseTLS != nil && !*set.S3UseTLS, Prefix: set.Namespace + "/", Logger: logger})
+	if err != nil {
+		return wrong("--s3-endpoint: %v", err)
+	}
+	versioned, err := b.Provision(ctx)
+	if err != nil {
+		return fmt.Errorf("the bucket %q at %s cannot be used: %w", set.S3Bucket, set.S3Endpoint, err)
+	}
+	if versioned {
+		logger.WarnContext(ctx, "the bucket keeps old versions of objects: a purge does not erase them", "bucket", set.S3Bucket)
+	}
+	s.blobs = b
+	return nil
+}
+
 func (s *stores) openLog(ctx context.Context, set *Settings, dir string) error {
 	every, err := set.sync()
 	if err != nil {
 		return err
 	}
 	o := natslog.Options{Namespace: set.Namespace, Memory: set.Storage == "memory"}
-	var nc *nats.Conn
 	if set.NatsURL != "" {
-		nc, err = nats.Connect(set.NatsURL, nats.Name("autocrud"), nats.MaxReconnects(-1), nats.Timeout(5*time.Second))
-		if err != nil {
-			return wrong("--nats-url %s does not answer: %v", set.NatsURL, err)
+		if s.nc, err = connect(set); err != nil {
+			return err
 		}
-		s.onClose(nc.Close)
-		s.nats = nc.ConnectedAddr()
+		s.onClose(s.nc.Close)
+		s.nats = s.nc.ConnectedAddr()
+		o.Replicas = replicas(set, s.nc)
 	} else {
 		barrier := every == 0 && !o.Memory
 		n, err := natslog.StartListening(filepath.Join(dir, "nats"), natslog.Sync{Barrier: barrier, Every: every},
@@ -121,30 +147,36 @@ func (s *stores) openLog(ctx context.Context, set *Settings, dir string) error {
 		}
 		s.onClose(n.Stop)
 		s.nats = n.Addr()
-		nc, o.Sole, s.sole = n.Conn, true, true
+		s.nc, o.Sole, s.sole = n.Conn, true, true
 		if barrier {
 			o.BlockDir, o.SyncWith, s.grouped = n.BlockDir(set.Namespace), s.blobs.Sync, true
 		}
 	}
+	nc := s.nc
+	s.bus = natslog.NewBus(nc, set.Namespace)
 	js, err := jetstream.New(nc)
 	if err != nil {
 		return err
 	}
-	if err := natslog.Provision(ctx, js, o); err != nil {
-		return settingOf(err)
+	if set.provisions() {
+		if err := natslog.Provision(ctx, js, o); err != nil {
+			return settingOf(err)
+		}
 	}
 	if s.log, err = natslog.Open(ctx, nc, o); err != nil {
 		return settingOf(err)
 	}
 	s.onClose(s.log.Close)
 	events := natslog.OutwardOptions{Namespace: set.Namespace, Memory: o.Memory, Replicas: o.Replicas, MaxAge: set.EventsMaxAge, MaxBytes: set.EventsMaxBytes}
-	if err := natslog.ProvisionOutward(ctx, js, events); err != nil {
-		return settingOf(err)
+	if set.provisions() {
+		if err := natslog.ProvisionOutward(ctx, js, events); err != nil {
+			return settingOf(err)
+		}
 	}
 	if s.outward, err = natslog.OpenOutward(ctx, nc, events); err != nil {
 		return settingOf(err)
 	}
-	if every > 0 && !o.Memory {
+	if every > 0 && set.Storage == "disk" {
 		s.grouped = true // by the clock, as the log
 		s.syncEvery(every)
 	}
@@ -180,6 +212,15 @@ func (s *stores) syncEvery(every time.Duration) {
 }
 
 func (s *stores) openIndex(ctx context.Context, set *Settings, dir string, logger *slog.Logger) error {
+	if set.Storage == "postgres" {
+		index, err := pgindex.Open(ctx, set.PostgresURL, pgindex.Options{Schema: set.schema(), Conns: set.PostgresConns})
+		if err != nil {
+			return fmt.Errorf("--postgres-url: %w", err)
+		}
+		s.index, s.shared = index, index
+		s.onClose(func() { index.Close() })
+		return nil
+	}
 	name := ":memory:"
 	if set.Storage != "memory" {
 		name = filepath.Join(dir, "index.sqlite")

@@ -2,11 +2,9 @@ package wiring
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -17,13 +15,12 @@ import (
 
 	"github.com/oklog/run"
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
 
-	"github.com/autocrud-go/autocrud/pkg/job"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 	"github.com/autocrud-go/autocrud/services/api"
 	"github.com/autocrud-go/autocrud/services/indexer"
-	"github.com/autocrud-go/autocrud/services/worker"
 )
 
 // Running is a program that takes requests.
@@ -59,9 +56,24 @@ func (s *Settings) Logger() *slog.Logger {
 	return slog.New(slog.NewTextHandler(os.Stderr, o))
 }
 
-// Up starts api, indexer and worker in this process and returns when requests
-// are taken. It ends when ctx does.
-func Up(ctx context.Context, set Settings, app App) (_ *Running, err error) {
+// roles are the services of a process.
+type roles struct{ api, indexer, worker bool }
+
+// Start starts the service that the settings name and returns when requests are
+// taken. It ends when ctx does.
+func Start(ctx context.Context, set Settings, app App) (*Running, error) {
+	switch set.Service {
+	case "api":
+		return launch(ctx, set, app, roles{api: true})
+	case "indexer":
+		return launch(ctx, set, app, roles{indexer: true})
+	case "worker":
+		return launch(ctx, set, app, roles{worker: true})
+	}
+	return launch(ctx, set, app, roles{true, true, true})
+}
+
+func launch(ctx context.Context, set Settings, app App, has roles) (_ *Running, err error) {
 	if err := set.check(); err != nil {
 		return nil, err
 	}
@@ -79,7 +91,9 @@ func Up(ctx context.Context, set Settings, app App) (_ *Running, err error) {
 		listener.Close()
 		return nil, err
 	}
-	r, err := start(ctx, &set, app, types, st, listener, logger)
+	p := &program{set: &set, app: app, types: types, st: st, has: has, listener: listener, logger: logger,
+		registry: prometheus.NewRegistry(), progress: resource.NewProgress()}
+	r, err := p.start(ctx)
 	if err != nil {
 		listener.Close()
 		st.close()
@@ -88,70 +102,152 @@ func Up(ctx context.Context, set Settings, app App) (_ *Running, err error) {
 	return r, nil
 }
 
+// program is what is being wired.
+type program struct {
+	set      *Settings
+	app      App
+	types    []*resource.Type
+	st       *stores
+	has      roles
+	listener net.Listener
+	logger   *slog.Logger
+	registry *prometheus.Registry
+	progress *resource.Progress
+
+	begun    uint64 // last sequence of the log at the start
+	manager  *resource.Manager
+	indexing *indexing
+	live     *resource.Live
+	jobs     *jobs
+}
+
 // start wires the parts. The order of Add is the order of shutdown: first no
 // more requests and jobs, then the index, then the stores.
-func start(ctx context.Context, set *Settings, app App, types []*resource.Type, st *stores, listener net.Listener, logger *slog.Logger) (*Running, error) {
-	secret, err := set.secret()
-	if err != nil {
+func (p *program) start(ctx context.Context) (_ *Running, err error) {
+	if err := p.wire(ctx); err != nil {
 		return nil, err
 	}
-	claimKey, err := ClaimKey(ctx, st.log)
-	if err != nil {
+	if err := p.indexing.prepare(ctx); err != nil {
 		return nil, err
 	}
-	state, err := st.log.State(ctx)
-	if err != nil {
-		return nil, err
-	}
-	registry := prometheus.NewRegistry()
-	progress, live := resource.NewProgress(), resource.NewLive()
-	var jobs *worker.Dispatcher
-	var m *resource.Manager
-	ix := indexer.New(types, st.log, st.blobs, st.index, progress, indexer.Options{Logger: logger, Outward: st.outward,
-		Known:   func(seq uint64) *storage.Event { return m.Known(seq) },
-		Applied: func(b storage.Batch) { jobs.Applied(b) }})
-	if _, err := ix.Prepare(ctx); err != nil {
-		return nil, err
-	}
-	m = resource.NewManager(types, st.log, st.blobs, st.index, resource.Options{
-		LogSyncsBlobs: st.grouped, Sole: st.sole, Last: state.Last, Secret: secret, ClaimKey: claimKey, Outward: st.outward, Hooks: app.Hooks,
-		Progress: progress, Live: live, Committed: func(e *storage.Event) { jobs.Committed(e) }, Observer: newObserver(registry, st.log, ix, progress), Logger: logger})
-	jobs = worker.NewDispatcher(m, worker.DispatcherOptions{Sole: st.sole, Logger: logger})
-	work := worker.New(m, jobs, withBulk(app.Handlers), worker.Options{Concurrency: set.WorkerSlots, Live: live, Logger: logger})
-	for _, x := range app.Actions {
-		if _, err := m.Type(x.Type); err != nil {
-			return nil, wrong("action %s:%s is on a type without a model", x.Type, x.Name)
+	if p.has.api {
+		if err := missingTypes(ctx, p.set, p.types, p.st); err != nil {
+			return nil, err
 		}
 	}
-	if err := missingTypes(ctx, set, types, st); err != nil {
-		return nil, err
-	}
-	if err := adopt(ctx, m, ix, state.Last); err != nil {
-		return nil, err
-	}
-	url := "http://" + listener.Addr().String()
-	handler := api.New(m, api.Options{Version: app.Version, URL: url, Namespace: set.Namespace, NATS: st.nats, Hosts: loopbackHosts(set.Addr), Registry: registry, Logger: logger, Actions: app.Actions,
-		Ready: func(context.Context) error { return ready(st, progress, state.Last) }})
-
 	ctx, stop := context.WithCancel(ctx)
-	out := &Running{URL: url, Manager: m, stop: stop, done: make(chan struct{})}
+	defer func() {
+		if err != nil {
+			stop()
+		}
+	}()
+	stopTelling, err := p.jobs.hear()
+	if err != nil {
+		return nil, err
+	}
+	p.st.onClose(stopTelling)
+	listening := begin(ctx, p.indexing.listen)
+	indexing := begin(ctx, p.index)
+	if p.has.api {
+		if err := adopt(ctx, p.manager, p.indexing, p.begun); err != nil {
+			indexing.interrupt(nil)
+			listening.interrupt(nil)
+			return nil, err
+		}
+	}
+	out := &Running{URL: "http://" + p.listener.Addr().String(), Manager: p.manager, stop: stop, done: make(chan struct{})}
 	var g run.Group
-	g.Add(both(serve(listener, handler))(until(ctx, work.Run)))
-	g.Add(until(ctx, jobs.Run))
-	g.Add(until(ctx, m.RunWatches))
-	g.Add(until(ctx, m.Upkeep))
-	g.Add(until(ctx, func(ctx context.Context) error { return m.SweepEvery(ctx, resource.SweepAge) }))
-	g.Add(until(ctx, ix.Run))
+	g.Add(both(serve(p.listener, p.handler(out.URL)))(until(ctx, p.jobs.work)))
+	if p.has.worker {
+		g.Add(until(ctx, p.maintain))
+	}
+	if p.has.api {
+		g.Add(until(ctx, p.manager.RunWatches))
+	}
+	g.Add(indexing.execute, indexing.interrupt)
+	g.Add(listening.execute, listening.interrupt)
 	g.Add(func() error { <-ctx.Done(); return nil }, func(error) { stop() })
 	ballast := loadBallast()
 	go func() {
 		defer ballast()
 		defer close(out.done)
 		defer stop()
-		defer st.close()
+		defer p.st.close()
 		out.err = g.Run()
 	}()
 	return out, nil
+}
+
+// wire makes the parts, none of which runs yet.
+func (p *program) wire(ctx context.Context) error {
+	claimKey, err := ClaimKey(ctx, p.st.log)
+	if err != nil {
+		return err
+	}
+	secret, err := p.set.secret(claimKey)
+	if err != nil {
+		return err
+	}
+	state, err := p.st.log.State(ctx)
+	if err != nil {
+		return err
+	}
+	p.begun = state.Last
+	blobs := measureBlobs(p.st.blobs, p.registry)
+	p.live = resource.NewLive()
+	p.jobs = &jobs{program: p}
+	p.indexing = newIndexing(p.st, p.types, p.progress, p.logger)
+	if p.has.indexer {
+		o := indexer.Options{Logger: p.logger, Outward: p.st.outward, Applied: p.jobs.applied}
+		if p.has.api {
+			o.Known = func(seq uint64) *storage.Event { return p.manager.Known(seq) }
+		} else {
+			o.Gather = remoteGather
+		}
+		p.indexing.indexer = indexer.New(p.types, p.st.log, blobs, p.st.index, p.progress, o)
+	}
+	p.manager = resource.NewManager(p.types, p.st.log, blobs, p.st.index, resource.Options{
+		LogSyncsBlobs: p.st.grouped, Sole: p.st.sole, NoErase: !p.has.worker && !p.set.maintenance, Last: state.Last, Secret: secret, ClaimKey: claimKey, Outward: p.st.outward, Hooks: p.app.Hooks,
+		Progress: p.progress, Live: p.live, Committed: p.jobs.committed(), Observer: newObserver(p.registry, p.st.log, p.indexing.indexer, p.progress), Logger: p.logger})
+	p.jobs.own()
+	for _, x := range p.app.Actions {
+		if _, err := p.manager.Type(x.Type); err != nil {
+			return wrong("action %s:%s is on a type without a model", x.Type, x.Name)
+		}
+	}
+	return nil
+}
+
+// remoteGather is shorter than usual: who waits in another process cannot say so.
+const remoteGather = 5 * time.Millisecond
+
+// index writes the index and hands out jobs, where this process does.
+func (p *program) index(ctx context.Context) error {
+	if !p.has.indexer {
+		<-ctx.Done()
+		return nil
+	}
+	return p.indexing.index(ctx, p.jobs.dispatch)
+}
+
+// maintain finishes what writes began and sweeps, on one process of all.
+func (p *program) maintain(ctx context.Context) error {
+	return p.st.lead(ctx, "upkeep", p.logger, func(ctx context.Context) error {
+		var g errgroup.Group
+		g.Go(func() error { return p.manager.Upkeep(ctx) })
+		g.Go(func() error { return p.manager.SweepEvery(ctx, resource.SweepAge) })
+		return g.Wait()
+	})
+}
+
+// handler answers requests: the API, or how a service without one is.
+func (p *program) handler(url string) http.Handler {
+	isReady := func(context.Context) error { return p.ready() }
+	if !p.has.api {
+		return api.Health(api.Options{Ready: isReady, Registry: p.registry, Logger: p.logger})
+	}
+	return api.New(p.manager, api.Options{Version: p.app.Version, URL: url, Namespace: p.set.Namespace, NATS: p.st.nats, Hosts: loopbackHosts(p.set.Addr), Registry: p.registry,
+		Logger: p.logger, Actions: p.app.Actions, Ready: isReady})
 }
 
 // until runs fn until it is interrupted, and the interrupt waits for it.
@@ -165,6 +261,20 @@ func until(ctx context.Context, fn func(context.Context) error) (func() error, f
 			cancel()
 			<-done
 		}
+}
+
+// running is an actor that runs already.
+type running struct {
+	execute   func() error
+	interrupt func(error)
+}
+
+// begin starts fn now, not with the others.
+func begin(ctx context.Context, fn func(context.Context) error) running {
+	execute, interrupt := until(ctx, fn)
+	errs := make(chan error, 1)
+	go func() { errs <- execute() }()
+	return running{func() error { return <-errs }, interrupt}
 }
 
 // both runs two actors as one; they are interrupted at the same time, so that
@@ -216,13 +326,18 @@ func loopbackHosts(addr string) []string {
 	return []string{"localhost", "127.0.0.1", "::1", "[::1]"}
 }
 
-// ready tells why requests cannot be answered fully.
-func ready(st *stores, p *resource.Progress, begun uint64) error {
-	if err := st.log.Broken(); err != nil {
+// ready tells why requests cannot be answered fully. Where the index is another
+// process's, one that is behind does not keep requests away: all but searches
+// are answered.
+func (p *program) ready() error {
+	if err := p.st.log.Broken(); err != nil {
 		return &resource.Error{Code: resource.Unavailable, Detail: "the log takes no more writes; restart the service", Cause: err}
 	}
-	if applied := p.Applied(); applied < begun {
-		return &resource.Error{Code: resource.IndexLag, Detail: fmt.Sprintf("the index is at sequence %d of %d", applied, begun)}
+	if !p.st.nc.IsConnected() {
+		return &resource.Error{Code: resource.Unavailable, Detail: "the log cannot be reached"}
+	}
+	if applied := p.progress.Applied(); p.st.shared == nil && applied < p.begun {
+		return &resource.Error{Code: resource.IndexLag, Detail: fmt.Sprintf("the index is at sequence %d of %d", applied, p.begun)}
 	}
 	return nil
 }
@@ -250,16 +365,4 @@ func missingTypes(ctx context.Context, set *Settings, types []*resource.Type, st
 		return wrong("there is data of %s but no model; put the model back, or say --allow-missing-types", strings.Join(missing, ", "))
 	}
 	return nil
-}
-
-// withBulk adds the handler of the built-in jobs.
-func withBulk(handlers map[string]worker.Handler) map[string]worker.Handler {
-	out := maps.Clone(handlers)
-	if out == nil {
-		out = map[string]worker.Handler{}
-	}
-	out[resource.BulkJobs] = func(ctx context.Context, a *job.Attempt) (json.RawMessage, error) {
-		return nil, a.Manager.RunBulk(ctx, a.Data)
-	}
-	return out
 }

@@ -57,7 +57,7 @@ func (m *Manager) head(ctx context.Context, k key, fresh bool) (state, error) {
 		e, err := m.lastEvent(ctx, k)
 		return stateOf(e, true), err
 	}
-	if e := m.recent.get(k); e != nil {
+	if e := m.newest(k); e != nil {
 		return stateOf(e, false), nil
 	}
 	applied := m.progress.Applied()

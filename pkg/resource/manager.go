@@ -54,6 +54,9 @@ type Options struct {
 	// Sole tells that no other process writes to the log, so that what an index
 	// that has caught up does not know does not exist.
 	Sole bool
+	// NoErase tells that this process may not erase from the log; the Upkeep of
+	// another one does.
+	NoErase bool
 	// Last is the last sequence of the log when this process began; until the
 	// index holds it, what the index does not know is looked for in the log.
 	Last uint64

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -53,13 +54,36 @@ func (m *Manager) Purge(ctx context.Context, typ, id string, match Match) (out P
 	}
 	ctx, cancel := committing(ctx)
 	defer cancel()
-	if err := m.erase(ctx, e); err != nil {
+	if err := m.eraseNow(ctx, e); err != nil {
 		m.o.Logger.WarnContext(ctx, "erasing goes on in the background", "type", typ, "id", id, "error", err)
 		out.Job, err = m.queuePurge(ctx, key{typ, id})
 		return out, err
 	}
 	out.Done = true
 	return out, m.progress.Wait(ctx, e.Seq)
+}
+
+// eraseWait is how long a purge waits for another process to erase.
+const eraseWait = 5 * time.Second
+
+// eraseNow erases, or waits until the process that may has done it.
+func (m *Manager) eraseNow(ctx context.Context, tombstone *storage.Event) error {
+	if !m.o.NoErase {
+		return m.erase(ctx, tombstone)
+	}
+	ctx, cancel := context.WithTimeout(ctx, eraseWait)
+	defer cancel()
+	for {
+		at, _, err := m.upkeepMark(ctx)
+		if err != nil || at >= tombstone.Seq {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("upkeep is at %d: %w", at, ctx.Err())
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
 }
 
 // tombstone is the event that stays of a purged resource.

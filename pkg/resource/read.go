@@ -88,7 +88,7 @@ func (m *Manager) current(ctx context.Context, k key, o GetOptions) (*Resource, 
 		r, err := m.resource(ctx, e)
 		return r, e, err
 	}
-	if e := m.recent.get(k); e != nil {
+	if e := m.newest(k); e != nil {
 		if e.Action == storage.Purged {
 			return nil, nil, nil
 		}
@@ -189,7 +189,7 @@ func (m *Manager) freshen(ctx context.Context, c Consistency, minSeq uint64) err
 // wrote finds the last event that wrote a revision, which describes it as it is
 // now.
 func (m *Manager) wrote(ctx context.Context, k key, number int) (*storage.Event, error) {
-	if e := m.recent.get(k); e != nil && e.Revision.Number == number {
+	if e := m.newest(k); e != nil && e.Revision.Number == number {
 		return e, nil
 	}
 	if err := m.freshen(ctx, Default, 0); err != nil {

@@ -42,6 +42,16 @@ func (m *Manager) Known(seq uint64) *storage.Event {
 	return m.recent.seqs[seq]
 }
 
+// newest is the newest event of a resource that this process committed, when the
+// index cannot hold a newer one, of another process, by now.
+func (m *Manager) newest(k key) *storage.Event {
+	e := m.recent.get(k)
+	if e == nil || m.o.Sole || e.Seq > m.progress.Applied() {
+		return e
+	}
+	return nil
+}
+
 // add remembers a committed event and forgets what the index holds by now.
 func (r *recent) add(e *storage.Event, applied uint64) {
 	r.mu.Lock()

@@ -40,26 +40,32 @@ type mark struct {
 // markEvery is how many entries may be looked at again after a crash.
 const markEvery = 5000
 
+// upkeepMark is up to where upkeep is done, and the sequence of the entry that
+// says so.
+func (m *Manager) upkeepMark(ctx context.Context) (done, seq uint64, err error) {
+	entry, err := m.log.Last(ctx, storage.SystemSubject(upkeepSubject))
+	if errors.Is(err, storage.ErrNotFound) {
+		return 0, 0, nil
+	}
+	if err != nil {
+		return 0, 0, err
+	}
+	var at mark
+	err = json.Unmarshal(entry.Data, &at)
+	return at.Done, entry.Seq, err
+}
+
 func (m *Manager) upkeep(ctx context.Context) error {
 	subject := storage.SystemSubject(upkeepSubject)
-	var at mark
-	var seq uint64
-	entry, err := m.log.Last(ctx, subject)
-	switch {
-	case err == nil:
-		seq = entry.Seq
-		if err := json.Unmarshal(entry.Data, &at); err != nil {
-			return err
-		}
-	case !errors.Is(err, storage.ErrNotFound):
+	marked, seq, err := m.upkeepMark(ctx)
+	if err != nil {
 		return err
 	}
-	feed, err := m.log.Follow(ctx, at.Done+1)
+	feed, err := m.log.Follow(ctx, marked+1)
 	if err != nil {
 		return err
 	}
 	defer feed.Close()
-	marked := at.Done
 	for {
 		entry, err := feed.Next(ctx)
 		if err != nil {

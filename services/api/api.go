@@ -136,9 +136,7 @@ func (a *API) build() http.Handler {
 	for _, pattern := range []string{"/v1/{type}", "/v1/{type}/{id}", "/v1/{type}/{id}/{part}", "/v1/{type}/{id}/{part}/{n}"} {
 		r.HandleFunc(pattern, a.dispatch)
 	}
-	r.HandleFunc("/livez", only("GET", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok\n") }))
-	r.HandleFunc("/readyz", only("GET", a.ready))
-	r.HandleFunc("/metrics", only("GET", a.metrics.serve(a.o.Registry)))
+	a.health(r)
 	r.HandleFunc("/openapi.json", only("GET", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", typeJSON)
 		_, _ = w.Write(a.openapi)

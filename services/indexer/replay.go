@@ -55,8 +55,8 @@ func (x *Indexer) toFill(fresh []storage.Fresh) {
 	}
 }
 
-// awaitFilled returns when no table is being filled.
-func (x *Indexer) awaitFilled(ctx context.Context) error {
+// AwaitFilled returns when no table is being filled.
+func (x *Indexer) AwaitFilled(ctx context.Context) error {
 	x.mu.Lock()
 	filled := x.filled
 	x.mu.Unlock()

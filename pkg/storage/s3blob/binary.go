@@ -36,8 +36,6 @@ func hexOf(digest string) (h string, ok bool) {
 // system's temporary folder, since its name and its size are known at its end
 // only.
 func (s *Store) PutBinary(ctx context.Context, r io.Reader, limit int64) (b storage.Binary, err error) {
-	begun := time.Now()
-	defer func() { s.o.Observe("put_binary", time.Since(begun), err) }()
 	f, err := os.CreateTemp("", "autocrud-binary-")
 	if err != nil {
 		return b, fmt.Errorf("put binary: %w: %w", storage.ErrUnavailable, err)

@@ -40,8 +40,6 @@ type Options struct {
 	// how long the connection may be silent.
 	Timeout time.Duration
 	Logger  *slog.Logger
-	// Observe is told how long each operation took and how it ended.
-	Observe func(operation string, took time.Duration, err error)
 }
 
 // Store implements storage.Blobs.
@@ -66,9 +64,6 @@ func Open(o Options) (*Store, error) {
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
-	}
-	if o.Observe == nil {
-		o.Observe = func(string, time.Duration, error) {}
 	}
 	c, err := minio.NewCore(o.Endpoint, &minio.Options{
 		Creds:        credentials.NewStaticV4(o.AccessKey, o.SecretKey, ""),
@@ -151,8 +146,6 @@ func digestOf(data []byte) string {
 
 // Put implements storage.Blobs. The reference is the key and the digest.
 func (s *Store) Put(ctx context.Context, key string, data []byte) (ref string, err error) {
-	begun := time.Now()
-	defer func() { s.o.Observe("put", time.Since(begun), err) }()
 	ref = key + "." + digestOf(data)
 	ctx, cancel := context.WithTimeout(ctx, s.o.Timeout)
 	defer cancel()
@@ -181,8 +174,6 @@ func (s *Store) Sync(context.Context) error { return nil }
 // Get implements storage.Blobs. What does not have the digest of its name is
 // asked for once more before it counts as damaged.
 func (s *Store) Get(ctx context.Context, ref string) (data []byte, err error) {
-	begun := time.Now()
-	defer func() { s.o.Observe("get", time.Since(begun), err) }()
 	_, digest, ok := cutLast(ref)
 	if !ok {
 		return nil, fmt.Errorf("get %s: %w", ref, storage.ErrNotFound)
@@ -233,8 +224,6 @@ func (s *Store) read(ctx context.Context, name string) ([]byte, error) {
 
 // Delete implements storage.Blobs.
 func (s *Store) Delete(ctx context.Context, ref string) (err error) {
-	begun := time.Now()
-	defer func() { s.o.Observe("delete", time.Since(begun), err) }()
 	ctx, cancel := context.WithTimeout(ctx, s.o.Timeout)
 	defer cancel()
 	return s.remove(ctx, s.name("revisions", ref))

@@ -1,0 +1,112 @@
+package apitest
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/autocrud-go/autocrud"
+	"github.com/autocrud-go/autocrud/internal/testenv"
+)
+
+// Storage is a storage row, or a way of running one, that suites run on.
+type Storage struct {
+	Name     string
+	Settings func(testing.TB) autocrud.Settings
+	// Split runs two processes of each service instead of one of all.
+	Split bool
+}
+
+// Storages are all of them; AUTOCRUD_TEST_STORAGES names fewer, by commas.
+func Storages() []Storage {
+	all := []Storage{
+		{Name: "memory", Settings: func(testing.TB) autocrud.Settings { return autocrud.Settings{Storage: "memory"} }},
+		{Name: "disk", Settings: func(t testing.TB) autocrud.Settings {
+			return autocrud.Settings{Storage: "disk", DataDir: t.TempDir()}
+		}},
+		{Name: "s3", Settings: S3},
+		{Name: "postgres", Settings: Postgres},
+		{Name: "split", Settings: Services, Split: true},
+	}
+	named := os.Getenv("AUTOCRUD_TEST_STORAGES")
+	if named == "" {
+		return all
+	}
+	return slices.DeleteFunc(all, func(s Storage) bool { return !slices.Contains(strings.Split(named, ","), s.Name) })
+}
+
+var buckets atomic.Int64
+
+// S3 is the row of that name: SQLite in a folder, blobs in a new bucket.
+func S3(t testing.TB) autocrud.Settings {
+	t.Helper()
+	s3, err := testenv.SharedS3()
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain := false
+	return autocrud.Settings{Storage: "s3", DataDir: t.TempDir(), S3Endpoint: s3.Endpoint, S3Bucket: fmt.Sprintf("test-%d", buckets.Add(1)),
+		S3AccessKey: s3.AccessKey, S3SecretKey: s3.SecretKey, S3UseTLS: &plain}
+}
+
+// Postgres is the row of that name: a new database and a new bucket.
+func Postgres(t testing.TB) autocrud.Settings {
+	t.Helper()
+	s := S3(t)
+	dsn, drop, err := testenv.Database(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(drop)
+	s.Storage, s.PostgresURL = "postgres", dsn
+	return s
+}
+
+// Services is the Postgres row for processes that share a cluster of three NATS
+// servers.
+func Services(t testing.TB) autocrud.Settings {
+	t.Helper()
+	s := Postgres(t)
+	nats, err := testenv.SharedNATS()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.NatsURL, s.Namespace, s.DataDir, s.PostgresConns = nats.URL(), fmt.Sprintf("t%d", buckets.Add(1)), "", 4
+	return s
+}
+
+// StartSplit provisions and starts two processes of each service; the URLs are
+// those of the APIs.
+func StartSplit(t testing.TB, app *autocrud.App, s autocrud.Settings) (urls []string) {
+	t.Helper()
+	if app == nil {
+		app = autocrud.New()
+	}
+	if s.LogLevel == "" {
+		s.LogLevel = "error"
+	}
+	s.Addr = "127.0.0.1:0"
+	if err := app.Provision(context.Background(), s); err != nil {
+		t.Fatal(err)
+	}
+	for _, service := range []string{"indexer", "indexer", "worker", "worker", "api", "api"} {
+		s.Service = service
+		r, err := app.Start(context.Background(), s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := r.Stop(); err != nil {
+				t.Errorf("the %s ended with: %v", service, err)
+			}
+		})
+		if service == "api" {
+			urls = append(urls, r.URL)
+		}
+	}
+	return urls
+}

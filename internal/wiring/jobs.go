@@ -1,0 +1,99 @@
+package wiring
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"sync/atomic"
+
+	"github.com/autocrud-go/autocrud/pkg/job"
+	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/storage"
+	"github.com/autocrud-go/autocrud/services/worker"
+)
+
+// jobs are how they are handed out and run. The dispatcher is beside whoever
+// writes the index. Where others may be that, everybody talks over the bus.
+type jobs struct {
+	*program
+	dispatcher atomic.Pointer[worker.Dispatcher] // of this process, while it has one
+}
+
+// remote tells that the dispatcher may be in another process.
+func (j *jobs) remote() bool { return j.st.shared != nil }
+
+// own makes the dispatcher of a process that is its own.
+func (j *jobs) own() {
+	if !j.remote() {
+		j.dispatcher.Store(worker.NewDispatcher(j.manager, worker.DispatcherOptions{Sole: j.st.sole, Logger: j.logger}))
+	}
+}
+
+// dispatch hands out jobs until ctx ends. Who begins to lead begins anew.
+func (j *jobs) dispatch(ctx context.Context) error {
+	if !j.remote() {
+		return j.dispatcher.Load().Run(ctx)
+	}
+	d := worker.NewDispatcher(j.manager, worker.DispatcherOptions{Connected: j.st.bus.Connected, Logger: j.logger})
+	stop, err := d.Serve(j.st.bus)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	j.dispatcher.Store(d)
+	defer j.dispatcher.Store(nil)
+	return d.Run(ctx)
+}
+
+// applied tells the dispatcher and other processes what the index holds now.
+func (j *jobs) applied(b storage.Batch) {
+	j.indexing.applied(b)
+	if d := j.dispatcher.Load(); d != nil {
+		d.Applied(b)
+	}
+}
+
+// committed tells the dispatcher at once.
+func (j *jobs) committed() func(*storage.Event) {
+	if j.remote() {
+		return worker.Teller(j.st.bus)
+	}
+	return func(e *storage.Event) {
+		if d := j.dispatcher.Load(); d != nil {
+			d.Committed(e)
+		}
+	}
+}
+
+// hear learns how far the jobs of other processes are.
+func (j *jobs) hear() (stop func(), err error) {
+	if !j.remote() || !j.has.api {
+		return func() {}, nil
+	}
+	return worker.ListenProgress(j.st.bus, j.live)
+}
+
+// work runs jobs until ctx ends.
+func (j *jobs) work(ctx context.Context) error {
+	if !j.has.worker {
+		<-ctx.Done()
+		return nil
+	}
+	var source worker.Source = worker.NewRemote(j.st.bus)
+	if !j.remote() {
+		source = j.dispatcher.Load()
+	}
+	return worker.New(j.manager, source, withBulk(j.app.Handlers), worker.Options{Concurrency: j.set.WorkerSlots, Live: j.live, Logger: j.logger}).Run(ctx)
+}
+
+// withBulk adds the handler of the built-in jobs.
+func withBulk(handlers map[string]worker.Handler) map[string]worker.Handler {
+	out := maps.Clone(handlers)
+	if out == nil {
+		out = map[string]worker.Handler{}
+	}
+	out[resource.BulkJobs] = func(ctx context.Context, a *job.Attempt) (json.RawMessage, error) {
+		return nil, a.Manager.RunBulk(ctx, a.Data)
+	}
+	return out
+}

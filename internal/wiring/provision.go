@@ -1,0 +1,19 @@
+package wiring
+
+import "context"
+
+// Provision makes what services need and checks what is there: the streams,
+// the claim key, the bucket, and the fixed tables of the index.
+func Provision(ctx context.Context, set Settings) error {
+	set.Service = "provision"
+	if err := set.check(); err != nil {
+		return err
+	}
+	st, err := openStores(ctx, &set, set.Logger())
+	if err != nil {
+		return err
+	}
+	defer st.close()
+	_, err = ClaimKey(ctx, st.log)
+	return err
+}
