@@ -52,7 +52,7 @@ func NewNATS(dir string, size int) (*NATS, error) {
 	for i := range size {
 		o := &server.Options{ServerName: fmt.Sprintf("n%d", i+1), Host: "127.0.0.1", Port: ports[i], NoSigs: true, NoLog: true,
 			JetStream: true, StoreDir: fmt.Sprintf("%s/n%d", dir, i+1), SyncAlways: true, MaxPayload: 2 << 20,
-			JetStreamMaxStore: 1 << 40, JetStreamMaxMemory: 1 << 30}
+			JetStreamMaxStore: 1 << 50, JetStreamMaxMemory: 1 << 30}
 		if size > 1 {
 			o.Cluster = server.ClusterOpts{Name: "test", Host: "127.0.0.1", Port: ports[size+i]}
 			o.Routes = routes

@@ -46,6 +46,7 @@ type Settings struct {
 	NatsCA       string `name:"nats-ca" group:"nats" help:"File with the certificates that sign the NATS server's."`
 	NatsInbox    string `name:"nats-inbox" group:"nats" help:"Prefix of the subjects that answers come on, where a user may not read everybody's."`
 	NatsReplicas int    `group:"nats" help:"Replicas of the streams. Default: 3 in a cluster, else 1."`
+	LogMaxGiB    int    `name:"log-max-gib" group:"nats" help:"Size of the log in GiB, beyond which writes are refused. Default: 256 embedded, 16 on a server elsewhere."`
 
 	PostgresURL   string `name:"postgres-url" group:"postgres" help:"postgres://user:password@host:5432/database of the index."`
 	PostgresConns int    `name:"postgres-conns" default:"10" group:"postgres" help:"Most connections to Postgres."`
@@ -71,6 +72,17 @@ func (s *Settings) usesDataDir() bool { return s.Storage != "postgres" || s.Nats
 // run beside others find them made.
 func (s *Settings) provisions() bool {
 	return s.Service != "api" && s.Service != "indexer" && s.Service != "worker"
+}
+
+// logBytes is the size of the log.
+func (s *Settings) logBytes() int64 {
+	switch {
+	case s.LogMaxGiB > 0:
+		return int64(s.LogMaxGiB) << 30
+	case s.NatsURL != "":
+		return 16 << 30 // a server makes room for it at once
+	}
+	return 256 << 30
 }
 
 // schema of the index in Postgres, one for each namespace.
@@ -190,6 +202,9 @@ func (s *Settings) checkStorage() error {
 	}
 	if s.PostgresConns < 2 || s.PostgresConns > 1000 {
 		return wrong("--postgres-conns is from 2 to 1000")
+	}
+	if s.LogMaxGiB < 0 || s.LogMaxGiB > 1<<20 {
+		return wrong("--log-max-gib is from 1 to 1048576")
 	}
 	if s.NatsReplicas < 0 || s.NatsReplicas > 5 {
 		return wrong("--nats-replicas is from 1 to 5")

@@ -130,7 +130,7 @@ func (s *stores) openLog(ctx context.Context, set *Settings, dir string) error {
 	if err != nil {
 		return err
 	}
-	o := natslog.Options{Namespace: set.Namespace, Memory: set.Storage == "memory"}
+	o := natslog.Options{Namespace: set.Namespace, Memory: set.Storage == "memory", MaxBytes: set.logBytes()}
 	if set.NatsURL != "" {
 		if s.nc, err = connect(set); err != nil {
 			return err
