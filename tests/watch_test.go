@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/autocrud-go/autocrud"
 	"github.com/autocrud-go/autocrud/internal/apitest"
 )
 
