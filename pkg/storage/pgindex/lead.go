@@ -130,7 +130,7 @@ func (x *Index) Complete(ctx context.Context) (bool, error) {
 	}
 	for _, d := range x.defs {
 		of := (*x.tables.Load())[d.Type]
-		if of == nil || of.serving == nil || of.serving.name != newTable(d).name {
+		if of == nil || of.serving == nil || of.building != nil || of.serving.def.Hash != d.Hash {
 			return false, nil
 		}
 	}
