@@ -28,6 +28,7 @@ type stores struct {
 	bus     *natslog.Bus
 	log     *natslog.Log
 	outward *natslog.Outward
+	jobLogs *natslog.JobLogs
 	nats    string // host:port where subscribers reach the events; empty when they cannot
 	blobs   storage.Blobs
 	index   storage.Index
@@ -174,6 +175,15 @@ func (s *stores) openLog(ctx context.Context, set *Settings, dir string) error {
 		}
 	}
 	if s.outward, err = natslog.OpenOutward(ctx, nc, events); err != nil {
+		return settingOf(err)
+	}
+	logs := natslog.JobLogsOptions{Namespace: set.Namespace, Memory: o.Memory, Replicas: o.Replicas}
+	if set.provisions() {
+		if err := natslog.ProvisionJobLogs(ctx, js, logs); err != nil {
+			return settingOf(err)
+		}
+	}
+	if s.jobLogs, err = natslog.OpenJobLogs(ctx, js, logs); err != nil {
 		return settingOf(err)
 	}
 	if every > 0 && set.Storage == "disk" {

@@ -208,7 +208,7 @@ func (p *program) wire(ctx context.Context) error {
 	}
 	p.manager = resource.NewManager(p.types, p.st.log, blobs, p.st.index, resource.Options{
 		LogSyncsBlobs: p.st.grouped, Sole: p.st.sole, NoErase: !p.has.worker && !p.set.maintenance, Last: state.Last, Secret: secret, ClaimKey: claimKey, Outward: p.st.outward, Hooks: p.app.Hooks,
-		Progress: p.progress, Live: p.live, Committed: p.jobs.committed(), Observer: newObserver(p.registry, p.st.log, p.indexing.indexer, p.progress), Logger: p.logger})
+		Progress: p.progress, Live: p.live, JobLogs: p.st.jobLogs, Committed: p.jobs.committed(), Observer: newObserver(p.registry, p.st.log, p.indexing.indexer, p.progress), Logger: p.logger})
 	p.jobs.own()
 	for _, x := range p.app.Actions {
 		if _, err := p.manager.Type(x.Type); err != nil {

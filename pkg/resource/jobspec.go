@@ -48,6 +48,12 @@ func (t *Type) compileJob(p *problems) {
 			p.add("/job/handler/http", "job.handler.http must be an absolute http or https URL")
 		}
 	}
+	if h := j.Handler; h.Exec == nil && (h.Dir != "" || h.Env != nil || h.Grace != 0) {
+		p.add("/job/handler", "job.handler: dir, env and grace are those of exec")
+	}
+	if j.Handler.Grace < 0 || j.Handler.Grace > time.Minute {
+		p.add("/job/handler/grace", "job.handler.grace must be more than 0 and at most a minute")
+	}
 	if j.Handler.Exec != nil && (len(j.Handler.Exec) == 0 || j.Handler.Exec[0] == "") {
 		p.add("/job/handler/exec", "job.handler.exec needs a command")
 	}

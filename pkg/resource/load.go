@@ -259,6 +259,22 @@ func checkOperation(p *problems, v any, at string) {
 	}
 }
 
+func readEnv(h reader) map[string]string {
+	var out map[string]string
+	for name, v := range take[map[string]any](h, "env", "an object of strings") {
+		s, ok := v.(string)
+		if !ok || strings.ContainsAny(name, "=\x00") || name == "" || strings.Contains(s, "\x00") {
+			h.p.add(pointerTo(pointerTo(h.at, "env"), name), "job.handler.env must be an object of strings")
+			continue
+		}
+		if out == nil {
+			out = map[string]string{}
+		}
+		out[name] = s
+	}
+	return out
+}
+
 func readJob(p *problems, v any) *JobSpec {
 	r := p.object(v, "/job", "queue", "maxAttempts", "timeout", "backoff", "handler", "concurrencyKey", "schedule", "keep")
 	j := &JobSpec{
@@ -274,9 +290,9 @@ func readJob(p *problems, v any) *JobSpec {
 	b := p.object(r.m["backoff"], "/job/backoff", "initial", "max")
 	j.Backoff = Backoff{b.duration("initial"), b.duration("max")}
 	if v, ok := r.m["handler"]; ok {
-		h := p.object(v, "/job/handler", "http", "exec")
-		j.Handler = Handler{HTTP: h.text("http"), Exec: h.texts("exec")}
-		if len(h.m) == 0 {
+		h := p.object(v, "/job/handler", "http", "exec", "dir", "env", "grace")
+		j.Handler = Handler{HTTP: h.text("http"), Exec: h.texts("exec"), Dir: h.text("dir"), Grace: h.duration("grace"), Env: readEnv(h)}
+		if h.m["http"] == nil && h.m["exec"] == nil {
 			p.add("/job/handler", "job.handler needs http or exec")
 		}
 	}

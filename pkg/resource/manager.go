@@ -72,14 +72,15 @@ type Options struct {
 	// Visible limits what watches are told; nil: they are told everything.
 	Visible  Visible
 	Progress *Progress
-	Live     *Live // how far running jobs are; nil: not known
+	Live     *Live           // how far running jobs are; nil: not known
+	JobLogs  storage.JobLogs // nil: what handlers write is not kept
 	// Committed is told of every event of a job that this process committed.
 	// It must not wait, and not change the event.
 	Committed func(*storage.Event)
-	Observer Observer
-	Logger   *slog.Logger
-	Now      func() time.Time
-	NewID    func() string // of resources made without one; default UUIDv7
+	Observer  Observer
+	Logger    *slog.Logger
+	Now       func() time.Time
+	NewID     func() string // of resources made without one; default UUIDv7
 }
 
 // Observer is told what happened, for metrics.

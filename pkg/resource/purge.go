@@ -129,6 +129,11 @@ func (m *Manager) erase(ctx context.Context, tombstone *storage.Event) error {
 			return err
 		}
 	}
+	if t := m.types[tombstone.Meta.Type]; t != nil && t.Job != nil && m.o.JobLogs != nil {
+		if err := m.o.JobLogs.Erase(ctx, tombstone.Meta.Type, tombstone.Meta.ID); err != nil {
+			return fmt.Errorf("erase the log of the job: %w", err)
+		}
+	}
 	if _, err := m.log.Erase(ctx, subject, tombstone.Seq); err != nil {
 		return err
 	}

@@ -110,6 +110,12 @@ type Backoff struct {
 type Handler struct {
 	HTTP string
 	Exec []string
+	// Of Exec: the working directory (default that of the program),
+	// more variables of the environment, and how long the command may
+	// go on after SIGTERM (default 3 s).
+	Dir   string
+	Env   map[string]string
+	Grace time.Duration
 }
 
 // MarshalJSON writes the spec as a model file has it, without the handler,
@@ -199,6 +205,9 @@ func (t *Type) compile(schema any, p *problems) {
 	t.compileJob(p)
 	if !t.compileSchema(schema, p) {
 		return
+	}
+	if t.Job != nil && t.Job.ConcurrencyKey != "" && !t.HasPath(t.Job.ConcurrencyKey) {
+		p.add("/job/concurrencyKey", "job.concurrencyKey: the schema has no field %q", t.Job.ConcurrencyKey)
 	}
 	t.compileFields(p)
 }

@@ -111,6 +111,7 @@ func New(m *resource.Manager, o Options) *API {
 		"/{type}/{id}:diff":          {"GET": (*API).diff},
 		"/{type}/{id}:cancel":        {"POST": (*API).cancelJob},
 		"/{type}/{id}:rerun":         {"POST": (*API).rerunJob},
+		"/{type}/{id}/logs":          {"GET": (*API).jobLogs},
 	}
 	a.router = a.build()
 	return a

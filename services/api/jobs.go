@@ -2,8 +2,11 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/autocrud-go/autocrud/pkg/resource"
 )
@@ -45,6 +48,87 @@ func (a *API) onJob(c call, do func(context.Context, string, string, resource.Ma
 	return c.written(http.StatusOK, r, everything)
 }
 
+// logPoll is how often the log of a job is looked at for who follows it.
+const logPoll = 200 * time.Millisecond
+
+// jobLogs answers what a job's handler wrote, page by page or as Server-Sent
+// Events until the job is finished.
+func (a *API) jobLogs(c call) error {
+	p := readQuery(c.r, "page_size", "page_token", "follow")
+	page, follow := p.page(), p.flag("follow")
+	if follow && (p.has("page_size") || p.has("page_token")) {
+		p.refuse("follow takes neither page_size nor page_token; a connection that ends is resumed with Last-Event-ID")
+	}
+	place := uint64(0)
+	if last := c.r.Header.Get("Last-Event-ID"); follow && last != "" {
+		var err error
+		if place, err = strconv.ParseUint(last, 10, 63); err != nil {
+			p.refuse("Last-Event-ID is the id of an event, not %q", shorten(last, 100))
+		}
+	}
+	if p.err != nil {
+		return p.err
+	}
+	l, err := a.m.Logs(c.r.Context(), c.t.Name, c.id, page)
+	if err != nil {
+		return err
+	}
+	if follow {
+		a.followLog(c, place)
+		return nil
+	}
+	c.tag(l.EventID)
+	return c.json(http.StatusOK, map[string]any{"items": l.Items, "next_page_token": l.NextPageToken})
+}
+
+// followLog writes lines as they come, and "end" when there will be no more.
+func (a *API) followLog(c call, place uint64) {
+	ctx, cancel := context.WithCancel(c.r.Context())
+	defer cancel()
+	defer context.AfterFunc(a.running, cancel)()
+	s := begin(c.w, c.r)
+	if s == nil {
+		return
+	}
+	t := time.NewTicker(logPoll)
+	defer t.Stop()
+	for told := time.Now(); s.err == nil; {
+		// Asked before the lines are read: what was written until the end is in them.
+		ended, err := a.m.JobEnded(ctx, c.t.Name, c.id)
+		if err != nil {
+			s.resume(place)
+			return
+		}
+		lines, err := a.m.LogAfter(ctx, c.t.Name, c.id, place, resource.MaxPageSize)
+		if err != nil {
+			s.resume(place)
+			return
+		}
+		for _, line := range lines {
+			place = line.Place
+			b, _ := json.Marshal(line) // always marshals
+			s.line = strconv.AppendUint(append(s.line[:0], "id: "...), place, 10)
+			s.write(append(s.line, "\nevent: line\ndata: "...), b, []byte("\n\n"))
+			told = time.Now()
+		}
+		switch {
+		case len(lines) > 0:
+			continue
+		case ended:
+			s.write([]byte("event: end\ndata: {}\n\n"))
+			return
+		case time.Since(told) > heartbeat:
+			s.alive(place)
+			told = time.Now()
+		}
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
 // jobOperations are the rows of a job type.
 func jobOperations(t *resource.Type) []operation {
 	if t.Job == nil {
@@ -58,5 +142,15 @@ func jobOperations(t *resource.Type) []operation {
 		{Operation: Operation{Method: "POST", Path: "/v1/{type}/{id}:rerun", Name: "rerun"}, summary: "Queue a finished {name} again",
 			parameters: []string{"If-Match", "Idempotency-Key"}, body: emptyBody,
 			responses: []answer{{"200", "Queued", writeHeaders, (*document).partial}}, problems: moveProblems},
+		{Operation: Operation{Method: "GET", Path: "/v1/{type}/{id}/logs", Name: "logs"}, summary: "Read what the handler of a {name} wrote",
+			description: "Oldest line first. With follow=true it is a stream of Server-Sent Events: line for each line, end when the job is finished.",
+			parameters:  []string{"page_size", "page_token", "follow", "Last-Event-ID"},
+			responses:   []answer{{"200", "One page, or a stream", []string{"OptionalETag"}, logsAnswer}}, problems: liveProblems},
 	}
+}
+
+func logsAnswer(*document, *resource.Type) object {
+	line := recordSchema(object{{"at", instantSchema}, {"attempt", countSchema}, {"text", stringSchema}}, "at", "attempt", "text")
+	return append(jsonContent(pageOf(line), samplePage(object{{"at", sampleInstant}, {"attempt", 1}, {"text", "12 of 40 pages"}})),
+		mediaContent("text/event-stream", stringSchema, "id: 917504\nevent: line\ndata: {\"at\":\""+sampleInstant+"\",\"attempt\":1,\"text\":\"12 of 40 pages\"}\n\n")...)
 }

@@ -91,6 +91,7 @@ func componentParameters() object {
 	add("run_at", "query", "run_at", "When to run, at once when absent", instant, nil)
 	add("priority", "query", "priority", "0 to 9, higher first", number(0, 9), nil)
 	add("max_attempts", "query", "max_attempts", "Attempts before the job counts as failed; the type's when absent", number(1, 1000), nil)
+	add("follow", "query", "follow", "Go on until the job is finished, as Server-Sent Events", flag, nil)
 	add("unique_key", "query", "unique_key", "While a job of the type with this key is not finished, another one is refused", object{{"type", "string"}, {"minLength", 1}, {"maxLength", resource.MaxUniqueKey}}, nil)
 	add("after_jobs", "query", "after", "Jobs that must succeed first, separated by commas: an id of the same type, or type/id", text, nil)
 	searchParameters(add)

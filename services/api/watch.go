@@ -21,7 +21,11 @@ const (
 // streams reports whether the answer to a request goes on until the client
 // leaves, so that the limits of ordinary requests do not hold.
 func streams(r *http.Request) bool {
-	return strings.HasSuffix(r.URL.EscapedPath(), ":watch") && r.Method == http.MethodGet
+	if r.Method != http.MethodGet {
+		return false
+	}
+	path := r.URL.EscapedPath()
+	return strings.HasSuffix(path, ":watch") || strings.HasSuffix(path, "/logs") && strings.Contains(r.URL.RawQuery, "follow=true")
 }
 
 // watch follows a type or a resource as Server-Sent Events (WHATWG HTML section
@@ -66,6 +70,14 @@ func (a *API) follow(w http.ResponseWriter, r *http.Request, o resource.WatchOpt
 		return err
 	}
 	defer watch.Close()
+	if s := begin(w, r); s != nil {
+		a.tell(ctx, s, watch)
+	}
+	return nil
+}
+
+// begin answers with the head of a stream; nil when only that was asked for.
+func begin(w http.ResponseWriter, r *http.Request) *stream {
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-store")
@@ -76,8 +88,7 @@ func (a *API) follow(w http.ResponseWriter, r *http.Request, o resource.WatchOpt
 	}
 	s := &stream{w: w, control: http.NewResponseController(w)}
 	_ = s.control.SetReadDeadline(time.Time{}) // nothing more is read; a client that leaves is still noticed
-	a.tell(ctx, s, watch)
-	return nil
+	return s
 }
 
 // tell writes what a watch is told until one of them ends.

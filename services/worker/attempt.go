@@ -22,8 +22,12 @@ type attempt struct {
 	cancel context.CancelCauseFunc
 	live   *resource.Live
 
-	mu  sync.Mutex
-	far *storage.Progress
+	mu      sync.Mutex
+	far     *storage.Progress
+	lines   []storage.LogLine // not written yet
+	written int               // bytes of the log so far, these included
+	writing sync.Mutex        // keeps pieces in order
+	first   func()            // called with the first line
 }
 
 // Progress implements job.Reporter.
@@ -41,8 +45,70 @@ func (a *attempt) progress() *storage.Progress {
 	return a.far
 }
 
+// The limits of the log of one attempt.
+const (
+	maxLog      = 1 << 20  // bytes
+	maxLogLine  = 16 << 10 // bytes
+	maxLogPiece = 256 << 10
+	flushEvery  = 250 * time.Millisecond
+)
+
 // Log implements job.Reporter.
-func (a *attempt) Log(string) {}
+func (a *attempt) Log(line string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.written > maxLog {
+		return
+	}
+	line = clip(line, maxLogLine)
+	if a.written += len(line) + 50; a.written > maxLog {
+		line = fmt.Sprintf("the log of this attempt is over %d bytes; the rest is left out", maxLog)
+	}
+	if a.first != nil {
+		a.first()
+		a.first = nil
+	}
+	a.lines = append(a.lines, storage.LogLine{At: time.Now().UTC().Truncate(time.Microsecond), Text: line})
+}
+
+// flush writes the lines that wait.
+func (a *attempt) flush(ctx context.Context, w *Worker) {
+	a.writing.Lock()
+	defer a.writing.Unlock()
+	a.mu.Lock()
+	lines := a.lines
+	a.lines = nil
+	a.mu.Unlock()
+	for len(lines) > 0 {
+		n, size := 0, 0
+		for n < len(lines) && n < resource.MaxLogLines && (n == 0 || size+len(lines[n].Text) < maxLogPiece) {
+			size += len(lines[n].Text) + 50
+			n++
+		}
+		c, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+		err := w.m.WriteLog(c, a.Claim, lines[:n])
+		cancel()
+		if err != nil {
+			w.o.Logger.WarnContext(ctx, "lines of a job's log are lost", "type", a.Type, "id", a.ID, "error", err)
+		}
+		lines = lines[n:]
+	}
+}
+
+// flushing writes what is logged now and then, from the first line on, until
+// the attempt ends.
+func (a *attempt) flushing(ctx context.Context, w *Worker, ended <-chan struct{}) {
+	t := time.NewTicker(flushEvery)
+	defer t.Stop()
+	for {
+		select {
+		case <-t.C:
+			a.flush(ctx, w)
+		case <-ended:
+			return
+		}
+	}
+}
 
 func clip(s string, n int) string {
 	if len(s) > n {
@@ -71,7 +137,11 @@ func (w *Worker) attempt(ctx context.Context, g Grant) {
 	w.enter(a)
 	defer w.leave(a)
 	defer w.o.Live.Drop(c.Type, c.ID, c.Attempt)
+	ended := make(chan struct{})
+	a.first = func() { go a.flushing(ctx, w, ended) }
 	outcome := w.run(ctx, t, a)
+	close(ended)
+	a.flush(ctx, w)
 	name := "refused"
 	if context.Cause(ctx) != errRevoked {
 		name = w.finish(ctx, t, c, outcome)

@@ -112,13 +112,21 @@ func execHandler(h resource.Handler) Handler {
 		cmd := exec.CommandContext(ctx, command[0], command[1:]...)
 		cmd.Stdin = bytes.NewReader(c.Data)
 		stdout, stderr := &limited{max: maxOutput}, &limited{max: 64 << 10, tail: true}
-		cmd.Stdout, cmd.Stderr = stdout, stderr
+		log := &liner{to: c.Report.Log}
+		cmd.Stdout, cmd.Stderr = stdout, io.MultiWriter(stderr, log)
+		cmd.Dir = h.Dir
 		cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "LANG=" + os.Getenv("LANG"),
 			"AUTOCRUD_JOB_ID=" + c.ID, "AUTOCRUD_JOB_TYPE=" + c.Type, "AUTOCRUD_JOB_ATTEMPT=" + strconv.Itoa(c.Claim.Attempt)}
+		for name, v := range h.Env {
+			cmd.Env = append(cmd.Env, name+"="+v)
+		}
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 		cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
-		cmd.WaitDelay = killGrace
+		if cmd.WaitDelay = h.Grace; cmd.WaitDelay == 0 {
+			cmd.WaitDelay = killGrace
+		}
 		err := cmd.Run()
+		log.end()
 		if cmd.Process != nil {
 			_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // what it left behind; usually nothing
 		}
@@ -134,6 +142,37 @@ func execHandler(h resource.Handler) Handler {
 			return nil, fmt.Errorf("the command ended with %s: %s", exit.ProcessState, excerpt(stderr.b))
 		}
 		return nil, fmt.Errorf("the command did not run: %w", err)
+	}
+}
+
+// liner cuts what is written to it into lines.
+type liner struct {
+	to   func(string)
+	rest []byte
+}
+
+func (l *liner) Write(p []byte) (int, error) {
+	l.rest = append(l.rest, p...)
+	for {
+		i := bytes.IndexByte(l.rest, '\n')
+		if i < 0 && len(l.rest) < maxLogLine {
+			return len(p), nil
+		}
+		if i < 0 {
+			i = maxLogLine
+			l.to(string(l.rest[:i]))
+			l.rest = l.rest[i:]
+			continue
+		}
+		l.to(strings.TrimSuffix(string(l.rest[:i]), "\r"))
+		l.rest = l.rest[i+1:]
+	}
+}
+
+// end writes a last line that does not end.
+func (l *liner) end() {
+	if len(l.rest) > 0 {
+		l.to(string(l.rest))
 	}
 }
 

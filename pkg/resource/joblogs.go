@@ -1,0 +1,115 @@
+package resource
+
+import (
+	"context"
+	"strings"
+
+	"github.com/autocrud-go/autocrud/pkg/storage"
+)
+
+// LogItem is one line of a job's log and its place in it.
+type LogItem struct {
+	storage.LogLine
+	Place uint64 `json:"-"`
+}
+
+// LogList is a page of a job's log, oldest line first.
+type LogList struct {
+	Items         []LogItem
+	NextPageToken string
+	EventID       string
+}
+
+// A place is the sequence of a piece and how many of its lines are read.
+const placeBits = 16
+
+// MaxLogLines is the most lines of one piece of a log.
+const MaxLogLines = 1 << (placeBits - 1)
+
+// Logs reads a page of what a job's handler wrote.
+func (m *Manager) Logs(ctx context.Context, typ, id string, o PageOptions) (*LogList, error) {
+	s, err := m.jobWithLog(ctx, typ, id)
+	if err != nil {
+		return nil, err
+	}
+	binding := "logs/" + typ + "/" + id
+	after, err := m.after(o.Token, binding)
+	if err != nil {
+		return nil, err
+	}
+	out := &LogList{EventID: s.event.ID}
+	if out.Items, err = m.LogAfter(ctx, typ, id, after, o.size()+1); err != nil {
+		return nil, err
+	}
+	if len(out.Items) > o.size() {
+		out.Items = out.Items[:o.size()]
+		out.NextPageToken = m.nextToken(out.Items[o.size()-1].Place, binding)
+	}
+	return out, nil
+}
+
+// jobWithLog checks that there is such a job.
+func (m *Manager) jobWithLog(ctx context.Context, typ, id string) (state, error) {
+	t, err := m.findJob(typ, id)
+	if err != nil {
+		return state{}, err
+	}
+	s, err := m.head(ctx, key{typ, id}, false)
+	if err == nil {
+		err = live(t, id, s)
+	}
+	return s, err
+}
+
+// LogAfter reads at most limit lines after a place; 0 is the beginning.
+func (m *Manager) LogAfter(ctx context.Context, typ, id string, place uint64, limit int) ([]LogItem, error) {
+	out := []LogItem{}
+	if m.o.JobLogs == nil {
+		return out, nil
+	}
+	seq, skip := place>>placeBits, int(place&(1<<placeBits-1))
+	if seq > 0 {
+		seq-- // its piece again: not all of it is read
+	}
+	pieces, err := m.o.JobLogs.Read(ctx, typ, id, seq, limit+skip)
+	if err != nil {
+		return nil, stored(err)
+	}
+	for _, p := range pieces {
+		for i, line := range p.Lines {
+			at := p.Seq<<placeBits | uint64(i+1)
+			if at <= place {
+				continue
+			}
+			if len(out) == limit {
+				return out, nil
+			}
+			out = append(out, LogItem{line, at})
+		}
+	}
+	return out, nil
+}
+
+// JobEnded reports whether a job's log may still grow.
+func (m *Manager) JobEnded(ctx context.Context, typ, id string) (bool, error) {
+	s, err := m.jobWithLog(ctx, typ, id)
+	if code := CodeOf(err); code == NotFound || code == Deleted {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return s.event.Meta.Job == nil || s.event.Meta.Job.State.Final(), nil
+}
+
+// WriteLog adds lines to the log of a claimed job.
+func (m *Manager) WriteLog(ctx context.Context, c *Claim, lines []storage.LogLine) error {
+	if m.o.JobLogs == nil || len(lines) == 0 {
+		return nil
+	}
+	for i := range lines {
+		lines[i].Attempt = c.Attempt
+		lines[i].Text = strings.ToValidUTF8(strings.ReplaceAll(lines[i].Text, "\x00", ""), "?")
+	}
+	return stored(m.o.JobLogs.Append(ctx, c.Type, c.ID, lines))
+}
