@@ -62,9 +62,9 @@ func follows(t *testing.T, c *apitest.Client, path, last string) (lines []string
 
 func TestProgressAndLogsAreSeenWhileAJobRuns(t *testing.T) {
 	for _, s := range storages {
-		t.Run(s.name, func(t *testing.T) {
+		t.Run(s.Name, func(t *testing.T) {
 			proceed := make(chan struct{})
-			c := startTasks(t, s.settings(t), resource.JobSpec{}, func(ctx context.Context, j *job.Job[task]) error {
+			c := startTasks(t, s, resource.JobSpec{}, func(ctx context.Context, j *job.Job[task]) error {
 				for i := range 3 {
 					j.Progress(int64(i+1), 3, fmt.Sprint("step ", i+1))
 					j.Log("line %d", i+1)
@@ -127,7 +127,7 @@ func TestProgressAndLogsAreSeenWhileAJobRuns(t *testing.T) {
 }
 
 func TestALogIsBounded(t *testing.T) {
-	c := startTasks(t, memory(), resource.JobSpec{}, func(_ context.Context, j *job.Job[task]) error {
+	c := startTasks(t, inMemory, resource.JobSpec{}, func(_ context.Context, j *job.Job[task]) error {
 		for range 300 {
 			j.Log("%s", strings.Repeat("x", 10_000))
 		}
@@ -145,7 +145,7 @@ func TestALogIsBounded(t *testing.T) {
 func TestACommandThatIgnoresSIGTERMIsKilledWithItsChildren(t *testing.T) {
 	dir := t.TempDir()
 	script := fmt.Sprintf(`trap "" TERM; echo begun >&2; sleep 61 & echo $! > %[1]s/new; mv %[1]s/new %[1]s/pid; while true; do sleep 1; done`, dir)
-	c := start(t, nil, memory(), jobModel("stubborn", `{exec: [sh, -c, '`+script+`'], grace: 300ms, env: {LEVEL: high}}`))
+	c := run(t, inMemory, nil, jobModel("stubborn", `{exec: [sh, -c, '`+script+`'], grace: 300ms, env: {LEVEL: high}}`))
 	c.Post(t, "/v1/stubborn?id=a", `{"to":"x"}`).Want(t, 201)
 	child := 0
 	apitest.Eventually(t, 10*time.Second, "the child is there", func() bool {
