@@ -121,6 +121,8 @@ func poolConfig(url string, o Options) (*pgxpool.Config, error) {
 		"lock_timeout":                        "10000",
 		"idle_in_transaction_session_timeout": "60000",
 		"jit":                                 "off",
+		// The parts of a page are worked off in turn, see sqlrender.Page.
+		"enable_parallel_append": "off",
 		// Of solid state disks; the default makes the planner shy of indexes.
 		"random_page_cost": "1.1",
 	} {

@@ -3,6 +3,7 @@ package sqliteindex
 import (
 	"context"
 	"database/sql/driver"
+	"errors"
 	"fmt"
 	"maps"
 	"math/big"
@@ -22,23 +23,33 @@ func (x *Index) Aggregate(ctx context.Context, a storage.Aggregation) (out stora
 	a.Limit = max(a.Limit, 1)
 	err = x.answer(ctx, a.Type, func(t *writable) error {
 		defer x.reading()()
-		s, err := t.search(storage.Search{Type: a.Type, Filter: a.Filter, Text: a.Text, Deletion: a.Deletion, Order: newest})
-		if err != nil {
-			return err
+		err := x.groups(ctx, t, a, true, &out)
+		var sql *sqlite.Error
+		if errors.As(err, &sql) && ctx.Err() == nil { // a sum beyond 64 bits, or else the same again
+			err = x.groups(ctx, t, a, false, &out)
 		}
-		out = storage.Groups{Applied: x.applied.Load()}
-		s.r = s.r.As(dialect{table: t.view.Name}, s.inRowOrder(a))
-		text := s.r.Groups(a, s.conditions(s.r))
-		args, err := s.r.Args()
-		if err != nil {
-			return err
-		}
-		return x.readGroups(ctx, a, text, args, &out)
+		return err
 	})
 	if err != nil {
 		return storage.Groups{}, fmt.Errorf("sqliteindex: aggregate %s: %w", a.Type, err)
 	}
 	return out, nil
+}
+
+// groups asks once; plain sums of integers cost less and may fail.
+func (x *Index) groups(ctx context.Context, t *writable, a storage.Aggregation, plain bool, out *storage.Groups) error {
+	s, err := t.search(storage.Search{Type: a.Type, Filter: a.Filter, Text: a.Text, Deletion: a.Deletion, Order: newest})
+	if err != nil {
+		return err
+	}
+	*out = storage.Groups{Applied: x.applied.Load()}
+	s.r = s.r.As(dialect{table: t.view.Name, plain: plain}, s.inRowOrder(a))
+	text := s.r.Groups(a, s.conditions(s.r))
+	args, err := s.r.Args()
+	if err != nil {
+		return err
+	}
+	return x.readGroups(ctx, a, text, args, out)
 }
 
 // inRowOrder hides the indexes of the keys, unless one index has all there is

@@ -60,7 +60,7 @@ func (s *search) choose(t *writable) {
 	view := s.view
 	view.Columns = walk
 	none := map[element]bool{}
-	s.r = sqlrender.New(dialect{t.view.Name, none}, view)
+	s.r = sqlrender.New(dialect{table: t.view.Name, fromElements: none}, view)
 	var counts, others []string
 	for i, e := range rare {
 		counts = append(counts, fmt.Sprintf("%s AS n%d", t.countFew(s.r, e), i))
@@ -94,7 +94,7 @@ func (s *search) found(t *writable, e query.Expr) *sqlrender.Renderer {
 	if has, ok := e.(query.Has); ok {
 		elements[element{view.Columns[name].Members, has.Value}] = true
 	}
-	return s.r.As(dialect{t.view.Name, elements}, view)
+	return s.r.As(dialect{table: t.view.Name, fromElements: elements}, view)
 }
 
 // countFew counts the rows that meet a condition, few at most.

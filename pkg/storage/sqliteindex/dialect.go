@@ -20,6 +20,8 @@ type dialect struct {
 	table string // quoted, whose rows are filtered
 	// fromElements are the elements few rows have; nil: start from any.
 	fromElements map[element]bool
+	// plain adds integers as they are, which fails beyond 64 bits.
+	plain bool
 }
 
 // element is a value in a list's table.
@@ -128,9 +130,12 @@ var register = sync.OnceValue(func() error {
 })
 
 // Sum adds integers in two halves, which cannot overflow below 2^31 rows.
-func (dialect) Sum(expr string, k query.Kind) string {
-	if k == query.Number {
+func (d dialect) Sum(expr string, k query.Kind) string {
+	switch {
+	case k == query.Number:
 		return "autocrud_sum(" + expr + ")"
+	case d.plain:
+		return "sum(" + expr + ")"
 	}
 	return fmt.Sprintf("sum(%s >> 32) || ' ' || sum(%s & 4294967295)", expr, expr)
 }

@@ -186,6 +186,8 @@ func exactSum(v any) (*big.Rat, error) {
 	switch x := v.(type) {
 	case nil:
 		return nil, nil
+	case int64:
+		return new(big.Rat).SetInt64(x), nil
 	case string:
 		text = x
 	case []byte:

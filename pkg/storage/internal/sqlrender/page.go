@@ -37,7 +37,9 @@ type Finding struct {
 // their wide columns afterwards: what has to be sorted stays small. The place is found by ranges
 // of the first key, one limited select for each, so that a deep page costs as
 // much as the first one: the rest of the rows that share the cursor's first
-// value, the values after it, the rows without a value.
+// value, the values after it, the rows without a value. The ranges follow each
+// other in the order, and databases work the parts of a UNION ALL off in turn,
+// so once one has filled the page the next ones are not looked at.
 func (r *Renderer) Page(p Page) string {
 	keys := r.keys(p.Order)
 	var branches []string
@@ -53,8 +55,8 @@ func (r *Renderer) Page(p Page) string {
 		branches = append(branches, "SELECT * FROM ("+o.With.branch(p, o.Where, o.If, k, o.With.rest(k, p.After))+") AS b")
 	}
 	found := strings.Join(branches, " UNION ALL ")
-	if len(branches) > 1 { // no more rows than are wanted are joined
-		found = fmt.Sprintf("SELECT * FROM (%s) AS u ORDER BY %s LIMIT %d", found, r.sorts("u", keys), p.Limit)
+	if len(branches) > 1 { // one after the other, until there are enough
+		found = fmt.Sprintf("SELECT * FROM (%s) AS u LIMIT %d", found, p.Limit)
 	}
 	from, wide := "p", ""
 	if r.t.Key != "" {
