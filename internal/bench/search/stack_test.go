@@ -47,7 +47,7 @@ func fill(t *testing.T, x storage.Index) {
 	if _, err := x.Define(t.Context(), []storage.Definition{articles}); err != nil {
 		t.Fatal(err)
 	}
-	if err := x.Reset(t.Context(), "log", 0); err != nil {
+	if err := x.Reset(t.Context(), "log", uint64(*rows)); err != nil {
 		t.Fatal(err)
 	}
 	begun := time.Now()
