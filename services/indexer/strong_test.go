@@ -33,7 +33,7 @@ func TestStrongNeverMissesWhatAnotherAcknowledged(t *testing.T) {
 	s := testenv.Open(t, t.TempDir(), types, testenv.StackOptions{Index: open(), Manager: func(o *resource.Options) { o.Sole = false }})
 	own := open()
 	defer own.Close()
-	if err := own.Use(t.Context(), []storage.Definition{types[0].Definition()}); err != nil {
+	if err := own.Attach(t.Context(), []storage.Definition{types[0].Definition()}); err != nil {
 		t.Fatal(err)
 	}
 	progress := resource.NewProgress()

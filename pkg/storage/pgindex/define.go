@@ -377,18 +377,6 @@ func (x *Index) Reset(ctx context.Context, identity string, through uint64) erro
 	return nil
 }
 
-// Use makes the types readable that another process defines and writes. It may
-// be before that one did.
-func (x *Index) Use(ctx context.Context, defs []storage.Definition) error {
-	x.mu.Lock()
-	x.defs = slices.Clone(defs)
-	x.mu.Unlock()
-	if err := x.reload(ctx); err != nil && !isMissing(err) {
-		return fmt.Errorf("pgindex: use: %w", classify(ctx, err))
-	}
-	return nil
-}
-
 // reload finds out which tables answer now, after another process changed
 // them.
 func (x *Index) reload(ctx context.Context) error {
