@@ -106,6 +106,7 @@ func BenchmarkSearch(b *testing.B) {
 		{"All", "", ""},
 		{"Filter", `year >= 2000`, ""},
 		{"FilterOrder", `year >= 2000`, "year desc"},
+		{"Order", "", "year desc"},
 		{"OrderAscending", `score > 10`, "score"},
 		{"TwoKeys", "", "year desc, title"},
 		{"CommonElement", `tags:"common"`, ""},

@@ -60,7 +60,7 @@ func (r *Renderer) Page(p Page) string {
 	}
 	from, wide := "p", ""
 	if r.t.Key != "" {
-		from, wide = "w", fmt.Sprintf(" JOIN %s AS w ON w.%s = p.kkey", r.t.Name, r.t.Key)
+		from, wide = "w", fmt.Sprintf(" CROSS JOIN %s AS w ON w.%s = p.kkey", r.t.Name, r.t.Key) // the found rows come first
 	}
 	var cols []string
 	for i := range p.Order {
@@ -70,8 +70,11 @@ func (r *Renderer) Page(p Page) string {
 		cols = append(cols, from+"."+w)
 	}
 	cols = append(cols, p.Extra...)
-	return fmt.Sprintf("SELECT %s FROM (%s) AS p%s ORDER BY %s LIMIT %d",
-		strings.Join(cols, ", "), found, wide, r.sorts("p", keys), p.Limit)
+	text := fmt.Sprintf("SELECT %s FROM (%s) AS p%s", strings.Join(cols, ", "), found, wide)
+	if r.t.Key == "" || len(branches) == 1 { // else it would sort whole rows that are in order
+		text += " ORDER BY " + r.sorts("p", keys)
+	}
+	return text + fmt.Sprintf(" LIMIT %d", p.Limit)
 }
 
 // sorts is the order of found rows.
