@@ -83,6 +83,8 @@ func (j *jobs) work(ctx context.Context) error {
 	if !j.remote() {
 		source = j.dispatcher.Load()
 	}
+	scheduler := begin(ctx, worker.NewScheduler(j.manager, j.logger).Run)
+	defer scheduler.interrupt(nil)
 	return worker.New(j.manager, source, withBulk(j.app.Handlers), worker.Options{Concurrency: j.set.WorkerSlots, Live: j.live, Logger: j.logger}).Run(ctx)
 }
 

@@ -258,7 +258,7 @@ func ServedTypes(dir string, app App) ([]*resource.Type, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, builtin := range []func() (*resource.Type, error){resource.BulkType, resource.QueueType} {
+	for _, builtin := range []func() (*resource.Type, error){resource.BulkType, resource.QueueType, resource.ScheduleType} {
 		t, err := builtin()
 		if err != nil {
 			return nil, err

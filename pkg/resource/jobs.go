@@ -25,7 +25,7 @@ func (m *Manager) now() time.Time { return m.o.Now().UTC().Truncate(time.Microse
 func (m *Manager) newJob(t *Type, content []byte, o JobOptions) (*storage.Job, error) {
 	now := m.now()
 	j := &storage.Job{State: storage.JobPending, Queue: t.Job.Queue, Priority: o.Priority, MaxAttempts: t.Job.MaxAttempts, RunAt: now,
-		UniqueKey: o.UniqueKey}
+		UniqueKey: o.UniqueKey, Schedule: o.Schedule}
 	if o.MaxAttempts > 0 {
 		j.MaxAttempts = o.MaxAttempts
 	}

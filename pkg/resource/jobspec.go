@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/url"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -58,7 +57,7 @@ func (t *Type) compileJob(p *problems) {
 		p.add("/job/handler/exec", "job.handler.exec needs a command")
 	}
 	for i, s := range j.Schedule {
-		if err := checkCron(s); err != nil {
+		if _, err := ParseCron(s, ""); err != nil {
 			p.add(pointerTo("/job/schedule", i), "job.schedule %q: %v", s, err)
 		}
 	}
@@ -76,67 +75,4 @@ func parseDuration(s string) (time.Duration, error) {
 		return 0, fmt.Errorf("%q is no duration such as 500ms, 60s, 1h30m or 30d", s)
 	}
 	return d, nil
-}
-
-var cronFields = []struct {
-	name     string
-	min, max int
-	names    []string
-}{
-	{"minute", 0, 59, nil},
-	{"hour", 0, 23, nil},
-	{"day of month", 1, 31, nil},
-	{"month", 1, 12, strings.Fields("jan feb mar apr may jun jul aug sep oct nov dec")},
-	{"day of week", 0, 7, strings.Fields("sun mon tue wed thu fri sat")},
-}
-
-// checkCron finds mistakes in a cron expression at the start, with the line of
-// the model; the scheduler reads it for good.
-func checkCron(s string) error {
-	if strings.HasPrefix(s, "@") {
-		if every, ok := strings.CutPrefix(s, "@every "); ok {
-			if d, err := time.ParseDuration(every); err != nil || d < time.Second {
-				return fmt.Errorf("@every needs a duration of at least 1s")
-			}
-			return nil
-		}
-		if slices.Contains([]string{"@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly"}, s) {
-			return nil
-		}
-		return fmt.Errorf("unknown shorthand")
-	}
-	parts := strings.Fields(s)
-	if len(parts) != len(cronFields) {
-		return fmt.Errorf("five fields are needed (minute hour day month weekday), there are %d", len(parts))
-	}
-	for i, part := range parts {
-		f := cronFields[i]
-		for _, item := range strings.Split(part, ",") {
-			span, step, stepped := strings.Cut(item, "/")
-			if n, err := strconv.Atoi(step); stepped && (err != nil || n < 1) {
-				return fmt.Errorf("bad step %q in the field %s", item, f.name)
-			}
-			if span == "*" || span == "?" {
-				continue
-			}
-			low, high, ranged := strings.Cut(span, "-")
-			if !ranged {
-				high = low
-			}
-			a, okA := cronValue(low, f.names, f.min, f.max)
-			b, okB := cronValue(high, f.names, f.min, f.max)
-			if !okA || !okB || a > b {
-				return fmt.Errorf("%q is no %s from %d to %d", item, f.name, f.min, f.max)
-			}
-		}
-	}
-	return nil
-}
-
-func cronValue(s string, names []string, low, high int) (int, bool) {
-	if i := slices.Index(names, strings.ToLower(s)); i >= 0 {
-		return i + low, true
-	}
-	n, err := strconv.Atoi(s)
-	return n, err == nil && n >= low && n <= high
 }

@@ -27,6 +27,8 @@ type JobOptions struct {
 	// After are jobs, "<id>" of the same type or "<type>/<id>", that must
 	// succeed before this one starts. If one fails, this one is cancelled.
 	After []string
+	// Schedule made the job.
+	Schedule *storage.JobTick
 }
 
 // Create makes a resource. An id that exists is already_exists, also when the

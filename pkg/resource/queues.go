@@ -49,7 +49,7 @@ func QueueType() (*Type, error) {
 }
 
 // checkQueue refuses settings that the schema cannot tell to be wrong.
-func checkQueue(content []byte) error {
+func checkQueue(_ *Manager, content []byte) error {
 	var q QueueLimits
 	if err := json.Unmarshal(content, &q); err != nil {
 		return err

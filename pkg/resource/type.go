@@ -36,7 +36,7 @@ type Type struct {
 	// that are reserved for them.
 	Builtin bool `json:"-"`
 
-	check      func(content []byte) error // of a built-in type, beyond its schema
+	check      func(m *Manager, content []byte) error // of a built-in type, beyond its schema
 	src        source
 	tree       map[string]any // Schema, decoded
 	validator  *jsonschema.Schema
@@ -205,6 +205,9 @@ func (t *Type) compile(schema any, p *problems) {
 	t.compileJob(p)
 	if !t.compileSchema(schema, p) {
 		return
+	}
+	if t.Job != nil && len(t.Job.Schedule) > 0 && len(p.list) == 0 && t.Validate(t.Defaults(map[string]any{})) != nil {
+		p.add("/job/schedule", "job.schedule makes jobs without a payload, which the schema does not allow; give defaults, or make a resource of the type schedules")
 	}
 	if t.Job != nil && t.Job.ConcurrencyKey != "" && !t.HasPath(t.Job.ConcurrencyKey) {
 		p.add("/job/concurrencyKey", "job.concurrencyKey: the schema has no field %q", t.Job.ConcurrencyKey)

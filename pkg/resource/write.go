@@ -334,7 +334,7 @@ func (m *Manager) prepare(ctx context.Context, t *Type, data any) ([]byte, error
 		return nil, Errorf(TooLarge, "the content has %d bytes, the most is %d", len(content), MaxContent)
 	}
 	if t.check != nil {
-		if err := t.check(content); err != nil {
+		if err := t.check(m, content); err != nil {
 			return nil, refusal(err)
 		}
 	}

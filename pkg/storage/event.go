@@ -105,8 +105,15 @@ type Job struct {
 	UniqueKey      string       `json:"unique_key,omitempty"` // held until the job is finished
 	After          []string     `json:"after,omitempty"`      // "<type>/<id>" of the jobs that must succeed first
 	Errors         []JobFailure `json:"errors,omitempty"`     // of the last failed attempts, oldest first
+	Schedule       *JobTick     `json:"schedule,omitempty"`
 	// Checkpoint is what an attempt that was snoozed left for the next one.
 	Checkpoint json.RawMessage `json:"checkpoint,omitempty"`
+}
+
+// JobTick is the time of a schedule that a job was made for.
+type JobTick struct {
+	ID string    `json:"id"` // of the schedule
+	At time.Time `json:"at"`
 }
 
 // JobFailure is a failed attempt.

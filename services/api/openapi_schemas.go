@@ -68,6 +68,7 @@ func sharedSchemas() object {
 		{"after", object{{"type", "array"}, {"items", stringSchema}, {"description", "<type>/<id> of the jobs that must succeed first"}}},
 		{"errors", object{{"type", "array"}, {"description", "The last failed attempts, oldest first"}, {"items", recordSchema(object{
 			{"attempt", countSchema}, {"at", instantSchema}, {"worker", stringSchema}, {"error", stringSchema}}, "attempt", "at", "error")}}},
+		{"schedule", recordSchema(object{{"id", stringSchema}, {"at", instantSchema}}, "id", "at")},
 		{"checkpoint", object{{"description", "What an attempt left for the next one, any JSON"}}},
 	}
 	revision := object{

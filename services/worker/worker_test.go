@@ -45,7 +45,11 @@ func newRig(t *testing.T, o worker.DispatcherOptions) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.Stack = testenv.Open(t, t.TempDir(), append(types, queues), testenv.StackOptions{Memory: true,
+	schedules, err := resource.ScheduleType()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Stack = testenv.Open(t, t.TempDir(), append(types, queues, schedules), testenv.StackOptions{Memory: true,
 		Indexer: indexer.Options{Applied: func(b storage.Batch) {
 			if d := r.dispatcher(); d != nil {
 				d.Applied(b)

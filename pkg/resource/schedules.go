@@ -1,0 +1,164 @@
+package resource
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/autocrud-go/autocrud/pkg/storage"
+)
+
+// Schedules is the built-in type of what makes jobs at times.
+const Schedules = "schedules"
+
+const scheduleSchema = `{"type":"object","required":["type","cron"],"additionalProperties":false,"properties":{
+	"type":{"type":"string","maxLength":63,"description":"the type of the jobs"},
+	"cron":{"type":"string","minLength":1,"maxLength":200,"description":"minute hour day month weekday, or with the seconds first, or @daily and the like, or @every 90s"},
+	"timezone":{"type":"string","maxLength":64,"default":"UTC","description":"name of the IANA time zone database"},
+	"payload":{"type":"object","default":{},"description":"the data of the jobs"},
+	"overlap":{"enum":["skip","allow"],"default":"skip","description":"skip: no job while the one before is not finished"},
+	"catchUp":{"enum":["none","one"],"default":"none","description":"one: if times were missed while nothing ran, one job for the last of them"},
+	"paused":{"type":"boolean","default":false}}}`
+
+// Schedule makes a job at each of its times.
+type Schedule struct {
+	ID       string         `json:"-"` // of the resource, or of the model's line
+	Changed  time.Time      `json:"-"` // when it became what it is; earlier times are not caught up
+	Version  string         `json:"-"` // another one is another schedule
+	Owner    string         `json:"-"` // who its jobs belong to
+	Type     string         `json:"type"`
+	Cron     string         `json:"cron"`
+	Timezone string         `json:"timezone"`
+	Payload  map[string]any `json:"payload"`
+	Overlap  string         `json:"overlap"`
+	CatchUp  string         `json:"catchUp"`
+	Paused   bool           `json:"paused"`
+}
+
+// ScheduleType is the type of Schedules.
+func ScheduleType() (*Type, error) {
+	return NewType(Type{Name: Schedules, Title: "Schedule", Builtin: true, Schema: json.RawMessage(scheduleSchema),
+		Index: []string{"type", "paused"}, check: checkSchedule})
+}
+
+// checkSchedule refuses what the schema cannot tell to be wrong.
+func checkSchedule(m *Manager, content []byte) error {
+	s, err := readSchedule(content)
+	if err != nil {
+		return err
+	}
+	refuse := func(field, format string, args ...any) error {
+		return &Error{Code: ValidationFailed, Detail: "the schedule cannot work", Fields: []FieldError{{Pointer: "/" + field, Detail: fmt.Sprintf(format, args...)}}}
+	}
+	if _, err := ParseCron("@daily", s.Timezone); err != nil {
+		return refuse("timezone", "%v", err)
+	}
+	if _, err := ParseCron(s.Cron, s.Timezone); err != nil {
+		return refuse("cron", "%v", err)
+	}
+	t := m.types[s.Type]
+	if t == nil || t.Job == nil || t.Builtin {
+		return refuse("type", "%q is no type of jobs", s.Type)
+	}
+	if err := t.Validate(t.Defaults(any(s.Payload))); err != nil {
+		return refuse("payload", "is not valid for %s: %v", s.Type, err)
+	}
+	return nil
+}
+
+func readSchedule(content []byte) (s Schedule, err error) {
+	tree, err := DecodeJSON(content) // numbers as everywhere
+	if err != nil {
+		return s, err
+	}
+	if err := json.Unmarshal(content, &s); err != nil {
+		return s, err
+	}
+	s.Payload = map[string]any{}
+	if o, ok := tree.(map[string]any); ok {
+		if p, ok := o["payload"].(map[string]any); ok {
+			s.Payload = p
+		}
+	}
+	return s, nil
+}
+
+// AllSchedules are those of the models and of the resources that are not
+// paused.
+func (m *Manager) AllSchedules(ctx context.Context) ([]Schedule, error) {
+	var out []Schedule
+	for _, name := range m.names {
+		t := m.types[name]
+		if t.Job == nil {
+			continue
+		}
+		for i, line := range t.Job.Schedule {
+			out = append(out, Schedule{ID: "model/" + t.Name + "/" + strconv.Itoa(i), Version: line, Owner: "schedule", Type: t.Name, Cron: line,
+				Payload: map[string]any{}, Overlap: "skip", CatchUp: "none"})
+		}
+	}
+	t := m.types[Schedules]
+	if t == nil {
+		return out, nil
+	}
+	q := storage.Search{Type: Schedules, Order: m.byID(t), Limit: MaxPageSize}
+	for {
+		page, err := m.index.Search(ctx, q)
+		if err != nil {
+			return nil, stored(err)
+		}
+		for _, row := range page.Rows {
+			var meta storage.Meta
+			s, err := readSchedule(row.Content)
+			if err == nil {
+				err = json.Unmarshal(row.Meta, &meta)
+			}
+			if err != nil {
+				return nil, stored(err)
+			}
+			s.ID, s.Changed, s.Version, s.Owner = row.ID, meta.UpdatedAt, strconv.FormatUint(row.Seq, 10), meta.CreatedBy
+			if !s.Paused {
+				out = append(out, s)
+			}
+		}
+		if q.After = page.Next; q.After == nil {
+			return out, nil
+		}
+	}
+}
+
+// TickID is the id of the job of one time of a schedule. Whoever makes the job
+// makes it under this id, so there is one.
+func (s *Schedule) TickID(at time.Time) string {
+	sum := sha256.Sum256([]byte("schedule\x00" + s.ID + "\x00" + s.Type + "\x00" + strconv.FormatInt(at.Unix(), 10)))
+	var id uuid.UUID
+	copy(id[:], sum[:])
+	id[6] = id[6]&0x0f | 0x80 // version 8
+	id[8] = id[8]&0x3f | 0x80 // RFC 9562 variant
+	return id.String()
+}
+
+// Fire makes the job of one time of a schedule, unless there is or was one, or
+// the one before is not finished and they must not overlap.
+func (m *Manager) Fire(ctx context.Context, s *Schedule, at time.Time) (fired bool, err error) {
+	id := s.TickID(at)
+	if last, err := m.lastEvent(ctx, key{s.Type, id}); err != nil || last != nil {
+		return false, err // made already; a tombstone counts
+	}
+	o := JobOptions{RunAt: at, Schedule: &storage.JobTick{ID: s.ID, At: at.UTC()}}
+	if s.Overlap != "allow" {
+		o.UniqueKey = "schedule/" + s.ID
+	}
+	ctx = WithActor(ctx, Actor{Principal: s.Owner})
+	_, err = m.Create(ctx, s.Type, s.Payload, CreateOptions{ID: id, Job: o})
+	switch CodeOf(err) {
+	case AlreadyExists, UniqueConflict:
+		return false, nil
+	}
+	return err == nil, err
+}
