@@ -40,13 +40,16 @@ type Settings struct {
 	LogFormat        string        `default:"text" enum:"text,json" help:"text or json."`
 	WorkerSlots      int           `name:"worker-concurrency" default:"16" help:"How many jobs run at once."`
 
-	NatsUser     string `group:"nats" help:"User of the NATS server, when it is not in the URL."`
-	NatsPassword string `group:"nats" help:"Password of the NATS user."`
-	NatsCreds    string `group:"nats" help:"Credentials file of the NATS user."`
-	NatsCA       string `name:"nats-ca" group:"nats" help:"File with the certificates that sign the NATS server's."`
-	NatsInbox    string `name:"nats-inbox" group:"nats" help:"Prefix of the subjects that answers come on, where a user may not read everybody's."`
-	NatsReplicas int    `group:"nats" help:"Replicas of the streams. Default: 3 in a cluster, else 1."`
-	LogMaxGiB    int    `name:"log-max-gib" group:"nats" help:"Size of the log in GiB, beyond which writes are refused. Default: 256 embedded, 16 on a server elsewhere."`
+	NatsUser           string `group:"nats" help:"User of the NATS server, when it is not in the URL."`
+	NatsPassword       string `group:"nats" help:"Password of the NATS user."`
+	NatsCreds          string `group:"nats" help:"Credentials file of the NATS user."`
+	NatsCA             string `name:"nats-ca" group:"nats" help:"File with the certificates that sign the NATS server's."`
+	NatsInbox          string `name:"nats-inbox" group:"nats" help:"Prefix of the subjects that answers come on, where a user may not read everybody's."`
+	NatsEventsUser     string `name:"nats-events-user" group:"nats" help:"User of the account that holds the stream of events, when it is not that of the log: who may make consumers can reach every subject of its account."`
+	NatsEventsPassword string `name:"nats-events-password" group:"nats" help:"Password of that user. Default: that of --nats-user."`
+	NatsEventsCreds    string `name:"nats-events-creds" group:"nats" help:"Credentials file of that user."`
+	NatsReplicas       int    `group:"nats" help:"Replicas of the streams. Default: 3 in a cluster, else 1."`
+	LogMaxGiB          int    `name:"log-max-gib" group:"nats" help:"Size of the log in GiB, beyond which writes are refused. Default: 256 embedded, 16 on a server elsewhere."`
 
 	PostgresURL   string `name:"postgres-url" group:"postgres" help:"postgres://user:password@host:5432/database of the index."`
 	PostgresConns int    `name:"postgres-conns" default:"10" group:"postgres" help:"Most connections to Postgres."`

@@ -25,6 +25,7 @@ import (
 // stores are the opened parts and how to close them, last opened first.
 type stores struct {
 	nc      *nats.Conn
+	events  *nats.Conn // of the account with the stream of events; may be nc
 	bus     *natslog.Bus
 	log     *natslog.Log
 	outward *natslog.Outward
@@ -137,6 +138,10 @@ func (s *stores) openLog(ctx context.Context, set *Settings, dir string) error {
 			return err
 		}
 		s.onClose(s.nc.Close)
+		if s.events, err = connectEvents(set, s.nc); err != nil {
+			return err
+		}
+		s.onClose(s.events.Close)
 		s.nats = s.nc.ConnectedAddr()
 		o.Replicas = replicas(set, s.nc)
 	} else {
@@ -148,7 +153,7 @@ func (s *stores) openLog(ctx context.Context, set *Settings, dir string) error {
 		}
 		s.onClose(n.Stop)
 		s.nats = n.Addr()
-		s.nc, o.Sole, s.sole = n.Conn, true, true
+		s.nc, s.events, o.Sole, s.sole = n.Conn, n.Events, true, true
 		if barrier {
 			o.BlockDir, o.SyncWith, s.grouped = n.BlockDir(set.Namespace), s.blobs.Sync, true
 		}
@@ -168,13 +173,17 @@ func (s *stores) openLog(ctx context.Context, set *Settings, dir string) error {
 		return settingOf(err)
 	}
 	s.onClose(s.log.Close)
+	eventsJS, err := jetstream.New(s.events)
+	if err != nil {
+		return err
+	}
 	events := natslog.OutwardOptions{Namespace: set.Namespace, Memory: o.Memory, Replicas: o.Replicas, MaxAge: set.EventsMaxAge, MaxBytes: set.EventsMaxBytes}
 	if set.provisions() {
-		if err := natslog.ProvisionOutward(ctx, js, events); err != nil {
+		if err := natslog.ProvisionOutward(ctx, eventsJS, events); err != nil {
 			return settingOf(err)
 		}
 	}
-	if s.outward, err = natslog.OpenOutward(ctx, nc, events); err != nil {
+	if s.outward, err = natslog.OpenOutward(ctx, s.events, events); err != nil {
 		return settingOf(err)
 	}
 	logs := natslog.JobLogsOptions{Namespace: set.Namespace, Memory: o.Memory, Replicas: o.Replicas}

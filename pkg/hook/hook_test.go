@@ -230,3 +230,64 @@ func TestASubscriberMayDoNothingElse(t *testing.T) {
 		t.Error(s.Addr, err)
 	}
 }
+
+// TestASubscriberReachesNothingThroughTheServer has the server itself put
+// messages where the subscriber may not: as its answer to a question, and as
+// what a consumer delivers.
+func TestASubscriberReachesNothingThroughTheServer(t *testing.T) {
+	s, nc := open(t, t.TempDir())
+	write(t, s, "a", 1)
+	before, err := s.Log.State(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	js, err := nc.JetStream()
+	if err != nil {
+		t.Fatal(err)
+	}
+	deadline := time.Now().Add(10 * time.Second)
+	for { // once there is an event to deliver
+		info, err := js.StreamInfo("AC_MAIN_EVENTS")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.State.Msgs > 0 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("there is no event")
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	if err := nc.PublishRequest("$JS.API.INFO", "ac.main.rev.films.reply", nil); err != nil {
+		t.Fatal(err)
+	}
+	c, err := js.AddConsumer("AC_MAIN_EVENTS", &nats.ConsumerConfig{AckPolicy: nats.AckNonePolicy})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := nc.PublishRequest("$JS.API.CONSUMER.MSG.NEXT.AC_MAIN_EVENTS."+c.Name, "ac.main.rev.films.next", []byte("1")); err != nil {
+		t.Fatal(err)
+	}
+	_, _ = js.AddConsumer("AC_MAIN_EVENTS", &nats.ConsumerConfig{DeliverSubject: "ac.main.rev.films.push", AckPolicy: nats.AckNonePolicy}) // may be refused
+	if err := nc.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	deadline = time.Now().Add(10 * time.Second)
+	for { // the consumer delivered
+		info, err := js.ConsumerInfo("AC_MAIN_EVENTS", c.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.NumPending == 0 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("nothing was delivered")
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	if after, err := s.Log.State(t.Context()); err != nil || after.Last != before.Last {
+		t.Errorf("the log ended at %d and ends at %d, %v", before.Last, after.Last, err)
+	}
+}

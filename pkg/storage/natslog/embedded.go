@@ -2,6 +2,7 @@ package natslog
 
 import (
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"net"
 	"path/filepath"
@@ -35,12 +36,19 @@ type Listen struct {
 }
 
 // Embedded is a NATS server inside this process, reachable by nobody else unless
-// it was told to listen.
+// it was told to listen. Events for subscribers outside are in an account of
+// their own: what a consumer is told to deliver where, and what the server
+// answers where, is no matter of permissions, so whoever may make consumers
+// could have messages put on any subject of its account.
 type Embedded struct {
 	Server *server.Server
-	Conn   *nats.Conn
+	Conn   *nats.Conn // for the log
+	Events *nats.Conn // for the stream of events
 	dir    string
 }
+
+// eventsAccount holds the stream of events.
+const eventsAccount = "EVENTS"
 
 // StartEmbedded starts a server that keeps its files in dir.
 func StartEmbedded(dir string, s Sync) (*Embedded, error) { return StartListening(dir, s, Listen{}) }
@@ -60,58 +68,84 @@ func StartListening(dir string, s Sync, l Listen) (*Embedded, error) {
 	if s.Every > 0 {
 		o.SyncInterval = s.Every
 	}
-	connect, err := l.apply(o)
-	if err != nil {
+	own := rand.Text()
+	if err := l.apply(o, own); err != nil {
 		return nil, err
 	}
 	srv, err := server.NewServer(o)
 	if err != nil {
 		return nil, fmt.Errorf("embedded nats: %w", err)
 	}
-	srv.Start()
-	if !srv.ReadyForConnections(30 * time.Second) {
-		srv.Shutdown()
-		return nil, fmt.Errorf("embedded nats: not ready after 30 s")
-	}
-	nc, err := nats.Connect("", append(connect, nats.InProcessServer(srv), nats.Name("autocrud"), nats.MaxReconnects(-1))...)
-	if err != nil {
-		srv.Shutdown()
+	e := &Embedded{Server: srv, dir: dir}
+	if err := e.start(own); err != nil {
+		e.Stop()
 		return nil, fmt.Errorf("embedded nats: %w", err)
 	}
-	return &Embedded{Server: srv, Conn: nc, dir: dir}, nil
+	return e, nil
 }
 
-// hookUser is who subscribes from outside.
-const hookUser = "hook"
+// start runs the server and connects to both accounts.
+func (e *Embedded) start(password string) error {
+	e.Server.Start()
+	if !e.Server.ReadyForConnections(30 * time.Second) {
+		return errors.New("not ready after 30 s")
+	}
+	events, err := e.Server.LookupAccount(eventsAccount)
+	if err != nil {
+		return err
+	}
+	for _, a := range []*server.Account{e.Server.GlobalAccount(), events} {
+		if err := a.EnableJetStream(nil, nil); err != nil {
+			return fmt.Errorf("jetstream of %s: %w", a.Name, err)
+		}
+	}
+	for user, to := range map[string]**nats.Conn{logUser: &e.Conn, eventsUser: &e.Events} {
+		// Answers to the program arrive where subscribers may not listen.
+		*to, err = nats.Connect("", nats.InProcessServer(e.Server), nats.Name("autocrud"), nats.MaxReconnects(-1),
+			nats.UserInfo(user, password), nats.CustomInboxPrefix("_AUTOCRUD"))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
-// apply opens a server's options and returns what the program itself connects
-// with.
-func (l Listen) apply(o *server.Options) ([]nats.Option, error) {
+// The users: the program, once for each account, and who subscribes from outside.
+const (
+	logUser    = "autocrud"
+	eventsUser = "autocrud-events"
+	hookUser   = "hook"
+)
+
+// apply sets accounts and users, and opens the server.
+func (l Listen) apply(o *server.Options, password string) error {
+	events := server.NewAccount(eventsAccount)
+	o.Accounts = []*server.Account{events}
+	o.Users = []*server.User{{Username: logUser, Password: password}, {Username: eventsUser, Password: password, Account: events}}
 	if l.Addr == "" {
-		return nil, nil
+		return nil
 	}
 	host, port, err := net.SplitHostPort(l.Addr)
 	if err != nil {
-		return nil, fmt.Errorf("embedded nats: %w", err)
+		return fmt.Errorf("embedded nats: %w", err)
 	}
 	if o.Port, err = strconv.Atoi(port); err != nil {
-		return nil, fmt.Errorf("embedded nats: port %q", port)
+		return fmt.Errorf("embedded nats: port %q", port)
 	}
 	if o.Port == 0 {
 		o.Port = server.RANDOM_PORT
 	}
 	o.Host, o.DontListen = host, false
-	own := rand.Text()
-	hook := &server.User{Username: hookUser, Password: l.Password, Permissions: HookPermissions(l.Namespace)}
+	hook := &server.User{Username: hookUser, Password: l.Password, Account: events, Permissions: HookPermissions(l.Namespace)}
 	if l.Password == "" {
 		hook.Password, o.NoAuthUser = rand.Text(), hookUser
 	}
-	o.Users = []*server.User{{Username: "autocrud", Password: own}, hook}
-	// Answers to the program arrive where subscribers may not listen.
-	return []nats.Option{nats.UserInfo("autocrud", own), nats.CustomInboxPrefix("_AUTOCRUD")}, nil
+	o.Users = append(o.Users, hook)
+	return nil
 }
 
-// HookPermissions are the rights of a subscriber of a namespace's events.
+// HookPermissions are the rights of a subscriber of a namespace's events. They
+// hold where the stream of events is in an account of its own.
 func HookPermissions(namespace string) *server.Permissions {
 	if namespace == "" {
 		namespace = "main"
@@ -140,9 +174,13 @@ func (e *Embedded) BlockDir(namespace string) string {
 	return filepath.Join(e.dir, "jetstream", "$G", "streams", StreamName(namespace), "msgs")
 }
 
-// Stop ends the connection and the server and waits for both.
+// Stop ends the connections and the server and waits for both.
 func (e *Embedded) Stop() {
-	e.Conn.Close()
+	for _, c := range []*nats.Conn{e.Conn, e.Events} {
+		if c != nil {
+			c.Close()
+		}
+	}
 	e.Server.Shutdown()
 	e.Server.WaitForShutdown()
 }
