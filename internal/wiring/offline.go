@@ -14,7 +14,11 @@ func Offline(ctx context.Context, set Settings, app App, fn func(context.Context
 	if err := set.check(); err != nil {
 		return err
 	}
-	types, err := ServedTypes(set.Models, app)
+	nets, err := set.webhookNets()
+	if err != nil {
+		return err
+	}
+	types, err := ServedTypes(set.Models, app, nets...)
 	if err != nil {
 		return err
 	}

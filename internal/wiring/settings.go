@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -17,28 +18,31 @@ import (
 
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/services/worker"
+	"github.com/autocrud-go/autocrud/services/worker/webhook"
 )
 
 // Settings are the choices of whoever runs the program. The tags are read by
 // the command line.
 type Settings struct {
-	Addr             string        `default:"127.0.0.1:8080" help:"Address to listen on."`
-	Models           string        `default:"models" help:"Folder with one YAML or JSON file for each type."`
-	DataDir          string        `default:"data" help:"Folder for everything that is stored."`
-	Storage          string        `default:"disk" enum:"memory,disk,s3,postgres" help:"Where data is kept: memory, disk, s3 or postgres."`
-	NatsURL          string        `name:"nats-url" help:"NATS server with JetStream; without it one is embedded."`
-	Sync             string        `default:"always" help:"When writes reach the disk: always (before they are answered) or a duration like 100ms (a loss of power loses at most as much)."`
-	Namespace        string        `default:"main" help:"Name of the log; several can share one NATS server."`
-	Auth             string        `help:"off or required. Off needs to be said when listening beyond loopback."`
-	SecretKeyFile    string        `help:"File with the key that signs page tokens; made at first start. Default: secret.key in the data folder."`
-	AllowMissing     bool          `name:"allow-missing-types" help:"Start although a type that has data has no model."`
-	LogLevel         string        `default:"info" enum:"debug,info,warn,error" help:"debug, info, warn or error."`
-	NatsListen       string        `name:"nats-listen" help:"Address on which the embedded NATS server lets subscribers read events, for example 127.0.0.1:4222; without it nobody reaches it."`
-	NatsHookPassword string        `name:"nats-hook-password" help:"Password of the NATS user hook; without it whoever connects may read events, on loopback only."`
-	EventsMaxAge     time.Duration `name:"events-max-age" default:"168h" help:"How long events are kept for subscribers outside."`
-	EventsMaxBytes   int64         `name:"events-max-bytes" default:"10737418240" help:"How many bytes of events are kept for subscribers outside; the oldest go first."`
-	LogFormat        string        `default:"text" enum:"text,json" help:"text or json."`
-	WorkerSlots      int           `name:"worker-concurrency" default:"16" help:"How many jobs run at once."`
+	Addr              string        `default:"127.0.0.1:8080" help:"Address to listen on."`
+	Models            string        `default:"models" help:"Folder with one YAML or JSON file for each type."`
+	DataDir           string        `default:"data" help:"Folder for everything that is stored."`
+	Storage           string        `default:"disk" enum:"memory,disk,s3,postgres" help:"Where data is kept: memory, disk, s3 or postgres."`
+	NatsURL           string        `name:"nats-url" help:"NATS server with JetStream; without it one is embedded."`
+	Sync              string        `default:"always" help:"When writes reach the disk: always (before they are answered) or a duration like 100ms (a loss of power loses at most as much)."`
+	Namespace         string        `default:"main" help:"Name of the log; several can share one NATS server."`
+	Auth              string        `help:"off or required. Off needs to be said when listening beyond loopback."`
+	SecretKeyFile     string        `help:"File with the key that signs page tokens; made at first start. Default: secret.key in the data folder."`
+	AllowMissing      bool          `name:"allow-missing-types" help:"Start although a type that has data has no model."`
+	LogLevel          string        `default:"info" enum:"debug,info,warn,error" help:"debug, info, warn or error."`
+	NatsListen        string        `name:"nats-listen" help:"Address on which the embedded NATS server lets subscribers read events, for example 127.0.0.1:4222; without it nobody reaches it."`
+	NatsHookPassword  string        `name:"nats-hook-password" help:"Password of the NATS user hook; without it whoever connects may read events, on loopback only."`
+	AllowWebhookNet   []string      `name:"allow-webhook-net" help:"Nets that webhooks may lead to besides public addresses, for example 10.0.0.0/8; can be repeated."`
+	WebhookPauseAfter time.Duration `name:"webhook-pause-after" default:"24h" help:"A webhook that does nothing but fail is paused after this."`
+	EventsMaxAge      time.Duration `name:"events-max-age" default:"168h" help:"How long events are kept for subscribers outside."`
+	EventsMaxBytes    int64         `name:"events-max-bytes" default:"10737418240" help:"How many bytes of events are kept for subscribers outside; the oldest go first."`
+	LogFormat         string        `default:"text" enum:"text,json" help:"text or json."`
+	WorkerSlots       int           `name:"worker-concurrency" default:"16" help:"How many jobs run at once."`
 
 	NatsUser           string `group:"nats" help:"User of the NATS server, when it is not in the URL."`
 	NatsPassword       string `group:"nats" help:"Password of the NATS user."`
@@ -160,6 +164,9 @@ func (s *Settings) check() error {
 	if err := s.checkListen(); err != nil {
 		return err
 	}
+	if _, err := s.webhookNets(); err != nil {
+		return err
+	}
 	if s.EventsMaxAge < time.Second || s.EventsMaxBytes < 1<<20 {
 		return wrong("--events-max-age is at least 1s and --events-max-bytes at least 1048576")
 	}
@@ -255,13 +262,15 @@ func LoadTypes(dir string, app App) ([]*resource.Type, error) {
 	return types, nil
 }
 
-// ServedTypes are those of LoadTypes and the program's own, by name.
-func ServedTypes(dir string, app App) ([]*resource.Type, error) {
+// ServedTypes are those of LoadTypes and the program's own, by name. Webhooks may
+// lead to public addresses and into the given nets.
+func ServedTypes(dir string, app App, nets ...netip.Prefix) ([]*resource.Type, error) {
 	types, err := LoadTypes(dir, app)
 	if err != nil {
 		return nil, err
 	}
-	for _, builtin := range []func() (*resource.Type, error){resource.BulkType, resource.QueueType, resource.ScheduleType} {
+	webhooks := func() (*resource.Type, error) { return resource.WebhookType(webhook.NewSender(nets, "").CheckURL) }
+	for _, builtin := range []func() (*resource.Type, error){resource.BulkType, resource.QueueType, resource.ScheduleType, webhooks} {
 		t, err := builtin()
 		if err != nil {
 			return nil, err
@@ -314,6 +323,9 @@ func (s Settings) WithDefaults() Settings {
 			*x.to = x.def
 		}
 	}
+	if s.WebhookPauseAfter == 0 {
+		s.WebhookPauseAfter = 24 * time.Hour
+	}
 	if s.EventsMaxAge == 0 {
 		s.EventsMaxAge = 7 * 24 * time.Hour
 	}
@@ -327,6 +339,21 @@ func (s Settings) WithDefaults() Settings {
 		s.PostgresConns = 10
 	}
 	return s
+}
+
+// webhookNets are where webhooks may lead to.
+func (s *Settings) webhookNets() (nets []netip.Prefix, err error) {
+	for _, text := range s.AllowWebhookNet {
+		p, err := netip.ParsePrefix(text)
+		if err != nil {
+			return nil, wrong("--allow-webhook-net is a net like 10.0.0.0/8, not %q", text)
+		}
+		nets = append(nets, p)
+	}
+	if s.WebhookPauseAfter < 0 {
+		return nil, wrong("--webhook-pause-after must not be negative")
+	}
+	return nets, nil
 }
 
 func (s *Settings) checkListen() error {

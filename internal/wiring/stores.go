@@ -30,6 +30,7 @@ type stores struct {
 	log     *natslog.Log
 	outward *natslog.Outward
 	jobLogs *natslog.JobLogs
+	sent    *natslog.Deliveries
 	nats    string // host:port where subscribers reach the events; empty when they cannot
 	blobs   storage.Blobs
 	index   storage.Index
@@ -182,6 +183,9 @@ func (s *stores) openLog(ctx context.Context, set *Settings, dir string) error {
 		if err := natslog.ProvisionOutward(ctx, eventsJS, events); err != nil {
 			return settingOf(err)
 		}
+		if err := natslog.ProvisionDeliveries(ctx, js, events); err != nil {
+			return settingOf(err)
+		}
 	}
 	if s.outward, err = natslog.OpenOutward(ctx, s.events, events); err != nil {
 		return settingOf(err)
@@ -193,6 +197,9 @@ func (s *stores) openLog(ctx context.Context, set *Settings, dir string) error {
 		}
 	}
 	if s.jobLogs, err = natslog.OpenJobLogs(ctx, js, logs); err != nil {
+		return settingOf(err)
+	}
+	if s.sent, err = natslog.OpenDeliveries(ctx, nc, events); err != nil {
 		return settingOf(err)
 	}
 	if every > 0 && set.Storage == "disk" {

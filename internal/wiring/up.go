@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"slices"
 	"strings"
@@ -21,6 +22,7 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/storage"
 	"github.com/autocrud-go/autocrud/services/api"
 	"github.com/autocrud-go/autocrud/services/indexer"
+	"github.com/autocrud-go/autocrud/services/worker/webhook"
 )
 
 // Running is a program that takes requests.
@@ -77,7 +79,11 @@ func launch(ctx context.Context, set Settings, app App, has roles) (_ *Running, 
 	if err := set.check(); err != nil {
 		return nil, err
 	}
-	types, err := ServedTypes(set.Models, app)
+	nets, err := set.webhookNets()
+	if err != nil {
+		return nil, err
+	}
+	types, err := ServedTypes(set.Models, app, nets...)
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +97,7 @@ func launch(ctx context.Context, set Settings, app App, has roles) (_ *Running, 
 		listener.Close()
 		return nil, err
 	}
-	p := &program{set: &set, app: app, types: types, st: st, has: has, listener: listener, logger: logger,
+	p := &program{set: &set, app: app, types: types, st: st, has: has, listener: listener, logger: logger, nets: nets,
 		registry: prometheus.NewRegistry(), progress: resource.NewProgress()}
 	r, err := p.start(ctx)
 	if err != nil {
@@ -119,6 +125,8 @@ type program struct {
 	indexing *indexing
 	live     *resource.Live
 	jobs     *jobs
+	nets     []netip.Prefix // where webhooks may lead to
+	webhooks *webhook.Dispatcher
 }
 
 // start wires the parts. The order of Add is the order of shutdown: first no
@@ -160,8 +168,9 @@ func (p *program) start(ctx context.Context) (_ *Running, err error) {
 	g.Add(both(serve(p.listener, p.handler(out.URL)))(until(ctx, p.jobs.work)))
 	if p.has.worker {
 		g.Add(until(ctx, p.maintain))
+		g.Add(until(ctx, p.webhooks.Run))
 	}
-	if p.has.api {
+	if p.has.api || p.has.worker {
 		g.Add(until(ctx, p.manager.RunWatches))
 	}
 	g.Add(indexing.execute, indexing.interrupt)
@@ -207,9 +216,11 @@ func (p *program) wire(ctx context.Context) error {
 		p.indexing.indexer = indexer.New(p.types, p.st.log, blobs, p.st.index, p.progress, o)
 	}
 	p.manager = resource.NewManager(p.types, p.st.log, blobs, p.st.index, resource.Options{
-		LogSyncsBlobs: p.st.grouped, Sole: p.st.sole, NoErase: !p.has.worker && !p.set.maintenance, Last: state.Last, Secret: secret, ClaimKey: claimKey, Outward: p.st.outward, Hooks: p.app.Hooks,
+		LogSyncsBlobs: p.st.grouped, Sole: p.st.sole, NoErase: !p.has.worker && !p.set.maintenance, Last: state.Last, Secret: secret, ClaimKey: claimKey, Outward: p.st.outward, Deliveries: p.st.sent, Hooks: p.app.Hooks,
 		Progress: p.progress, Live: p.live, JobLogs: p.st.jobLogs, Committed: p.jobs.committed(), Observer: newObserver(p.registry, p.st.log, p.indexing.indexer, p.progress), Logger: p.logger})
 	p.jobs.own()
+	p.webhooks = webhook.New(p.manager, p.st.outward, p.st.sent, webhook.NewSender(p.nets, "AutoCRUD-Webhooks/"+p.app.Version),
+		webhook.Options{PauseAfter: p.set.WebhookPauseAfter, Logger: p.logger})
 	for _, x := range p.app.Actions {
 		if _, err := p.manager.Type(x.Type); err != nil {
 			return wrong("action %s:%s is on a type without a model", x.Type, x.Name)
@@ -247,7 +258,7 @@ func (p *program) handler(url string) http.Handler {
 		return api.Health(api.Options{Ready: isReady, Registry: p.registry, Logger: p.logger})
 	}
 	return api.New(p.manager, api.Options{Version: p.app.Version, URL: url, Namespace: p.set.Namespace, NATS: p.st.nats, Hosts: loopbackHosts(p.set.Addr), Registry: p.registry,
-		Logger: p.logger, Actions: p.app.Actions, Ready: isReady})
+		Logger: p.logger, Actions: p.app.Actions, Webhooks: p.webhooks, Ready: isReady})
 }
 
 // until runs fn until it is interrupted, and the interrupt waits for it.

@@ -69,7 +69,7 @@ func (m *Manager) batchOne(ctx context.Context, op BatchOperation) BatchResult {
 	if err != nil {
 		return BatchResult{Err: err}
 	}
-	r, err := answer(e, content)
+	r, err := m.answer(e, content)
 	return BatchResult{Resource: r, Created: op.Op == "create", Err: err}
 }
 
@@ -187,7 +187,11 @@ func (m *Manager) prepareUnit(ctx context.Context, members []*member, u *unit, f
 		if x.state, err = m.head(ctx, x.key, fresh); err != nil {
 			return i, err
 		}
-		if x.step, err = x.plan(ctx, x.state); err != nil {
+		planning, err := m.withSealed(ctx, x.typ, x.state)
+		if err != nil {
+			return i, err
+		}
+		if x.step, err = x.plan(planning, x.state); err != nil {
 			return i, err
 		}
 		if x.step.event != nil {
@@ -219,7 +223,7 @@ func (m *Manager) batchDone(ctx context.Context, ops []BatchOperation, members [
 			m.o.Observer.Committed(x.typ.Name, e.Action, time.Since(begun))
 			m.runAfter(ctx, x.typ, x.state, x.step)
 		}
-		r, err := answer(e, content)
+		r, err := m.answer(e, content)
 		out[i] = BatchResult{Resource: r, Created: ops[i].Op == "create", Err: err}
 	}
 	return out, nil

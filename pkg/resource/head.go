@@ -21,6 +21,7 @@ type Resource struct {
 	EventID  string // of its last event; what an ETag is made from
 	Seq      uint64 // of its last event
 	Deleted  bool
+	Secret   string // that was made for it, in the answer to its create only
 }
 
 // state is a resource at the moment a write looks at it; event is nil when
@@ -145,7 +146,14 @@ func checkHash(content []byte, want string) error {
 	return nil
 }
 
-// answer makes the Resource of an event.
+// answer makes the Resource of an event, without what is never read.
+func (m *Manager) answer(e *storage.Event, content []byte) (*Resource, error) {
+	if t := m.types[e.Meta.Type]; t != nil {
+		content = t.conceal(content)
+	}
+	return answer(e, content)
+}
+
 func answer(e *storage.Event, content []byte) (*Resource, error) {
 	meta := e.Meta
 	meta.Seq = e.Seq
@@ -170,5 +178,5 @@ func (m *Manager) resource(ctx context.Context, e *storage.Event) (*Resource, er
 	if err != nil {
 		return nil, err
 	}
-	return answer(e, content)
+	return m.answer(e, content)
 }

@@ -49,6 +49,16 @@ func (m *Manager) nextToken(n uint64, binding string) string {
 	return m.cursors.Encode(query.Cursor{ID: strconv.FormatUint(n, 10)}, binding)
 }
 
+// PageToken makes the token of a list that the Manager does not keep itself, for
+// the page at a place in it.
+func (m *Manager) PageToken(place uint64, list string) string { return m.nextToken(place, list) }
+
+// PageAfter reads what PageToken made; 0 for the first page.
+func (m *Manager) PageAfter(token, list string) (uint64, error) { return m.after(token, list) }
+
+// Limit is how many items the page has at most.
+func (o PageOptions) Limit() int { return o.size() }
+
 // RevisionList is a page of revisions, newest first.
 type RevisionList struct {
 	Items         []storage.Revision

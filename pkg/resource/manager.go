@@ -68,7 +68,9 @@ type Options struct {
 	ClaimKey []byte
 	// Outward holds copies of events, which a purge erases; nil: there are none.
 	Outward storage.Outward
-	Hooks   *Hooks
+	// Deliveries holds what webhooks were told, which a purge erases; nil: nothing.
+	Deliveries storage.Deliveries
+	Hooks      *Hooks
 	// Visible limits what watches are told; nil: they are told everything.
 	Visible  Visible
 	Progress *Progress

@@ -91,6 +91,7 @@ func (m *Manager) contentNow(ctx context.Context, t *Type, e *storage.Event) ([]
 
 // migrateRow migrates the data of an answer made from an index row.
 func (t *Type) migrateRow(r *Resource) error {
+	r.Data = t.conceal(r.Data)
 	if len(t.Migrations) == 0 || r.Data == nil {
 		return nil
 	}

@@ -141,7 +141,7 @@ func (s *sight) set(raw []byte) {
 	s.raw = raw
 	if raw != nil {
 		if now, err := s.typ.current(raw, s.event.Revision.SchemaVersion); err == nil {
-			s.content = now
+			s.content = s.typ.conceal(now)
 		}
 	}
 }

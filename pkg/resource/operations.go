@@ -46,10 +46,16 @@ func (m *Manager) Create(ctx context.Context, typ string, data any, o CreateOpti
 		return nil, err
 	}
 	p := m.planCreate(t, id, data, o)
+	var r *Resource
 	if o.ID == "" && !keyed(ctx) {
-		return m.createNew(ctx, t, id, p)
+		r, err = m.createNew(ctx, t, id, p)
+	} else {
+		r, err = m.run(ctx, t, id, p)
 	}
-	return m.run(ctx, t, id, p)
+	if err == nil {
+		m.showSecret(ctx, t, r, data)
+	}
+	return r, err
 }
 
 // planCreate checks the content before the id: what is not valid is told first.
@@ -74,7 +80,7 @@ func (m *Manager) planCreate(t *Type, id string, data any, o CreateOptions) plan
 func (m *Manager) preparing(t *Type, data any) func(context.Context) ([]byte, error) {
 	var content []byte
 	return func(ctx context.Context) ([]byte, error) {
-		if content != nil {
+		if content != nil && t.Secret == "" { // what is sealed depends on the state
 			return content, nil
 		}
 		c, err := m.prepare(ctx, t, data)
@@ -119,7 +125,7 @@ func (m *Manager) createNew(ctx context.Context, t *Type, id string, p plan) (*R
 	}
 	m.o.Observer.Committed(t.Name, e.Action, time.Since(begun))
 	m.runAfter(ctx, t, state{}, next)
-	return answer(e, next.content)
+	return m.answer(e, next.content)
 }
 
 func (m *Manager) creation(t *Type, id string, content []byte, o CreateOptions) (step, error) {
@@ -158,7 +164,7 @@ func (m *Manager) run(ctx context.Context, t *Type, id string, p plan) (*Resourc
 	if err != nil {
 		return nil, err
 	}
-	return answer(e, content)
+	return m.answer(e, content)
 }
 
 // UpdateOptions of a write to an existing resource.
@@ -183,8 +189,12 @@ func (m *Manager) Update(ctx context.Context, typ, id string, data any, o Update
 	if err != nil {
 		return nil, false, err
 	}
-	r, err := answer(e, content)
-	return r, o.Create && e.Action == storage.Created, err
+	r, err := m.answer(e, content)
+	created := o.Create && e.Action == storage.Created
+	if created && err == nil {
+		m.showSecret(ctx, t, r, data)
+	}
+	return r, created, err
 }
 
 func (m *Manager) planUpdate(t *Type, id string, data any, o UpdateOptions) plan {

@@ -140,6 +140,9 @@ func (m *Manager) erase(ctx context.Context, tombstone *storage.Event) error {
 	if m.o.Outward == nil || IsBuiltin(tombstone.Meta.Type) {
 		return nil
 	}
-	_, err := m.o.Outward.Erase(ctx, tombstone)
+	if _, err := m.o.Outward.Erase(ctx, tombstone); err != nil || m.o.Deliveries == nil {
+		return err
+	}
+	_, err := m.o.Deliveries.Erase(ctx, tombstone.Meta.Type, tombstone.Meta.ID)
 	return err
 }

@@ -146,7 +146,7 @@ func (m *Manager) past(ctx context.Context, t *Type, head, old *storage.Event, r
 	}
 	e := *head
 	e.Revision = old.Revision
-	return answer(&e, content)
+	return m.answer(&e, content)
 }
 
 func (m *Manager) getAsOf(ctx context.Context, t *Type, k key, o GetOptions) (*Resource, error) {

@@ -35,6 +35,11 @@ type Type struct {
 	// Builtin marks the types of the program itself, which may have the names
 	// that are reserved for them.
 	Builtin bool `json:"-"`
+	// Secret names a property that is written, kept sealed and never read.
+	Secret string `json:"-"`
+	// Check looks at valid data beyond its schema; its error is one of
+	// validation.
+	Check func(data any) error `json:"-"`
 
 	check      func(m *Manager, content []byte) error // of a built-in type, beyond its schema
 	src        source

@@ -25,9 +25,10 @@ const Left storage.Action = "left"
 // WatchOptions say what is watched. The zero value is every type but those
 // of the program itself, from now on.
 type WatchOptions struct {
-	Type   string
-	ID     string // needs Type
-	Filter string // as in a list; without a type only over meta fields
+	Type    string
+	ID      string // needs Type
+	Filter  string // as in a list; without a type only over meta fields
+	Trusted bool   // not limited by what an actor may see
 	// After is the sequence after which it begins; nil: now, 0: everything that
 	// is kept.
 	After *uint64
@@ -52,6 +53,7 @@ type Watch struct {
 	subject string
 	name    string // of its topic
 	filter  query.Expr
+	trusted bool // not limited by what an actor may see
 	at      uint64
 	topic   *topic // joined
 	feed    storage.Feed
@@ -65,14 +67,13 @@ const maxCatchUps = 16
 // Watch begins one. RunWatches must be running. A point that the log does not
 // keep is gone.
 func (m *Manager) Watch(ctx context.Context, o WatchOptions) (*Watch, error) {
-	w := &Watch{m: m, name: "*", subject: "rev.>"}
-	fields := query.NewFields(storage.MetaFields(false)...)
+	w := &Watch{m: m, name: "*", subject: "rev.>", trusted: o.Trusted}
 	if o.Type != "" {
 		t, err := m.Type(o.Type)
 		if err != nil {
 			return nil, err
 		}
-		w.typ, w.name, w.subject, fields = t, t.Name, storage.RevisionSubject(t.Name, ">"), t.Definition().QueryFields()
+		w.typ, w.name, w.subject = t, t.Name, storage.RevisionSubject(t.Name, ">")
 	}
 	if o.ID != "" {
 		s, err := m.head(ctx, key{o.Type, o.ID}, false)
@@ -86,7 +87,7 @@ func (m *Manager) Watch(ctx context.Context, o WatchOptions) (*Watch, error) {
 	}
 	if strings.TrimSpace(o.Filter) != "" {
 		var err error
-		if w.filter, err = query.Parse(fields, o.Filter, query.Options{Now: m.o.Now()}); err != nil {
+		if w.filter, err = m.watchFilter(o.Type, o.Filter); err != nil {
 			return nil, Errorf(InvalidFilter, "filter: %v", err)
 		}
 	}
@@ -257,7 +258,7 @@ func (w *Watch) look(ctx context.Context, m *moment) (Notice, bool, error) {
 		n.Envelope, err = after.envelope(content)
 		return n, err == nil, err
 	}
-	if w.filter == nil && w.m.o.Visible == nil {
+	if w.filter == nil && w.visible() == nil {
 		return n, false, nil
 	}
 	before, known, err := m.before(ctx, w.m, t)
@@ -283,8 +284,8 @@ func (w *Watch) look(ctx context.Context, m *moment) (Notice, bool, error) {
 // be seen, else only which one it is.
 func (w *Watch) farewell(ctx context.Context, s *sight) ([]byte, error) {
 	content, ok := s.content, true
-	if w.m.o.Visible != nil {
-		content, ok = w.m.o.Visible(ctx, s.event, s.content)
+	if visible := w.visible(); visible != nil {
+		content, ok = visible(ctx, s.event, s.content)
 	}
 	if ok {
 		return s.envelope(content)
@@ -292,11 +293,18 @@ func (w *Watch) farewell(ctx context.Context, s *sight) ([]byte, error) {
 	return json.Marshal(map[string]any{"meta": map[string]any{"type": s.event.Meta.Type, "id": s.event.Meta.ID, "seq": s.event.Seq}})
 }
 
+func (w *Watch) visible() Visible {
+	if w.trusted {
+		return nil
+	}
+	return w.m.o.Visible
+}
+
 // sees reports whether a state is one that is watched, and what may be seen of it.
 func (w *Watch) sees(ctx context.Context, s *sight) (content json.RawMessage, ok bool, err error) {
 	content = s.content
-	if w.m.o.Visible != nil {
-		if content, ok = w.m.o.Visible(ctx, s.event, s.content); !ok {
+	if visible := w.visible(); visible != nil {
+		if content, ok = visible(ctx, s.event, s.content); !ok {
 			return nil, false, nil
 		}
 	}

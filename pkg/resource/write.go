@@ -127,7 +127,11 @@ func (m *Manager) decide(ctx context.Context, t *Type, k key, known *storage.Eve
 			e, content, err := m.again(ctx, first)
 			return e, content, nil, err
 		}
-		next, err := p(ctx, s)
+		planning, err := m.withSealed(ctx, t, s)
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		next, err := p(planning, s)
 		if (err != nil || next.event == nil) && !s.fresh && (guess || !m.o.Sole) {
 			// Refused, or found needless, by what may be an old state.
 			fresh = true
@@ -319,6 +323,7 @@ func (m *Manager) runAfter(ctx context.Context, t *Type, s state, next step) {
 // prepare makes canonical content of a document: defaults filled in, checked
 // against the schema, the validators, and what the index can hold.
 func (m *Manager) prepare(ctx context.Context, t *Type, data any) ([]byte, error) {
+	data, secret := t.takeSecret(ctx, data)
 	data = t.Defaults(data)
 	if err := m.settle(ctx, t, data); err != nil {
 		return nil, err
@@ -327,6 +332,20 @@ func (m *Manager) prepare(ctx context.Context, t *Type, data any) ([]byte, error
 		return nil, err
 	}
 	if _, _, err := t.Extract(data); err != nil {
+		return nil, err
+	}
+	if t.Check != nil {
+		if err := t.Check(data); err != nil {
+			return nil, refusal(err)
+		}
+	}
+	if t.Name == Webhooks {
+		if err := m.checkWebhook(data); err != nil {
+			return nil, err
+		}
+	}
+	data, err := m.putSecret(ctx, t, data, secret)
+	if err != nil {
 		return nil, err
 	}
 	content := AppendCanonical(make([]byte, 0, 1024), data)

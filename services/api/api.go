@@ -32,6 +32,7 @@ type Options struct {
 	// Ready tells why requests cannot be taken, or nil.
 	Ready    func(context.Context) error
 	Registry *prometheus.Registry
+	Webhooks Webhooks // nil: they are not served
 	Actions  []*resource.Action
 	Logger   *slog.Logger
 }
@@ -109,6 +110,11 @@ func New(m *resource.Manager, o Options) *API {
 		"/{type}/{id}/referrers":     {"GET": (*API).referrers},
 		"/{type}/{id}/blobs/{n}":     {"GET": (*API).getBlob},
 		"/{type}/{id}:diff":          {"GET": (*API).diff},
+		"/{type}/{id}:pause":         {"POST": (*API).pauseWebhook},
+		"/{type}/{id}:resume":        {"POST": (*API).resumeWebhook},
+		"/{type}/{id}:replay":        {"POST": (*API).replayWebhook},
+		"/{type}/{id}:test":          {"POST": (*API).testWebhook},
+		"/{type}/{id}/deliveries":    {"GET": (*API).deliveries},
 		"/{type}/{id}:cancel":        {"POST": (*API).cancelJob},
 		"/{type}/{id}:rerun":         {"POST": (*API).rerunJob},
 		"/{type}/{id}/logs":          {"GET": (*API).jobLogs},
@@ -200,7 +206,7 @@ func (a *API) dispatch(w http.ResponseWriter, r *http.Request) {
 		if custom := a.actions[c.t.Name+shape]; !ok && custom != nil {
 			methods, ok = map[string]handler{"POST": custom}, true
 		}
-		if !ok || c.t.Job == nil && jobShapes[shape] {
+		if !ok || c.t.Job == nil && jobShapes[shape] || (c.t.Name != resource.Webhooks || a.o.Webhooks == nil) && webhookShapes[shape] {
 			return resource.Errorf(resource.NotFound, "there is nothing at %s; /docs shows what there is", r.URL.Path)
 		}
 		method := r.Method

@@ -38,7 +38,7 @@ func appendEnvelope(b *bytes.Buffer, r *resource.Resource, p parts, only project
 		name string
 		json []byte
 	}{{p.data, `"data":`, data}, {p.meta, `"meta":`, r.Meta}, {p.revision, `"revision":`, r.Revision},
-		{expanded != nil, `"expanded":`, expanded}} {
+		{expanded != nil, `"expanded":`, expanded}, {r.Secret != "", `"secret":`, quoted(r.Secret)}} {
 		if part.want {
 			b.WriteByte(sep)
 			b.WriteString(part.name)
@@ -52,6 +52,9 @@ func appendEnvelope(b *bytes.Buffer, r *resource.Resource, p parts, only project
 	b.WriteByte('}')
 	return nil
 }
+
+// quoted writes text that needs no escapes.
+func quoted(s string) []byte { return []byte(`"` + s + `"`) }
 
 // send answers with one resource.
 func (c call) send(status int, r *resource.Resource, p parts, only projection) error {

@@ -132,7 +132,7 @@ func typeOperations(t *resource.Type) []operation {
 			parameters: []string{"page_size", "page_token"},
 			responses:  []answer{{"200", "One page", nil, (*document).history}},
 			problems:   readProblems},
-	}, slices.Concat(searchOperations(), watchOperations(), relationOperations(t), jobOperations(t))...)
+	}, slices.Concat(searchOperations(), watchOperations(), relationOperations(t), jobOperations(t), webhookOperations(t))...)
 }
 
 var serverOperations = []operation{

@@ -1,0 +1,240 @@
+package resource
+
+import (
+	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"maps"
+	"strings"
+	"time"
+)
+
+// A secret of a built-in type is written and never read: in the stored content
+// it is a list of boxes that only processes with the claim key can open, and no
+// answer holds it. The newest is first; the one before stays good for a while,
+// so that both sides can change over.
+
+// secretPrefix marks the text form of a secret (Standard Webhooks 1.0).
+const secretPrefix = "whsec_"
+
+// The sizes of a secret in bytes (Standard Webhooks 1.0), and how long the one
+// before is good.
+const (
+	minSecret     = 24
+	maxSecret     = 64
+	secretOverlap = 24 * time.Hour
+)
+
+// box holds one secret.
+type box struct {
+	Key   string     `json:"key"` // nonce and ciphertext, base64
+	Until *time.Time `json:"until,omitempty"`
+}
+
+func (m *Manager) sealer() (cipher.AEAD, error) {
+	key, err := hkdf.Key(sha256.New, m.o.ClaimKey, nil, "autocrud secrets 1", 32)
+	if err != nil {
+		return nil, err
+	}
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, err
+	}
+	return cipher.NewGCM(block)
+}
+
+func (m *Manager) seal(t *Type, secret []byte) (box, error) {
+	aead, err := m.sealer()
+	if err != nil {
+		return box{}, err
+	}
+	nonce := make([]byte, aead.NonceSize())
+	_, _ = rand.Read(nonce) // never fails
+	return box{Key: base64.StdEncoding.EncodeToString(aead.Seal(nonce, nonce, secret, []byte(t.Name)))}, nil
+}
+
+func (m *Manager) unseal(t *Type, b box) ([]byte, error) {
+	aead, err := m.sealer()
+	if err != nil {
+		return nil, err
+	}
+	raw, err := base64.StdEncoding.DecodeString(b.Key)
+	if err != nil || len(raw) < aead.NonceSize() {
+		return nil, Errorf(Unavailable, "a stored secret is damaged")
+	}
+	secret, err := aead.Open(nil, raw[:aead.NonceSize()], raw[aead.NonceSize():], []byte(t.Name))
+	if err != nil {
+		return nil, &Error{Code: Unavailable, Detail: "a stored secret cannot be opened: it was sealed with another key", Cause: err}
+	}
+	return secret, nil
+}
+
+// boxes reads the sealed secrets of stored content.
+func (t *Type) boxes(content []byte) (out []box) {
+	var doc map[string]json.RawMessage
+	if t.Secret == "" || json.Unmarshal(content, &doc) != nil || json.Unmarshal(doc[t.Secret], &out) != nil {
+		return nil
+	}
+	return out
+}
+
+// conceal is stored content as it may be shown.
+func (t *Type) conceal(content []byte) []byte {
+	if t.Secret == "" || content == nil {
+		return content
+	}
+	tree, err := DecodeJSON(content)
+	doc, ok := tree.(map[string]any)
+	if err != nil || !ok {
+		return []byte("{}")
+	}
+	delete(doc, t.Secret)
+	return AppendCanonical(nil, doc)
+}
+
+type sealedKey struct{}
+
+// withSealed keeps the secrets of the state that a write found for prepare.
+func (m *Manager) withSealed(ctx context.Context, t *Type, s state) (context.Context, error) {
+	if t.Secret == "" || !s.exists() {
+		return ctx, nil
+	}
+	content, err := m.content(ctx, s.event)
+	if err != nil {
+		return ctx, err
+	}
+	return context.WithValue(ctx, sealedKey{}, t.boxes(content)), nil
+}
+
+// takeSecret separates what is written of a secret from the document: its text,
+// or nothing when the document has what was stored.
+func (t *Type) takeSecret(ctx context.Context, data any) (rest any, text string) {
+	doc, ok := data.(map[string]any)
+	if t.Secret == "" || !ok {
+		return data, ""
+	}
+	text, _ = doc[t.Secret].(string)
+	list, _ := doc[t.Secret].([]any)
+	old, _ := ctx.Value(sealedKey{}).([]box)
+	if len(list) > 0 && len(old) > 0 {
+		if first, _ := list[0].(map[string]any); first["key"] == old[0].Key {
+			doc = maps.Clone(doc)
+			delete(doc, t.Secret)
+		}
+	}
+	return doc, text
+}
+
+// putSecret puts the boxes where the text was: the one that was written, a new
+// one when there is none yet, and the one before.
+func (m *Manager) putSecret(ctx context.Context, t *Type, data any, text string) (any, error) {
+	if t.Secret == "" {
+		return data, nil
+	}
+	old, _ := ctx.Value(sealedKey{}).([]box)
+	now := m.o.Now().UTC().Truncate(time.Second)
+	var list []box
+	switch {
+	case text == "" && len(old) > 0:
+		list = old
+	default: // the schema has refused what is empty
+		secret, err := parseSecret(text)
+		if err != nil {
+			return nil, &Error{Code: ValidationFailed, Detail: "the " + t.Secret + " is not one", Fields: []FieldError{{Pointer: "/" + t.Secret, Detail: err.Error()}}}
+		}
+		if len(old) > 0 {
+			if current, err := m.unseal(t, old[0]); err == nil && string(current) == string(secret) {
+				list = old
+				break
+			}
+			until := now.Add(secretOverlap)
+			old[0].Until = &until
+		}
+		b, err := m.seal(t, secret)
+		if err != nil {
+			return nil, err
+		}
+		list = []box{b}
+		if len(old) > 0 {
+			list = append(list, old[0])
+		}
+	}
+	doc, ok := data.(map[string]any)
+	if !ok {
+		return data, nil
+	}
+	doc = maps.Clone(doc)
+	boxes := []any{}
+	for i, b := range list {
+		x := map[string]any{"key": b.Key}
+		if b.Until != nil {
+			if i > 0 && b.Until.Before(now) {
+				continue
+			}
+			x["until"] = b.Until.Format(time.RFC3339)
+		}
+		boxes = append(boxes, x)
+	}
+	doc[t.Secret] = boxes
+	return doc, nil
+}
+
+// parseSecret reads the text form; "" makes a new one.
+func parseSecret(text string) ([]byte, error) {
+	if text == "" {
+		b := make([]byte, 32)
+		_, _ = rand.Read(b) // never fails
+		return b, nil
+	}
+	b, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(text, secretPrefix))
+	if err != nil || !strings.HasPrefix(text, secretPrefix) || len(b) < minSecret || len(b) > maxSecret {
+		return nil, Errorf(ValidationFailed, "must be %s and 24 to 64 bytes in base64", secretPrefix)
+	}
+	return b, nil
+}
+
+// Secrets opens the secrets of a resource that are good now, the newest first.
+// It is for what uses them, never for an answer.
+func (m *Manager) Secrets(ctx context.Context, typ, id string) (out [][]byte, err error) {
+	t, err := m.find(typ, id)
+	if err != nil {
+		return nil, err
+	}
+	s, err := m.head(ctx, key{typ, id}, false)
+	if err != nil {
+		return nil, err
+	}
+	if err := live(t, id, s); err != nil {
+		return nil, err
+	}
+	content, err := m.content(ctx, s.event)
+	if err != nil {
+		return nil, err
+	}
+	for i, b := range t.boxes(content) {
+		if i > 0 && (b.Until == nil || b.Until.Before(m.o.Now())) {
+			continue
+		}
+		secret, err := m.unseal(t, b)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, secret)
+	}
+	return out, nil
+}
+
+// showSecret adds to the answer of a create the secret that was made for it.
+func (m *Manager) showSecret(ctx context.Context, t *Type, r *Resource, data any) {
+	if _, text := t.takeSecret(ctx, data); t.Secret == "" || text != "" {
+		return
+	}
+	if secrets, err := m.Secrets(ctx, t.Name, r.ID); err == nil && len(secrets) > 0 {
+		r.Secret = secretPrefix + base64.StdEncoding.EncodeToString(secrets[0])
+	}
+}

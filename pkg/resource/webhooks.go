@@ -1,0 +1,126 @@
+package resource
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/autocrud-go/autocrud/pkg/query"
+	"github.com/autocrud-go/autocrud/pkg/storage"
+)
+
+// Webhooks is the built-in type of addresses that are told of events.
+const Webhooks = "webhooks"
+
+const webhookSchema = `{"type":"object","required":["url"],"additionalProperties":false,"properties":{
+	"url":{"type":"string","minLength":1,"maxLength":2000,"description":"http or https; redirects are not followed","examples":["https://hooks.example/movies"]},
+	"description":{"type":"string","maxLength":500},
+	"types":{"type":"array","maxItems":100,"uniqueItems":true,"items":{"type":"string"},"default":[],"description":"types whose events are sent; empty: all"},
+	"actions":{"type":"array","maxItems":50,"uniqueItems":true,"items":{"type":"string"},"default":[],"description":"actions that are sent; empty: all"},
+	"filter":{"type":"string","maxLength":4000,"default":"","description":"only resources that match; over indexed fields with one type, else over meta fields"},
+	"secret":{"type":"string","minLength":1,"maxLength":200,"writeOnly":true,"examples":["whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="],"description":"whsec_ and 24 to 64 bytes in base64; made when absent. A new one is used beside the one before for a day"},
+	"ordered":{"type":"boolean","default":false,"description":"one at a time, strictly in order"},
+	"paused":{"type":"boolean","default":false},
+	"paused_reason":{"type":["string","null"],"maxLength":1000,"default":null},
+	"replay":{"type":["object","null"],"default":null,"additionalProperties":false,"required":["id"],"description":"where deliveries began again; set by :replay","properties":{
+		"id":{"type":"string","maxLength":64,"pattern":"^[A-Za-z0-9-]*$"},"from_seq":{"type":"integer","minimum":0},"from_time":{"type":"string","format":"date-time"}}}}}`
+
+// WebhookType is the type of Webhooks; check refuses addresses that must not be
+// called.
+func WebhookType(check func(url string) error) (*Type, error) {
+	return NewType(Type{Name: Webhooks, Title: "Webhook", Builtin: true, Schema: json.RawMessage(webhookSchema), Index: []string{"url", "paused"}, Secret: "secret",
+		Check: func(data any) error {
+			doc, _ := data.(map[string]any)
+			url, _ := doc["url"].(string)
+			if err := check(url); err != nil {
+				return &Error{Code: ValidationFailed, Detail: "this address cannot be a webhook", Fields: []FieldError{{Pointer: "/url", Detail: err.Error()}}}
+			}
+			return nil
+		}})
+}
+
+// Webhook is the data of a webhook.
+type Webhook struct {
+	URL          string   `json:"url"`
+	Types        []string `json:"types"`
+	Actions      []string `json:"actions"`
+	Filter       string   `json:"filter"`
+	Ordered      bool     `json:"ordered"`
+	Paused       bool     `json:"paused"`
+	PausedReason *string  `json:"paused_reason"`
+	Replay       *Replay  `json:"replay"`
+}
+
+// Replay is where deliveries are to begin again.
+type Replay struct {
+	ID       string  `json:"id"`
+	FromSeq  *uint64 `json:"from_seq,omitempty"`
+	FromTime *string `json:"from_time,omitempty"`
+}
+
+// checkWebhook refuses a webhook that could never be told anything.
+func (m *Manager) checkWebhook(data any) error {
+	doc, _ := data.(map[string]any)
+	var fields []FieldError
+	types, _ := doc["types"].([]any)
+	for i, x := range types {
+		name, _ := x.(string)
+		if t := m.types[name]; t == nil || t.Builtin {
+			fields = append(fields, FieldError{Pointer: fmt.Sprint("/types/", i), Detail: "is not a type whose events are sent"})
+		}
+	}
+	actions, _ := doc["actions"].([]any)
+	for i, x := range actions {
+		name, _ := x.(string)
+		if name != string(Left) && !slices.Contains(storage.Actions, storage.Action(name)) {
+			fields = append(fields, FieldError{Pointer: fmt.Sprint("/actions/", i), Detail: "is not an action"})
+		}
+	}
+	if text, _ := doc["filter"].(string); len(fields) == 0 && strings.TrimSpace(text) != "" {
+		only := ""
+		if len(types) == 1 {
+			only, _ = types[0].(string)
+		}
+		if _, err := m.watchFilter(only, text); err != nil {
+			fields = append(fields, FieldError{Pointer: "/filter", Detail: err.Error()})
+		}
+	}
+	if len(fields) > 0 {
+		return &Error{Code: ValidationFailed, Detail: "the webhook is not valid", Fields: fields}
+	}
+	return nil
+}
+
+// watchFilter reads a filter over a type's fields, or over meta fields.
+func (m *Manager) watchFilter(typ, text string) (query.Expr, error) {
+	fields := query.NewFields(storage.MetaFields(false)...)
+	if t := m.types[typ]; t != nil {
+		fields = t.Definition().QueryFields()
+	}
+	return query.Parse(fields, text, query.Options{Now: m.o.Now()})
+}
+
+// Judged tells what a webhook is told of an event of the log: nothing, when it
+// does not match or was erased.
+func (m *Manager) Judged(ctx context.Context, h Webhook, seq uint64) (Notice, bool, error) {
+	only := ""
+	if len(h.Types) == 1 {
+		only = h.Types[0]
+	}
+	filter, err := m.watchFilter(only, h.Filter)
+	if err != nil {
+		return Notice{}, false, err
+	}
+	entry, err := m.log.At(ctx, seq)
+	if errors.Is(err, storage.ErrNotFound) {
+		return Notice{}, false, nil
+	}
+	if err != nil {
+		return Notice{}, false, stored(err)
+	}
+	w := &Watch{m: m, typ: m.types[only], filter: filter, trusted: true}
+	return w.look(ctx, &moment{entry: entry})
+}

@@ -1,0 +1,159 @@
+package api
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/google/uuid"
+
+	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/storage"
+)
+
+// Webhooks is what delivers to webhooks.
+type Webhooks interface {
+	// Test sends one event that means nothing.
+	Test(ctx context.Context, id string) (storage.Delivery, error)
+	// Deliveries lists what was tried, newest first; next is 0 on the last page.
+	Deliveries(ctx context.Context, id string, before uint64, limit int) (page []storage.Delivery, next uint64, err error)
+}
+
+// webhookShapes are the paths that only webhooks have.
+var webhookShapes = map[string]bool{"/{type}/{id}:pause": true, "/{type}/{id}:resume": true, "/{type}/{id}:test": true,
+	"/{type}/{id}:replay": true, "/{type}/{id}/deliveries": true}
+
+func (a *API) pauseWebhook(c call) error {
+	return a.patchWebhook(c, map[string]any{"paused": true, "paused_reason": nil}, true)
+}
+
+func (a *API) resumeWebhook(c call) error {
+	return a.patchWebhook(c, map[string]any{"paused": false, "paused_reason": nil}, true)
+}
+
+func (a *API) patchWebhook(c call, change map[string]any, empty bool) error {
+	match, err := c.plainWrite()
+	if err != nil {
+		return err
+	}
+	if empty {
+		if err := nothing(c.w, c.r); err != nil {
+			return err
+		}
+	}
+	r, err := a.m.Patch(c.r.Context(), c.t.Name, c.id, resource.Patch{Kind: resource.MergePatch, Body: change}, resource.UpdateOptions{IfMatch: match})
+	if err != nil {
+		return err
+	}
+	return c.written(http.StatusOK, r, everything)
+}
+
+// replayWebhook makes deliveries begin again at a sequence or a time.
+func (a *API) replayWebhook(c call) error {
+	match, err := c.plainWrite()
+	if err != nil {
+		return err
+	}
+	body, err := readObject(c.w, c.r, "from_seq", "from_time")
+	if err != nil {
+		return a.unfit(c, match, err)
+	}
+	replay := map[string]any{"id": uuid.NewString(), "from_seq": nil, "from_time": nil}
+	switch seq, at := body["from_seq"], body["from_time"]; {
+	case (seq == nil) == (at == nil):
+		return a.unfit(c, match, invalid("", "needs from_seq or from_time, one of them"))
+	case seq != nil:
+		if n, ok := seq.(int64); !ok || n < 0 {
+			return a.unfit(c, match, invalid("/from_seq", "must be a sequence, from 0 on"))
+		}
+		replay["from_seq"] = seq
+	default:
+		text, _ := at.(string)
+		if _, err := resource.ParseTime(text); err != nil {
+			return a.unfit(c, match, invalid("/from_time", "must be an RFC 3339 time"))
+		}
+		replay["from_time"] = at
+	}
+	return a.patchWebhook(c, map[string]any{"replay": replay}, false)
+}
+
+func (a *API) testWebhook(c call) error {
+	if _, err := c.plainWrite(); err != nil {
+		return err
+	}
+	if err := nothing(c.w, c.r); err != nil {
+		return err
+	}
+	x, err := a.o.Webhooks.Test(c.r.Context(), c.id)
+	if err != nil {
+		return err
+	}
+	return c.json(http.StatusOK, x)
+}
+
+func (a *API) deliveries(c call) error {
+	p := readQuery(c.r, "page_size", "page_token")
+	page := p.page()
+	if p.err != nil {
+		return p.err
+	}
+	if _, err := a.m.Get(c.r.Context(), c.t.Name, c.id, resource.GetOptions{IncludeDeleted: true}); err != nil {
+		return err
+	}
+	binding := "deliveries/" + c.id
+	before, err := a.m.PageAfter(page.Token, binding)
+	if err != nil {
+		return err
+	}
+	items, next, err := a.o.Webhooks.Deliveries(c.r.Context(), c.id, before, page.Limit())
+	if err != nil {
+		return &resource.Error{Code: resource.Unavailable, Detail: "the deliveries cannot be read; try again", Cause: err}
+	}
+	token := ""
+	if next > 0 {
+		token = a.m.PageToken(next, binding)
+	}
+	if items == nil {
+		items = []storage.Delivery{}
+	}
+	return c.json(http.StatusOK, map[string]any{"items": items, "next_page_token": token})
+}
+
+// webhookOperations are the rows of webhooks.
+func webhookOperations(t *resource.Type) []operation {
+	if t.Name != resource.Webhooks {
+		return nil
+	}
+	change := func(verb, summary, description string, body func(*document, *resource.Type) object) operation {
+		return operation{Operation: Operation{Method: "POST", Path: "/v1/{type}/{id}:" + verb, Name: verb}, summary: summary, description: description,
+			parameters: []string{"If-Match", "Idempotency-Key"}, body: body,
+			responses: []answer{{"200", "Done", writeHeaders, (*document).partial}}, problems: moveProblems}
+	}
+	return []operation{
+		change("pause", "Stop delivering; what happens meanwhile is kept for later", "", emptyBody),
+		change("resume", "Deliver again, from where it stopped", "", emptyBody),
+		change("replay", "Deliver again everything after a sequence or from a time on", "As far as the stream of events goes back. A receiver knows repeated events by webhook-id.", replayBody),
+		{Operation: Operation{Method: "POST", Path: "/v1/{type}/{id}:test", Name: "test"}, summary: "Send an event that means nothing, and tell what came of it",
+			body: emptyBody, responses: []answer{{"200", "What came of it", nil, func(*document, *resource.Type) object { return jsonContent(deliverySchema(), nil) }}}, problems: moveProblems},
+		{Operation: Operation{Method: "GET", Path: "/v1/{type}/{id}/deliveries", Name: "deliveries"}, summary: "List what was sent in the last 7 days, newest first",
+			parameters: []string{"page_size", "page_token"},
+			responses:  []answer{{"200", "One page", nil, func(*document, *resource.Type) object { return jsonContent(pageOf(deliverySchema()), nil) }}}, problems: readProblems},
+	}
+}
+
+func replayBody(*document, *resource.Type) object {
+	body := recordSchema(object{{"from_seq", object{{"type", "integer"}, {"minimum", 0}}}, {"from_time", instantSchema}})
+	body = append(body, member{"additionalProperties", false}, member{"minProperties", 1}, member{"maxProperties", 1})
+	return withBody(true, jsonContent(body, object{{"from_seq", 0}}))
+}
+
+func deliverySchema() object {
+	request := object{{"url", stringSchema}, {"headers", object{{"type", "object"}}}, {"body", object{{"description", "null when it is too large to be kept"}}}}
+	delivery := object{
+		{"webhook", stringSchema}, {"event_id", object{{"type", "string"}, {"description", "webhook-id"}}}, {"type", stringSchema}, {"resource", stringSchema},
+		{"action", stringSchema}, {"seq", countSchema}, {"attempt", countSchema}, {"at", instantSchema},
+		{"duration_ms", object{{"type", "number"}}}, {"outcome", object{{"type", "string"}, {"enum", []any{"delivered", "retrying", "failed"}}}},
+		{"status", object{{"type", "integer"}, {"description", "Of the answer; 0 when there was none"}}}, {"error", stringSchema},
+		{"request", recordSchema(request, memberNames(request)...)}, {"response", object{{"type", "string"}, {"description", "How its body begins"}}},
+	}
+	return recordSchema(delivery, memberNames(delivery)...)
+}

@@ -1,0 +1,266 @@
+// Package webhook tells other servers of events, as Standard Webhooks 1.0
+// describes: signed, at least once, with retries that wait longer and longer.
+//
+// Every webhook has a subscription of its own to the stream of events, which
+// keeps where it stands; any number of processes may work on it. What was tried
+// is kept in a stream, not in the log.
+package webhook
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"maps"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/storage"
+)
+
+// Options of a Dispatcher. The zero value is right.
+type Options struct {
+	// AtOnce is how many events are sent to one address at the same time, unless
+	// it is ordered. Default 8.
+	AtOnce int
+	// Concurrency is how many are sent at the same time in all. Default 256.
+	Concurrency int
+	// Backoff before the next attempt, 0 to give up. Default: 5 s, doubling up to
+	// 6 h, for 3 days.
+	Backoff func(attempt int) time.Duration
+	// PauseAfter is how long an address may do nothing but fail before it is
+	// paused. Default 24 h.
+	PauseAfter time.Duration
+	Logger     *slog.Logger
+}
+
+// Dispatcher runs the webhooks.
+type Dispatcher struct {
+	m          *resource.Manager
+	events     storage.Subscriptions
+	deliveries storage.Deliveries
+	sender     *Sender
+	o          Options
+	slots      chan struct{}
+
+	mu      sync.Mutex
+	runners map[string]*runner // by id
+}
+
+// New makes a dispatcher.
+func New(m *resource.Manager, events storage.Subscriptions, deliveries storage.Deliveries, s *Sender, o Options) *Dispatcher {
+	if o.AtOnce == 0 {
+		o.AtOnce = 8
+	}
+	if o.Concurrency == 0 {
+		o.Concurrency = 256
+	}
+	if o.Backoff == nil {
+		o.Backoff = threeDays
+	}
+	if o.PauseAfter == 0 {
+		o.PauseAfter = 24 * time.Hour
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &Dispatcher{m: m, events: events, deliveries: deliveries, sender: s, o: o, slots: make(chan struct{}, o.Concurrency), runners: map[string]*runner{}}
+}
+
+// threeDays doubles from 5 s to 6 h; the waits add up to three days.
+func threeDays(attempt int) time.Duration {
+	const first, longest, total = 5 * time.Second, 6 * time.Hour, 72 * time.Hour
+	d, sum := first, time.Duration(0)
+	for range attempt - 1 {
+		sum += d
+		d = min(2*d, longest)
+	}
+	if sum+d > total {
+		return 0
+	}
+	return d
+}
+
+// Run delivers until ctx ends.
+func (d *Dispatcher) Run(ctx context.Context) error {
+	pause := 50 * time.Millisecond
+	for ctx.Err() == nil {
+		begun := time.Now()
+		err := d.follow(ctx)
+		if ctx.Err() != nil {
+			break
+		}
+		if !errors.Is(err, resource.ErrBehind) {
+			d.o.Logger.WarnContext(ctx, "following the webhooks begins again", "error", err)
+		}
+		if time.Since(begun) > 10*time.Second {
+			pause = 50 * time.Millisecond
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause):
+		}
+		pause = min(2*pause, 5*time.Second)
+	}
+	d.mu.Lock()
+	runners := maps.Clone(d.runners)
+	d.mu.Unlock()
+	for _, r := range runners {
+		r.stop()
+	}
+	return nil
+}
+
+// hook is a webhook as it is now.
+type hook struct {
+	id   string
+	data resource.Webhook
+	meta storage.Meta
+}
+
+// follow keeps a runner for every webhook that is there and not paused: first
+// those of a list, then as a watch from there tells.
+func (d *Dispatcher) follow(ctx context.Context) error {
+	there := map[string]bool{}
+	var seq *uint64
+	o := resource.ListOptions{Consistency: resource.Strong, Page: resource.PageOptions{Size: resource.MaxPageSize}, OrderBy: "meta.created_at"}
+	for {
+		page, err := d.m.List(ctx, resource.Webhooks, o)
+		if err != nil {
+			return err
+		}
+		if seq == nil {
+			seq = &page.IndexSeq
+		}
+		for _, r := range page.Items {
+			h := hook{id: r.ID}
+			if err := errors.Join(json.Unmarshal(r.Data, &h.data), json.Unmarshal(r.Meta, &h.meta)); err != nil {
+				return err
+			}
+			there[r.ID] = true
+			d.set(ctx, h)
+		}
+		if o.Page.Token = page.NextPageToken; o.Page.Token == "" {
+			break
+		}
+	}
+	d.forget(ctx, there)
+	w, err := d.m.Watch(ctx, resource.WatchOptions{Type: resource.Webhooks, After: seq, Trusted: true})
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	for {
+		n, err := w.Next(ctx)
+		if err != nil {
+			return err
+		}
+		var env struct {
+			Data resource.Webhook
+			Meta storage.Meta
+		}
+		if err := json.Unmarshal(n.Envelope, &env); err != nil {
+			return err
+		}
+		h := hook{env.Meta.ID, env.Data, env.Meta}
+		switch n.Action {
+		case storage.Purged:
+			d.end(h.id)
+			d.unsubscribe(ctx, h.id, "")
+		case storage.Deleted:
+			d.end(h.id)
+		case storage.Restored: // what happened meanwhile is not its business
+			d.unsubscribe(ctx, h.id, "")
+			h.meta.CreatedAt = h.meta.UpdatedAt
+			d.set(ctx, h)
+		default:
+			d.set(ctx, h)
+		}
+	}
+}
+
+// set makes the runner of a webhook what the webhook says.
+func (d *Dispatcher) set(ctx context.Context, h hook) {
+	d.mu.Lock()
+	old := d.runners[h.id]
+	if old != nil && old.h.meta.Seq >= h.meta.Seq {
+		d.mu.Unlock()
+		return
+	}
+	d.mu.Unlock()
+	d.end(h.id)
+	if h.data.Paused || h.meta.Deleted {
+		return
+	}
+	r := d.start(ctx, h)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.runners[h.id] = r
+}
+
+func (d *Dispatcher) end(id string) {
+	d.mu.Lock()
+	r := d.runners[id]
+	delete(d.runners, id)
+	d.mu.Unlock()
+	if r != nil {
+		r.stop()
+	}
+}
+
+// prefix of the names of subscriptions.
+const prefix = "webhook-"
+
+// forget ends what belongs to webhooks that are not there any more.
+func (d *Dispatcher) forget(ctx context.Context, there map[string]bool) {
+	d.mu.Lock()
+	var gone []string
+	for id := range d.runners {
+		if !there[id] {
+			gone = append(gone, id)
+		}
+	}
+	d.mu.Unlock()
+	for _, id := range gone {
+		d.end(id)
+	}
+	names, err := d.events.Subscribed(ctx, prefix)
+	if err != nil {
+		d.o.Logger.WarnContext(ctx, "subscriptions of webhooks cannot be listed", "error", err)
+		return
+	}
+	for _, name := range names {
+		id, _, _ := strings.Cut(strings.TrimPrefix(name, prefix), "--")
+		if there[id] {
+			continue
+		}
+		_, err := d.m.Get(ctx, resource.Webhooks, id, resource.GetOptions{IncludeDeleted: true, Consistency: resource.Strong})
+		if resource.CodeOf(err) == resource.NotFound {
+			d.unsubscribe(ctx, id, "")
+		}
+	}
+}
+
+// nameOf is the subscription of a webhook; a replay has another one.
+func nameOf(h hook) string {
+	name := prefix + h.id + "--"
+	if h.data.Replay != nil {
+		name += h.data.Replay.ID
+	}
+	return name
+}
+
+// unsubscribe forgets the subscriptions of a webhook but one.
+func (d *Dispatcher) unsubscribe(ctx context.Context, id, but string) {
+	names, err := d.events.Subscribed(ctx, prefix+id+"--")
+	for _, name := range names {
+		if name != but {
+			err = errors.Join(err, d.events.Unsubscribe(ctx, name))
+		}
+	}
+	if err != nil {
+		d.o.Logger.WarnContext(ctx, "a subscription of a webhook is left", "webhook", id, "error", err)
+	}
+}

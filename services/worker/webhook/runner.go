@@ -1,0 +1,249 @@
+package webhook
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/storage"
+)
+
+// runner delivers to one webhook.
+type runner struct {
+	d       *Dispatcher
+	h       hook
+	cancel  context.CancelFunc
+	done    chan struct{}
+	mu      sync.Mutex
+	failing time.Time // since when it does nothing but fail; zero: it does not
+}
+
+func (d *Dispatcher) start(ctx context.Context, h hook) *runner {
+	r := &runner{d: d, h: h, done: make(chan struct{})}
+	ctx, r.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	go func() {
+		defer close(r.done)
+		r.run(ctx)
+	}()
+	return r
+}
+
+// stop ends it and waits for what is under way.
+func (r *runner) stop() {
+	r.cancel()
+	<-r.done
+}
+
+func (r *runner) run(ctx context.Context) {
+	for pause := 100 * time.Millisecond; ctx.Err() == nil; pause = min(2*pause, 10*time.Second) {
+		err := r.deliver(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		r.d.o.Logger.WarnContext(ctx, "delivering to a webhook begins again", "webhook", r.h.id, "error", err)
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause):
+		}
+	}
+}
+
+// silence is how long a delivery may take before another process tries it.
+const silence = sendTimeout + 15*time.Second
+
+func (r *runner) deliver(ctx context.Context) error {
+	atOnce := r.d.o.AtOnce
+	if r.h.data.Ordered {
+		atOnce = 1
+	}
+	o := storage.SubscribeOptions{Types: r.h.data.Types, AtOnce: atOnce, Silence: silence, Since: r.h.meta.CreatedAt}
+	if replay := r.h.data.Replay; replay != nil {
+		switch {
+		case replay.FromSeq != nil:
+			o.After = replay.FromSeq
+		case replay.FromTime != nil:
+			at, err := resource.ParseTime(*replay.FromTime)
+			if err != nil {
+				return err
+			}
+			o.Since = at
+		}
+	}
+	sub, err := r.d.events.Subscribe(ctx, nameOf(r.h), o)
+	if err != nil {
+		return err
+	}
+	defer sub.Close()
+	r.d.unsubscribe(ctx, r.h.id, nameOf(r.h))
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	for {
+		t, receipt, err := sub.Next(ctx)
+		if err != nil {
+			return err
+		}
+		select {
+		case r.d.slots <- struct{}{}:
+		case <-ctx.Done():
+			_ = receipt.Retry(0) // or it comes again by itself
+			return ctx.Err()
+		}
+		_ = receipt.Working() // it may have waited
+		work := func() {
+			defer func() { <-r.d.slots }()
+			r.one(ctx, t, receipt)
+		}
+		if r.h.data.Ordered { // also when a purge takes away what is being sent
+			work()
+		} else {
+			wg.Go(work)
+		}
+	}
+}
+
+// one sends an event, or finds that it is not for this webhook. Whatever is not
+// told to the receipt comes again by itself.
+func (r *runner) one(ctx context.Context, t storage.Told, receipt storage.Receipt) {
+	m, ok, err := r.message(ctx, &t)
+	switch {
+	case err != nil && ctx.Err() == nil:
+		r.d.o.Logger.WarnContext(ctx, "an event for a webhook cannot be read", "webhook", r.h.id, "seq", t.Seq, "error", err)
+		_ = receipt.Retry(time.Second)
+		return
+	case err != nil:
+		_ = receipt.Retry(0)
+		return
+	case !ok:
+		_ = receipt.Done()
+		return
+	}
+	secrets, err := r.d.m.Secrets(ctx, resource.Webhooks, r.h.id)
+	if err != nil || ctx.Err() != nil {
+		_ = receipt.Retry(time.Second) // deleted meanwhile, most likely: then this ends soon
+		return
+	}
+	o, body := r.d.sender.send(context.WithoutCancel(ctx), r.h.data.URL, secrets, m) // what is begun is finished
+	x := r.delivery(t, o, body)
+	var wait time.Duration
+	if !o.ok() {
+		if wait = r.d.o.Backoff(t.Attempt); wait > 0 {
+			wait, x.Outcome = max(wait, o.retryAfter), "retrying"
+		} else {
+			x.Outcome = "failed"
+		}
+	}
+	record, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if err := r.d.deliveries.Record(record, x); err != nil {
+		r.d.o.Logger.WarnContext(ctx, "a delivery is not recorded", "webhook", r.h.id, "seq", t.Seq, "error", err)
+	}
+	if wait > 0 {
+		_ = receipt.Retry(wait)
+	} else {
+		_ = receipt.Done()
+	}
+	if reason := r.judge(o, x); reason != "" {
+		r.pause(record, reason)
+	}
+}
+
+// message is what is sent of an event; false when it is not for this webhook.
+func (r *runner) message(ctx context.Context, t *storage.Told) (message, bool, error) {
+	h := r.h.data
+	if h.Replay == nil && t.At.Before(r.h.meta.CreatedAt) {
+		return message{}, false, nil
+	}
+	body := t.Body
+	if strings.TrimSpace(h.Filter) != "" {
+		n, told, err := r.d.m.Judged(ctx, h, t.Seq)
+		if err != nil || !told {
+			return message{}, false, err
+		}
+		t.Action, body, t.DataRef = n.Action, n.Envelope, ""
+	}
+	if len(h.Actions) > 0 && !slices.Contains(h.Actions, string(t.Action)) {
+		return message{}, false, nil
+	}
+	return message{ID: t.ID, Type: t.Type + "." + string(t.Action), Timestamp: t.At, Seq: t.Seq, Principal: t.Principal, DataRef: t.DataRef, Data: body}, true, nil
+}
+
+func (r *runner) delivery(t storage.Told, o outcome, body []byte) storage.Delivery {
+	x := storage.Delivery{Webhook: r.h.id, EventID: t.ID, Type: t.Type, Resource: t.Resource, Action: t.Action, Seq: t.Seq, Attempt: t.Attempt,
+		At: time.Now().UTC().Truncate(time.Microsecond), DurationMS: float64(o.took.Microseconds()) / 1000, Outcome: "delivered",
+		Status: o.status, Error: o.text(), Response: o.answer, Request: storage.DeliveryRequest{URL: r.h.data.URL, Headers: o.headers, Body: json.RawMessage("null")}}
+	if len(body) <= maxKeptBody {
+		x.Request.Body = body
+	}
+	return x
+}
+
+// judge tells why a webhook is to be paused, or nothing.
+func (r *runner) judge(o outcome, x storage.Delivery) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if o.ok() {
+		r.failing = time.Time{}
+		return ""
+	}
+	if r.failing.IsZero() {
+		r.failing = time.Now()
+	}
+	switch since := time.Since(r.failing); {
+	case o.status == http.StatusGone:
+		return "it answered 410: it wants no more events"
+	case x.Outcome == "failed":
+		return fmt.Sprintf("the event %d was given up after %d attempts: %s", x.Seq, x.Attempt, x.Error)
+	case since >= r.d.o.PauseAfter:
+		return fmt.Sprintf("every attempt of %s failed, the last one: %s", since.Round(time.Second), x.Error)
+	}
+	return ""
+}
+
+// pause writes to the webhook that it is paused, which ends this runner and is
+// an event like every other.
+func (r *runner) pause(ctx context.Context, reason string) {
+	ctx = resource.WithActor(ctx, resource.Actor{Principal: "system:webhooks"})
+	_, err := r.d.m.Patch(ctx, resource.Webhooks, r.h.id, resource.Patch{Kind: resource.MergePatch,
+		Body: map[string]any{"paused": true, "paused_reason": reason}}, resource.UpdateOptions{})
+	if code := resource.CodeOf(err); err != nil && code != resource.Deleted && code != resource.NotFound {
+		r.d.o.Logger.ErrorContext(ctx, "a webhook cannot be paused", "webhook", r.h.id, "error", err)
+		return
+	}
+	r.d.o.Logger.WarnContext(ctx, "a webhook is paused", "webhook", r.h.id, "reason", reason)
+}
+
+// Test sends one event that means nothing and tells what came of it.
+func (d *Dispatcher) Test(ctx context.Context, id string) (storage.Delivery, error) {
+	res, err := d.m.Get(ctx, resource.Webhooks, id, resource.GetOptions{})
+	if err != nil {
+		return storage.Delivery{}, err
+	}
+	r := &runner{d: d, h: hook{id: id}}
+	if err := json.Unmarshal(res.Data, &r.h.data); err != nil {
+		return storage.Delivery{}, err
+	}
+	secrets, err := d.m.Secrets(ctx, resource.Webhooks, id)
+	if err != nil {
+		return storage.Delivery{}, err
+	}
+	t := storage.Told{ID: uuid.NewString(), Type: resource.Webhooks, Resource: id, Action: "test", At: time.Now().UTC(), Attempt: 1}
+	o, body := d.sender.send(ctx, r.h.data.URL, secrets, message{ID: t.ID, Type: "webhooks.test", Timestamp: t.At, Data: json.RawMessage("{}")})
+	x := r.delivery(t, o, body)
+	if !o.ok() {
+		x.Outcome = "failed"
+	}
+	return x, d.deliveries.Record(ctx, x)
+}
+
+// Deliveries lists what was tried, newest first.
+func (d *Dispatcher) Deliveries(ctx context.Context, id string, before uint64, limit int) ([]storage.Delivery, uint64, error) {
+	return d.deliveries.List(ctx, id, before, limit)
+}
