@@ -95,7 +95,21 @@ func withBulk(handlers map[string]worker.Handler) map[string]worker.Handler {
 		out = map[string]worker.Handler{}
 	}
 	out[resource.BulkJobs] = func(ctx context.Context, a *job.Attempt) (json.RawMessage, error) {
-		return nil, a.Manager.RunBulk(ctx, a.Data)
+		var at resource.BulkState
+		if _, err := a.LastCheckpoint(&at); err != nil {
+			return nil, job.Fail(err)
+		}
+		at, err := a.Manager.RunBulk(ctx, a.Data, at, func(at resource.BulkState) {
+			a.Report.Progress(storage.Progress{Done: at.Changed + at.Unchanged + at.Failed, Total: at.Total})
+			_ = a.SetCheckpoint(at) // always marshals
+		})
+		if err != nil {
+			return nil, err
+		}
+		if !at.Done {
+			return nil, job.Snooze(0) // a crash repeats no more than this slice
+		}
+		return json.Marshal(at)
 	}
 	return out
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -12,15 +13,18 @@ import (
 // BulkJobs is the built-in job type of what is too long for one request.
 const BulkJobs = "bulk-jobs"
 
-const bulkSchema = `{"type":"object","required":["op","type","id"],"additionalProperties":false,"properties":{
-	"op":{"enum":["purge"],"description":"what is done"},
+const bulkSchema = `{"type":"object","required":["op","type"],"additionalProperties":false,"properties":{
+	"op":{"enum":["patch","delete","restore","cancel","rerun","purge"],"description":"what is done to each; cancel and rerun are for jobs, purge for one resource"},
 	"type":{"type":"string","maxLength":63},
-	"id":{"type":"string","pattern":"^[A-Za-z0-9_-]{1,128}$"}}}`
+	"filter":{"type":"string","maxLength":1000000,"description":"which; empty: all"},
+	"patch":{"type":["object","array"],"description":"RFC 7396, or RFC 6902 as an array"},
+	"id":{"type":"string","pattern":"^[A-Za-z0-9_-]{1,128}$","description":"of what is purged"}}}`
 
 // BulkType is the type of BulkJobs. A program that serves it runs RunBulk as its
 // handler.
 func BulkType() (*Type, error) {
-	return NewType(Type{Name: BulkJobs, Title: "Bulk job", Builtin: true, Schema: json.RawMessage(bulkSchema), Job: &JobSpec{}})
+	return NewType(Type{Name: BulkJobs, Title: "Bulk job", Builtin: true, Schema: json.RawMessage(bulkSchema), check: checkBulk,
+		Job: &JobSpec{Timeout: 10 * time.Minute}})
 }
 
 // queuePurge makes the job that tells how a long erasing goes; nil when the
@@ -32,12 +36,8 @@ func (m *Manager) queuePurge(ctx context.Context, k key) (*Resource, error) {
 	return m.Create(withoutKey(ctx), BulkJobs, map[string]any{"op": "purge", "type": k.typ, "id": k.id}, CreateOptions{})
 }
 
-// RunBulk does a bulk job. It can be repeated.
-func (m *Manager) RunBulk(ctx context.Context, payload []byte) error {
-	var job struct{ Op, Type, ID string }
-	if err := json.Unmarshal(payload, &job); err != nil {
-		return err
-	}
+// runPurge does the erasing of a long history. It can be repeated.
+func (m *Manager) runPurge(ctx context.Context, job Bulk) error {
 	if _, err := m.find(job.Type, job.ID); err != nil {
 		return err
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/autocrud-go/autocrud/pkg/storage"
@@ -87,4 +89,148 @@ func (m *Manager) AllQueueSettings(ctx context.Context) (map[string]QueueLimits,
 			return out, nil
 		}
 	}
+}
+
+// Queue is how a queue stands.
+type Queue struct {
+	Name string `json:"name"`
+	QueueLimits
+	Types []string   `json:"types"` // whose jobs go into it
+	Depth QueueDepth `json:"depth"`
+	// OldestDueAt is since when the oldest pending job waits.
+	OldestDueAt *time.Time `json:"oldest_due_at"`
+	PerMinute   QueueRates `json:"per_minute"`
+}
+
+// QueueDepth counts the jobs of a queue by state. Failed are the dead letters.
+type QueueDepth struct {
+	Pending   int64 `json:"pending"`
+	Scheduled int64 `json:"scheduled"`
+	Running   int64 `json:"running"`
+	Failed    int64 `json:"failed"`
+}
+
+// QueueRates counts what ended within the last minute.
+type QueueRates struct {
+	Succeeded int64 `json:"succeeded"`
+	Failed    int64 `json:"failed"`
+}
+
+// Queues lists the queues of all job types, by name.
+func (m *Manager) Queues(ctx context.Context) ([]Queue, error) {
+	if err := m.freshen(ctx, Default, 0); err != nil {
+		return nil, err
+	}
+	settings, err := m.AllQueueSettings(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all := map[string]*Queue{}
+	of := func(name string) *Queue {
+		if all[name] == nil {
+			all[name] = &Queue{Name: name, QueueLimits: settings[name], Types: []string{}}
+		}
+		return all[name]
+	}
+	for name := range settings {
+		of(name)
+	}
+	for _, name := range m.names {
+		t := m.types[name]
+		if t.Job == nil {
+			continue
+		}
+		q := of(t.Job.Queue)
+		q.Types = append(q.Types, name)
+		if err := m.measure(ctx, name, of); err != nil {
+			return nil, err
+		}
+	}
+	out := make([]Queue, 0, len(all))
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		out = append(out, *all[name])
+	}
+	return out, nil
+}
+
+// measure adds the jobs of a type to their queues.
+func (m *Manager) measure(ctx context.Context, typ string, of func(string) *Queue) error {
+	count := func(filter string, min []string, fn func(q *Queue, state storage.JobState, g storage.Group)) error {
+		a, err := m.Aggregate(ctx, typ, AggregateOptions{GroupBy: []string{"meta.job.queue", "meta.job.state"}, Min: min,
+			ListOptions: ListOptions{Filter: filter, Consistency: Eventual, Page: PageOptions{Size: MaxPageSize}}})
+		if err != nil {
+			return err
+		}
+		for _, g := range a.Groups {
+			name, _ := g.Key[0].(string)
+			state, _ := g.Key[1].(string)
+			fn(of(name), storage.JobState(state), g)
+		}
+		return nil
+	}
+	err := count(`in(meta.job.state, "pending", "scheduled", "running", "failed")`, []string{"meta.job.run_at"}, func(q *Queue, state storage.JobState, g storage.Group) {
+		switch state {
+		case storage.JobPending:
+			q.Depth.Pending += g.Count
+			if at, ok := g.Min[0].(time.Time); ok && (q.OldestDueAt == nil || at.Before(*q.OldestDueAt)) {
+				q.OldestDueAt = &at
+			}
+		case storage.JobScheduled:
+			q.Depth.Scheduled += g.Count
+		case storage.JobRunning:
+			q.Depth.Running += g.Count
+		case storage.JobStateFailed:
+			q.Depth.Failed += g.Count
+		}
+	})
+	if err != nil {
+		return err
+	}
+	return count(`meta.updated_at > now() - duration("1m") AND in(meta.job.state, "succeeded", "failed")`, nil, func(q *Queue, state storage.JobState, g storage.Group) {
+		if state == storage.JobStateDone {
+			q.PerMinute.Succeeded += g.Count
+		} else {
+			q.PerMinute.Failed += g.Count
+		}
+	})
+}
+
+// Queue is one of Queues.
+func (m *Manager) Queue(ctx context.Context, name string) (*Queue, error) {
+	all, err := m.Queues(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for i := range all {
+		if all[i].Name == name {
+			return &all[i], nil
+		}
+	}
+	return nil, Errorf(NotFound, "there is no queue %q", name)
+}
+
+// PauseQueue keeps the jobs of a queue from starting, or lets them.
+func (m *Manager) PauseQueue(ctx context.Context, name string, paused bool) (*Queue, error) {
+	if _, err := m.Queue(ctx, name); err != nil {
+		return nil, err
+	}
+	change := map[string]any{"paused": paused}
+	for range 3 {
+		_, err := m.Patch(ctx, QueueSettings, name, Patch{Kind: MergePatch, Body: change}, UpdateOptions{})
+		switch CodeOf(err) {
+		case NotFound:
+			_, err = m.Create(ctx, QueueSettings, change, CreateOptions{ID: name})
+		case Deleted:
+			if _, err = m.Restore(ctx, QueueSettings, name, Match{}); err == nil {
+				continue
+			}
+		}
+		if err == nil {
+			return m.Queue(ctx, name)
+		}
+		if CodeOf(err) != AlreadyExists {
+			return nil, err
+		}
+	}
+	return nil, errBusy()
 }

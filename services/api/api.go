@@ -99,6 +99,7 @@ func New(m *resource.Manager, o Options) *API {
 		"/{type}:watch":              {"GET": (*API).watch},
 		"/{type}/{id}:watch":         {"GET": (*API).watch},
 		"/{type}:migrate":            {"POST": (*API).migrate},
+		"/{type}:bulk":               {"POST": (*API).bulk},
 		"/{type}:reindex":            {"POST": (*API).reindexType},
 		"/{type}/{id}:restore":       {"POST": (*API).restore},
 		"/{type}/{id}:switch":        {"POST": (*API).switchHead},
@@ -138,6 +139,8 @@ func (a *API) build() http.Handler {
 	r.HandleFunc("/v1:gc", only("POST", a.sweep))
 	r.HandleFunc("/v1:reindex", a.reindex)
 	r.HandleFunc("/v1/blobs", only("POST", a.putBlob))
+	r.HandleFunc("/v1/queues", only("GET", a.listQueues))
+	r.HandleFunc("/v1/queues/{queue}", a.onQueue)
 	r.HandleFunc("/v1/types", only("GET", a.listTypes))
 	r.HandleFunc("/v1/types/{type}", only("GET", a.readType))
 	for _, pattern := range []string{"/v1/{type}", "/v1/{type}/{id}", "/v1/{type}/{id}/{part}", "/v1/{type}/{id}/{part}/{n}"} {

@@ -59,6 +59,7 @@ func componentParameters() object {
 	}
 	add("id", "path", "id", "Id of the resource", id, sampleID)
 	add("digest", "path", "digest", "Digest of the binary", object{{"type", "string"}, {"pattern", "^sha256:[0-9a-f]{64}$"}}, nil)
+	add("queue", "path", "queue", "Name of the queue", object{{"type", "string"}, {"pattern", "^[a-z0-9][a-z0-9_-]{0,62}$"}}, "default")
 	add("n", "path", "n", "Number of the revision, from 1", number(1, 0), 3)
 	add("type", "path", "type", "Name of the type", object{{"type", "string"}, {"pattern", "^[a-z][a-z0-9-]{0,62}$"}}, nil)
 	add("filter", "query", "filter", `Condition in the language of AIP-160 over indexed fields and meta fields, for example meta.status = "stable" AND NOT meta.deleted`, text, `meta.status = "stable"`)

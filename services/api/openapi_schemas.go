@@ -118,6 +118,7 @@ func sharedSchemas() object {
 		{"JSONPatch", object{{"type", "array"}, {"items", recordSchema(operation, "op", "path")}, {"description", "RFC 6902"}}},
 		{"Model", recordSchema(model, "name", "schema")},
 		{"ModelPage", pageOf(componentRef("schemas", "Model"))},
+		{"Queue", queueSchema()},
 		{"Problem", recordSchema(problem, "type", "title", "status", "code")},
 	}
 }

@@ -1,0 +1,206 @@
+package resource
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/autocrud-go/autocrud/pkg/query"
+	"github.com/autocrud-go/autocrud/pkg/storage"
+)
+
+// Bulk is a change of everything that matches a filter.
+type Bulk struct {
+	Op     string          `json:"op"` // patch, delete, restore; of jobs cancel and rerun too
+	Type   string          `json:"type"`
+	Filter string          `json:"filter,omitempty"`
+	Patch  json.RawMessage `json:"patch,omitempty"`
+	ID     string          `json:"id,omitempty"` // of a purge
+}
+
+// QueueBulk makes the job of a bulk change, which runs with the rights of its
+// creator.
+func (m *Manager) QueueBulk(ctx context.Context, typ string, doc map[string]any) (*Resource, error) {
+	doc["type"] = typ
+	return m.Create(ctx, BulkJobs, doc, CreateOptions{})
+}
+
+// checkBulk refuses what can never work.
+func checkBulk(m *Manager, content []byte) error {
+	b, patch, err := readBulk(content)
+	if err != nil {
+		return err
+	}
+	t, err := m.Type(b.Type)
+	if err != nil {
+		return err
+	}
+	refuse := func(field, detail string) error {
+		return &Error{Code: ValidationFailed, Detail: "the bulk change cannot work: " + field + " " + detail, Fields: []FieldError{{Pointer: "/" + field, Detail: detail}}}
+	}
+	switch {
+	case b.Op == "purge" && b.ID == "":
+		return refuse("id", "is needed")
+	case b.Op != "purge" && b.ID != "":
+		return refuse("id", "is for purge only")
+	case (b.Op == "cancel" || b.Op == "rerun") && t.Job == nil:
+		return refuse("op", "is for jobs only")
+	case b.Op == "patch" && patch.Body == nil:
+		return refuse("patch", "is needed")
+	case b.Op != "patch" && patch.Body != nil:
+		return refuse("patch", "is for the op patch only")
+	}
+	if b.Op == "patch" {
+		if _, err := patch.compile(); err != nil {
+			return err
+		}
+	}
+	_, _, err = m.search(t, ListOptions{Filter: b.Filter})
+	return err
+}
+
+func readBulk(content []byte) (b Bulk, p Patch, err error) {
+	if err := json.Unmarshal(content, &b); err != nil {
+		return b, p, err
+	}
+	if b.Patch == nil {
+		return b, p, nil
+	}
+	p.Kind = MergePatch
+	if p.Body, err = DecodeJSON(b.Patch); err != nil {
+		return b, p, err
+	}
+	if _, ok := p.Body.([]any); ok {
+		p.Kind = JSONPatch
+	}
+	return b, p, nil
+}
+
+// BulkState is how far a bulk change is. With it another attempt goes on.
+type BulkState struct {
+	After     string      `json:"after"` // id of the last one done
+	Total     int64       `json:"total"` // that matched when it began
+	Changed   int64       `json:"changed"`
+	Unchanged int64       `json:"unchanged"`
+	Failed    int64       `json:"failed"`
+	Errors    []BulkError `json:"errors,omitempty"` // the first ones
+	Done      bool        `json:"done"`
+}
+
+// BulkError is a resource that a bulk change was refused for.
+type BulkError struct {
+	ID     string `json:"id"`
+	Code   Code   `json:"code"`
+	Detail string `json:"detail"`
+}
+
+const (
+	bulkPage   = 200 // resources of one search
+	bulkAtOnce = 16  // writes under way
+	bulkErrors = 100 // errors that are kept
+	bulkSlice  = 5 * time.Second
+)
+
+// RunBulk goes on with a bulk change for a few seconds, or to its end, as the
+// actor of the context. Resources are met once each, by their ids; tell is
+// called after each page. A page that is done twice does no harm: what is
+// changed already stays as it is.
+func (m *Manager) RunBulk(ctx context.Context, payload []byte, at BulkState, tell func(BulkState)) (BulkState, error) {
+	b, patch, err := readBulk(payload)
+	if err != nil {
+		return at, err
+	}
+	if b.Op == "purge" {
+		at.Done = true
+		return at, m.runPurge(ctx, b)
+	}
+	t, err := m.Type(b.Type)
+	if err != nil {
+		return at, err
+	}
+	o := ListOptions{Filter: b.Filter}
+	if b.Op == "restore" {
+		o.Deletion = storage.OnlyDeleted
+	}
+	if at.After == "" && at.Total == 0 {
+		if at.Total, _, err = m.Count(ctx, b.Type, o); err != nil {
+			return at, err
+		}
+	}
+	for end := time.Now().Add(bulkSlice); time.Now().Before(end) && !at.Done; {
+		q, _, err := m.search(t, o)
+		if err != nil {
+			return at, err
+		}
+		q.Order, q.Limit, q.Bare = m.byID(t), bulkPage, true
+		if at.After != "" {
+			q.After = &query.Cursor{Values: []query.Value{at.After}, ID: at.After}
+		}
+		page, err := m.index.Search(ctx, q)
+		if err != nil {
+			return at, stored(err)
+		}
+		next := at
+		if err := m.changeAll(ctx, b, patch, page.Rows, &next); err != nil {
+			return at, err
+		}
+		if n := len(page.Rows); n > 0 {
+			next.After = page.Rows[n-1].ID
+		}
+		next.Done = page.Next == nil
+		at = next
+		tell(at)
+	}
+	return at, nil
+}
+
+// changeAll changes the resources of a page. A store that does not answer ends
+// it; a refusal is counted.
+func (m *Manager) changeAll(ctx context.Context, b Bulk, patch Patch, rows []storage.Row, at *BulkState) error {
+	var mu sync.Mutex
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(bulkAtOnce)
+	for _, row := range rows {
+		g.Go(func() error {
+			r, err := m.changeOne(ctx, b, patch, row.ID)
+			mu.Lock()
+			defer mu.Unlock()
+			switch code := CodeOf(err); {
+			case err == nil && r.Seq != row.Seq:
+				at.Changed++
+			case err == nil, code == Deleted || code == NotFound, code == InvalidState && b.Op != "patch":
+				at.Unchanged++
+			case code == "" || code == Unavailable || code == OutcomeUnknown || code == IndexLag || ctx.Err() != nil:
+				return err
+			default:
+				at.Failed++
+				if len(at.Errors) < bulkErrors {
+					var e *Error
+					errors.As(err, &e) // it has a code
+					at.Errors = append(at.Errors[:len(at.Errors):len(at.Errors)], BulkError{row.ID, code, e.Detail})
+				}
+			}
+			return nil
+		})
+	}
+	return g.Wait()
+}
+
+func (m *Manager) changeOne(ctx context.Context, b Bulk, patch Patch, id string) (*Resource, error) {
+	any := Match{Any: true} // types that need a precondition: it is the filter
+	switch b.Op {
+	case "patch":
+		return m.Patch(ctx, b.Type, id, patch, UpdateOptions{IfMatch: any})
+	case "delete":
+		return m.Delete(ctx, b.Type, id, any)
+	case "restore":
+		return m.Restore(ctx, b.Type, id, any)
+	case "cancel":
+		return m.Cancel(ctx, b.Type, id, any)
+	}
+	return m.Rerun(ctx, b.Type, id, any)
+}
