@@ -13,7 +13,8 @@ import (
 // BulkJobs is the built-in job type of what is too long for one request.
 const BulkJobs = "bulk-jobs"
 
-const bulkSchema = `{"type":"object","required":["op","type"],"additionalProperties":false,"properties":{
+const bulkSchema = `{"type":"object","required":["op","type"],"additionalProperties":false,
+	"examples":[{"op":"delete","type":"bulk-jobs","filter":"meta.id = \"nothing-has-this-id\""}],"properties":{
 	"op":{"enum":["patch","delete","restore","cancel","rerun","purge"],"description":"what is done to each; cancel and rerun are for jobs, purge for one resource"},
 	"type":{"type":"string","maxLength":63},
 	"filter":{"type":"string","maxLength":1000000,"description":"which; empty: all"},

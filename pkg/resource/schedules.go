@@ -16,7 +16,8 @@ import (
 // Schedules is the built-in type of what makes jobs at times.
 const Schedules = "schedules"
 
-const scheduleSchema = `{"type":"object","required":["type","cron"],"additionalProperties":false,"properties":{
+const scheduleSchema = `{"type":"object","required":["type","cron"],"additionalProperties":false,
+	"examples":[{"type":"bulk-jobs","cron":"0 3 * * 1-5","timezone":"Europe/Berlin","payload":{"op":"delete","type":"schedules","filter":"meta.id = \"nothing-has-this-id\""},"paused":true}],"properties":{
 	"type":{"type":"string","maxLength":63,"description":"the type of the jobs"},
 	"cron":{"type":"string","minLength":1,"maxLength":200,"description":"minute hour day month weekday, or with the seconds first, or @daily and the like, or @every 90s"},
 	"timezone":{"type":"string","maxLength":64,"default":"UTC","description":"name of the IANA time zone database"},
@@ -62,7 +63,7 @@ func checkSchedule(m *Manager, content []byte) error {
 		return refuse("cron", "%v", err)
 	}
 	t := m.types[s.Type]
-	if t == nil || t.Job == nil || t.Builtin {
+	if t == nil || t.Job == nil {
 		return refuse("type", "%q is no type of jobs", s.Type)
 	}
 	if err := t.Validate(t.Defaults(any(s.Payload))); err != nil {
