@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -306,5 +307,23 @@ func TestDeletingAJobStopsItAndRestoringBringsItBack(t *testing.T) {
 		c.Post(t, "/v1/tasks/"+id+":purge", nil).Want(t, 204)
 		c.Post(t, "/v1/tasks?id="+id, task{Name: "x"}).Want(t, 201)
 		became(t, c, "/v1/tasks/"+id, "succeeded")
+	}
+}
+
+func TestFinishedJobsArePrunedAfterTheirTime(t *testing.T) {
+	c := startTasks(t, inMemory, resource.JobSpec{Keep: time.Second}, func(_ context.Context, j *job.Job[task]) error {
+		j.Log("hello")
+		return nil
+	})
+	c.Post(t, "/v1/tasks?id=done", task{Name: "x"}).Want(t, 201)
+	c.Post(t, "/v1/tasks?id=waits&run_at=2999-01-01T00:00:00Z", task{Name: "x"}).Want(t, 201)
+	became(t, c, "/v1/tasks/done", "succeeded")
+	apitest.Eventually(t, 20*time.Second, "it is gone", func() bool { return c.Get(t, "/v1/tasks/done").Status == 404 })
+	c.Get(t, "/v1/tasks/waits").Want(t, 200)
+	c.Get(t, "/v1/tasks?total=true").Equal(t, "/total", "1")
+	c.Post(t, "/v1/tasks?id=done&run_at=2999-01-01T00:00:00Z", task{Name: "x"}).Want(t, 201)
+	if m := string(c.Get(t, "/metrics").Body); !strings.Contains(m, `autocrud_jobs{queue="default",state="waiting",type="tasks"} 2`) ||
+		!strings.Contains(m, `autocrud_job_attempt_duration_seconds_count{outcome="succeeded",queue="default",type="tasks"} 1`) {
+		t.Errorf("metrics: %s", m)
 	}
 }

@@ -29,6 +29,13 @@ func (j *jobs) own() {
 	}
 }
 
+// measure registers what is known of queues.
+func (j *jobs) measure() {
+	if j.has.indexer {
+		j.registry.MustRegister(queued{j})
+	}
+}
+
 // dispatch hands out jobs until ctx ends. Who begins to lead begins anew.
 func (j *jobs) dispatch(ctx context.Context) error {
 	if !j.remote() {
@@ -85,7 +92,8 @@ func (j *jobs) work(ctx context.Context) error {
 	}
 	scheduler := begin(ctx, worker.NewScheduler(j.manager, j.logger).Run)
 	defer scheduler.interrupt(nil)
-	return worker.New(j.manager, source, withBulk(j.app.Handlers), worker.Options{Concurrency: j.set.WorkerSlots, Live: j.live, Logger: j.logger}).Run(ctx)
+	return worker.New(j.manager, source, withBulk(j.app.Handlers), worker.Options{Concurrency: j.set.WorkerSlots, Live: j.live,
+		Observer: newAttempts(j.registry), Logger: j.logger}).Run(ctx)
 }
 
 // withBulk adds the handler of the built-in jobs.

@@ -219,6 +219,7 @@ func (p *program) wire(ctx context.Context) error {
 		LogSyncsBlobs: p.st.grouped, Sole: p.st.sole, NoErase: !p.has.worker && !p.set.maintenance, Last: state.Last, Secret: secret, ClaimKey: claimKey, Outward: p.st.outward, Deliveries: p.st.sent, Hooks: p.app.Hooks,
 		Progress: p.progress, Live: p.live, JobLogs: p.st.jobLogs, Committed: p.jobs.committed(), Observer: newObserver(p.registry, p.st.log, p.indexing.indexer, p.progress), Logger: p.logger})
 	p.jobs.own()
+	p.jobs.measure()
 	p.webhooks = webhook.New(p.manager, p.st.outward, p.st.sent, webhook.NewSender(p.nets, "AutoCRUD-Webhooks/"+p.app.Version),
 		webhook.Options{PauseAfter: p.set.WebhookPauseAfter, Logger: p.logger})
 	for _, x := range p.app.Actions {
@@ -246,6 +247,7 @@ func (p *program) maintain(ctx context.Context) error {
 	return p.st.lead(ctx, "upkeep", p.logger, func(ctx context.Context) error {
 		var g errgroup.Group
 		g.Go(func() error { return p.manager.Upkeep(ctx) })
+		g.Go(func() error { return p.manager.PruneEvery(ctx) })
 		g.Go(func() error { return p.manager.SweepEvery(ctx, resource.SweepAge) })
 		return g.Wait()
 	})

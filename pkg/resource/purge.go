@@ -134,7 +134,11 @@ func (m *Manager) erase(ctx context.Context, tombstone *storage.Event) error {
 			return fmt.Errorf("erase the log of the job: %w", err)
 		}
 	}
-	if _, err := m.log.Erase(ctx, subject, tombstone.Seq); err != nil {
+	remove := m.log.Erase
+	if tombstone.Cause == retention {
+		remove = m.log.Forget
+	}
+	if _, err := remove(ctx, subject, tombstone.Seq); err != nil {
 		return err
 	}
 	if m.o.Outward == nil || IsBuiltin(tombstone.Meta.Type) {

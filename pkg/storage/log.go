@@ -67,6 +67,10 @@ type Log interface {
 	// later must exist, so that the subject does not look unused. It returns
 	// how many it erased; what is erased already is no error.
 	Erase(ctx context.Context, subject string, before uint64) (n int, err error)
+	// Forget is Erase for what need not be destroyed: the entries are gone and
+	// their space is used again, which is much faster, but until then their
+	// bytes are there, and cannot be erased any more.
+	Forget(ctx context.Context, subject string, before uint64) (n int, err error)
 	// State asks the leader.
 	State(ctx context.Context) (LogState, error)
 }

@@ -307,6 +307,46 @@ func (d *Dispatcher) refresh(ctx context.Context, lost []Named) {
 	}
 }
 
+// Waiting is what waits or runs in a queue, of one type.
+type Waiting struct {
+	Queue, Type             string
+	Ready, Waiting, Running int
+	Oldest                  time.Duration // since when the oldest ready job is due
+}
+
+// Waiting counts the jobs that are known.
+func (d *Dispatcher) Waiting() []Waiting {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	by := map[*lane]*Waiting{}
+	now := time.Now()
+	for _, j := range d.jobs {
+		w := by[j.lane]
+		if w == nil {
+			w = &Waiting{Queue: j.lane.queue.name, Type: j.Type}
+			by[j.lane] = w
+		}
+		switch j.phase {
+		case granted, running:
+			w.Running++
+		case ready:
+			w.Ready++
+			w.Oldest = max(w.Oldest, now.Sub(time.UnixMicro(j.at)))
+		default:
+			w.Waiting++
+		}
+	}
+	out := make([]Waiting, 0, len(d.lanes))
+	for _, l := range d.lanes {
+		if w := by[l]; w != nil {
+			out = append(out, *w)
+		} else {
+			out = append(out, Waiting{Queue: l.queue.name, Type: l.typ})
+		}
+	}
+	return out
+}
+
 // wakeUp makes Run look at the time again.
 func (d *Dispatcher) wakeUp() {
 	select {

@@ -14,6 +14,15 @@ import (
 // message under a new inode; the barrier must not sync the old one meanwhile
 // and must open the new one afterwards.
 func (l *Log) Erase(ctx context.Context, subject string, before uint64) (n int, err error) {
+	return l.remove(ctx, subject, before, l.eraseOne)
+}
+
+// Forget implements storage.Log.
+func (l *Log) Forget(ctx context.Context, subject string, before uint64) (n int, err error) {
+	return l.remove(ctx, subject, before, func(ctx context.Context, seq uint64) error { return l.deleteOne(ctx, seq, l.stream.DeleteMsg) })
+}
+
+func (l *Log) remove(ctx context.Context, subject string, before uint64, one func(context.Context, uint64) error) (n int, err error) {
 	if _, err := l.Next(ctx, subject, before); err != nil {
 		return 0, fmt.Errorf("erase %s before %d: nothing would stay: %w", subject, before, err)
 	}
@@ -25,7 +34,7 @@ func (l *Log) Erase(ctx context.Context, subject string, before uint64) (n int, 
 		if err != nil {
 			return n, err
 		}
-		if err := l.eraseOne(ctx, e.Seq); err != nil {
+		if err := one(ctx, e.Seq); err != nil {
 			return n, fmt.Errorf("erase %d: %w", e.Seq, err)
 		}
 		seq = e.Seq + 1
@@ -33,11 +42,16 @@ func (l *Log) Erase(ctx context.Context, subject string, before uint64) (n int, 
 }
 
 func (l *Log) eraseOne(ctx context.Context, seq uint64) error {
+	return l.deleteOne(ctx, seq, l.stream.SecureDeleteMsg)
+}
+
+// deleteOne removes an entry. Either way the server may replace a block file.
+func (l *Log) deleteOne(ctx context.Context, seq uint64, remove func(context.Context, uint64) error) error {
 	if l.barrier != nil {
 		l.barrier.mu.Lock()
 		defer l.barrier.mu.Unlock()
 	}
-	err := l.stream.SecureDeleteMsg(ctx, seq)
+	err := remove(ctx, seq)
 	if err != nil {
 		// Another eraser may have been faster; the client library tells that
 		// only in words.

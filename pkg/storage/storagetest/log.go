@@ -66,6 +66,21 @@ func TestLog(t *testing.T, open func(t *testing.T) storage.Log) {
 			}
 		}
 	})
+	t.Run("ForgetRemovesAllButTheLast", func(t *testing.T) {
+		l := open(t)
+		a := mustAppend(t, l, record("a", 0, "one"))
+		b := mustAppend(t, l, record("a", a, "two"))
+		if _, err := l.Forget(t.Context(), "rev.notes.b", 1); err == nil {
+			t.Error("forgot what is not there")
+		}
+		if n, err := l.Forget(t.Context(), "rev.notes.a", b); err != nil || n != 1 {
+			t.Fatalf("forgot %d, %v", n, err)
+		}
+		if e, err := l.Next(t.Context(), "rev.notes.a", 1); err != nil || e.Seq != b {
+			t.Fatalf("what is left is at %d, %v; want %d", e.Seq, err, b)
+		}
+		mustAppend(t, l, record("a", b, "three"))
+	})
 	t.Run("AppendAtStaleSequenceConflicts", func(t *testing.T) {
 		l := open(t)
 		a := mustAppend(t, l, record("a", 0, "one"))

@@ -1,0 +1,101 @@
+package resource
+
+import (
+	"context"
+	"time"
+
+	"github.com/autocrud-go/autocrud/pkg/query"
+	"github.com/autocrud-go/autocrud/pkg/storage"
+)
+
+// retention is the cause of an event that pruned a job.
+const retention = "retention"
+
+// PruneEvery removes finished jobs that are older than their type keeps them,
+// until ctx ends.
+func (m *Manager) PruneEvery(ctx context.Context) error {
+	every := time.Hour
+	for _, t := range m.types {
+		if t.Job != nil && t.Job.Keep > 0 {
+			every = min(every, max(t.Job.Keep/10, time.Second))
+		}
+	}
+	timer := time.NewTimer(min(every, time.Minute))
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-timer.C:
+			timer.Reset(every)
+		}
+		n, err := m.Prune(ctx)
+		if err != nil && ctx.Err() == nil {
+			m.o.Logger.WarnContext(ctx, "pruning jobs ended early", "error", err)
+		} else if n > 0 {
+			m.o.Logger.InfoContext(ctx, "pruned finished jobs", "jobs", n)
+		}
+	}
+}
+
+// Prune removes finished jobs that are older than their type keeps them, and
+// returns how many. They leave a tombstone, as a purge does.
+func (m *Manager) Prune(ctx context.Context) (n int, err error) {
+	for _, name := range m.names {
+		t := m.types[name]
+		if t.Job == nil || t.Job.Keep <= 0 {
+			continue
+		}
+		k, err := m.pruneType(ctx, t)
+		if n += k; err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+func (m *Manager) pruneType(ctx context.Context, t *Type) (n int, err error) {
+	fields := t.Definition().QueryFields()
+	state, _ := fields.Lookup("meta.job.state")
+	updated, _ := fields.Lookup("meta.updated_at")
+	before := m.o.Now().Add(-t.Job.Keep)
+	ctx = WithActor(ctx, Actor{Principal: retention})
+	q := storage.Search{Type: t.Name, Bare: true, Limit: bulkPage, Order: query.Order{{Field: updated}}, Deletion: storage.LiveAndDeleted, Filter: query.And{Terms: []query.Expr{
+		query.Compare{Field: updated, Op: query.Less, Value: before},
+		query.In{Field: state, Values: []query.Value{string(storage.JobStateDone), string(storage.JobStateFailed), string(storage.JobStateCancel)}}}}}
+	for {
+		page, err := m.index.Search(ctx, q)
+		if err != nil {
+			return n, stored(err)
+		}
+		for _, row := range page.Rows {
+			pruned, err := m.prune(ctx, t, row.ID, before)
+			if err != nil {
+				return n, err
+			}
+			if pruned {
+				n++
+			}
+		}
+		if q.After = page.Next; q.After == nil {
+			return n, nil
+		}
+	}
+}
+
+// prune leaves a job's tombstone; upkeep removes what is before it.
+func (m *Manager) prune(ctx context.Context, t *Type, id string, before time.Time) (bool, error) {
+	_, _, changed, err := m.write(ctx, t, id, func(_ context.Context, s state) (step, error) {
+		if !s.exists() || s.event.Meta.Job == nil || !s.event.Meta.Job.State.Final() || !s.event.At.Before(before) {
+			return step{}, Errorf(InvalidState, "job %q is not to be pruned any more", id)
+		}
+		next := tombstone(s)
+		next.event.Cause = retention
+		return next, nil
+	})
+	switch CodeOf(err) {
+	case InvalidState, NotFound, Referenced:
+		return false, nil
+	}
+	return changed, err
+}
