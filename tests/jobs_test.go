@@ -244,7 +244,7 @@ func TestAJobOfTheFutureIsScheduledAndRuns(t *testing.T) {
 func TestAJobOutlivesTheProcessThatIsKilled(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	script := fmt.Sprintf(`{exec: [sh, -c, 'if [ "$AUTOCRUD_JOB_ATTEMPT" = 1 ]; then echo $$ > %[1]s/new && mv %[1]s/new %[1]s/pid; exec sleep 60; fi; cat']}`, dir)
+	script := fmt.Sprintf(`{exec: [sh, -c, 'if [ "$AUTOCRUD_JOB_ATTEMPT" = 1 ]; then trap "" TERM; sleep 60 & echo $! > %[1]s/new && mv %[1]s/new %[1]s/pid; wait; fi; cat']}`, dir)
 	args := []string{"--models", apitest.WriteModels(t, with(jobModel("sleepers", script))), "--data-dir", t.TempDir(), "--log-level", "error"}
 	p := apitest.Launch(t, args...)
 	c := apitest.NewClient(t, p.URL)
@@ -258,7 +258,7 @@ func TestAJobOutlivesTheProcessThatIsKilled(t *testing.T) {
 	})
 	c.Get(t, "/v1/sleepers/a").Want(t, 200).Equal(t, "/meta/job/state", `"running"`)
 	p.Kill()
-	_ = syscall.Kill(-pid, syscall.SIGKILL) // what the killed process left running
+	apitest.Eventually(t, 10*time.Second, "the command's child is gone too", func() bool { return errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) })
 	p = apitest.Launch(t, args...)
 	c = apitest.NewClient(t, p.URL)
 	ended(t, c, "/v1/sleepers/a").Equal(t, "/meta/job/state", `"succeeded"`).Equal(t, "/meta/job/attempts", "2").Equal(t, "/meta/job/result", `{"to":"x"}`)

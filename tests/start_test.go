@@ -1,11 +1,15 @@
 package tests_test
 
 import (
+	"errors"
 	"fmt"
 	"net"
+	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -124,7 +128,8 @@ func TestATypeWithDataNeedsItsModel(t *testing.T) {
 }
 
 func TestSIGTERMFinishesWhatIsUnderWay(t *testing.T) {
-	args := []string{"--models", apitest.WriteModels(t, with(jobModel("sleepers", `{exec: [sh, -c, "trap '' TERM; sleep 1000"]}`))), "--data-dir", t.TempDir(), "--log-level", "error"}
+	dir := t.TempDir()
+	args := []string{"--models", apitest.WriteModels(t, with(jobModel("sleepers", fmt.Sprintf(`{exec: [sh, -c, "trap '' TERM; echo $$ >> %s/pids; sleep 1000"]}`, dir)))), "--data-dir", t.TempDir(), "--log-level", "error"}
 	p := apitest.Launch(t, args...)
 	c := apitest.NewClient(t, p.URL)
 	if !testing.Short() { // it takes as long as the program has patience
@@ -164,12 +169,44 @@ func TestSIGTERMFinishesWhatIsUnderWay(t *testing.T) {
 	if code != 0 || took > 10*time.Second {
 		t.Errorf("exit %d after %s", code, took)
 	}
-	c = apitest.NewClient(t, apitest.Launch(t, args...).URL)
+	gone(t, dir, 1)
+	p = apitest.Launch(t, args...)
+	c = apitest.NewClient(t, p.URL)
 	for _, id := range made {
 		c.Get(t, "/v1/movies/"+id).Want(t, 200)
 	}
 	if n := total(t, c, "movies"); n < len(made) {
 		t.Errorf("%d listed of %d", n, len(made))
+	}
+	if !testing.Short() {
+		apitest.Eventually(t, 10*time.Second, "the job runs again", func() bool { return len(groups(dir)) == 2 })
+		p.Kill()
+		gone(t, dir, 2)
+	}
+}
+
+// groups are the process groups of the sleepers that were begun.
+func groups(dir string) (out []int) {
+	b, _ := os.ReadFile(filepath.Join(dir, "pids"))
+	for _, line := range strings.Fields(string(b)) {
+		n, _ := strconv.Atoi(line)
+		out = append(out, n)
+	}
+	return out
+}
+
+// gone waits until no process of the sleepers' groups is left, of which there
+// were so many.
+func gone(t *testing.T, dir string, want int) {
+	t.Helper()
+	all := groups(dir)
+	if len(all) != want && !testing.Short() {
+		t.Errorf("%d commands were run, not %d", len(all), want)
+	}
+	for _, group := range all {
+		apitest.Eventually(t, 10*time.Second, "the command and its children are gone", func() bool {
+			return errors.Is(syscall.Kill(-group, 0), syscall.ESRCH)
+		})
 	}
 }
 

@@ -4,19 +4,14 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"os"
-	"os/exec"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/autocrud-go/autocrud/pkg/job"
-	"github.com/autocrud-go/autocrud/pkg/resource"
 )
 
 // maxOutput is the most bytes taken of a handler's result or error output.
@@ -96,103 +91,4 @@ func excerpt(b []byte) string {
 		s = "... " + strings.ToValidUTF8(s[len(s)-500:], "")
 	}
 	return s
-}
-
-// exitRetry is EX_TEMPFAIL of sysexits.h.
-const exitRetry = 75
-
-// killGrace is how long a command may take to end after SIGTERM.
-const killGrace = 3 * time.Second
-
-// execHandler runs a command: payload on stdin, result on stdout, log on
-// stderr. Its whole process group ends with it.
-func execHandler(h resource.Handler) Handler {
-	command := h.Exec
-	return func(ctx context.Context, c *job.Attempt) (json.RawMessage, error) {
-		cmd := exec.CommandContext(ctx, command[0], command[1:]...)
-		cmd.Stdin = bytes.NewReader(c.Data)
-		stdout, stderr := &limited{max: maxOutput}, &limited{max: 64 << 10, tail: true}
-		log := &liner{to: c.Report.Log}
-		cmd.Stdout, cmd.Stderr = stdout, io.MultiWriter(stderr, log)
-		cmd.Dir = h.Dir
-		cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "LANG=" + os.Getenv("LANG"),
-			"AUTOCRUD_JOB_ID=" + c.ID, "AUTOCRUD_JOB_TYPE=" + c.Type, "AUTOCRUD_JOB_ATTEMPT=" + strconv.Itoa(c.Claim.Attempt)}
-		for name, v := range h.Env {
-			cmd.Env = append(cmd.Env, name+"="+v)
-		}
-		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-		cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
-		if cmd.WaitDelay = h.Grace; cmd.WaitDelay == 0 {
-			cmd.WaitDelay = killGrace
-		}
-		err := cmd.Run()
-		log.end()
-		if cmd.Process != nil {
-			_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // what it left behind; usually nothing
-		}
-		var exit *exec.ExitError
-		switch {
-		case err == nil && stdout.over:
-			return nil, job.Fail(fmt.Errorf("the result is over %d bytes", maxOutput))
-		case err == nil:
-			return asResult(stdout.b)
-		case errors.As(err, &exit) && exit.ExitCode() == exitRetry:
-			return nil, fmt.Errorf("the command asks to be tried again: %s", excerpt(stderr.b))
-		case errors.As(err, &exit):
-			return nil, fmt.Errorf("the command ended with %s: %s", exit.ProcessState, excerpt(stderr.b))
-		}
-		return nil, fmt.Errorf("the command did not run: %w", err)
-	}
-}
-
-// liner cuts what is written to it into lines.
-type liner struct {
-	to   func(string)
-	rest []byte
-}
-
-func (l *liner) Write(p []byte) (int, error) {
-	l.rest = append(l.rest, p...)
-	for {
-		i := bytes.IndexByte(l.rest, '\n')
-		if i < 0 && len(l.rest) < maxLogLine {
-			return len(p), nil
-		}
-		if i < 0 {
-			i = maxLogLine
-			l.to(string(l.rest[:i]))
-			l.rest = l.rest[i:]
-			continue
-		}
-		l.to(strings.TrimSuffix(string(l.rest[:i]), "\r"))
-		l.rest = l.rest[i+1:]
-	}
-}
-
-// end writes a last line that does not end.
-func (l *liner) end() {
-	if len(l.rest) > 0 {
-		l.to(string(l.rest))
-	}
-}
-
-// limited keeps the first, or with tail the last, max bytes written to it.
-type limited struct {
-	b    []byte
-	max  int
-	tail bool
-	over bool
-}
-
-func (l *limited) Write(p []byte) (int, error) {
-	l.b = append(l.b, p...)
-	if len(l.b) > l.max {
-		l.over = true
-		if l.tail {
-			l.b = append(l.b[:0], l.b[len(l.b)-l.max:]...)
-		} else {
-			l.b = l.b[:l.max]
-		}
-	}
-	return len(p), nil
 }

@@ -1,0 +1,143 @@
+package worker
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/autocrud-go/autocrud/pkg/job"
+	"github.com/autocrud-go/autocrud/pkg/resource"
+)
+
+// exitRetry is EX_TEMPFAIL of sysexits.h.
+const exitRetry = 75
+
+// killGrace is how long a command may take to end after SIGTERM.
+const killGrace = 3 * time.Second
+
+// guard waits in a command's process group until its standard input ends,
+// which is when this process does, however it ends, and kills the group: else
+// the command would go on beside the next attempt.
+const guard = `trap "" HUP INT TERM; read _; kill -9 0`
+
+// runGroup runs a command in a process group of its own, which ends with it and
+// with this process. Without a shell there is no guard.
+func runGroup(cmd *exec.Cmd) error {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	group := cmd.Process.Pid
+	in, alive, err := os.Pipe()
+	if err == nil {
+		g := exec.Command("sh", "-c", guard)
+		g.Stdin, g.SysProcAttr = in, &syscall.SysProcAttr{Setpgid: true, Pgid: group}
+		err = g.Start()
+		in.Close()
+		defer alive.Close()
+		if err == nil {
+			defer func() { _ = g.Wait() }() // killed with the group
+		}
+	}
+	err = cmd.Wait()
+	_ = syscall.Kill(-group, syscall.SIGKILL) // the guard and what was left behind
+	return err
+}
+
+// execHandler runs a command: payload on stdin, result on stdout, log on
+// stderr.
+func execHandler(h resource.Handler) Handler {
+	command := h.Exec
+	return func(ctx context.Context, c *job.Attempt) (json.RawMessage, error) {
+		cmd := exec.CommandContext(ctx, command[0], command[1:]...)
+		cmd.Stdin = bytes.NewReader(c.Data)
+		stdout, stderr := &limited{max: maxOutput}, &limited{max: 64 << 10, tail: true}
+		log := &liner{to: c.Report.Log}
+		cmd.Stdout, cmd.Stderr = stdout, io.MultiWriter(stderr, log)
+		cmd.Dir = h.Dir
+		cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "LANG=" + os.Getenv("LANG"),
+			"AUTOCRUD_JOB_ID=" + c.ID, "AUTOCRUD_JOB_TYPE=" + c.Type, "AUTOCRUD_JOB_ATTEMPT=" + strconv.Itoa(c.Claim.Attempt)}
+		for name, v := range h.Env {
+			cmd.Env = append(cmd.Env, name+"="+v)
+		}
+		cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
+		if cmd.WaitDelay = h.Grace; cmd.WaitDelay == 0 {
+			cmd.WaitDelay = killGrace
+		}
+		err := runGroup(cmd)
+		log.end()
+		var exit *exec.ExitError
+		switch {
+		case err == nil && stdout.over:
+			return nil, job.Fail(fmt.Errorf("the result is over %d bytes", maxOutput))
+		case err == nil:
+			return asResult(stdout.b)
+		case errors.As(err, &exit) && exit.ExitCode() == exitRetry:
+			return nil, fmt.Errorf("the command asks to be tried again: %s", excerpt(stderr.b))
+		case errors.As(err, &exit):
+			return nil, fmt.Errorf("the command ended with %s: %s", exit.ProcessState, excerpt(stderr.b))
+		}
+		return nil, fmt.Errorf("the command did not run: %w", err)
+	}
+}
+
+// liner cuts what is written to it into lines.
+type liner struct {
+	to   func(string)
+	rest []byte
+}
+
+func (l *liner) Write(p []byte) (int, error) {
+	l.rest = append(l.rest, p...)
+	for {
+		i := bytes.IndexByte(l.rest, '\n')
+		if i < 0 && len(l.rest) < maxLogLine {
+			return len(p), nil
+		}
+		if i < 0 {
+			i = maxLogLine
+			l.to(string(l.rest[:i]))
+			l.rest = l.rest[i:]
+			continue
+		}
+		l.to(strings.TrimSuffix(string(l.rest[:i]), "\r"))
+		l.rest = l.rest[i+1:]
+	}
+}
+
+// end writes a last line that does not end.
+func (l *liner) end() {
+	if len(l.rest) > 0 {
+		l.to(string(l.rest))
+	}
+}
+
+// limited keeps the first, or with tail the last, max bytes written to it.
+type limited struct {
+	b    []byte
+	max  int
+	tail bool
+	over bool
+}
+
+func (l *limited) Write(p []byte) (int, error) {
+	l.b = append(l.b, p...)
+	if len(l.b) > l.max {
+		l.over = true
+		if l.tail {
+			l.b = append(l.b[:0], l.b[len(l.b)-l.max:]...)
+		} else {
+			l.b = l.b[:l.max]
+		}
+	}
+	return len(p), nil
+}
