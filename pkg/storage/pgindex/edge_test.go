@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -266,5 +267,40 @@ func TestTextThatPostgresRefusesDoesNotStopTheProjection(t *testing.T) {
 	apply(t, x, c, note(2, "b", "x", ""))
 	if got := found(t, x, storage.Search{Filter: query.Has{Field: notes().Fields[2], Value: `"\{},`}}); got != "a" {
 		t.Errorf("got %q", got)
+	}
+}
+
+// TestAttachWhileSomebodyWaits means something with the race detector.
+func TestAttachWhileSomebodyWaits(t *testing.T) {
+	url := testenv.Postgres(t)
+	x, err := pgindex.Open(t.Context(), url, pgindex.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer x.Close()
+	define(t, x, notes())
+	reader, err := pgindex.Open(t.Context(), url, pgindex.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 20 {
+				if _, err := reader.Complete(t.Context()); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	for range 20 {
+		if err := reader.Attach(t.Context(), []storage.Definition{notes()}); err != nil {
+			t.Error(err)
+		}
+	}
+	wg.Wait()
+	if full, err := reader.Complete(t.Context()); err != nil || !full {
+		t.Errorf("complete: %v, %v", full, err)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -128,7 +129,10 @@ func (x *Index) Complete(ctx context.Context) (bool, error) {
 	if err := x.Refresh(ctx); err != nil {
 		return false, err
 	}
-	for _, d := range x.defs {
+	x.mu.Lock()
+	defs := slices.Clone(x.defs)
+	x.mu.Unlock()
+	for _, d := range defs {
 		of := (*x.tables.Load())[d.Type]
 		if of == nil || of.serving == nil || of.building != nil || of.serving.def.Hash != d.Hash {
 			return false, nil
