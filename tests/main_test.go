@@ -13,7 +13,12 @@ import (
 	"github.com/autocrud-go/autocrud/internal/apitest"
 )
 
-func TestMain(m *testing.M) { apitest.Main(m) }
+func TestMain(m *testing.M) {
+	if path := os.Getenv(appenderVar); path != "" {
+		appender(path)
+	}
+	apitest.Main(m)
+}
 
 // storages are the rows that the suites run on.
 var storages = apitest.Storages()

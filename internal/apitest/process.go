@@ -118,7 +118,13 @@ func command(t testing.TB, args ...string) *exec.Cmd {
 // ready. It is killed at the end of the test at the latest.
 func Launch(t testing.TB, args ...string) *Process {
 	t.Helper()
-	p := &Process{cmd: command(t, append([]string{"up", "--addr", "127.0.0.1:0"}, args...)...), exited: make(chan struct{})}
+	return LaunchCommand(t, command(t, append([]string{"up", "--addr", "127.0.0.1:0"}, args...)...))
+}
+
+// LaunchCommand is Launch for any program that tells its address.
+func LaunchCommand(t testing.TB, cmd *exec.Cmd) *Process {
+	t.Helper()
+	p := &Process{cmd: cmd, exited: make(chan struct{})}
 	p.cmd.Stderr = &p.stderr
 	out, err := p.cmd.StdoutPipe()
 	if err != nil {
@@ -145,6 +151,9 @@ func Launch(t testing.TB, args ...string) *Process {
 	p.URL = "http://" + strings.Fields(rest)[0]
 	return p
 }
+
+// Signal sends a signal.
+func (p *Process) Signal(s os.Signal) error { return p.cmd.Process.Signal(s) }
 
 // Kill ends it at once, without a chance to clean up.
 func (p *Process) Kill() {

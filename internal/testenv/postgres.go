@@ -204,6 +204,42 @@ func (c *cluster) await() error {
 	}
 }
 
+// Server is a Postgres of one test, which can be restarted.
+type Server struct{ c *cluster }
+
+// StartPostgres starts a server until the end of the test.
+func StartPostgres(t testing.TB) *Server {
+	t.Helper()
+	c, err := startCluster()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &Server{c}
+	t.Cleanup(func() { s.c.stop() })
+	return s
+}
+
+// URL of its database.
+func (s *Server) URL() string { return s.c.url("postgres") }
+
+// Restart ends it at once and starts it again on what it stored.
+func (s *Server) Restart(t testing.TB) {
+	t.Helper()
+	old := s.c
+	_ = old.cmd.Process.Signal(syscall.SIGINT) // fast: connections are cut
+	<-old.end
+	c := &cluster{dir: old.dir, end: make(chan struct{}), out: old.out}
+	c.cmd = exec.Command(old.cmd.Path, old.cmd.Args[1:]...)
+	c.cmd.Dir, c.cmd.Stdout, c.cmd.Stderr, c.cmd.SysProcAttr = old.cmd.Dir, old.out, old.out, old.cmd.SysProcAttr
+	if err := c.start(); err != nil {
+		t.Fatal(err)
+	}
+	s.c = c
+	if err := c.await(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func (c *cluster) stop() {
 	_ = c.cmd.Process.Signal(syscall.SIGQUIT) // it may have ended
 	<-c.end
