@@ -39,7 +39,7 @@ func Storages() []Storage {
 	return slices.DeleteFunc(all, func(s Storage) bool { return !slices.Contains(strings.Split(named, ","), s.Name) })
 }
 
-var buckets atomic.Int64
+var buckets, namespaces atomic.Int64
 
 // S3 is the row of that name: SQLite in a folder, blobs in a new bucket.
 func S3(t testing.TB) autocrud.Settings {
@@ -75,7 +75,14 @@ func Services(t testing.TB) autocrud.Settings {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.NatsURL, s.Namespace, s.DataDir, s.PostgresConns = nats.URL(), fmt.Sprintf("t%d", buckets.Add(1)), "", 4
+	s.NatsURL, s.Namespace, s.DataDir, s.PostgresConns = nats.URL(), fmt.Sprintf("t%d", namespaces.Add(1)), "", 4
+	return s
+}
+
+// as has a service connect with the rights that are shipped for it.
+func as(s autocrud.Settings, service string) autocrud.Settings {
+	s.Service, s.NatsUser, s.NatsEventsUser = service, service+"-"+s.Namespace, service+"-events-"+s.Namespace
+	s.NatsPassword, s.NatsInbox = testenv.Password, "_INBOX_"+strings.ToUpper(service)
 	return s
 }
 
@@ -90,12 +97,11 @@ func StartSplit(t testing.TB, app *autocrud.App, s autocrud.Settings) (urls []st
 		s.LogLevel = "error"
 	}
 	s.Addr = "127.0.0.1:0"
-	if err := app.Provision(context.Background(), s); err != nil {
+	if err := app.Provision(context.Background(), as(s, "provision")); err != nil {
 		t.Fatal(err)
 	}
 	for _, service := range []string{"indexer", "indexer", "worker", "worker", "api", "api"} {
-		s.Service = service
-		r, err := app.Start(context.Background(), s)
+		r, err := app.Start(context.Background(), as(s, service))
 		if err != nil {
 			t.Fatal(err)
 		}

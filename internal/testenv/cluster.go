@@ -38,8 +38,14 @@ func StartNATS(t testing.TB, size int) *NATS {
 	return n
 }
 
-// NewNATS is StartNATS outside of a test; Stop must follow.
+// NewNATS is StartNATS outside of a test; Stop must follow. Whoever connects may
+// do everything.
 func NewNATS(dir string, size int) (*NATS, error) {
+	return newNATS(dir, size, func(int) (*server.Options, error) { return &server.Options{}, nil })
+}
+
+// newNATS starts servers that begin with what options says of each.
+func newNATS(dir string, size int, options func(i int) (*server.Options, error)) (*NATS, error) {
 	n := &NATS{}
 	ports, err := freePorts(2 * size)
 	if err != nil {
@@ -50,11 +56,16 @@ func NewNATS(dir string, size int) (*NATS, error) {
 		routes = append(routes, &url.URL{Scheme: "nats", Host: fmt.Sprint("127.0.0.1:", p)})
 	}
 	for i := range size {
-		o := &server.Options{ServerName: fmt.Sprintf("n%d", i+1), Host: "127.0.0.1", Port: ports[i], NoSigs: true, NoLog: true,
-			JetStream: true, StoreDir: fmt.Sprintf("%s/n%d", dir, i+1), SyncAlways: true, MaxPayload: 2 << 20,
-			JetStreamMaxStore: 1 << 50, JetStreamMaxMemory: 1 << 30}
+		o, err := options(i)
+		if err != nil {
+			n.Stop()
+			return nil, err
+		}
+		o.ServerName, o.Host, o.Port, o.HTTPPort, o.NoSigs, o.NoLog = fmt.Sprintf("n%d", i+1), "127.0.0.1", ports[i], 0, true, true
+		o.JetStream, o.StoreDir, o.SyncAlways, o.MaxPayload = true, fmt.Sprintf("%s/n%d", dir, i+1), true, 2<<20
+		o.JetStreamMaxStore, o.JetStreamMaxMemory = 1<<50, 1<<30
 		if size > 1 {
-			o.Cluster = server.ClusterOpts{Name: "test", Host: "127.0.0.1", Port: ports[size+i]}
+			o.Cluster.Name, o.Cluster.Host, o.Cluster.Port = "test", "127.0.0.1", ports[size+i]
 			o.Routes = routes
 		}
 		s, err := server.NewServer(o.Clone())

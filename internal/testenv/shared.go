@@ -45,7 +45,8 @@ func SharedS3() (*S3, error) {
 }
 
 // SharedNATS is the one cluster of three servers of a test binary; StopShared
-// must follow.
+// must follow. It has the rights that are shipped: of the namespace t1, services
+// are the users api-t1, api-events-t1 and so on.
 func SharedNATS() (*NATS, error) {
 	shared.Lock()
 	defer shared.Unlock()
@@ -55,7 +56,7 @@ func SharedNATS() (*NATS, error) {
 	if err := folder(); err != nil {
 		return nil, err
 	}
-	n, err := NewNATS(shared.dir+"/nats", 3)
+	n, err := newGuardedNATS(shared.dir+"/nats", 3)
 	if err == nil {
 		shared.nats = n
 	}

@@ -41,7 +41,7 @@ func (j *jobs) dispatch(ctx context.Context) error {
 	if !j.remote() {
 		return j.dispatcher.Load().Run(ctx)
 	}
-	d := worker.NewDispatcher(j.manager, worker.DispatcherOptions{Connected: j.st.bus.Connected, Logger: j.logger})
+	d := worker.NewDispatcher(j.manager, worker.DispatcherOptions{Connected: j.st.bus.Connected, Cancel: worker.Canceller(j.st.bus), Logger: j.logger})
 	stop, err := d.Serve(j.st.bus)
 	if err != nil {
 		return err
@@ -89,6 +89,12 @@ func (j *jobs) work(ctx context.Context) error {
 	var source worker.Source = worker.NewRemote(j.st.bus)
 	if !j.remote() {
 		source = j.dispatcher.Load()
+	} else {
+		stop, err := worker.ServeCancels(j.st.bus, j.manager)
+		if err != nil {
+			return err
+		}
+		defer stop()
 	}
 	scheduler := begin(ctx, worker.NewScheduler(j.manager, j.logger).Run)
 	defer scheduler.interrupt(nil)

@@ -65,7 +65,9 @@ type DispatcherOptions struct {
 	// Connected tells since when messages of workers arrive; zero: they do not.
 	// Default: always.
 	Connected func() time.Time
-	Logger    *slog.Logger
+	// Cancel ends a job that can never start. Default: this process writes that.
+	Cancel func(ctx context.Context, job Named, reason string) error
+	Logger *slog.Logger
 }
 
 // NewDispatcher makes one; Run makes it work.
@@ -84,6 +86,9 @@ func NewDispatcher(m *resource.Manager, o DispatcherOptions) *Dispatcher {
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Cancel == nil {
+		o.Cancel = func(ctx context.Context, job Named, reason string) error { return cancelFor(ctx, m, job, reason) }
 	}
 	if o.Connected == nil {
 		begun := time.Now()

@@ -17,6 +17,7 @@ import (
 const (
 	onFetch    = "job.fetch"    // asked by workers, served by the dispatcher
 	onBeat     = "job.beat"     // asked by workers, served by the dispatcher
+	onCancel   = "job.cancel"   // asked by the dispatcher, served by workers
 	onEvent    = "job.event"    // told by who commits, to the dispatcher
 	onProgress = "job.progress" // told by workers, to those who are asked
 )
@@ -107,6 +108,57 @@ func (d *Dispatcher) Serve(bus storage.Bus) (stop func(), err error) {
 		return nil, err
 	}
 	return stop, nil
+}
+
+// cancelRequest asks for the end of a job that can never start.
+type cancelRequest struct {
+	Named
+	Reason string `json:"reason"`
+}
+
+// cancelWait is how long a worker may take to cancel a job.
+const cancelWait = 15 * time.Second
+
+// Canceller has a worker cancel jobs, for a dispatcher whose process may only
+// read the log; it is DispatcherOptions.Cancel.
+func Canceller(bus storage.Bus) func(context.Context, Named, string) error {
+	return func(ctx context.Context, job Named, reason string) error {
+		data, err := json.Marshal(cancelRequest{job, reason})
+		if err != nil {
+			return err
+		}
+		ctx, cancel := context.WithTimeout(ctx, cancelWait)
+		defer cancel()
+		answer, err := bus.Ask(ctx, onCancel, data)
+		if err != nil {
+			return &resource.Error{Code: resource.Unavailable, Detail: "no worker answers", Cause: err}
+		}
+		if len(answer) > 0 {
+			return &resource.Error{Code: resource.Code(answer), Detail: "the job is not cancelled"}
+		}
+		return nil
+	}
+}
+
+// ServeCancels does what a Canceller asks for until stop.
+func ServeCancels(bus storage.Bus, m *resource.Manager) (stop func(), err error) {
+	return bus.Serve(onCancel, func(ctx context.Context, data []byte) []byte {
+		var r cancelRequest
+		if json.Unmarshal(data, &r) != nil {
+			return []byte(resource.InvalidRequest)
+		}
+		ctx, cancel := context.WithTimeout(ctx, cancelWait)
+		defer cancel()
+		if err := cancelFor(ctx, m, r.Named, r.Reason); err != nil {
+			return []byte(resource.CodeOf(err))
+		}
+		return nil
+	})
+}
+
+func cancelFor(ctx context.Context, m *resource.Manager, job Named, reason string) error {
+	ctx = resource.WithActor(ctx, resource.Actor{Principal: "dispatcher"})
+	return m.CancelFor(ctx, job.Type, job.ID, reason, "")
 }
 
 // maxTold bounds an event that is told with its content.

@@ -336,9 +336,8 @@ func (d *Dispatcher) forgetChild(parent, child Named) {
 func (d *Dispatcher) cancel(name, parent Named, state storage.JobState) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	ctx = resource.WithActor(ctx, resource.Actor{Principal: "dispatcher"})
 	for ctx.Err() == nil {
-		err := d.m.CancelFor(ctx, name.Type, name.ID, "it waited for "+parent.Type+"/"+parent.ID+", which is "+string(state), "")
+		err := d.o.Cancel(ctx, name, "it waited for "+parent.Type+"/"+parent.ID+", which is "+string(state))
 		switch resource.CodeOf(err) {
 		case resource.Unavailable, resource.OutcomeUnknown, resource.Conflict:
 			select {
