@@ -26,6 +26,7 @@ schema:
   required: [title]
   properties:
     title: {type: string}
+    text:  {type: string}
     isbn:  {type: [string, "null"]}
     shelf: {type: [string, "null"]}
     cover: {x-binary: {maxBytes: 4096, contentTypes: ["image/*"]}}

@@ -53,6 +53,16 @@ func S3(t testing.TB) autocrud.Settings {
 		S3AccessKey: s3.AccessKey, S3SecretKey: s3.SecretKey, S3UseTLS: &plain}
 }
 
+// S3Dir is where the server of the S3 row keeps its buckets, as folders.
+func S3Dir(t testing.TB) string {
+	t.Helper()
+	s3, err := testenv.SharedS3()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s3.Dir
+}
+
 // Postgres is the row of that name: a new database and a new bucket.
 func Postgres(t testing.TB) autocrud.Settings {
 	t.Helper()

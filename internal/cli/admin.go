@@ -11,16 +11,31 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/resource"
 )
 
-// place is a running server, or the data folder of a stopped one.
+// place is a running server, or the stores of a stopped one.
 type place struct {
 	server
 	DataDir string `help:"Open the data folder of a stopped program instead of asking a running one."`
-	Models  string `default:"models" help:"Folder with the model files, with --data-dir."`
-	Storage string `default:"disk" enum:"disk" help:"Where the data is, with --data-dir."`
+	Offline bool   `help:"Open the stores of a stopped program, also where it has no data folder, instead of asking a running one."`
+	Models  string `default:"models" help:"Folder with the model files, for the stores of a stopped program."`
+	Storage string `default:"disk" enum:"disk,s3,postgres" help:"Where the data of a stopped program is: disk, s3 or postgres."`
+
+	Namespace   string `default:"main" group:"stores" help:"Name of the log."`
+	NatsURL     string `name:"nats-url" group:"stores" help:"NATS server, when it is not in the data folder."`
+	PostgresURL string `name:"postgres-url" group:"stores" help:"Database of the index."`
+	S3Endpoint  string `name:"s3-endpoint" group:"stores" help:"HOST:PORT of the S3 server."`
+	S3Bucket    string `name:"s3-bucket" group:"stores" help:"Bucket of revisions and binaries."`
+	S3AccessKey string `name:"s3-access-key" group:"stores" help:"Access key."`
+	S3SecretKey string `name:"s3-secret-key" group:"stores" help:"Secret key."`
+	S3Region    string `name:"s3-region" default:"us-east-1" group:"stores" help:"Region."`
+	S3UseTLS    *bool  `name:"s3-use-tls" default:"true" group:"stores" help:"Use TLS (true or false)."`
 }
 
+func (p place) isOffline() bool { return p.Offline || p.DataDir != "" }
+
 func (p place) offline(e *env, fn func(context.Context, *resource.Manager) error) error {
-	s := wiring.Settings{DataDir: p.DataDir, Models: p.Models, Storage: p.Storage, Auth: "off", LogLevel: "warn"}
+	s := wiring.Settings{DataDir: p.DataDir, Models: p.Models, Storage: p.Storage, Auth: "off", LogLevel: "warn", Namespace: p.Namespace,
+		NatsURL: p.NatsURL, PostgresURL: p.PostgresURL, S3Endpoint: p.S3Endpoint, S3Bucket: p.S3Bucket, S3AccessKey: p.S3AccessKey,
+		S3SecretKey: p.S3SecretKey, S3Region: p.S3Region, S3UseTLS: p.S3UseTLS}
 	return wiring.Offline(e.ctx, s.WithDefaults(), e.app, fn)
 }
 
@@ -46,7 +61,7 @@ func (c *verifyCmd) Run(e *env) error {
 		Verified resource.Verified  `json:"verified"`
 		Findings []resource.Finding `json:"findings"`
 	}
-	if c.DataDir == "" {
+	if !c.isOffline() {
 		if err := c.ask(e, "/v1:verify", &answer); err != nil {
 			return err
 		}
@@ -74,7 +89,7 @@ type gcCmd struct {
 // Run removes what nothing refers to and is older than a day.
 func (c *gcCmd) Run(e *env) error {
 	var out resource.Swept
-	if c.DataDir == "" {
+	if !c.isOffline() {
 		if err := c.ask(e, "/v1:gc", &out); err != nil {
 			return err
 		}
@@ -103,7 +118,7 @@ func (c *migrateCmd) Run(e *env) error {
 		}
 		return r, c.ask(e, "/v1/"+url.PathEscape(c.Type)+":migrate?"+q.Encode(), &r)
 	}
-	if c.DataDir == "" {
+	if !c.isOffline() {
 		return c.pages(e, page)
 	}
 	return c.offline(e, func(ctx context.Context, m *resource.Manager) error {

@@ -26,21 +26,24 @@ type Streams struct {
 
 // commands is the grammar of the command line.
 type commands struct {
-	Up        upCmd        `cmd:"" help:"Run everything in one process: API, indexer and worker, with an embedded log."`
-	API       apiCmd       `cmd:"" name:"api" help:"Run one of several API processes beside indexers and workers."`
-	Indexer   indexerCmd   `cmd:"" help:"Run one of several indexers, of which one is active."`
-	Worker    workerCmd    `cmd:"" help:"Run one of several workers."`
-	Provision provisionCmd `cmd:"" help:"Make or check the streams, the bucket and the database schema that services need. Can be repeated."`
-	Import    importCmd    `cmd:"" help:"Bring rows from a file into a type of a running server. Can be repeated: rows that are there are not made twice."`
-	Export    exportCmd    `cmd:"" help:"Write every resource of a type of a running server to a file, one JSON document a line."`
-	Reindex   reindexCmd   `cmd:"" help:"Build the index of a type, or of all, anew from the log; what is there answers until the new one is complete."`
-	Verify    verifyCmd    `cmd:"" help:"Check log, blobs and index against each other; exit 1 if anything differs."`
-	GC        gcCmd        `cmd:"" name:"gc" help:"Remove binaries and revision objects that nothing refers to and that are older than a day."`
-	Migrate   migrateCmd   `cmd:"" help:"Bring the resources of a type to its schema version."`
-	Models    modelsCmd    `cmd:"" help:"Work with model files."`
-	Openapi   openapiCmd   `cmd:"" help:"Print the OpenAPI document of the models."`
-	Asyncapi  asyncapiCmd  `cmd:"" help:"Print the AsyncAPI document of the models' events."`
-	Version   versionCmd   `cmd:"" help:"Print the version."`
+	Up         upCmd         `cmd:"" help:"Run everything in one process: API, indexer and worker, with an embedded log."`
+	API        apiCmd        `cmd:"" name:"api" help:"Run one of several API processes beside indexers and workers."`
+	Indexer    indexerCmd    `cmd:"" help:"Run one of several indexers, of which one is active."`
+	Worker     workerCmd     `cmd:"" help:"Run one of several workers."`
+	Provision  provisionCmd  `cmd:"" help:"Make or check the streams, the bucket and the database schema that services need. Can be repeated."`
+	Import     importCmd     `cmd:"" help:"Bring rows from a file into a type of a running server. Can be repeated: rows that are there are not made twice."`
+	Export     exportCmd     `cmd:"" help:"Write every resource of a type of a running server to a file, one JSON document a line."`
+	Reindex    reindexCmd    `cmd:"" help:"Build the index of a type, or of all, anew from the log; what is there answers until the new one is complete."`
+	Verify     verifyCmd     `cmd:"" help:"Check log, blobs and index against each other; exit 1 if anything differs."`
+	GC         gcCmd         `cmd:"" name:"gc" help:"Remove binaries and revision objects that nothing refers to and that are older than a day."`
+	Migrate    migrateCmd    `cmd:"" help:"Bring the resources of a type to its schema version."`
+	Backup     backupCmd     `cmd:"" help:"Write everything of a running server, or of a stopped one, to one file."`
+	Restore    restoreCmd    `cmd:"" help:"Fill an empty server, running or stopped, from a backup."`
+	RebuildLog rebuildLogCmd `cmd:"" help:"Make a lost log again from its archive in the bucket; no service may run."`
+	Models     modelsCmd     `cmd:"" help:"Work with model files."`
+	Openapi    openapiCmd    `cmd:"" help:"Print the OpenAPI document of the models."`
+	Asyncapi   asyncapiCmd   `cmd:"" help:"Print the AsyncAPI document of the models' events."`
+	Version    versionCmd    `cmd:"" help:"Print the version."`
 }
 
 // env is what every command gets.

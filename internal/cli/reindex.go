@@ -19,7 +19,7 @@ type reindexCmd struct {
 // Run begins it and returns when the new index answers. Interrupted, the server
 // goes on alone.
 func (c *reindexCmd) Run(e *env) error {
-	if c.DataDir == "" {
+	if !c.isOffline() {
 		path := "/v1:reindex"
 		if c.Type != "" {
 			path = "/v1/" + url.PathEscape(c.Type) + ":reindex"

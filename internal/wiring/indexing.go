@@ -52,7 +52,7 @@ func (x *indexing) prepare(ctx context.Context) error {
 }
 
 // index writes the index while this process leads, with what goes beside it.
-func (x *indexing) index(ctx context.Context, beside func(context.Context) error) error {
+func (x *indexing) index(ctx context.Context, beside ...func(context.Context) error) error {
 	return x.st.lead(ctx, "indexer", x.logger, func(ctx context.Context) error {
 		if x.st.shared != nil {
 			x.logger.InfoContext(ctx, "this process writes the index now")
@@ -61,7 +61,9 @@ func (x *indexing) index(ctx context.Context, beside func(context.Context) error
 		defer x.leading.Store(false)
 		g, ctx := errgroup.WithContext(ctx)
 		g.Go(func() error { return x.indexer.Run(ctx) })
-		g.Go(func() error { return beside(ctx) })
+		for _, fn := range beside {
+			g.Go(func() error { return fn(ctx) })
+		}
 		return g.Wait()
 	})
 }

@@ -65,11 +65,14 @@ type Settings struct {
 	S3Region    string `name:"s3-region" default:"us-east-1" group:"s3" help:"Region."`
 	S3UseTLS    *bool  `name:"s3-use-tls" default:"true" group:"s3" help:"Use TLS (true or false)."`
 
+	Archive *bool `default:"true" group:"s3" help:"Keep a second copy of the log in the bucket, from which rebuild-log makes a lost one again (true or false)."`
+
 	// Service is what this process is: up (or nothing), which is everything,
 	// api, indexer or worker. The command says it.
 	Service string `kong:"-"`
 
 	maintenance bool // the stores are this process's alone
+	rebuilding  bool // the log is lost and to be made again
 }
 
 // usesDataDir tells that something is kept in the data folder.

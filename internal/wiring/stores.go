@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/sys/unix"
 
+	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 	"github.com/autocrud-go/autocrud/pkg/storage/fsblob"
 	"github.com/autocrud-go/autocrud/pkg/storage/memblob"
@@ -33,6 +34,8 @@ type stores struct {
 	sent    *natslog.Deliveries
 	nats    string // host:port where subscribers reach the events; empty when they cannot
 	blobs   storage.Blobs
+	archive storage.Archive      // a second copy of the log; nil: there is none
+	lost    *resource.Rebuilding // the log that is to be made again
 	index   storage.Index
 	shared  *pgindex.Index // index, when other processes use it too; else nil
 	sole    bool           // no other process writes to the log
@@ -125,6 +128,9 @@ func (s *stores) openBucket(ctx context.Context, set *Settings, logger *slog.Log
 		logger.WarnContext(ctx, "the bucket keeps old versions of objects: a purge does not erase them", "bucket", set.S3Bucket)
 	}
 	s.blobs = b
+	if set.Archive == nil || *set.Archive {
+		s.archive = b.Archive()
+	}
 	return nil
 }
 
@@ -164,6 +170,11 @@ func (s *stores) openLog(ctx context.Context, set *Settings, dir string) error {
 	js, err := jetstream.New(nc)
 	if err != nil {
 		return err
+	}
+	if set.rebuilding {
+		if err := s.makeRoom(ctx, nc, js, &o); err != nil {
+			return err
+		}
 	}
 	if set.provisions() {
 		if err := natslog.Provision(ctx, js, o); err != nil {

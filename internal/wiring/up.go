@@ -125,7 +125,8 @@ type program struct {
 	indexing *indexing
 	live     *resource.Live
 	jobs     *jobs
-	nets     []netip.Prefix // where webhooks may lead to
+	archiver *indexer.Archiver // nil: there is no archive
+	nets     []netip.Prefix    // where webhooks may lead to
 	webhooks *webhook.Dispatcher
 }
 
@@ -189,6 +190,9 @@ func (p *program) start(ctx context.Context) (_ *Running, err error) {
 
 // wire makes the parts, none of which runs yet.
 func (p *program) wire(ctx context.Context) error {
+	if err := checkLog(ctx, p.st); err != nil {
+		return err
+	}
 	claimKey, err := ClaimKey(ctx, p.st.log)
 	if err != nil {
 		return err
@@ -216,10 +220,11 @@ func (p *program) wire(ctx context.Context) error {
 		p.indexing.indexer = indexer.New(p.types, p.st.log, blobs, p.st.index, p.progress, o)
 	}
 	p.manager = resource.NewManager(p.types, p.st.log, blobs, p.st.index, resource.Options{
-		LogSyncsBlobs: p.st.grouped, Sole: p.st.sole, NoErase: !p.has.worker && !p.set.maintenance, Last: state.Last, Secret: secret, ClaimKey: claimKey, Outward: p.st.outward, Deliveries: p.st.sent, Hooks: p.app.Hooks,
+		LogSyncsBlobs: p.st.grouped, Sole: p.st.sole, NoErase: !p.has.worker && !p.set.maintenance, Last: state.Last, Secret: secret, ClaimKey: claimKey, Outward: p.st.outward, Archive: p.st.archive, Deliveries: p.st.sent, Hooks: p.app.Hooks,
 		Progress: p.progress, Live: p.live, JobLogs: p.st.jobLogs, Committed: p.jobs.committed(), Observer: newObserver(p.registry, p.st.log, p.indexing.indexer, p.progress), Logger: p.logger})
 	p.jobs.own()
 	p.jobs.measure()
+	p.archiver = newArchiver(p)
 	p.webhooks = webhook.New(p.manager, p.st.outward, p.st.sent, webhook.NewSender(p.nets, "AutoCRUD-Webhooks/"+p.app.Version),
 		webhook.Options{PauseAfter: p.set.WebhookPauseAfter, Logger: p.logger})
 	for _, x := range p.app.Actions {
@@ -239,7 +244,7 @@ func (p *program) index(ctx context.Context) error {
 		<-ctx.Done()
 		return nil
 	}
-	return p.indexing.index(ctx, p.jobs.dispatch)
+	return p.indexing.index(ctx, p.jobs.dispatch, p.archiving)
 }
 
 // maintain finishes what writes began and sweeps, on one process of all.

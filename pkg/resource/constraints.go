@@ -191,7 +191,7 @@ func (m *Manager) claimHash(typ, name string, fields []string, values map[string
 			list[i] = v
 		}
 	}
-	h := hmac.New(sha256.New, m.o.ClaimKey)
+	h := hmac.New(sha256.New, *m.hashKey.Load())
 	h.Write([]byte(typ + "\x00" + name + "\x00"))
 	h.Write(AppendCanonical(nil, list))
 	return hex.EncodeToString(h.Sum(nil))

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"sort"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -41,8 +42,10 @@ type Manager struct {
 	sweeping  sync.RWMutex          // read-held by writes that may refer to binaries
 	referrers map[string][]referrer // by the type they refer to
 	cursors   *query.Cursors
-	hub       *hub          // of watches
-	catchUps  chan struct{} // slots of watches that read the log by themselves
+	loading   atomic.Bool            // a backup is being restored
+	hashKey   atomic.Pointer[[]byte] // Options.ClaimKey, or that of what was restored
+	hub       *hub                   // of watches
+	catchUps  chan struct{}          // slots of watches that read the log by themselves
 	o         Options
 }
 
@@ -54,6 +57,9 @@ type Options struct {
 	// Sole tells that no other process writes to the log, so that what an index
 	// that has caught up does not know does not exist.
 	Sole bool
+	// Archive holds a second copy of the log, which a purge erases from too; nil:
+	// there is none.
+	Archive storage.Archive
 	// NoErase tells that this process may not erase from the log; the Upkeep of
 	// another one does.
 	NoErase bool
@@ -128,6 +134,7 @@ func NewManager(types []*Type, log storage.Log, blobs storage.Blobs, index stora
 	}
 	m := &Manager{referrers: findReferrers(types), underway: underway{flights: map[string]*flight{}}, types: map[string]*Type{}, log: log, blobs: blobs, index: index, progress: o.Progress,
 		recent: newRecent(o.Last), locks: newLocks(), cursors: query.NewCursors(o.Secret), hub: newHub(log), catchUps: make(chan struct{}, maxCatchUps), o: o}
+	m.hashKey.Store(&o.ClaimKey)
 	for _, t := range types {
 		m.types[t.Name] = t
 		m.names = append(m.names, t.Name)

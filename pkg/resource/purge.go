@@ -98,6 +98,7 @@ func tombstone(s state) step {
 func (m *Manager) erase(ctx context.Context, tombstone *storage.Event) error {
 	subject := storage.RevisionSubject(tombstone.Meta.Type, tombstone.Meta.ID)
 	gone, binaries := map[string]bool{}, map[string]bool{}
+	var seqs []uint64
 	for seq := uint64(1); ; {
 		entry, err := m.log.Next(ctx, subject, seq)
 		if errors.Is(err, storage.ErrNotFound) || err == nil && entry.Seq >= tombstone.Seq {
@@ -119,6 +120,7 @@ func (m *Manager) erase(ctx context.Context, tombstone *storage.Event) error {
 		for _, d := range e.Binaries {
 			binaries[d] = true
 		}
+		seqs = append(seqs, entry.Seq)
 		seq = entry.Seq + 1
 	}
 	for d := range binaries { // the index holds the tombstone by then, so only others count
@@ -132,6 +134,11 @@ func (m *Manager) erase(ctx context.Context, tombstone *storage.Event) error {
 	if t := m.types[tombstone.Meta.Type]; t != nil && t.Job != nil && m.o.JobLogs != nil {
 		if err := m.o.JobLogs.Erase(ctx, tombstone.Meta.Type, tombstone.Meta.ID); err != nil {
 			return fmt.Errorf("erase the log of the job: %w", err)
+		}
+	}
+	if m.o.Archive != nil && tombstone.Cause != retention {
+		if err := NewArchiveReader(m.o.Archive).Forget(ctx, subject, seqs, tombstone.Seq); err != nil {
+			return fmt.Errorf("erase from the archive: %w", err)
 		}
 	}
 	remove := m.log.Erase

@@ -37,6 +37,8 @@ type mark struct {
 	Done uint64 `json:"done"`
 }
 
+var errLoaded = errors.New("the log is being filled")
+
 // markEvery is how many entries may be looked at again after a crash.
 const markEvery = 5000
 
@@ -57,6 +59,9 @@ func (m *Manager) upkeepMark(ctx context.Context) (done, seq uint64, err error) 
 
 func (m *Manager) upkeep(ctx context.Context) error {
 	subject := storage.SystemSubject(upkeepSubject)
+	if err := AwaitLoaded(ctx, m.log); err != nil {
+		return err
+	}
 	marked, seq, err := m.upkeepMark(ctx)
 	if err != nil {
 		return err
@@ -66,10 +71,17 @@ func (m *Manager) upkeep(ctx context.Context) error {
 		return err
 	}
 	defer feed.Close()
+	_, began, err := Loading(ctx, m.log)
+	if err != nil {
+		return err
+	}
 	for {
 		entry, err := feed.Next(ctx)
 		if err != nil {
 			return err
+		}
+		if entry.Subject == LoadSubject && entry.Seq > began {
+			return errLoaded // with it came a new mark
 		}
 		worked, err := m.carryOn(ctx, entry)
 		if err != nil {

@@ -232,6 +232,9 @@ func (m *Manager) append(ctx context.Context, u *unit) error {
 	if err != nil {
 		return err
 	}
+	if m.loading.Load() {
+		return &Error{Code: Unavailable, RetryAfter: 5 * time.Second, Detail: "a backup is being restored; nothing else is written meanwhile"}
+	}
 	store := m.log.Append
 	if u.early && len(u.staged) == 1 {
 		store = m.log.AppendEarly

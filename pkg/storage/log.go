@@ -24,6 +24,7 @@ type Entry struct {
 	Subject string
 	ID      string
 	Data    []byte
+	More    bool // the next entry is of the same unit
 }
 
 // LogState is what the log says of itself.
@@ -59,8 +60,8 @@ type Log interface {
 	// At returns the entry at exactly seq, or ErrNotFound when it was erased.
 	At(ctx context.Context, seq uint64) (Entry, error)
 	// Follow delivers every durable entry from seq on, in order, each once, or
-	// only those on the given subjects, which may be wildcards. ErrGone when seq
-	// is before the first kept.
+	// only those on the given subjects, which may be wildcards. Up to 1 means all
+	// that is kept; ErrGone when seq is another one before the first kept.
 	Follow(ctx context.Context, seq uint64, subjects ...string) (Feed, error)
 	// Erase destroys the entries of a subject that are before seq, for good:
 	// their bytes are in no file of the log afterwards. The entry at seq or
@@ -71,6 +72,11 @@ type Log interface {
 	// their space is used again, which is much faster, but until then their
 	// bytes are there, and cannot be erased any more.
 	Forget(ctx context.Context, subject string, before uint64) (n int, err error)
+	// Load appends what next gives, until its ok is false, at the end of the log,
+	// unconditionally and each by itself, and returns the last sequence once all
+	// is durable. It is for filling a log that nobody else uses: ErrConflict when
+	// somebody wrote in between. Whatever fails, a beginning of it is in the log.
+	Load(ctx context.Context, next func() (r Record, ok bool, err error)) (last uint64, err error)
 	// State asks the leader.
 	State(ctx context.Context) (LogState, error)
 }

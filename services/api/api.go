@@ -137,6 +137,8 @@ func (a *API) build() http.Handler {
 	r.HandleFunc("/v1:watch", only("GET", a.watchAll))
 	r.HandleFunc("/v1:verify", only("POST", a.verify))
 	r.HandleFunc("/v1:gc", only("POST", a.sweep))
+	r.HandleFunc("/v1:backup", only("GET", a.backup))
+	r.HandleFunc("/v1:restore", only("POST", a.restoreBackup))
 	r.HandleFunc("/v1:reindex", a.reindex)
 	r.HandleFunc("/v1/blobs", only("POST", a.putBlob))
 	r.HandleFunc("/v1/queues", only("GET", a.listQueues))

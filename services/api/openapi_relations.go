@@ -100,6 +100,17 @@ var adminOperations = []operation{
 		responses: []answer{{"200", "What was removed", nil, func(*document, *resource.Type) object {
 			return jsonContent(recordSchema(object{{"objects", countSchema}, {"binaries", countSchema}, {"bytes", countSchema}}, "objects", "binaries", "bytes"), nil)
 		}}}, problems: []string{"400", "405", "413", "415", "503"}},
+	{Operation: Operation{Method: "GET", Path: "/v1:backup", Name: "backup"}, summary: "Everything, as one file",
+		description: "Up to where the log ends now; writes go on meanwhile. The file ends with a digest of itself.",
+		responses:   []answer{{"200", "The backup", nil, anyBinary}}, problems: []string{"400", "405", "503"}},
+	{Operation: Operation{Method: "POST", Path: "/v1:restore", Name: "restoreBackup"}, summary: "Fill an empty server from a backup",
+		description: "The whole file is checked before anything is written. Where there is data, it is refused.",
+		body: func(*document, *resource.Type) object {
+			return withBody(true, object{{typeBinary, object{{"schema", object{}}}}})
+		},
+		responses: []answer{{"200", "What was restored", nil, func(*document, *resource.Type) object {
+			return jsonContent(recordSchema(object{{"entries", countSchema}, {"events", countSchema}, {"binaries", countSchema}, {"bytes", countSchema}}, "entries", "events", "binaries", "bytes"), nil)
+		}}}, problems: []string{"400", "405", "409", "413", "415", "422", "503"}},
 	{Operation: Operation{Method: "POST", Path: "/v1:reindex", Name: "reindex"}, summary: "Build the index of all types anew from the log", body: emptyBody,
 		description: "What is there answers until the new index is complete; GET tells how far it is.",
 		responses:   []answer{{"202", "It has begun", nil, indexingAnswer}}, problems: []string{"400", "405", "413", "415", "503"}},

@@ -10,6 +10,7 @@ package indexer
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -205,6 +206,9 @@ func (x *Indexer) guard(ctx context.Context) error {
 }
 
 func (x *Indexer) followFrom(ctx context.Context, seq uint64) error {
+	if err := resource.AwaitLoaded(ctx, x.log); err != nil {
+		return err
+	}
 	feed, err := x.log.Follow(ctx, seq)
 	if err != nil {
 		return err
@@ -214,6 +218,13 @@ func (x *Indexer) followFrom(ctx context.Context, seq uint64) error {
 		entries, err := x.gather(ctx, feed)
 		if err != nil {
 			return err
+		}
+		for _, e := range entries {
+			if e.Subject == resource.LoadSubject {
+				if err := resource.AwaitLoaded(ctx, x.log); err != nil {
+					return err
+				}
+			}
 		}
 		if err := x.apply(ctx, entries); err != nil {
 			return err
@@ -257,6 +268,7 @@ func (x *Indexer) apply(ctx context.Context, entries []storage.Entry) error {
 	events := make([]*storage.Event, 0, len(entries))
 	for _, entry := range entries {
 		if _, _, ok := storage.SplitRevisionSubject(entry.Subject); !ok {
+			x.noteLoad(entry)
 			continue
 		}
 		e, err := x.decode(entry)
@@ -287,6 +299,14 @@ func (x *Indexer) apply(ctx context.Context, entries []storage.Entry) error {
 		x.o.Applied(b)
 	}
 	return nil
+}
+
+// noteLoad tells the publisher when the log is filled rather than written.
+func (x *Indexer) noteLoad(entry storage.Entry) {
+	var mark resource.LoadMark
+	if x.outward != nil && entry.Subject == resource.LoadSubject && json.Unmarshal(entry.Data, &mark) == nil && mark.Complete {
+		x.outward.load(entry.Seq)
+	}
 }
 
 // change makes the index's form of an event. Content it cannot read is set

@@ -28,6 +28,7 @@ type publisher struct {
 	from    uint64           // what came after it, up to through, is in the queue
 	through uint64
 	wake    chan struct{} // one token: there is more
+	loaded  uint64        // where the last filling ended
 	done    atomic.Uint64 // last sequence that is told, or need not be
 }
 
@@ -59,7 +60,7 @@ func (p *publisher) offer(events []*storage.Event, through uint64) {
 		return
 	}
 	for _, e := range events {
-		if e.Seq > p.through && !resource.IsBuiltin(e.Meta.Type) {
+		if e.Seq > p.through && e.Seq > p.loaded && !resource.IsBuiltin(e.Meta.Type) {
 			p.queue = append(p.queue, e)
 			p.bytes += eventOverhead + len(e.Content)
 		}
@@ -72,6 +73,24 @@ func (p *publisher) offer(events []*storage.Event, through uint64) {
 	case p.wake <- struct{}{}:
 	default:
 	}
+}
+
+// load tells where the filling of a log from a backup or an archive ended. What
+// it was filled with happened before and was told then, or elsewhere.
+func (p *publisher) load(seq uint64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if seq > p.loaded {
+		p.loaded = seq
+		p.queue, p.bytes, p.from = nil, 0, max(p.from, p.through)
+	}
+}
+
+// untold is up to where nothing is told.
+func (p *publisher) untold() uint64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.loaded
 }
 
 // run publishes until ctx ends. Whatever fails is begun again from what the
@@ -98,6 +117,11 @@ func (p *publisher) run(ctx context.Context, report func(error)) error {
 }
 
 func (p *publisher) follow(ctx context.Context) error {
+	_, loaded, err := resource.Loading(ctx, p.log)
+	if err != nil {
+		return err
+	}
+	p.load(loaded)
 	pos, err := p.to.Position(ctx)
 	if err != nil {
 		return err
@@ -109,6 +133,7 @@ func (p *publisher) follow(ctx context.Context) error {
 		}
 	}
 	for {
+		told = max(told, p.untold())
 		events, through, missing := p.next(told)
 		switch {
 		case missing:

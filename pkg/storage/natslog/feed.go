@@ -16,8 +16,10 @@ const feedBuffer = 1024
 // Follow implements storage.Log with an ordered consumer, which makes itself
 // anew from the last entry when a heartbeat or a message is missing.
 func (l *Log) Follow(ctx context.Context, seq uint64, subjects ...string) (storage.Feed, error) {
-	seq = max(seq, 1)
-	if seq < l.origin && l.origin > 1 {
+	if seq <= 1 {
+		seq = l.origin
+	}
+	if seq < l.origin {
 		return nil, fmt.Errorf("follow from %d, the log begins at %d: %w", seq, l.origin, storage.ErrGone)
 	}
 	filters := make([]string, len(subjects))
@@ -65,7 +67,7 @@ func (f *feed) read() {
 			f.err = unavailable("follow", err)
 			return
 		}
-		e := storage.Entry{Seq: md.Sequence.Stream, Subject: m.Subject(), ID: m.Headers().Get(nats.MsgIdHdr), Data: m.Data()}
+		e := storage.Entry{Seq: md.Sequence.Stream, Subject: m.Subject(), ID: m.Headers().Get(nats.MsgIdHdr), Data: m.Data(), More: unfinished(m.Headers())}
 		select {
 		case f.entries <- f.l.local(e):
 		case <-f.stop:

@@ -32,6 +32,9 @@ type Options struct {
 	Replicas int
 	// MaxBytes of the stream; a full log refuses writes. Default 256 GiB.
 	MaxBytes int64
+	// FirstSeq of a stream that is made; what was before it is gone for good.
+	// Default 1.
+	FirstSeq uint64
 	// Memory keeps the stream in memory; nothing survives.
 	Memory bool
 	// BlockDir is the folder of the stream's block files when the server is
@@ -139,6 +142,7 @@ func Provision(ctx context.Context, js jetstream.JetStream, o Options) error {
 	o = o.withDefaults()
 	want := o.streamConfig()
 	want.Metadata = map[string]string{metaIdentity: uuid.NewString(), metaFormat: strconv.Itoa(storage.EventVersion)}
+	want.FirstSeq = o.FirstSeq
 	_, err := js.CreateStream(ctx, want)
 	if err == nil {
 		return nil
@@ -283,8 +287,11 @@ func (l *Log) local(e storage.Entry) storage.Entry {
 }
 
 func entryOf(m *jetstream.RawStreamMsg) storage.Entry {
-	return storage.Entry{Seq: m.Sequence, Subject: m.Subject, ID: m.Header.Get(nats.MsgIdHdr), Data: m.Data}
+	return storage.Entry{Seq: m.Sequence, Subject: m.Subject, ID: m.Header.Get(nats.MsgIdHdr), Data: m.Data, More: unfinished(m.Header)}
 }
+
+// unfinished tells that a message is of a batch that goes on after it.
+func unfinished(h nats.Header) bool { return h.Get(hdrBatch) != "" && h.Get(hdrCommit) == "" }
 
 func getError(op string, err error) error {
 	if errors.Is(err, jetstream.ErrMsgNotFound) {

@@ -39,6 +39,10 @@ func TestBlobs(t *testing.T) {
 	})
 }
 
+func TestArchive(t *testing.T) {
+	storagetest.TestArchive(t, func(t *testing.T) storage.Archive { return open(t, testenv.StartS3(t), nil).Archive() })
+}
+
 // files are the objects on disk below a folder of the bucket.
 func files(t *testing.T, s *testenv.S3, kind string) (names []string) {
 	t.Helper()

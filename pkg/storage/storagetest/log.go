@@ -45,6 +45,45 @@ func TestLog(t *testing.T, open func(t *testing.T) storage.Log) {
 			t.Fatalf("at = %+v, %v", e, err)
 		}
 	})
+	t.Run("LoadFillsInOrderAndTellsWhereItEnds", func(t *testing.T) {
+		l := open(t)
+		mustAppend(t, l, record("before", 0, "x"))
+		n := 0
+		last, err := l.Load(t.Context(), func() (storage.Record, bool, error) {
+			n++
+			return record(fmt.Sprint("r", n%7), 0, fmt.Sprint(n)), n <= 1500, nil
+		})
+		if err != nil || last != 1501 {
+			t.Fatalf("%d, %v", last, err)
+		}
+		if e, err := l.At(t.Context(), 1000); err != nil || string(e.Data) != "999" {
+			t.Fatalf("%+v, %v", e, err)
+		}
+		broken := errors.New("no more")
+		if _, err := l.Load(t.Context(), func() (storage.Record, bool, error) { return storage.Record{}, false, broken }); !errors.Is(err, broken) {
+			t.Fatal(err)
+		}
+	})
+	t.Run("EntriesTellThatTheirUnitGoesOn", func(t *testing.T) {
+		l := open(t)
+		mustAppend(t, l, record("alone", 0, "x"))
+		mustAppend(t, l, record("a", 0, "x"), record("b", 0, "x"), record("c", 0, "x"))
+		for seq, more := range map[uint64]bool{1: false, 2: true, 3: true, 4: false} {
+			if e, err := l.At(t.Context(), seq); err != nil || e.More != more {
+				t.Errorf("entry %d: %+v, %v", seq, e, err)
+			}
+		}
+		feed, err := l.Follow(t.Context(), 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer feed.Close()
+		for _, more := range []bool{false, true, true, false} {
+			if e, err := feed.Next(t.Context()); err != nil || e.More != more {
+				t.Errorf("entry %+v, %v", e, err)
+			}
+		}
+	})
 	t.Run("AppendEarlyIsAnAppendThatIsSeenOnceItIsDurable", func(t *testing.T) {
 		l := open(t)
 		a, err := l.AppendEarly(t.Context(), []storage.Record{record("a", 0, "one")})

@@ -1,0 +1,189 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+
+	"github.com/autocrud-go/autocrud/internal/wiring"
+	"github.com/autocrud-go/autocrud/pkg/resource"
+)
+
+type backupCmd struct {
+	place `embed:""`
+	File  string `arg:"" help:"File to write; - is standard output."`
+}
+
+// Run writes a backup beside its name and gives it the name once it is whole.
+func (c *backupCmd) Run(e *env) error {
+	if c.File == "-" {
+		return c.write(e, e.Out)
+	}
+	f, err := os.OpenFile(c.File+".partial", os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) // gone already when it was renamed
+	defer f.Close()
+	if err := c.write(e, f); err != nil {
+		return err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	b, err := resource.OpenBackup(f, info.Size())
+	if err != nil {
+		return fmt.Errorf("the server broke off: %w", err)
+	}
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	if err := os.Rename(f.Name(), c.File); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(e.Out, "%d events and %d binaries in %s (%d bytes)\n", b.Summary.Events, b.Summary.Binaries, c.File, b.Summary.Bytes)
+	return err
+}
+
+func (c *backupCmd) write(e *env, w io.Writer) error {
+	bar := newProgress(e.Err, -1, "backing up")
+	defer bar.finish()
+	if !c.isOffline() {
+		return c.download(e.ctx, "/v1:backup", &counted{w, bar, 0})
+	}
+	return c.offline(e, func(ctx context.Context, m *resource.Manager) error {
+		_, err := m.Backup(ctx, w, func(done, _ uint64) { bar.set(int64(done)) })
+		return err
+	})
+}
+
+// counted shows how much was written.
+type counted struct {
+	io.Writer
+	bar *progress
+	n   int64
+}
+
+// Write implements io.Writer.
+func (c *counted) Write(p []byte) (int, error) {
+	n, err := c.Writer.Write(p)
+	c.n += int64(n)
+	c.bar.set(c.n)
+	return n, err
+}
+
+type restoreCmd struct {
+	place `embed:""`
+	File  string `arg:"" help:"File that backup wrote."`
+}
+
+// Run checks the whole file before anything is written.
+func (c *restoreCmd) Run(e *env) error {
+	f, err := os.Open(c.File)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	b, err := resource.OpenBackup(f, info.Size())
+	if err != nil {
+		return refused(err)
+	}
+	bar := newProgress(e.Err, b.Summary.Entries, "restoring")
+	if c.isOffline() {
+		err = c.offline(e, func(ctx context.Context, m *resource.Manager) error {
+			return m.RestoreBackup(ctx, b, func(done, _ uint64) { bar.set(int64(done)) })
+		})
+	} else {
+		err = c.upload(e.ctx, "/v1:restore", f, info.Size())
+	}
+	bar.finish()
+	if err != nil {
+		return refused(err)
+	}
+	_, err = fmt.Fprintf(e.Out, "%d events and %d binaries restored\n", b.Summary.Events, b.Summary.Binaries)
+	return err
+}
+
+// refused makes what is wrong with the input or the place a matter of usage.
+func refused(err error) error {
+	var r *resource.Error
+	if errors.As(err, &r) {
+		return &exitError{exitFailed, r.Detail}
+	}
+	return err
+}
+
+type rebuildLogCmd struct {
+	wiring.Settings `embed:""`
+}
+
+// Run makes a lost log again.
+func (c *rebuildLogCmd) Run(e *env) error {
+	bar := newProgress(e.Err, -1, "rebuilding the log")
+	out, err := wiring.RebuildLog(e.ctx, c.Settings, func(done, _ uint64) { bar.set(int64(done)) })
+	bar.finish()
+	if err != nil {
+		return refused(err)
+	}
+	for _, l := range out.Lost {
+		fmt.Fprintln(e.Out, "lost:", l)
+	}
+	_, err = fmt.Fprintf(e.Out, "%d events rebuilt, %d lost, %d objects without an event\n", out.Events, len(out.Lost), out.Orphans)
+	return err
+}
+
+// transfers have no limit of time of their own: what they carry may be large.
+var transfers = &http.Client{Transport: client.Transport}
+
+func (s server) transfer(ctx context.Context, method, path string, body io.Reader, size int64) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, s.URL+path, body)
+	if err != nil {
+		return nil, err
+	}
+	if body != nil {
+		req.ContentLength = size
+		req.Header.Set("Content-Type", "application/octet-stream")
+	}
+	if s.Token != "" {
+		req.Header.Set("Authorization", "Bearer "+s.Token)
+	}
+	resp, err := transfers.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	if resp.StatusCode != http.StatusOK {
+		defer resp.Body.Close()
+		b, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<20)) // what came tells enough
+		return nil, &exitError{exitFailed, answer{resp.StatusCode, b}.problem()}
+	}
+	return resp, nil
+}
+
+func (s server) download(ctx context.Context, path string, w io.Writer) error {
+	resp, err := s.transfer(ctx, http.MethodGet, path, nil, 0)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	_, err = io.Copy(w, resp.Body)
+	return err
+}
+
+func (s server) upload(ctx context.Context, path string, r io.Reader, size int64) error {
+	resp, err := s.transfer(ctx, http.MethodPost, path, r, size)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	var out resource.BackupSummary
+	return json.NewDecoder(resp.Body).Decode(&out)
+}

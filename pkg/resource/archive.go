@@ -1,0 +1,306 @@
+package resource
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/autocrud-go/autocrud/pkg/storage"
+)
+
+// The archive is a second copy of the log beside the blobs, without content:
+// objects "<identity>/<first>-<last>", each a run of entries. Contents are in
+// the revision objects that the events refer to.
+
+// ArchiveObject is a run of the log as it is archived.
+type ArchiveObject struct {
+	Identity    string // of the log
+	First, Last uint64 // every entry between them is in it, unless it was erased
+	Entries     []storage.Entry
+}
+
+// archivePart names one object.
+type archivePart struct {
+	name        string
+	identity    string
+	first, last uint64
+}
+
+func archiveName(identity string, first, last uint64) string {
+	return fmt.Sprintf("%s/%020d-%020d", identity, first, last)
+}
+
+func parseArchiveName(name string) (p archivePart, ok bool) {
+	identity, run, ok := strings.Cut(name, "/")
+	if !ok {
+		return p, false
+	}
+	first, last, ok := strings.Cut(run, "-")
+	if !ok {
+		return p, false
+	}
+	p = archivePart{name: name, identity: identity}
+	var err1, err2 error
+	p.first, err1 = strconv.ParseUint(first, 10, 64)
+	p.last, err2 = strconv.ParseUint(last, 10, 64)
+	return p, err1 == nil && err2 == nil && p.first <= p.last
+}
+
+// withoutContent is an entry as it is archived: of an event the header only.
+func withoutContent(e storage.Entry) storage.Entry {
+	if _, _, ok := storage.SplitRevisionSubject(e.Subject); ok {
+		if header, _, ok := bytes.Cut(e.Data, []byte{'\n'}); ok {
+			e.Data = append(bytes.Clone(header), '\n')
+		}
+	}
+	return e
+}
+
+// tombstoneOf is the event of an entry when it is what a purge left, else nil.
+func tombstoneOf(e storage.Entry) *storage.Event {
+	if _, _, ok := storage.SplitRevisionSubject(e.Subject); !ok || !purgeIn(e.Data) {
+		return nil
+	}
+	event, err := storage.DecodeHeader(bytes.TrimSuffix(withoutContent(e).Data, []byte{'\n'}), e.Seq)
+	if err != nil || event.Action != storage.Purged {
+		return nil
+	}
+	return event
+}
+
+// Erases reports whether an entry is of a purge that somebody asked for, so that
+// what was before it must be nowhere. What only grew old is left out when the
+// log is rebuilt, and stays in the archive.
+func Erases(e storage.Entry) bool {
+	t := tombstoneOf(e)
+	return t != nil && t.Cause != retention
+}
+
+// Add puts an entry at the end of the run.
+func (o *ArchiveObject) Add(e storage.Entry) {
+	o.Entries = append(o.Entries, withoutContent(e))
+	o.Last = e.Seq
+}
+
+// Name of the object.
+func (o *ArchiveObject) Name() string { return archiveName(o.Identity, o.First, o.Last) }
+
+var archiveMagic = []byte("autocrud archive 1\n")
+
+type archivedEntry struct {
+	Seq     uint64 `json:"seq"`
+	Subject string `json:"subject"`
+	ID      string `json:"id"`
+	More    bool   `json:"more,omitempty"`
+}
+
+// Encode writes the object: a magic line, the entries compressed, and a digest
+// of all that is before it.
+func (o *ArchiveObject) Encode() ([]byte, error) {
+	var raw []byte
+	for _, e := range o.Entries {
+		head, err := json.Marshal(archivedEntry{e.Seq, e.Subject, e.ID, e.More})
+		if err != nil {
+			return nil, err
+		}
+		raw = binary.AppendUvarint(raw, uint64(len(head)))
+		raw = append(raw, head...)
+		raw = binary.AppendUvarint(raw, uint64(len(e.Data)))
+		raw = append(raw, e.Data...)
+	}
+	z, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1))
+	if err != nil {
+		return nil, err
+	}
+	out := z.EncodeAll(raw, bytes.Clone(archiveMagic))
+	sum := sha256.Sum256(out)
+	return append(out, sum[:]...), nil
+}
+
+// maxArchive bounds what an object may hold, uncompressed.
+const maxArchive = 256 << 20
+
+// decodeArchive reads what Encode wrote.
+func decodeArchive(p archivePart, data []byte) (*ArchiveObject, error) {
+	damaged := func(why string) error {
+		return fmt.Errorf("archive object %s: %w: %s", p.name, storage.ErrCorrupt, why)
+	}
+	n := len(data) - sha256.Size
+	if n < len(archiveMagic) || !bytes.HasPrefix(data, archiveMagic) {
+		return nil, damaged("it is no archive object")
+	}
+	if sum := sha256.Sum256(data[:n]); !bytes.Equal(sum[:], data[n:]) {
+		return nil, damaged("its digest is another")
+	}
+	z, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxArchive))
+	if err != nil {
+		return nil, err
+	}
+	defer z.Close()
+	raw, err := z.DecodeAll(data[len(archiveMagic):n], nil)
+	if err != nil {
+		return nil, damaged(err.Error())
+	}
+	o := &ArchiveObject{Identity: p.identity, First: p.first, Last: p.last}
+	r := bytes.NewReader(raw)
+	piece := func() ([]byte, error) {
+		n, err := binary.ReadUvarint(r)
+		if err != nil {
+			return nil, err
+		}
+		if n > uint64(r.Len()) {
+			return nil, io.ErrUnexpectedEOF
+		}
+		at := len(raw) - r.Len()
+		_, err = r.Seek(int64(n), io.SeekCurrent)
+		return raw[at : at+int(n)], err
+	}
+	for r.Len() > 0 {
+		head, err := piece()
+		if err != nil {
+			return nil, damaged(err.Error())
+		}
+		var a archivedEntry
+		if err := json.Unmarshal(head, &a); err != nil {
+			return nil, damaged(err.Error())
+		}
+		body, err := piece()
+		if err != nil {
+			return nil, damaged(err.Error())
+		}
+		o.Entries = append(o.Entries, storage.Entry{Seq: a.Seq, Subject: a.Subject, ID: a.ID, More: a.More, Data: body})
+	}
+	return o, nil
+}
+
+// ArchiveReader reads an archive.
+type ArchiveReader struct{ a storage.Archive }
+
+// NewArchiveReader reads a.
+func NewArchiveReader(a storage.Archive) ArchiveReader { return ArchiveReader{a} }
+
+// parts are the objects of each identity, by their first sequence. Of two that
+// begin alike the longer one counts: the other is left over from joining.
+func (r ArchiveReader) parts(ctx context.Context) (map[string][]archivePart, error) {
+	out := map[string][]archivePart{}
+	err := r.a.Names(ctx, "", func(name string) error {
+		p, ok := parseArchiveName(name)
+		if !ok {
+			return nil
+		}
+		have := out[p.identity]
+		if n := len(have); n > 0 && p.first <= have[n-1].last {
+			if p.last > have[n-1].last && p.first <= have[n-1].first {
+				have[n-1] = p
+			}
+			return nil
+		}
+		out[p.identity] = append(have, p)
+		return nil
+	})
+	return out, err
+}
+
+// Newest are the last n objects of an identity, or fewer.
+func (r ArchiveReader) Newest(ctx context.Context, identity string, n int) (out []*ArchiveObject, err error) {
+	all, err := r.parts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	parts := all[identity]
+	for _, p := range parts[max(0, len(parts)-n):] {
+		o, err := r.read(ctx, p)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, o)
+	}
+	return out, nil
+}
+
+func (r ArchiveReader) read(ctx context.Context, p archivePart) (*ArchiveObject, error) {
+	data, err := r.a.Load(ctx, p.name)
+	if err != nil {
+		return nil, err
+	}
+	return decodeArchive(p, data)
+}
+
+// Others are the identities besides one.
+func (r ArchiveReader) Others(ctx context.Context, identity string) ([]string, error) {
+	all, err := r.parts(ctx)
+	var out []string
+	for id := range all {
+		if id != identity {
+			out = append(out, id)
+		}
+	}
+	slices.Sort(out)
+	return out, err
+}
+
+// Drop removes all objects of an identity.
+func (r ArchiveReader) Drop(ctx context.Context, identity string) error {
+	var names []string
+	if err := r.a.Names(ctx, identity+"/", func(name string) error { names = append(names, name); return nil }); err != nil {
+		return err
+	}
+	for _, name := range names {
+		if err := r.a.Remove(ctx, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Forget removes the entries of a subject that are before a sequence from the
+// objects that hold any of the given ones, which have to be in order.
+func (r ArchiveReader) Forget(ctx context.Context, subject string, seqs []uint64, before uint64) error {
+	if len(seqs) == 0 {
+		return nil
+	}
+	var hit []archivePart
+	err := r.a.Names(ctx, "", func(name string) error {
+		p, ok := parseArchiveName(name)
+		i, _ := slices.BinarySearch(seqs, p.first)
+		if ok && i < len(seqs) && seqs[i] <= p.last {
+			hit = append(hit, p)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, p := range hit {
+		o, err := r.read(ctx, p)
+		if errors.Is(err, storage.ErrNotFound) {
+			continue // joined with another meanwhile
+		}
+		if err != nil {
+			return err
+		}
+		n := len(o.Entries)
+		o.Entries = slices.DeleteFunc(o.Entries, func(e storage.Entry) bool { return e.Subject == subject && e.Seq < before })
+		if len(o.Entries) == n {
+			continue
+		}
+		data, err := o.Encode()
+		if err != nil {
+			return err
+		}
+		if err := r.a.Save(ctx, p.name, data); err != nil {
+			return err
+		}
+	}
+	return nil
+}

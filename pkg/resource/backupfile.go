@@ -1,0 +1,220 @@
+package resource
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"hash"
+	"io"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/autocrud-go/autocrud/pkg/storage"
+)
+
+// A backup is a magic line, frames compressed as one zstd stream, and the
+// SHA-256 of all that is before it. A frame is its kind, the length of its body
+// and the body.
+var backupMagic = []byte("autocrud backup 1\n")
+
+// The kinds of frames.
+const (
+	frameHeader  = 'H' // backupHeader, the first one
+	frameContent = 'R' // content of the next entry's revision, when it is not in the entry
+	frameEntry   = 'L' // archivedEntry, a newline, the data
+	frameDropped = 'D' // subject of a resource that was purged meanwhile
+	frameBinary  = 'B' // storage.Binary; its bytes follow
+	frameBytes   = 'C' // a piece of the binary
+	frameEnd     = 'E' // backupEnd, the last one
+)
+
+const (
+	maxFrame   = 16 << 20
+	pieceBytes = 256 << 10
+)
+
+type backupHeader struct {
+	Format   int       `json:"format"`
+	Identity string    `json:"identity"`
+	Last     uint64    `json:"last"` // sequence up to which it goes
+	At       time.Time `json:"at"`
+}
+
+// BackupSummary is what a backup holds.
+type BackupSummary struct {
+	Entries  int64 `json:"entries"` // of the log
+	Events   int64 `json:"events"`
+	Binaries int64 `json:"binaries"`
+	Bytes    int64 `json:"bytes"` // of the file
+}
+
+// frameWriter writes a backup.
+type frameWriter struct {
+	to  io.Writer // the file and sum
+	out io.Writer
+	sum hash.Hash
+	z   *zstd.Encoder
+	n   int64
+	buf []byte
+}
+
+func newFrameWriter(w io.Writer) (*frameWriter, error) {
+	f := &frameWriter{out: w, sum: sha256.New()}
+	f.to = f
+	if _, err := f.Write(backupMagic); err != nil {
+		return nil, err
+	}
+	var err error
+	f.z, err = zstd.NewWriter(f, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest))
+	return f, err
+}
+
+// Write implements io.Writer for the bytes of the file.
+func (f *frameWriter) Write(p []byte) (int, error) {
+	f.sum.Write(p)
+	n, err := f.out.Write(p)
+	f.n += int64(n)
+	return n, err
+}
+
+func (f *frameWriter) frame(kind byte, body []byte) error {
+	f.buf = append(f.buf[:0], kind)
+	f.buf = binary.AppendUvarint(f.buf, uint64(len(body)))
+	if _, err := f.z.Write(f.buf); err != nil {
+		return err
+	}
+	_, err := f.z.Write(body)
+	return err
+}
+
+func (f *frameWriter) json(kind byte, v any) error {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	return f.frame(kind, body)
+}
+
+func (f *frameWriter) entry(e storage.Entry) error {
+	head, err := json.Marshal(archivedEntry{e.Seq, e.Subject, e.ID, e.More})
+	if err != nil {
+		return err
+	}
+	return f.frame(frameEntry, append(append(head, '\n'), e.Data...))
+}
+
+// close ends the stream and writes the digest.
+func (f *frameWriter) close() error {
+	if err := f.z.Close(); err != nil {
+		return err
+	}
+	n, err := f.out.Write(f.sum.Sum(nil))
+	f.n += int64(n)
+	return err
+}
+
+// Backup is a file that was checked from the first byte to the last.
+type Backup struct {
+	file   io.ReaderAt
+	size   int64
+	Header struct {
+		At time.Time
+	}
+	Summary BackupSummary
+	dropped map[string]bool // subjects
+	header  backupHeader
+}
+
+func damagedBackup(format string, args ...any) error {
+	return Errorf(ValidationFailed, "the backup is damaged or cut short, nothing was written: %s", fmt.Sprintf(format, args...))
+}
+
+// OpenBackup checks a whole file before anything of it is used.
+func OpenBackup(file io.ReaderAt, size int64) (*Backup, error) {
+	b := &Backup{file: file, size: size, dropped: map[string]bool{}}
+	if size < int64(len(backupMagic)+sha256.Size) {
+		return nil, damagedBackup("it has %d bytes", size)
+	}
+	head := make([]byte, len(backupMagic))
+	if _, err := file.ReadAt(head, 0); err != nil {
+		return nil, err
+	}
+	if !bytes.Equal(head, backupMagic) {
+		return nil, damagedBackup("it does not begin as a backup of this format does")
+	}
+	sum := sha256.New()
+	if _, err := io.Copy(sum, io.NewSectionReader(file, 0, size-sha256.Size)); err != nil {
+		return nil, err
+	}
+	tail := make([]byte, sha256.Size)
+	if _, err := file.ReadAt(tail, size-sha256.Size); err != nil {
+		return nil, err
+	}
+	if !bytes.Equal(tail, sum.Sum(nil)) {
+		return nil, damagedBackup("its digest is another")
+	}
+	ended := false
+	first := true
+	err := b.frames(func(kind byte, body []byte) error {
+		switch {
+		case first && kind != frameHeader, ended:
+			return damagedBackup("its parts are out of order")
+		case kind == frameHeader:
+			if err := json.Unmarshal(body, &b.header); err != nil || b.header.Format != 1 {
+				return damagedBackup("its header cannot be read")
+			}
+			b.Header.At = b.header.At
+		case kind == frameDropped:
+			b.dropped[string(body)] = true
+		case kind == frameEnd:
+			ended = true
+			return json.Unmarshal(body, &b.Summary)
+		}
+		first = false
+		return nil
+	})
+	if err == nil && !ended {
+		err = damagedBackup("its end is missing")
+	}
+	b.Summary.Bytes = size
+	return b, err
+}
+
+// frames calls fn for each frame; the body is valid until fn returns.
+func (b *Backup) frames(fn func(kind byte, body []byte) error) error {
+	begin := int64(len(backupMagic))
+	z, err := zstd.NewReader(io.NewSectionReader(b.file, begin, b.size-begin-sha256.Size), zstd.WithDecoderConcurrency(1))
+	if err != nil {
+		return err
+	}
+	defer z.Close()
+	r := bufio.NewReaderSize(z, 64<<10)
+	var body []byte
+	for {
+		kind, err := r.ReadByte()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return damagedBackup("%v", err)
+		}
+		n, err := binary.ReadUvarint(r)
+		if err != nil || n > maxFrame {
+			return damagedBackup("a part of %d bytes: %v", n, err)
+		}
+		if uint64(cap(body)) < n {
+			body = make([]byte, n)
+		}
+		body = body[:n]
+		if _, err := io.ReadFull(r, body); err != nil {
+			return damagedBackup("%v", err)
+		}
+		if err := fn(kind, body); err != nil {
+			return err
+		}
+	}
+}

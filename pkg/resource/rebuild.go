@@ -1,0 +1,319 @@
+package resource
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/autocrud-go/autocrud/pkg/storage"
+)
+
+// Rebuilding is a lost log that is to be made again from its archive.
+type Rebuilding struct {
+	archive  ArchiveReader
+	blobs    storage.Blobs
+	parts    []archivePart
+	identity string
+	// Last is the last sequence that was archived. The new log has to begin
+	// after every sequence that was ever given away, so well above it.
+	Last uint64
+}
+
+// lostTail is how many sequences may have been given away after the last that
+// was archived.
+const lostTail = 1_000_000
+
+// FirstSeq is where the new log begins.
+func (r *Rebuilding) FirstSeq() uint64 { return r.Last + lostTail }
+
+// Identity is that of the log that was lost.
+func (r *Rebuilding) Identity() string { return r.identity }
+
+// OpenArchive finds the archive of the log that was lost: of several, the newest
+// that is whole. Nothing is changed.
+func OpenArchive(ctx context.Context, a storage.Archive, blobs storage.Blobs) (*Rebuilding, error) {
+	r := NewArchiveReader(a)
+	all, err := r.parts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out *Rebuilding
+	for identity, parts := range all {
+		whole, err := r.whole(ctx, parts)
+		if err != nil {
+			return nil, err
+		}
+		last := parts[len(parts)-1].last
+		if whole && (out == nil || last > out.Last) {
+			out = &Rebuilding{archive: r, blobs: blobs, parts: parts, identity: identity, Last: last}
+		}
+	}
+	if out == nil {
+		return nil, Errorf(NotFound, "there is no archive of a log in this bucket and namespace")
+	}
+	return out, nil
+}
+
+// whole reports whether an archive holds its log from the begin on. One that
+// begins with a load has to hold the end of that, too.
+func (r ArchiveReader) whole(ctx context.Context, parts []archivePart) (bool, error) {
+	loads := false
+	for _, p := range parts {
+		o, err := r.read(ctx, p)
+		if err != nil {
+			return false, err
+		}
+		for _, e := range o.Entries {
+			if e.Subject != LoadSubject {
+				continue
+			}
+			if loads {
+				return true, nil
+			}
+			loads = true
+		}
+		if !loads {
+			return true, nil
+		}
+	}
+	return !loads, nil
+}
+
+// RebuildSummary is what RebuildLog did.
+type RebuildSummary struct {
+	Entries int `json:"entries"`
+	Events  int `json:"events"`
+	// Lost are events whose content is nowhere any more; they are left out.
+	Lost []string `json:"lost,omitempty"`
+	// Orphans are revision objects without an event: writes that were not
+	// archived in time, or never committed. They are not adopted.
+	Orphans int `json:"orphans"`
+}
+
+// Run fills a log that is empty. Contents come from the revision objects.
+func (r *Rebuilding) Run(ctx context.Context, log storage.Log, report func(done, total uint64)) (out RebuildSummary, err error) {
+	state, err := log.State(ctx)
+	if err != nil {
+		return out, err
+	}
+	full, err := hasEvents(ctx, log)
+	if err != nil {
+		return out, err
+	}
+	if full {
+		return out, &Error{Code: InvalidState, Detail: errNotEmpty.Error()}
+	}
+	tombs, err := r.tombstones(ctx)
+	if err != nil {
+		return out, err
+	}
+	b := &rebuild{Rebuilding: r, tombs: tombs, report: report, refs: map[string]bool{}}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	groups := make(chan []filled, 2)
+	read := make(chan error, 1)
+	go func() {
+		defer close(groups)
+		read <- b.read(ctx, groups)
+	}()
+	var group []filled
+	next := func() (storage.Record, bool, error) {
+		for {
+			for len(group) > 0 {
+				f := group[0]
+				group = group[1:]
+				if f.lost != "" {
+					out.Lost = append(out.Lost, f.lost)
+					continue
+				}
+				out.Entries++
+				if f.event {
+					out.Events++
+				}
+				return f.record, true, nil
+			}
+			var ok bool
+			if group, ok = <-groups; !ok {
+				return storage.Record{}, false, <-read
+			}
+		}
+	}
+	mark := LoadMark{From: "archive", Source: r.identity}
+	if _, err := log.Load(ctx, filling(mark, max(state.Last, r.FirstSeq()-1), next)); err != nil {
+		return out, err
+	}
+	err = r.blobs.List(ctx, func(_, ref string) error {
+		if !b.refs[ref] {
+			out.Orphans++
+		}
+		return nil
+	})
+	return out, err
+}
+
+// tombstones are the last purge of each resource that was purged: what was
+// before it is not made again.
+func (r *Rebuilding) tombstones(ctx context.Context) (map[string]uint64, error) {
+	out := map[string]uint64{}
+	for _, p := range r.parts {
+		o, err := r.archive.read(ctx, p)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range o.Entries {
+			if tombstoneOf(e) != nil {
+				out[e.Subject] = e.Seq
+			}
+		}
+	}
+	return out, nil
+}
+
+type rebuild struct {
+	*Rebuilding
+	tombs  map[string]uint64
+	refs   map[string]bool // that events refer to
+	report func(done, total uint64)
+}
+
+// filled is an entry with its content again.
+type filled struct {
+	record storage.Record
+	event  bool
+	lost   string
+}
+
+const (
+	rebuildGroup   = 256
+	rebuildReaders = 16
+)
+
+// read reads the archive in order, group by group. The beginning of a unit whose
+// end was not archived is left out.
+func (b *rebuild) read(ctx context.Context, to chan<- []filled) error {
+	var unit, ready []storage.Entry
+	told := time.Now()
+	flush := func() error {
+		out, err := b.fill(ctx, ready)
+		if err != nil {
+			return err
+		}
+		ready = nil
+		select {
+		case to <- out:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	for _, p := range b.parts {
+		o, err := b.archive.read(ctx, p)
+		if err != nil {
+			return err
+		}
+		for _, e := range o.Entries {
+			unit = append(unit, e)
+			if e.More {
+				continue
+			}
+			ready = append(ready, unit...)
+			unit = nil
+			if len(ready) >= rebuildGroup {
+				if err := flush(); err != nil {
+					return err
+				}
+			}
+		}
+		if b.report != nil && time.Since(told) > 100*time.Millisecond {
+			b.report(p.last, b.Last)
+			told = time.Now()
+		}
+	}
+	return flush()
+}
+
+func (b *rebuild) fill(ctx context.Context, entries []storage.Entry) ([]filled, error) {
+	entries = slices.DeleteFunc(entries, func(e storage.Entry) bool { return skipped(e.Subject) || e.Seq < b.tombs[e.Subject] })
+	out := make([]filled, len(entries))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(rebuildReaders)
+	var mu sync.Mutex
+	for i, e := range entries {
+		out[i].record = storage.Record{Subject: e.Subject, ID: e.ID, Data: e.Data}
+		if _, _, ok := storage.SplitRevisionSubject(e.Subject); !ok {
+			continue
+		}
+		g.Go(func() error {
+			out[i].event = true
+			ref, err := b.content(ctx, e, &out[i])
+			if ref != "" {
+				mu.Lock()
+				b.refs[ref] = true
+				mu.Unlock()
+			}
+			return err
+		})
+	}
+	return out, g.Wait()
+}
+
+// content puts the content of an event back where it travelled with it.
+func (b *rebuild) content(ctx context.Context, entry storage.Entry, f *filled) (ref string, err error) {
+	header := entry.Data[:len(entry.Data)-1]
+	e, err := storage.DecodeHeader(header, entry.Seq)
+	if err != nil {
+		return "", fmt.Errorf("entry %d: %w", entry.Seq, err)
+	}
+	if !e.Inline {
+		return e.Ref, nil
+	}
+	content, err := b.blobs.Get(ctx, e.Ref)
+	if err == nil {
+		err = checkHash(content, e.Revision.Hash)
+	}
+	if errors.Is(err, storage.ErrNotFound) || errors.Is(err, storage.ErrCorrupt) {
+		f.lost = fmt.Sprintf("%s %s at %d: %v", e.Meta.Type, e.Meta.ID, entry.Seq, err)
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	f.record.Data = append(slices.Clip(entry.Data), content...)
+	return e.Ref, nil
+}
+
+// CheckArchive refuses a log that is not the one that the archive is of: who
+// lost a log and goes on with an empty one would lose its data for good.
+func CheckArchive(ctx context.Context, a storage.Archive, log storage.Log) error {
+	state, err := log.State(ctx)
+	if err != nil {
+		return err
+	}
+	others, err := NewArchiveReader(a).Others(ctx, state.Identity)
+	if err != nil || len(others) == 0 {
+		return err
+	}
+	mark, _, err := Loading(ctx, log)
+	if err != nil || mark.Complete && slices.Contains(others, mark.Source) {
+		return err
+	}
+	return Errorf(InvalidState, "the archive in the bucket is of another log, which seems to be lost: `autocrud rebuild-log` makes it again; for an empty start use another bucket or namespace")
+}
+
+// TidyArchive removes the archives of logs that this one was rebuilt from, once
+// the own one holds what was rebuilt.
+func TidyArchive(ctx context.Context, a storage.Archive, log storage.Log, archived uint64) (done bool, err error) {
+	mark, seq, err := Loading(ctx, log)
+	if err != nil || !mark.Complete || seq == 0 || mark.Source == "" {
+		return err == nil, err
+	}
+	if archived < seq {
+		return false, nil
+	}
+	return true, NewArchiveReader(a).Drop(ctx, mark.Source)
+}

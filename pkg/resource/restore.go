@@ -1,0 +1,200 @@
+package resource
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/autocrud-go/autocrud/pkg/storage"
+)
+
+// RestoreBackup fills an empty log and its blobs from a backup that was checked. What
+// it holds keeps its content, history and order; sequences are new, and so are
+// the references to objects, with which the chain of digests is made again.
+func (m *Manager) RestoreBackup(ctx context.Context, b *Backup, report func(done, total uint64)) error {
+	mark, seq, err := Loading(ctx, m.log)
+	if err != nil {
+		return stored(err)
+	}
+	if !mark.Complete {
+		return errInterrupted(mark.From)
+	}
+	full, err := hasEvents(ctx, m.log)
+	if err != nil {
+		return stored(err)
+	}
+	if full || seq > 0 {
+		return &Error{Code: InvalidState, Detail: errNotEmpty.Error()}
+	}
+	state, err := m.log.State(ctx)
+	if err != nil {
+		return stored(err)
+	}
+	if !m.loading.CompareAndSwap(false, true) {
+		return Errorf(Conflict, "another backup is being restored")
+	}
+	defer m.loading.Store(false)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	r := &restoring{m: m, b: b, refs: map[string]string{}, digests: map[string]string{}, records: make(chan storage.Record), done: make(chan error, 1), report: report}
+	go func() {
+		defer close(r.records)
+		r.done <- r.read(ctx)
+	}()
+	last, err := m.log.Load(ctx, filling(LoadMark{From: "backup"}, state.Last, r.next))
+	if err != nil {
+		if CodeOf(err) == "" && errors.Is(err, storage.ErrConflict) {
+			return &Error{Code: Conflict, Detail: "somebody wrote while the backup was restored; empty the stores and restore again", Cause: err}
+		}
+		return stored(err)
+	}
+	m.recent.jump(last)
+	if r.claimKey != nil {
+		m.hashKey.Store(&r.claimKey)
+	}
+	return nil
+}
+
+// restoring turns the frames of a backup into records.
+type restoring struct {
+	m        *Manager
+	b        *Backup
+	refs     map[string]string // of objects, old to new
+	digests  map[string]string // of the last event of each subject
+	content  []byte            // of the next entry
+	binary   *io.PipeWriter
+	put      chan error
+	claimKey []byte
+	records  chan storage.Record
+	done     chan error
+	entries  uint64
+	report   func(done, total uint64)
+}
+
+func (r *restoring) next() (storage.Record, bool, error) {
+	rec, ok := <-r.records
+	if ok {
+		return rec, true, nil
+	}
+	return rec, false, <-r.done
+}
+
+func (r *restoring) read(ctx context.Context) error {
+	err := r.b.frames(func(kind byte, body []byte) error {
+		if kind != frameBytes {
+			if err := r.endBinary(nil); err != nil {
+				return err
+			}
+		}
+		switch kind {
+		case frameContent:
+			r.content = bytes.Clone(body)
+		case frameEntry:
+			return r.entry(ctx, body)
+		case frameBinary:
+			r.beginBinary(ctx)
+		case frameBytes:
+			_, err := r.binary.Write(body)
+			return err
+		}
+		return nil
+	})
+	return errors.Join(err, r.endBinary(err))
+}
+
+func (r *restoring) beginBinary(ctx context.Context) {
+	from, to := io.Pipe()
+	r.binary, r.put = to, make(chan error, 1)
+	go func() {
+		_, err := r.m.blobs.PutBinary(ctx, from, MaxBinary)
+		from.CloseWithError(err)
+		r.put <- err
+	}()
+}
+
+func (r *restoring) endBinary(cause error) error {
+	if r.binary == nil {
+		return nil
+	}
+	r.binary.CloseWithError(cause)
+	r.binary = nil
+	return <-r.put
+}
+
+func (r *restoring) entry(ctx context.Context, body []byte) error {
+	head, data, _ := bytes.Cut(body, []byte{'\n'})
+	var a archivedEntry
+	if err := json.Unmarshal(head, &a); err != nil {
+		return damagedBackup("%v", err)
+	}
+	content := r.content
+	r.content = nil
+	if r.entries++; r.report != nil && r.entries%256 == 0 {
+		r.report(r.entries, uint64(max(r.b.Summary.Entries, 0)))
+	}
+	if r.b.dropped[a.Subject] {
+		return nil
+	}
+	rec := storage.Record{Subject: a.Subject, ID: a.ID, Data: bytes.Clone(data)}
+	if a.Subject == storage.SystemSubject("key") {
+		r.claimKey = rec.Data
+	}
+	if typ, _, ok := storage.SplitRevisionSubject(a.Subject); ok {
+		e, err := storage.DecodeEvent(rec.Data, a.Seq)
+		if err != nil {
+			return err
+		}
+		if rec.Data, err = r.event(ctx, typ, e, content); err != nil {
+			return fmt.Errorf("event %d: %w", a.Seq, err)
+		}
+	}
+	select {
+	case r.records <- rec:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// event puts the object of a revision and encodes the event that refers to it.
+func (r *restoring) event(ctx context.Context, typ string, e *storage.Event, content []byte) ([]byte, error) {
+	if e.Content != nil {
+		content = e.Content
+	}
+	if e.Wrote > 0 && e.Action != storage.Purged {
+		if err := checkHash(content, e.Revision.Hash); err != nil {
+			return nil, err
+		}
+		ref, err := r.m.blobs.Put(ctx, typ+"/"+e.Revision.ID+"/"+e.ID, content)
+		if err != nil {
+			return nil, err
+		}
+		r.refs[e.Ref] = ref
+	}
+	if ref, ok := r.refs[e.Ref]; ok {
+		e.Ref = ref
+	}
+	subject := storage.RevisionSubject(typ, e.Meta.ID)
+	if e.Previous != "" {
+		e.Previous = r.digests[subject]
+	}
+	data, err := e.Encode()
+	if err != nil {
+		return nil, err
+	}
+	r.digests[subject] = digest(e)
+	return data, nil
+}
+
+// jump tells that everything up to a sequence was written, in whatever way.
+func (r *recent) jump(seq uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	clear(r.events)
+	clear(r.seqs)
+	r.order = nil
+	r.high, r.floor = max(r.high, seq), max(r.floor, seq)
+}

@@ -1,0 +1,83 @@
+package api
+
+import (
+	"io"
+	"net/http"
+	"os"
+
+	"github.com/autocrud-go/autocrud/pkg/resource"
+)
+
+// backup streams everything as one file. When it fails half way the connection
+// is cut, so that nobody takes a beginning for the whole.
+func (a *API) backup(w http.ResponseWriter, r *http.Request) {
+	a.admin(w, r, func(c call) error {
+		out := &started{ResponseWriter: w}
+		_, err := a.m.Backup(c.r.Context(), out, nil)
+		if err != nil && out.begun {
+			a.logger.ErrorContext(c.r.Context(), "a backup broke off", "error", err)
+			panic(http.ErrAbortHandler)
+		}
+		return err
+	})
+}
+
+// started sets the headers with the first byte, so that an error before it is
+// answered as one.
+type started struct {
+	http.ResponseWriter
+	begun bool
+}
+
+// Write implements io.Writer.
+func (s *started) Write(p []byte) (int, error) {
+	if !s.begun {
+		s.begun = true
+		s.Header().Set("Content-Type", typeBinary)
+		s.Header().Set("Content-Disposition", `attachment; filename="autocrud.backup"`)
+		s.WriteHeader(http.StatusOK)
+	}
+	return s.ResponseWriter.Write(p)
+}
+
+const typeBinary = "application/octet-stream"
+
+// restoreBackup takes a whole file, checks it, and only then writes.
+func (a *API) restoreBackup(w http.ResponseWriter, r *http.Request) {
+	r, cancel := long(w, r)
+	defer cancel()
+	c := call{w: w, r: r}
+	err := func() error {
+		if p := readQuery(r); p.err != nil {
+			return p.err
+		}
+		if t := r.Header.Get("Content-Type"); t != typeBinary {
+			return resource.Errorf(resource.UnsupportedMediaType, "a backup is sent as %s", typeBinary)
+		}
+		f, err := os.CreateTemp("", "autocrud-restore-")
+		if err != nil {
+			return &resource.Error{Code: resource.Unavailable, Detail: "there is no room for the backup in the temporary folder", Cause: err}
+		}
+		defer os.Remove(f.Name())
+		defer f.Close()
+		body := &bodyReader{r: r.Body}
+		n, err := io.Copy(f, body)
+		if body.err != nil {
+			return resource.Errorf(resource.InvalidRequest, "the body ended early: %w", body.err)
+		}
+		if err != nil {
+			return &resource.Error{Code: resource.Unavailable, Detail: "there is no room for the backup in the temporary folder", Cause: err}
+		}
+		b, err := resource.OpenBackup(f, n)
+		if err != nil {
+			return err
+		}
+		if err := a.m.RestoreBackup(r.Context(), b, nil); err != nil {
+			return err
+		}
+		return c.json(http.StatusOK, b.Summary)
+	}()
+	if err != nil {
+		a.fail(w, r, err)
+	}
+}
