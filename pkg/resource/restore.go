@@ -11,10 +11,8 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
-// RestoreBackup fills an empty log and its blobs from a backup that was checked. What
-// it holds keeps its content, history and order; sequences are new, and so are
-// the references to objects, with which the chain of digests is made again.
-func (m *Manager) RestoreBackup(ctx context.Context, b *Backup, report func(done, total uint64)) error {
+// Restorable refuses a log that is not empty.
+func (m *Manager) Restorable(ctx context.Context) error {
 	mark, seq, err := Loading(ctx, m.log)
 	if err != nil {
 		return stored(err)
@@ -28,6 +26,16 @@ func (m *Manager) RestoreBackup(ctx context.Context, b *Backup, report func(done
 	}
 	if full || seq > 0 {
 		return &Error{Code: InvalidState, Detail: errNotEmpty.Error()}
+	}
+	return nil
+}
+
+// RestoreBackup fills an empty log and its blobs from a backup that was checked. What
+// it holds keeps its content, history and order; sequences are new, and so are
+// the references to objects, with which the chain of digests is made again.
+func (m *Manager) RestoreBackup(ctx context.Context, b *Backup, report func(done, total uint64)) error {
+	if err := m.Restorable(ctx); err != nil {
+		return err
 	}
 	state, err := m.log.State(ctx)
 	if err != nil {

@@ -54,6 +54,9 @@ func (a *API) restoreBackup(w http.ResponseWriter, r *http.Request) {
 		if t := r.Header.Get("Content-Type"); t != typeBinary {
 			return resource.Errorf(resource.UnsupportedMediaType, "a backup is sent as %s", typeBinary)
 		}
+		if err := a.m.Restorable(r.Context()); err != nil {
+			return err // before the file is sent
+		}
 		f, err := os.CreateTemp("", "autocrud-restore-")
 		if err != nil {
 			return &resource.Error{Code: resource.Unavailable, Detail: "there is no room for the backup in the temporary folder", Cause: err}
