@@ -53,6 +53,17 @@ func NewClient(t testing.TB, base string) *Client {
 	return c
 }
 
+// At is the same client for another process of the same program.
+func (c *Client) At(base string) *Client { return &Client{URL: base, Doc: c.Doc, http: c.http} }
+
+// Plain is a client that knows no document, for watches.
+func Plain(t testing.TB, base string) *Client {
+	t.Helper()
+	transport := &http.Transport{}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &Client{URL: base, http: &http.Client{Transport: transport}}
+}
+
 // documents that were read, with the schemas that were compiled.
 var documents = struct {
 	sync.Mutex

@@ -121,6 +121,12 @@ func Launch(t testing.TB, args ...string) *Process {
 	return LaunchCommand(t, command(t, append([]string{"up", "--addr", "127.0.0.1:0"}, args...)...))
 }
 
+// LaunchService is Launch for any command that serves.
+func LaunchService(t testing.TB, args ...string) *Process {
+	t.Helper()
+	return LaunchCommand(t, command(t, args...))
+}
+
 // LaunchCommand is Launch for any program that tells its address.
 func LaunchCommand(t testing.TB, cmd *exec.Cmd) *Process {
 	t.Helper()
