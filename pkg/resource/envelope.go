@@ -1,8 +1,6 @@
 package resource
 
 import (
-	"encoding/json"
-	"fmt"
 	"slices"
 
 	"github.com/autocrud-go/autocrud/pkg/storage"
@@ -10,27 +8,18 @@ import (
 
 // AppendEnvelope writes the envelope that an event leaves: data, when content is
 // not nil, meta and revision. What a purge leaves has no revision.
-func AppendEnvelope(b []byte, e *storage.Event, content []byte) ([]byte, error) {
+func AppendEnvelope(b []byte, e *storage.Event, content []byte) []byte {
 	meta := e.Meta
 	meta.Seq = e.Seq
-	m, err := json.Marshal(&meta)
-	if err != nil {
-		return nil, fmt.Errorf("meta of event %d: %w", e.Seq, err)
-	}
-	b = slices.Grow(b, len(content)+len(m)+640)
-	b = append(b, '{')
+	b = append(slices.Grow(b, len(content)+1300), '{')
 	if content != nil {
 		b = append(append(append(b, `"data":`...), content...), ',')
 	}
-	b = append(append(b, `"meta":`...), m...)
+	b = meta.AppendJSON(append(b, `"meta":`...))
 	if e.Revision.Number > 0 {
-		r, err := json.Marshal(&e.Revision)
-		if err != nil {
-			return nil, fmt.Errorf("revision of event %d: %w", e.Seq, err)
-		}
-		b = append(append(b, `,"revision":`...), r...)
+		b = e.Revision.AppendJSON(append(b, `,"revision":`...))
 	}
-	return append(b, '}'), nil
+	return append(b, '}')
 }
 
 // IsBuiltin reports whether a type is one of the program itself, whose events

@@ -157,15 +157,7 @@ func (m *Manager) answer(e *storage.Event, content []byte) (*Resource, error) {
 func answer(e *storage.Event, content []byte) (*Resource, error) {
 	meta := e.Meta
 	meta.Seq = e.Seq
-	mb, err := json.Marshal(meta)
-	if err != nil {
-		return nil, fmt.Errorf("meta of %s: %w", e.Meta.ID, err)
-	}
-	rb, err := json.Marshal(e.Revision)
-	if err != nil {
-		return nil, fmt.Errorf("revision of %s: %w", e.Meta.ID, err)
-	}
-	return &Resource{Meta: mb, Revision: rb, Data: content, ID: meta.ID, EventID: e.ID, Seq: e.Seq, Deleted: meta.Deleted}, nil
+	return &Resource{Meta: meta.AppendJSON(make([]byte, 0, 700)), Revision: e.Revision.AppendJSON(make([]byte, 0, 500)), Data: content, ID: meta.ID, EventID: e.ID, Seq: e.Seq, Deleted: meta.Deleted}, nil
 }
 
 // resource answers with the state an event left, migrated.

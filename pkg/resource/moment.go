@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"strings"
 	"sync"
 
@@ -134,7 +133,6 @@ type sight struct {
 
 	written sync.Once
 	whole   []byte // the envelope with all of the content
-	failed  error
 }
 
 func (s *sight) set(raw []byte) {
@@ -164,14 +162,10 @@ func (s *sight) Value(name string) query.Value {
 
 // envelope shows the state with the given content, which may be a part of it.
 // What everybody sees is made once.
-func (s *sight) envelope(content json.RawMessage) ([]byte, error) {
+func (s *sight) envelope(content json.RawMessage) []byte {
 	if len(content) != len(s.content) || len(content) > 0 && &content[0] != &s.content[0] {
 		return AppendEnvelope(nil, s.event, content)
 	}
-	s.written.Do(func() {
-		if s.whole, s.failed = AppendEnvelope(nil, s.event, s.content); s.failed != nil {
-			s.failed = fmt.Errorf("envelope: %w", s.failed)
-		}
-	})
-	return s.whole, s.failed
+	s.written.Do(func() { s.whole = AppendEnvelope(nil, s.event, s.content) })
+	return s.whole
 }

@@ -255,8 +255,8 @@ func (w *Watch) look(ctx context.Context, m *moment) (Notice, bool, error) {
 	}
 	n := Notice{Seq: e.Seq, Action: e.Action}
 	if ok {
-		n.Envelope, err = after.envelope(content)
-		return n, err == nil, err
+		n.Envelope = after.envelope(content)
+		return n, true, nil
 	}
 	if w.filter == nil && w.visible() == nil {
 		return n, false, nil
@@ -288,7 +288,7 @@ func (w *Watch) farewell(ctx context.Context, s *sight) ([]byte, error) {
 		content, ok = visible(ctx, s.event, s.content)
 	}
 	if ok {
-		return s.envelope(content)
+		return s.envelope(content), nil
 	}
 	return json.Marshal(map[string]any{"meta": map[string]any{"type": s.event.Meta.Type, "id": s.event.Meta.ID, "seq": s.event.Seq}})
 }

@@ -201,13 +201,11 @@ type Idempotency struct {
 func (e *Event) Encode() ([]byte, error) {
 	e.Version = EventVersion
 	e.Inline = e.Content != nil
-	h, err := json.Marshal(e)
-	if err != nil {
-		return nil, fmt.Errorf("encode event %s: %w", e.ID, err)
+	if y := e.At.Year(); y < 0 || y > 9999 {
+		return nil, fmt.Errorf("encode event %s: the year %d", e.ID, y)
 	}
-	e.Header = h
-	b := make([]byte, 0, len(h)+1+len(e.Content))
-	b = append(b, h...)
+	b := e.appendHeader(make([]byte, 0, 1400+len(e.Content)))
+	e.Header = b[:len(b):len(b)]
 	b = append(b, '\n')
 	return append(b, e.Content...), nil
 }

@@ -320,6 +320,6 @@ func (p *publisher) outgoing(ctx context.Context, e *storage.Event) (o storage.O
 	if content == nil && e.Action != storage.Purged {
 		o.DataRef = fmt.Sprintf("/v1/%s/%s/revisions/%d", e.Meta.Type, e.Meta.ID, e.Revision.Number)
 	}
-	o.Body, err = resource.AppendEnvelope(nil, e, content)
-	return o, err
+	o.Body = resource.AppendEnvelope(nil, e, content)
+	return o, nil
 }

@@ -1,6 +1,7 @@
 package natslog
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -106,6 +107,9 @@ func parseReply(m *nats.Msg) Reply {
 	if len(m.Data) == 0 && m.Header.Get("Status") == "503" {
 		return Reply{Err: nats.ErrNoResponders}
 	}
+	if seq, ok := plainAck(m.Data); ok {
+		return Reply{Seq: seq}
+	}
 	var a struct {
 		Seq   uint64 `json:"seq"`
 		Dup   bool   `json:"duplicate"`
@@ -121,6 +125,24 @@ func parseReply(m *nats.Msg) Reply {
 		return Reply{Code: a.Error.ErrCode, Text: a.Error.Description}
 	}
 	return Reply{Seq: a.Seq, Duplicate: a.Dup}
+}
+
+// plainAck reads the acknowledgement of nearly every publish,
+// {"stream":"NAME","seq":N}, and leaves every other to the JSON decoder.
+func plainAck(b []byte) (seq uint64, ok bool) {
+	rest, ok := bytes.CutPrefix(b, []byte(`{"stream":"`))
+	if !ok {
+		return 0, false
+	}
+	i := bytes.IndexByte(rest, '"')
+	if i < 0 {
+		return 0, false
+	}
+	if rest, ok = bytes.CutPrefix(rest[i:], []byte(`","seq":`)); !ok || len(rest) < 2 || len(rest) > 21 || rest[len(rest)-1] != '}' {
+		return 0, false
+	}
+	seq, err := strconv.ParseUint(string(rest[:len(rest)-1]), 10, 64)
+	return seq, err == nil
 }
 
 func message(r storage.Record) *nats.Msg {

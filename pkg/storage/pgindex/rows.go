@@ -2,7 +2,6 @@ package pgindex
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
@@ -80,14 +79,7 @@ func (w *writable) rowValues(c *storage.Change) ([]any, error) {
 	e := c.Event
 	m := e.Meta
 	m.Seq = e.Seq
-	meta, err := json.Marshal(&m)
-	if err != nil {
-		return nil, err
-	}
-	revision, err := json.Marshal(&e.Revision)
-	if err != nil {
-		return nil, err
-	}
+	meta, revision := m.AppendJSON(make([]byte, 0, 700)), e.Revision.AppendJSON(make([]byte, 0, 500))
 	state := live
 	switch {
 	case e.Action == storage.Purged:

@@ -223,14 +223,7 @@ func (t *writable) rowArgs(c *storage.Change) ([]any, error) {
 	}
 	m := e.Meta
 	m.Seq = e.Seq
-	meta, err := json.Marshal(&m)
-	if err != nil {
-		return nil, err
-	}
-	revision, err := json.Marshal(&e.Revision)
-	if err != nil {
-		return nil, err
-	}
+	meta, revision := m.AppendJSON(make([]byte, 0, 700)), e.Revision.AppendJSON(make([]byte, 0, 500))
 	state := live
 	switch {
 	case e.Action == storage.Purged:
