@@ -26,12 +26,12 @@ func (a *attempts) Attempted(typ, queue, outcome string, took time.Duration) {
 type queued struct{ jobs *jobs }
 
 var (
-	jobsDesc   = prometheus.NewDesc("autocrud_jobs", "Jobs that are not finished: ready to start, waiting for their time or for others, running.", []string{"queue", "type", "state"}, nil)
-	oldestDesc = prometheus.NewDesc("autocrud_jobs_oldest_ready_seconds", "How long the oldest job that is ready has been due.", []string{"queue", "type"}, nil)
+	jobsDesc = prometheus.NewDesc("autocrud_jobs", "Jobs that are not finished: ready to start, waiting for their time or for others, running.", []string{"queue", "type", "state"}, nil)
+	nextDesc = prometheus.NewDesc("autocrud_jobs_next_due_seconds", "How long the job that is to start next has been due.", []string{"queue", "type"}, nil)
 )
 
 // Describe implements prometheus.Collector.
-func (q queued) Describe(ch chan<- *prometheus.Desc) { ch <- jobsDesc; ch <- oldestDesc }
+func (q queued) Describe(ch chan<- *prometheus.Desc) { ch <- jobsDesc; ch <- nextDesc }
 
 // Collect implements prometheus.Collector.
 func (q queued) Collect(ch chan<- prometheus.Metric) {
@@ -43,6 +43,6 @@ func (q queued) Collect(ch chan<- prometheus.Metric) {
 		for state, n := range map[string]int{"ready": w.Ready, "waiting": w.Waiting, "running": w.Running} {
 			ch <- prometheus.MustNewConstMetric(jobsDesc, prometheus.GaugeValue, float64(n), w.Queue, w.Type, state)
 		}
-		ch <- prometheus.MustNewConstMetric(oldestDesc, prometheus.GaugeValue, w.Oldest.Seconds(), w.Queue, w.Type)
+		ch <- prometheus.MustNewConstMetric(nextDesc, prometheus.GaugeValue, w.Next.Seconds(), w.Queue, w.Type)
 	}
 }

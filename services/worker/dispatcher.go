@@ -316,38 +316,20 @@ func (d *Dispatcher) refresh(ctx context.Context, lost []Named) {
 type Waiting struct {
 	Queue, Type             string
 	Ready, Waiting, Running int
-	Oldest                  time.Duration // since when the oldest ready job is due
+	Next                    time.Duration // since when the job that is to start next is due
 }
 
 // Waiting counts the jobs that are known.
 func (d *Dispatcher) Waiting() []Waiting {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	by := map[*lane]*Waiting{}
-	now := time.Now()
-	for _, j := range d.jobs {
-		w := by[j.lane]
-		if w == nil {
-			w = &Waiting{Queue: j.lane.queue.name, Type: j.Type}
-			by[j.lane] = w
-		}
-		switch j.phase {
-		case granted, running:
-			w.Running++
-		case ready:
-			w.Ready++
-			w.Oldest = max(w.Oldest, now.Sub(time.UnixMicro(j.at)))
-		default:
-			w.Waiting++
-		}
-	}
 	out := make([]Waiting, 0, len(d.lanes))
 	for _, l := range d.lanes {
-		if w := by[l]; w != nil {
-			out = append(out, *w)
-		} else {
-			out = append(out, Waiting{Queue: l.queue.name, Type: l.typ})
+		w := Waiting{Queue: l.queue.name, Type: l.typ, Ready: l.n[ready], Waiting: l.n[blocked] + l.n[later], Running: l.n[granted] + l.n[running]}
+		if len(l.ready) > 0 {
+			w.Next = time.Since(time.UnixMicro(l.ready[0].at))
 		}
+		out = append(out, w)
 	}
 	return out
 }

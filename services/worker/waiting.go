@@ -53,6 +53,14 @@ type lane struct {
 	typ   string
 	queue *queue
 	ready byUrgency
+	n     [running + 1]int // jobs in each phase
+}
+
+// turn puts a job into a phase.
+func (j *known) turn(p phase) {
+	j.lane.n[j.phase]--
+	j.phase = p
+	j.lane.n[p]++
 }
 
 type laneKey struct{ queue, typ string }
@@ -107,9 +115,11 @@ func (d *Dispatcher) update(meta *storage.Meta, token string, e *storage.Event) 
 		d.jobs[name] = j
 	} else {
 		d.detach(j)
+		j.lane.n[blocked]--
 	}
 	j.seq, j.priority, j.at, j.queued = meta.Seq, s.Priority, s.RunAt.UnixMicro(), s.QueuedAt.UnixMicro()
 	j.token, j.takeover, j.event, j.lane = token, "", nil, d.laneOf(s.Queue, meta.Type)
+	j.lane.n[blocked]++
 	if e != nil && (len(d.jobs) <= keptEvents || s.State == storage.JobRunning) {
 		j.event = e
 	}
@@ -197,15 +207,15 @@ func (d *Dispatcher) settle(j *known) {
 	s := j.serial
 	switch {
 	case len(j.waits) > 0, s != nil && j.takeover == "" && (s.busy != nil || s.first() != j):
-		j.phase = blocked
+		j.turn(blocked)
 	case j.at > time.Now().UnixMicro() && j.takeover == "":
-		j.phase = later
+		j.turn(later)
 		heap.Push(&d.later, j)
 		if d.later[0] == j {
 			d.wakeUp()
 		}
 	default:
-		j.phase = ready
+		j.turn(ready)
 		heap.Push(&j.lane.ready, j)
 		d.ready++
 	}
@@ -226,12 +236,13 @@ func (d *Dispatcher) detach(j *known) {
 			j.serial.busy = nil
 		}
 	}
-	j.phase = blocked
+	j.turn(blocked)
 }
 
 // occupy counts a job as handed out or running.
 func (d *Dispatcher) occupy(j *known, p phase) {
-	j.phase, j.confirmed = p, time.Now()
+	j.turn(p)
+	j.confirmed = time.Now()
 	d.busy[j] = true
 	j.lane.queue.busy++
 	if j.serial != nil {
@@ -252,6 +263,7 @@ func (d *Dispatcher) takeOver(j *known) {
 // drop forgets a job that is over.
 func (d *Dispatcher) drop(j *known) {
 	d.detach(j)
+	j.lane.n[blocked]--
 	delete(d.jobs, j.Named)
 	for parent := range j.waits {
 		d.forgetChild(parent, j.Named)

@@ -210,7 +210,7 @@ func (p *program) drain(ctx context.Context) (float64, error) {
 		if time.Since(begun) > 2*time.Minute {
 			return 0, fmt.Errorf("%d of %d jobs after %s", p.finished()-before, *backlog, time.Since(begun))
 		}
-		time.Sleep(10 * time.Millisecond)
+		time.Sleep(25 * time.Millisecond)
 	}
 	took := time.Since(begun)
 	_, _, err := p.Manager.Count(ctx, "noops", resource.ListOptions{Consistency: resource.Strong})
