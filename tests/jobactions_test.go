@@ -327,3 +327,28 @@ func TestFinishedJobsArePrunedAfterTheirTime(t *testing.T) {
 		t.Errorf("metrics: %s", m)
 	}
 }
+
+func TestAJobTypesModelMayChangeWhileJobsWait(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	model := func(text string) string { return apitest.WriteModels(t, map[string]string{"notes": text}) }
+	p := apitest.Launch(t, "--data-dir", dir, "--log-level", "error", "--models", model(`name: notes
+schema: {type: object, required: [to], properties: {to: {type: string}}}
+job: {queue: old, maxAttempts: 2}
+`))
+	c := apitest.NewClient(t, p.URL)
+	c.Post(t, "/v1/notes?id=a", `{"to":"ann"}`).Want(t, 201)
+	c.Post(t, "/v1/notes?id=b&run_at=2999-01-01T00:00:00Z", `{"to":"bob"}`).Want(t, 201)
+	if code, _ := p.Terminate(t, 15*time.Second); code != 0 {
+		t.Fatalf("exit %d", code)
+	}
+	c = apitest.NewClient(t, apitest.Launch(t, "--data-dir", dir, "--log-level", "error", "--models", model(`name: notes
+schema: {type: object, required: [address], properties: {address: {type: string}}}
+version: "2"
+migrations: [{from: "1", patch: [{op: move, from: /to, path: /address}]}]
+job: {queue: new, maxAttempts: 7, handler: {exec: [cat]}}
+`)).URL)
+	became(t, c, "/v1/notes/a", "succeeded").Equal(t, "/meta/job/result", `{"address":"ann"}`).Equal(t, "/meta/job/queue", `"old"`).Equal(t, "/meta/job/max_attempts", "2")
+	c.Get(t, "/v1/notes/b").Equal(t, "/meta/job/state", `"scheduled"`)
+	c.Post(t, "/v1/notes/b:cancel", nil).Want(t, 200)
+}

@@ -38,7 +38,6 @@ type Dispatcher struct {
 	loading  bool
 	over     map[Named]uint64 // that ended and that the index does not say so yet
 	ends     []ended          // those of over, in the order in which they came
-	overflow bool             // there are jobs that are not known here
 	loaded   chan struct{}
 	isLoaded bool
 	heard    time.Time // since when workers can be heard
@@ -59,8 +58,8 @@ type DispatcherOptions struct {
 	// Sweep is how often the whole index is looked at. Default 30 s, and no
 	// more than a fiftieth of the time.
 	Sweep time.Duration
-	// Known bounds how many waiting jobs are held in memory. Default 200,000.
-	// Beyond it a job waits until there is room, whatever its priority.
+	// Known bounds how many jobs of a type and queue are held in memory. Default
+	// 200,000. Beyond it a job waits until there is room, whatever its priority.
 	Known int
 	// Connected tells since when messages of workers arrive; zero: they do not.
 	// Default: always.
@@ -135,13 +134,21 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 func (d *Dispatcher) wantsMore() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.overflow && len(d.jobs) < d.o.Known/2
+	for _, l := range d.lanes {
+		if l.left && l.size() < d.o.Known/2 {
+			return true
+		}
+	}
+	return false
 }
 
 // load learns of every job that the index says is not finished.
 func (d *Dispatcher) load(ctx context.Context) error {
 	d.mu.Lock()
-	d.loading, d.overflow = true, false
+	d.loading = true
+	for _, l := range d.lanes {
+		l.left = false
+	}
 	d.mu.Unlock()
 	defer func() {
 		d.mu.Lock()
@@ -185,7 +192,7 @@ func (d *Dispatcher) loadState(ctx context.Context, typ string, state storage.Jo
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		d.update(&meta, "", nil)
-		return !d.overflow
+		return !d.laneOf(meta.Job.Queue, typ).left
 	})
 	for len(running) > 0 && err == nil {
 		n := min(len(running), resource.MaxPageSize)

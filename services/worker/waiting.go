@@ -54,6 +54,14 @@ type lane struct {
 	queue *queue
 	ready byUrgency
 	n     [running + 1]int // jobs in each phase
+	left  bool             // there are more that are not known here
+}
+
+func (l *lane) size() (n int) {
+	for _, x := range l.n {
+		n += x
+	}
+	return n
 }
 
 // turn puts a job into a phase.
@@ -107,8 +115,8 @@ func (d *Dispatcher) update(meta *storage.Meta, token string, e *storage.Event) 
 		return
 	}
 	if j == nil {
-		if d.tooMany(s) {
-			d.overflow = true
+		if l := d.laneOf(s.Queue, meta.Type); d.tooMany(l, s) {
+			l.left = true
 			return
 		}
 		j = &known{Named: name, phase: blocked}
@@ -139,8 +147,8 @@ func (d *Dispatcher) update(meta *storage.Meta, token string, e *storage.Event) 
 
 // tooMany reports whether a job is left out for now. Jobs with a key are not,
 // for their order has to be known.
-func (d *Dispatcher) tooMany(s *storage.Job) bool {
-	return len(d.jobs) >= d.o.Known && s.State != storage.JobRunning && s.ConcurrencyKey == "" && len(s.After) == 0
+func (d *Dispatcher) tooMany(l *lane, s *storage.Job) bool {
+	return l.size() >= d.o.Known && s.State != storage.JobRunning && s.ConcurrencyKey == "" && len(s.After) == 0
 }
 
 func (d *Dispatcher) laneOf(queueName, typ string) *lane {

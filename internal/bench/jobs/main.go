@@ -78,6 +78,7 @@ type program struct {
 	*autocrud.Running
 	mu      sync.Mutex
 	delays  []time.Duration // from queuing to start
+	keyed   order
 	started atomic.Int64
 }
 
@@ -86,6 +87,11 @@ func launch(ctx context.Context, dir string) (*program, error) {
 	app := autocrud.New()
 	autocrud.Register[payload](app, "noops", resource.WithJob(resource.JobSpec{}))
 	autocrud.Register[payload](app, "idles", resource.WithJob(resource.JobSpec{})) // nobody runs them
+	autocrud.Register[payload](app, "keyeds", resource.WithJob(resource.JobSpec{ConcurrencyKey: "pad"}))
+	autocrud.HandleJob(app, "keyeds", func(_ context.Context, j *job.Job[payload]) error {
+		defer p.keyed.begin(j.Payload)()
+		return nil
+	})
 	autocrud.HandleJob(app, "noops", func(_ context.Context, j *job.Job[payload]) error {
 		d := time.Duration(time.Now().UnixMicro()-j.Payload.Sent) * time.Microsecond
 		p.mu.Lock()
@@ -102,6 +108,17 @@ func launch(ctx context.Context, dir string) (*program, error) {
 func (p *program) queue(ctx context.Context, typ string) error {
 	_, err := p.Manager.Create(ctx, typ, map[string]any{"sent": time.Now().UnixMicro(), "pad": pad}, resource.CreateOptions{})
 	return err
+}
+
+// queueOne queues the i-th job of a backlog; keyed ones have a thousand keys.
+func (p *program) queueOne(ctx context.Context, typ string, i int64) error {
+	if typ != "keyeds" {
+		return p.queue(ctx, typ)
+	}
+	return p.keyed.queue(i%1000, func(key string, n int64) error {
+		_, err := p.Manager.Create(ctx, typ, map[string]any{"sent": n, "pad": key}, resource.CreateOptions{})
+		return err
+	})
 }
 
 // ours runs every cell on a new folder.
@@ -124,7 +141,13 @@ func ours(ctx context.Context, t *table) error {
 			return err
 		}
 	}
-	if err := t.cell("autocrud", "drain, jobs per s", func() (float64, error) { return p.drain(ctx) }); err != nil {
+	if err := t.cell("autocrud", "drain, jobs per s", func() (float64, error) { return p.drain(ctx, "noops") }); err != nil {
+		return err
+	}
+	if err := t.cell("autocrud", "drain, one at a time of each of 1,000 keys, jobs per s", func() (float64, error) {
+		defer p.keyed.report()
+		return p.drain(ctx, "keyeds")
+	}); err != nil {
 		return err
 	}
 	if err := t.cell("autocrud", "enqueue to start at 100/s, p50 ms", func() (float64, error) { return p.delay(ctx, 100) }); err != nil {
@@ -166,9 +189,9 @@ func callIn(callers int, fn func() error) (int64, time.Duration, error) {
 
 // drain queues the backlog while its queue is paused and measures from the
 // moment it is resumed to the last committed outcome.
-func (p *program) drain(ctx context.Context) (float64, error) {
+func (p *program) drain(ctx context.Context, typ string) (float64, error) {
 	pause := func(paused bool) error {
-		_, _, err := p.Manager.Update(ctx, resource.QueueSettings, "default", map[string]any{"paused": paused}, resource.UpdateOptions{Create: paused})
+		_, err := p.Manager.PauseQueue(ctx, "default", paused)
 		return err
 	}
 	if err := pause(true); err != nil {
@@ -179,15 +202,15 @@ func (p *program) drain(ctx context.Context) (float64, error) {
 	var wg sync.WaitGroup
 	for range 128 {
 		wg.Go(func() {
-			for left.Add(-1) >= 0 {
-				if err := p.queue(ctx, "noops"); err != nil {
+			for i := left.Add(-1); i >= 0; i = left.Add(-1) {
+				if err := p.queueOne(ctx, typ, i); err != nil {
 					fmt.Fprintln(os.Stderr, "queue:", err)
 				}
 			}
 		})
 	}
 	wg.Wait()
-	if _, _, err := p.Manager.Count(ctx, "noops", resource.ListOptions{Consistency: resource.Strong}); err != nil {
+	if _, _, err := p.Manager.Count(ctx, typ, resource.ListOptions{Consistency: resource.Strong}); err != nil {
 		return 0, err
 	}
 	time.Sleep(time.Second) // both programs begin at rest
@@ -213,7 +236,7 @@ func (p *program) drain(ctx context.Context) (float64, error) {
 		time.Sleep(25 * time.Millisecond)
 	}
 	took := time.Since(begun)
-	_, _, err := p.Manager.Count(ctx, "noops", resource.ListOptions{Consistency: resource.Strong})
+	_, _, err := p.Manager.Count(ctx, typ, resource.ListOptions{Consistency: resource.Strong})
 	fmt.Fprintf(os.Stderr, "drained in %s, indexed %s later\n", took.Round(time.Millisecond), (time.Since(begun) - took).Round(time.Millisecond))
 	return float64(*backlog) / took.Seconds(), err
 }
@@ -248,7 +271,7 @@ func (p *program) delay(ctx context.Context, rate int) (float64, error) {
 }
 
 // finished counts the committed outcomes, as the program's own metrics do.
-func (p *program) finished() int64 {
+func (p *program) finished() (sum int64) {
 	resp, err := http.Get(p.URL + "/metrics") //nolint:noctx // a loop of a benchmark
 	if err != nil {
 		return 0
@@ -256,12 +279,12 @@ func (p *program) finished() int64 {
 	defer resp.Body.Close()
 	s := bufio.NewScanner(resp.Body)
 	for s.Scan() {
-		if rest, ok := strings.CutPrefix(s.Text(), `autocrud_commit_duration_seconds_count{action="job_succeeded",type="noops"} `); ok {
-			n, _ := strconv.ParseFloat(rest, 64)
-			return int64(n)
+		if name, value, ok := strings.Cut(s.Text(), "} "); ok && strings.HasPrefix(name, `autocrud_commit_duration_seconds_count{action="job_succeeded"`) {
+			n, _ := strconv.ParseFloat(value, 64)
+			sum += int64(n)
 		}
 	}
-	return 0
+	return sum
 }
 
 // peer runs River's program, which prints one line of JSON for each cell.
