@@ -100,6 +100,12 @@ func as(s autocrud.Settings, service string) autocrud.Settings {
 // those of the APIs.
 func StartSplit(t testing.TB, app *autocrud.App, s autocrud.Settings) (urls []string) {
 	t.Helper()
+	return StartServices(t, app, s)["api"]
+}
+
+// StartServices is StartSplit with the URLs of all, by service.
+func StartServices(t testing.TB, app *autocrud.App, s autocrud.Settings) (urls map[string][]string) {
+	t.Helper()
 	if app == nil {
 		app = autocrud.New()
 	}
@@ -110,6 +116,7 @@ func StartSplit(t testing.TB, app *autocrud.App, s autocrud.Settings) (urls []st
 	if err := app.Provision(context.Background(), as(s, "provision")); err != nil {
 		t.Fatal(err)
 	}
+	urls = map[string][]string{}
 	for _, service := range []string{"indexer", "indexer", "worker", "worker", "api", "api"} {
 		r, err := app.Start(context.Background(), as(s, service))
 		if err != nil {
@@ -120,9 +127,7 @@ func StartSplit(t testing.TB, app *autocrud.App, s autocrud.Settings) (urls []st
 				t.Errorf("the %s ended with: %v", service, err)
 			}
 		})
-		if service == "api" {
-			urls = append(urls, r.URL)
-		}
+		urls[service] = append(urls[service], r.URL)
 	}
 	return urls
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
@@ -114,7 +115,7 @@ func RebuildLog(ctx context.Context, set Settings, report func(done, total uint6
 	if set.Storage != "s3" && set.Storage != "postgres" {
 		return out, wrong("--storage %s keeps no archive of its log; s3 and postgres do", set.Storage)
 	}
-	st, err := openStores(ctx, &set, set.Logger())
+	st, err := openStores(ctx, &set, newObserver(prometheus.NewRegistry()), set.Logger())
 	if err != nil {
 		return out, err
 	}

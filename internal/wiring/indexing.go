@@ -71,11 +71,17 @@ func (x *indexing) index(ctx context.Context, beside ...func(context.Context) er
 // lead runs fn while this process is the one that does what name says. An index
 // of its own makes a process its own leader.
 func (st *stores) lead(ctx context.Context, name string, logger *slog.Logger, fn func(context.Context) error) error {
-	if st.shared == nil {
+	do := func(ctx context.Context) error {
+		st.leads(name, true)
+		defer st.leads(name, false)
 		return fn(ctx)
 	}
+	if st.shared == nil {
+		return do(ctx)
+	}
+	st.leads(name, false)
 	for {
-		err := st.shared.Lead(ctx, name, fn)
+		err := st.shared.Lead(ctx, name, do)
 		if ctx.Err() != nil {
 			return nil
 		}

@@ -29,8 +29,8 @@ func (j *jobs) own() {
 	}
 }
 
-// measure registers what is known of queues.
-func (j *jobs) measure() {
+// measureQueues registers what is known of queues.
+func (j *jobs) measureQueues() {
 	if j.has.indexer {
 		j.registry.MustRegister(queued{j})
 	}
@@ -54,6 +54,7 @@ func (j *jobs) dispatch(ctx context.Context) error {
 
 // applied tells the dispatcher and other processes what the index holds now.
 func (j *jobs) applied(b storage.Batch) {
+	j.observer.applied(b)
 	j.indexing.applied(b)
 	if d := j.dispatcher.Load(); d != nil {
 		d.Applied(b)
@@ -98,8 +99,10 @@ func (j *jobs) work(ctx context.Context) error {
 	}
 	scheduler := begin(ctx, worker.NewScheduler(j.manager, j.logger).Run)
 	defer scheduler.interrupt(nil)
-	return worker.New(j.manager, source, withBulk(j.app.Handlers), worker.Options{Concurrency: j.set.WorkerSlots, Live: j.live,
-		Observer: newAttempts(j.registry), Logger: j.logger}).Run(ctx)
+	w := worker.New(j.manager, source, withBulk(j.app.Handlers), worker.Options{Concurrency: j.set.WorkerSlots, Live: j.live,
+		Observer: newAttempts(j.registry), Logger: j.logger})
+	j.measureWorker(w)
+	return w.Run(ctx)
 }
 
 // withBulk adds the handler of the built-in jobs.

@@ -4,46 +4,49 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
-	"github.com/autocrud-go/autocrud/pkg/storage/natslog"
-	"github.com/autocrud-go/autocrud/services/indexer"
 )
 
-// observer turns what the Manager tells into metrics.
+// observer turns what the parts tell into metrics; docs/observability.md lists
+// them.
 type observer struct {
 	commits *prometheus.HistogramVec
 	refused *prometheus.CounterVec
+	flights prometheus.Histogram
+	flying  prometheus.Histogram
+	delay   prometheus.Histogram
+	batches prometheus.Histogram
+	leading *prometheus.GaugeVec
 }
 
-func newObserver(r *prometheus.Registry, log *natslog.Log, ix *indexer.Indexer, p *resource.Progress) *observer {
+var (
+	quick = []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 5, 10}
+	sizes = []float64{1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024}
+)
+
+func newObserver(r *prometheus.Registry) *observer {
+	histogram := func(name, help string, buckets []float64) prometheus.HistogramOpts {
+		return prometheus.HistogramOpts{Name: name, Help: help, Buckets: buckets}
+	}
 	o := &observer{
-		commits: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "autocrud_commit_duration_seconds",
-			Help:    "Time from the begin of a write to its durable commit.",
-			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 5, 10}}, []string{"type", "action"}),
+		commits: prometheus.NewHistogramVec(histogram("autocrud_commit_duration_seconds",
+			"Time from the begin of a write to its durable commit.", quick), []string{"type", "action"}),
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "autocrud_writes_refused_total",
 			Help: "Writes that were refused, by code."}, []string{"type", "code"}),
+		flights: prometheus.NewHistogram(histogram("autocrud_log_flight_appends",
+			"Appends to the log that were made durable together.", sizes)),
+		flying: prometheus.NewHistogram(histogram("autocrud_log_flight_duration_seconds",
+			"Time to publish a group of appends and make it durable.", quick)),
+		delay: prometheus.NewHistogram(histogram("autocrud_index_delay_seconds",
+			"Age of the newest event of a batch when the index held it.", quick)),
+		batches: prometheus.NewHistogram(histogram("autocrud_index_batch_events",
+			"Events that the index took in one transaction.", sizes)),
+		leading: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "autocrud_leading",
+			Help: "1 while this process is the one that does what the role says."}, []string{"role"}),
 	}
-	number := func(name, help string, value func() float64) prometheus.Collector {
-		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value)
-	}
-	count := func(name, help string, value func(natslog.Stats) uint64) prometheus.Collector {
-		return prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, func() float64 { return float64(value(log.Stats())) })
-	}
-	r.MustRegister(o.commits, o.refused, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		number("autocrud_index_applied_sequence", "Last sequence of the log that the index holds.", func() float64 { return float64(p.Applied()) }),
-		count("autocrud_log_flights_total", "Groups of appends that were made durable together.", func(s natslog.Stats) uint64 { return s.Flights }),
-		count("autocrud_log_appends_total", "Appends to the log.", func(s natslog.Stats) uint64 { return s.Units }),
-		count("autocrud_log_conflicts_total", "Appends that lost.", func(s natslog.Stats) uint64 { return s.Conflicts }),
-		count("autocrud_log_unknown_total", "Appends whose outcome could not be found out.", func(s natslog.Stats) uint64 { return s.Unknown }),
-		count("autocrud_log_decided_total", "Appends whose outcome the log had to tell.", func(s natslog.Stats) uint64 { return s.Decided }))
-	if ix != nil {
-		r.MustRegister(number("autocrud_index_lag_seconds", "Age of the newest event when it was applied.", func() float64 { return ix.Lag().Seconds() }),
-			number("autocrud_index_damaged_events", "Events that could not be projected as they are.", func() float64 { return float64(ix.Damaged()) }),
-			number("autocrud_events_published_sequence", "Last sequence of the log that subscribers outside were told of.", func() float64 { return float64(ix.Published()) }))
-	}
+	r.MustRegister(o.commits, o.refused, o.flights, o.flying, o.leading)
 	return o
 }
 
@@ -55,4 +58,27 @@ func (o *observer) Committed(typ string, action storage.Action, took time.Durati
 // Refused implements resource.Observer.
 func (o *observer) Refused(typ string, code resource.Code) {
 	o.refused.WithLabelValues(typ, string(code)).Inc()
+}
+
+// flight is told by the log.
+func (o *observer) flight(appends int, took time.Duration) {
+	o.flights.Observe(float64(appends))
+	o.flying.Observe(took.Seconds())
+}
+
+// applied is told by the indexer.
+func (o *observer) applied(b storage.Batch) {
+	if n := len(b.Changes); n > 0 {
+		o.batches.Observe(float64(n))
+		o.delay.Observe(time.Since(b.Changes[n-1].Event.At).Seconds())
+	}
+}
+
+// leads tells whether this process has a role now.
+func (o *observer) leads(role string, does bool) {
+	value := 0.
+	if does {
+		value = 1
+	}
+	o.leading.WithLabelValues(role).Set(value)
 }

@@ -24,13 +24,15 @@ func Offline(ctx context.Context, set Settings, app App, fn func(context.Context
 	}
 	set.maintenance = true
 	logger := set.Logger()
-	st, err := openStores(ctx, &set, logger)
+	registry := prometheus.NewRegistry()
+	observer := newObserver(registry)
+	st, err := openStores(ctx, &set, observer, logger)
 	if err != nil {
 		return err
 	}
 	defer st.close()
 	p := &program{set: &set, app: app, types: types, st: st, has: roles{indexer: true}, logger: logger,
-		registry: prometheus.NewRegistry(), progress: resource.NewProgress()}
+		registry: registry, observer: observer, progress: resource.NewProgress()}
 	if err := p.wire(ctx); err != nil {
 		return err
 	}

@@ -1,6 +1,10 @@
 package wiring
 
-import "context"
+import (
+	"context"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
 
 // Provision makes what services need and checks what is there: the streams,
 // the claim key, the bucket, and the fixed tables of the index.
@@ -9,7 +13,7 @@ func Provision(ctx context.Context, set Settings) error {
 	if err := set.check(); err != nil {
 		return err
 	}
-	st, err := openStores(ctx, &set, set.Logger())
+	st, err := openStores(ctx, &set, newObserver(prometheus.NewRegistry()), set.Logger())
 	if err != nil {
 		return err
 	}

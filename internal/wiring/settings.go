@@ -75,6 +75,14 @@ type Settings struct {
 	rebuilding  bool // the log is lost and to be made again
 }
 
+// service is the name of what this process is.
+func (s *Settings) service() string {
+	if s.Service == "" {
+		return "up"
+	}
+	return s.Service
+}
+
 // usesDataDir tells that something is kept in the data folder.
 func (s *Settings) usesDataDir() bool { return s.Storage != "postgres" || s.NatsURL == "" }
 

@@ -41,6 +41,8 @@ type stores struct {
 	sole    bool           // no other process writes to the log
 	grouped bool           // an append syncs the blobs put before it
 	closers []func()
+	flight  func(appends int, took time.Duration) // told of groups of appends
+	leads   func(role string, does bool)          // told what this process leads
 }
 
 func (s *stores) onClose(fn func()) { s.closers = append(s.closers, fn) }
@@ -53,8 +55,8 @@ func (s *stores) close() {
 }
 
 // openStores opens what the storage row names. On an error nothing stays open.
-func openStores(ctx context.Context, set *Settings, logger *slog.Logger) (_ *stores, err error) {
-	s := &stores{}
+func openStores(ctx context.Context, set *Settings, o *observer, logger *slog.Logger) (_ *stores, err error) {
+	s := &stores{flight: o.flight, leads: o.leads}
 	defer func() {
 		if err != nil {
 			s.close()
@@ -139,7 +141,7 @@ func (s *stores) openLog(ctx context.Context, set *Settings, dir string) error {
 	if err != nil {
 		return err
 	}
-	o := natslog.Options{Namespace: set.Namespace, Memory: set.Storage == "memory", MaxBytes: set.logBytes()}
+	o := natslog.Options{Namespace: set.Namespace, Memory: set.Storage == "memory", MaxBytes: set.logBytes(), Flight: s.flight}
 	if set.NatsURL != "" {
 		if s.nc, err = connect(set); err != nil {
 			return err

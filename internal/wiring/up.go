@@ -92,13 +92,15 @@ func launch(ctx context.Context, set Settings, app App, has roles) (_ *Running, 
 		return nil, wrong("--addr %s cannot be listened on: %v", set.Addr, err)
 	}
 	logger := set.Logger()
-	st, err := openStores(ctx, &set, logger)
+	registry := prometheus.NewRegistry()
+	observer := newObserver(registry)
+	st, err := openStores(ctx, &set, observer, logger)
 	if err != nil {
 		listener.Close()
 		return nil, err
 	}
 	p := &program{set: &set, app: app, types: types, st: st, has: has, listener: listener, logger: logger, nets: nets,
-		registry: prometheus.NewRegistry(), progress: resource.NewProgress()}
+		registry: registry, observer: observer, progress: resource.NewProgress()}
 	r, err := p.start(ctx)
 	if err != nil {
 		listener.Close()
@@ -118,6 +120,7 @@ type program struct {
 	listener net.Listener
 	logger   *slog.Logger
 	registry *prometheus.Registry
+	observer *observer
 	progress *resource.Progress
 
 	begun    uint64 // last sequence of the log at the start
@@ -221,9 +224,10 @@ func (p *program) wire(ctx context.Context) error {
 	}
 	p.manager = resource.NewManager(p.types, p.st.log, blobs, p.st.index, resource.Options{
 		LogSyncsBlobs: p.st.grouped, Sole: p.st.sole, NoErase: !p.has.worker && !p.set.maintenance, Last: state.Last, Secret: secret, ClaimKey: claimKey, Outward: p.st.outward, Archive: p.st.archive, Deliveries: p.st.sent, Hooks: p.app.Hooks,
-		Progress: p.progress, Live: p.live, JobLogs: p.st.jobLogs, Committed: p.jobs.committed(), Observer: newObserver(p.registry, p.st.log, p.indexing.indexer, p.progress), Logger: p.logger})
+		Progress: p.progress, Live: p.live, JobLogs: p.st.jobLogs, Committed: p.jobs.committed(), Observer: p.observer, Logger: p.logger})
 	p.jobs.own()
-	p.jobs.measure()
+	p.measure()
+	p.jobs.measureQueues()
 	p.archiver = newArchiver(p)
 	p.webhooks = webhook.New(p.manager, p.st.outward, p.st.sent, webhook.NewSender(p.nets, "AutoCRUD-Webhooks/"+p.app.Version),
 		webhook.Options{PauseAfter: p.set.WebhookPauseAfter, Logger: p.logger})

@@ -100,8 +100,13 @@ func deletedNote(s state) string {
 
 // createNew commits under an id this process just made: nobody else can have
 // it, so there is no head to look for.
-func (m *Manager) createNew(ctx context.Context, t *Type, id string, p plan) (*Resource, error) {
+func (m *Manager) createNew(ctx context.Context, t *Type, id string, p plan) (_ *Resource, err error) {
 	begun := time.Now()
+	defer func() {
+		if c := CodeOf(err); c != "" {
+			m.o.Observer.Refused(t.Name, c)
+		}
+	}()
 	ctx, cancel := committing(ctx)
 	defer cancel()
 	defer m.keepBinaries(t)()
@@ -109,7 +114,6 @@ func (m *Manager) createNew(ctx context.Context, t *Type, id string, p plan) (*R
 	var next step
 	var e *storage.Event
 	for range maxTries { // only a claim or a reference can lose
-		var err error
 		if next, err = p(ctx, state{}); err != nil {
 			return nil, err
 		}

@@ -83,7 +83,7 @@ func New(m *resource.Manager, o Options) *API {
 	}
 	a := &API{m: m, o: o, logger: o.Logger, metrics: newMetrics(o.Registry), slots: make(chan struct{}, maxConcurrent), streams: make(chan struct{}, maxStreams)}
 	a.running, a.end = context.WithCancel(context.Background())
-	a.metrics.watches(a.o.Registry, m.Watches)
+	a.metrics.gauges(a.o.Registry, m.Watches, func() int { return len(a.slots) })
 	a.openapi = OpenAPI(m.Types(), OpenAPIOptions{Version: o.Version, ServerURL: o.URL, Actions: o.Actions})
 	a.events = AsyncAPI(m.Types(), AsyncAPIOptions{Version: o.Version, Namespace: o.Namespace, Host: o.NATS, ServerURL: o.URL})
 	a.actions = map[string]handler{}

@@ -32,7 +32,16 @@ func (m *metrics) serve(r *prometheus.Registry) http.HandlerFunc {
 	return promhttp.HandlerFor(r, promhttp.HandlerOpts{}).ServeHTTP
 }
 
-func (m *metrics) watches(r *prometheus.Registry, n func() int) {
-	r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "autocrud_watches", Help: "Watches that are open."},
-		func() float64 { return float64(n()) }))
+// gauges of what is under way, and of the most that may be.
+func (m *metrics) gauges(r *prometheus.Registry, watches, requests func() int) {
+	for _, g := range []struct {
+		name, help string
+		value      func() int
+	}{
+		{"autocrud_watches", "Watches that are open.", watches},
+		{"autocrud_http_requests_in_flight", "Requests that are being answered, those that go on left out.", requests},
+		{"autocrud_http_requests_limit", "Requests beyond which further ones are refused.", func() int { return maxConcurrent }},
+	} {
+		r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: g.name, Help: g.help}, func() float64 { return float64(g.value()) }))
+	}
 }

@@ -52,7 +52,6 @@ type Indexer struct {
 	progress *resource.Progress
 	o        Options
 	damaged  atomic.Int64
-	lag      atomic.Int64
 	outward  *publisher // nil: nobody is told
 
 	mu     sync.Mutex
@@ -84,9 +83,6 @@ func New(types []*resource.Type, log storage.Log, blobs storage.Blobs, index sto
 
 // Damaged counts the events that could not be projected as they are.
 func (x *Indexer) Damaged() int64 { return x.damaged.Load() }
-
-// Lag is the age of the newest applied event when it was applied.
-func (x *Indexer) Lag() time.Duration { return time.Duration(x.lag.Load()) }
 
 // Published is the last sequence that the outward stream was told of, as far as
 // this process knows.
@@ -287,9 +283,6 @@ func (x *Indexer) apply(ctx context.Context, entries []storage.Entry) error {
 	}
 	if err := x.index.Apply(ctx, b); err != nil {
 		return fmt.Errorf("apply %d events up to %d: %w", len(b.Changes), b.Through, err)
-	}
-	if n := len(b.Changes); n > 0 {
-		x.lag.Store(int64(time.Since(b.Changes[n-1].Event.At)))
 	}
 	x.progress.Advance(b.Through)
 	if x.outward != nil {

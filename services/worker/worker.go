@@ -277,6 +277,16 @@ func (w *Worker) enter(a *attempt) {
 	w.running[a.Token] = a
 }
 
+// Running counts the attempts under way.
+func (w *Worker) Running() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.running)
+}
+
+// Slots are how many there may be at once.
+func (w *Worker) Slots() int { return cap(w.slots) }
+
 func (w *Worker) leave(a *attempt) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

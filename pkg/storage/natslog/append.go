@@ -158,6 +158,7 @@ func clashes(p *pending, used map[string]bool) bool {
 func (l *Log) fly(group []*pending) {
 	ctx, cancel := context.WithTimeout(context.Background(), l.o.Timeout)
 	defer cancel()
+	begun := time.Now()
 	replies := l.publish(ctx, group)
 	var clean, open []int
 	var high uint64
@@ -174,6 +175,9 @@ func (l *Log) fly(group []*pending) {
 	}
 	err := l.sync(ctx, high)
 	l.count(func(s *Stats) { s.Flights++; s.Units += uint64(len(group)); s.Decided += uint64(len(open)) })
+	if l.o.Flight != nil {
+		l.o.Flight(len(group), time.Since(begun))
+	}
 	for _, i := range clean {
 		group[i].done <- outcome{replies[i].Seq, err}
 	}

@@ -48,6 +48,9 @@ type Options struct {
 	Sole bool
 	// Timeout bounds an append, the decision included. Default 10 s.
 	Timeout time.Duration
+	// Flight is told of every group of appends that was made durable together:
+	// how many, and how long that took. It must not wait.
+	Flight func(appends int, took time.Duration)
 	// Wire replaces the way to the server, for tests of what a server may do.
 	Wire func(Wire) Wire
 	// BeforeSync is called before each sync of the barrier, for tests.

@@ -136,6 +136,12 @@ func poolConfig(url string, o Options) (*pgxpool.Config, error) {
 	return config, nil
 }
 
+// Connections tells how many are used and idle, and how many there may be.
+func (x *Index) Connections() (used, idle, most int) {
+	s := x.pool.Stat()
+	return int(s.AcquiredConns()), int(s.IdleConns()), int(s.MaxConns())
+}
+
 // Close waits for what is under way and ends all connections.
 func (x *Index) Close() error {
 	x.pool.Close()
