@@ -99,7 +99,7 @@ func NewDispatcher(m *resource.Manager, o DispatcherOptions) *Dispatcher {
 	for _, t := range m.Types() {
 		if t.Job != nil {
 			d.types[t.Name] = true
-			d.laneOf(t.Job.Queue, t.Name) // so that Waiting tells of none
+			d.laneOf(t.Job.Queue, t.Name) // so that what is counted has all types
 		}
 	}
 	return d
