@@ -22,9 +22,10 @@ type Stack struct {
 	Log     *natslog.Log
 	Blobs   storage.Blobs
 	Index   storage.Index
-	NATS    *nats.Conn // of the account with the stream of events
-	Addr    string     // of NATS, when it listens
-	Stop    func()     // may be called before the test ends
+	NATS    *nats.Conn            // of the account with the stream of events
+	Events  storage.Subscriptions // of that stream
+	Addr    string                // of NATS, when it listens
+	Stop    func()                // may be called before the test ends
 }
 
 // StackOptions change a Stack; the zero value is the disk row.
@@ -97,7 +98,8 @@ func Open(t testing.TB, dir string, types []*resource.Type, o StackOptions) *Sta
 	if o.Manager != nil {
 		o.Manager(&mo)
 	}
-	s := &Stack{Manager: resource.NewManager(types, log, blobs, index, mo), Log: log, Blobs: blobs, Index: index, NATS: server.Events, Addr: server.Addr()}
+	events, _ := o.Indexer.Outward.(storage.Subscriptions)
+	s := &Stack{Events: events, Manager: resource.NewManager(types, log, blobs, index, mo), Log: log, Blobs: blobs, Index: index, NATS: server.Events, Addr: server.Addr()}
 	ctx, cancel := context.WithCancel(context.Background())
 	actors := []func(context.Context) error{ix.Run, s.Manager.Upkeep, s.Manager.RunWatches}
 	done := make(chan struct{}, len(actors))

@@ -173,6 +173,7 @@ func (p *program) start(ctx context.Context) (_ *Running, err error) {
 	if p.has.worker {
 		g.Add(until(ctx, p.maintain))
 		g.Add(until(ctx, p.webhooks.Run))
+		g.Add(until(ctx, func(ctx context.Context) error { return p.manager.RunAfterHooks(ctx, p.st.outward) }))
 	}
 	if p.has.api || p.has.worker {
 		g.Add(until(ctx, p.manager.RunWatches))
@@ -223,7 +224,7 @@ func (p *program) wire(ctx context.Context) error {
 		p.indexing.indexer = indexer.New(p.types, p.st.log, blobs, p.st.index, p.progress, o)
 	}
 	p.manager = resource.NewManager(p.types, p.st.log, blobs, p.st.index, resource.Options{
-		LogSyncsBlobs: p.st.grouped, Sole: p.st.sole, NoErase: !p.has.worker && !p.set.maintenance, Last: state.Last, Secret: secret, ClaimKey: claimKey, Outward: p.st.outward, Archive: p.st.archive, Deliveries: p.st.sent, Hooks: p.app.Hooks,
+		LogSyncsBlobs: p.st.grouped, Sole: p.st.sole, NoErase: !p.has.worker && !p.set.maintenance, Last: state.Last, Secret: secret, ClaimKey: claimKey, Outward: p.st.outward, Archive: p.st.archive, Deliveries: p.st.sent, Hooks: p.app.Hooks, HooksApart: !p.st.sole,
 		Progress: p.progress, Live: p.live, JobLogs: p.st.jobLogs, Committed: p.jobs.committed(), Observer: p.observer, Logger: p.logger})
 	p.jobs.own()
 	p.measure()

@@ -20,8 +20,8 @@ type Change struct {
 
 // Hook is called for a write. From a Before hook an error refuses the write,
 // with nothing written: an *Error as it is, any other as validation_failed. An
-// After hook runs once the write is certain and cannot undo it; its error is
-// logged. A Before hook must not write to the resource it is called for: that
+// After hook runs once the write is certain and cannot undo it; one that fails
+// is run again later, from the stream of events. A Before hook must not write to the resource it is called for: that
 // one waits for it.
 type Hook func(ctx context.Context, c Change) error
 

@@ -44,8 +44,9 @@ type Manager struct {
 	cursors   *query.Cursors
 	loading   atomic.Bool            // a backup is being restored
 	hashKey   atomic.Pointer[[]byte] // Options.ClaimKey, or that of what was restored
-	hub       *hub                   // of watches
-	catchUps  chan struct{}          // slots of watches that read the log by themselves
+	afters    afters
+	hub       *hub          // of watches
+	catchUps  chan struct{} // slots of watches that read the log by themselves
 	o         Options
 }
 
@@ -74,6 +75,10 @@ type Options struct {
 	ClaimKey []byte
 	// Outward holds copies of events, which a purge erases; nil: there are none.
 	Outward storage.Outward
+	// HooksApart tells that other processes write too, so that after-hooks run
+	// from the stream of events, where RunAfterHooks is, and not in the process
+	// of the write.
+	HooksApart bool
 	// Deliveries holds what webhooks were told, which a purge erases; nil: nothing.
 	Deliveries storage.Deliveries
 	Hooks      *Hooks

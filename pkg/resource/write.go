@@ -307,17 +307,22 @@ func (m *Manager) change(ctx context.Context, t *Type, s state, next step) (Chan
 func (m *Manager) runAfter(ctx context.Context, t *Type, s state, next step) {
 	e := next.event
 	hooks := m.o.Hooks.after[hookKey{e.Meta.Type, e.Action}]
-	if len(hooks) == 0 {
+	if len(hooks) == 0 || m.o.HooksApart {
 		return
 	}
+	m.afters.begin(e.Seq)
+	ok := false
+	defer func() { m.afters.end(e.Seq, ok) }()
 	c, err := m.change(ctx, t, s, next)
 	if err != nil && e.Action != storage.Purged { // what a purge erased cannot be shown
 		m.o.Logger.ErrorContext(ctx, "an after-hook was not run", "type", c.Type, "id", c.ID, "action", c.Action, "error", err)
 		return
 	}
 	ctx = withoutKey(ctx)
+	ok = true
 	for _, fn := range hooks {
-		if err := fn(ctx, c); err != nil {
+		if err := runHook(ctx, fn, c); err != nil {
+			ok = false
 			m.o.Logger.ErrorContext(ctx, "an after-hook failed", "type", c.Type, "id", c.ID, "action", c.Action, "error", err)
 		}
 	}

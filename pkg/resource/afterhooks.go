@@ -1,0 +1,185 @@
+package resource
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/autocrud-go/autocrud/pkg/storage"
+)
+
+// afterHooks is the name under which after-hooks keep where they are in the
+// stream of events.
+const afterHooks = "after-hooks"
+
+// afterAttempts bounds how often the hooks of an event are tried; with the waits
+// between them that is about a day.
+const afterAttempts = 20
+
+// afters are the events whose after-hooks this process ran, or runs, right after
+// the commit. Only what the stream has not brought yet is in it.
+type afters struct {
+	mu      sync.Mutex
+	active  bool // the stream is followed
+	running map[uint64]bool
+	done    map[uint64]bool
+}
+
+func (a *afters) begin(seq uint64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.active {
+		a.running[seq] = true
+	}
+}
+
+func (a *afters) end(seq uint64, ok bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.running, seq)
+	if ok && a.active {
+		a.done[seq] = true
+	}
+}
+
+// take reports what became of an event here and forgets one that is done.
+func (a *afters) take(seq uint64) (done, running bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	done = a.done[seq]
+	delete(a.done, seq)
+	return done, a.running[seq]
+}
+
+// RunAfterHooks follows the stream of events and runs every after-hook that did
+// not end well right after its commit: its process died, it failed, or other
+// processes write too and all run here. A hook that fails is tried again with
+// growing waits and then given up with a line in the log, so its effects should
+// be repeatable. It runs until ctx ends.
+func (m *Manager) RunAfterHooks(ctx context.Context, events storage.Subscriptions) error {
+	types := map[string]bool{}
+	for k := range m.o.Hooks.after {
+		types[k.typ] = true
+	}
+	if len(types) == 0 {
+		<-ctx.Done()
+		return nil
+	}
+	m.afters.mu.Lock()
+	m.afters.active, m.afters.running, m.afters.done = true, map[uint64]bool{}, map[uint64]bool{}
+	m.afters.mu.Unlock()
+	o := storage.SubscribeOptions{Types: slices.Sorted(maps.Keys(types)), AtOnce: 16, Silence: time.Minute, Since: m.o.Now()}
+	for ctx.Err() == nil {
+		if err := m.followAfter(ctx, events, o); err != nil && ctx.Err() == nil {
+			m.o.Logger.WarnContext(ctx, "following events for after-hooks begins again", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Second):
+		}
+	}
+	return nil
+}
+
+func (m *Manager) followAfter(ctx context.Context, events storage.Subscriptions, o storage.SubscribeOptions) error {
+	sub, err := events.Subscribe(ctx, afterHooks, o)
+	if err != nil {
+		return err
+	}
+	defer sub.Close()
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	for {
+		t, receipt, err := sub.Next(ctx)
+		if err != nil {
+			return err
+		}
+		wg.Go(func() { m.afterAgain(ctx, t, receipt) })
+	}
+}
+
+// afterAgain runs the hooks of one event unless that was done. What is not told
+// to the receipt comes again.
+func (m *Manager) afterAgain(ctx context.Context, t storage.Told, receipt storage.Receipt) {
+	hooks := m.o.Hooks.after[hookKey{t.Type, t.Action}]
+	done, running := m.afters.take(t.Seq)
+	switch {
+	case len(hooks) == 0 || done:
+		_ = receipt.Done()
+		return
+	case running:
+		_ = receipt.Retry(time.Second)
+		return
+	case t.Attempt == 1 && !m.o.HooksApart: // it may be about to run
+		_ = receipt.Retry(250 * time.Millisecond)
+		return
+	}
+	c, err := m.changeAt(ctx, t.Seq)
+	if errors.Is(err, storage.ErrNotFound) { // purged since
+		_ = receipt.Done()
+		return
+	}
+	if err == nil {
+		ctx := WithActor(ctx, c.Actor)
+		for _, fn := range hooks {
+			err = errors.Join(err, runHook(ctx, fn, c))
+		}
+	}
+	switch {
+	case err == nil:
+		_ = receipt.Done()
+	case ctx.Err() != nil:
+		_ = receipt.Retry(0)
+	case t.Attempt >= afterAttempts:
+		m.o.Logger.ErrorContext(ctx, "an after-hook is given up", "type", t.Type, "id", t.Resource, "action", t.Action, "seq", t.Seq, "error", err)
+		_ = receipt.Done()
+	default:
+		m.o.Logger.ErrorContext(ctx, "an after-hook failed and is tried again", "type", t.Type, "id", t.Resource, "action", t.Action, "seq", t.Seq, "error", err)
+		_ = receipt.Retry(min(time.Second<<min(t.Attempt-1, 12), 2*time.Hour))
+	}
+}
+
+func runHook(ctx context.Context, fn Hook, c Change) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("the hook panicked: %v", v)
+		}
+	}()
+	return fn(ctx, c)
+}
+
+// changeAt is what hooks see of an event of the log; ErrNotFound when it was
+// erased.
+func (m *Manager) changeAt(ctx context.Context, seq uint64) (Change, error) {
+	entry, err := m.log.At(ctx, seq)
+	if err != nil {
+		return Change{}, err
+	}
+	at := &moment{entry: entry}
+	e, err := at.decoded()
+	if err != nil {
+		return Change{}, err
+	}
+	t, err := m.Type(e.Meta.Type)
+	if err != nil {
+		return Change{}, err
+	}
+	c := Change{Type: t.Name, ID: e.Meta.ID, Action: e.Action, Status: e.Meta.Status,
+		Actor: Actor{Principal: e.Principal, RequestID: e.RequestID, Address: e.Address, UserAgent: e.UserAgent}}
+	now, err := at.after(ctx, m, t)
+	if err != nil {
+		return c, err
+	}
+	if e.Wrote > 0 && e.Action != storage.StatusChanged {
+		c.New = now.content
+	}
+	before, known, err := at.before(ctx, m, t)
+	if err == nil && known && before != nil {
+		c.Old = before.content
+	}
+	return c, err
+}

@@ -1,0 +1,99 @@
+package resource_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/autocrud-go/autocrud/internal/testenv"
+	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/storage"
+)
+
+// TestAFailedAfterHookRunsAgain has hooks that fail, panic, or never run because
+// the process ended, and one that is well and must run once.
+func TestAFailedAfterHookRunsAgain(t *testing.T) {
+	dir, types := t.TempDir(), testenv.Types(t, notes)
+	var mu sync.Mutex
+	var ran []string
+	hooks := resource.NewHooks()
+	fails := map[string]int{"fails": 1, "panics": 1}
+	hooks.After("notes", storage.Updated, func(_ context.Context, c resource.Change) error {
+		mu.Lock()
+		defer mu.Unlock()
+		ran = append(ran, fmt.Sprint(c.ID, " ", string(c.Old), string(c.New), " ", c.Actor.Principal))
+		if fails[c.ID]--; fails[c.ID] >= 0 {
+			if c.ID == "panics" {
+				panic("oh")
+			}
+			return errors.New("not now")
+		}
+		return nil
+	})
+	counted := func() map[string]int {
+		mu.Lock()
+		defer mu.Unlock()
+		out := map[string]int{}
+		for _, x := range ran {
+			out[x]++
+		}
+		return out
+	}
+	var follow func(s *testenv.Stack) (stop func())
+	open := func(apart bool) *testenv.Stack {
+		s := testenv.Open(t, dir, types, testenv.StackOptions{Manager: func(o *resource.Options) { o.Hooks, o.HooksApart = hooks, apart }})
+		follow = func(s *testenv.Stack) func() {
+			ctx, cancel := context.WithCancel(t.Context())
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				_ = s.Manager.RunAfterHooks(ctx, s.Events) // it ends with its context only
+			}()
+			return func() { cancel(); <-done }
+		}
+		return s
+	}
+	write := func(s *testenv.Stack, id string) {
+		t.Helper()
+		ctx := resource.WithActor(t.Context(), resource.Actor{Principal: "ann"})
+		if _, err := s.Manager.Create(ctx, "notes", map[string]any{"text": "a"}, resource.CreateOptions{ID: id}); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := s.Manager.Update(ctx, "notes", id, map[string]any{"text": "b"}, resource.UpdateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := func(all map[string]int) {
+		t.Helper()
+		expected := map[string]int{}
+		for id, n := range all {
+			expected[id+` {"text":"a"}{"text":"b"} ann`] = n
+		}
+		deadline := time.Now().Add(20 * time.Second)
+		for !reflect.DeepEqual(counted(), expected) {
+			if time.Now().After(deadline) {
+				t.Fatalf("ran %v, want %v", counted(), expected)
+			}
+			time.Sleep(5 * time.Millisecond)
+		}
+	}
+	s := open(false)
+	stop := follow(s)
+	write(s, "warm") // until the stream is followed, a failure would only be logged
+	want(map[string]int{"warm": 1})
+	for _, id := range []string{"well", "fails", "panics"} {
+		write(s, id)
+	}
+	want(map[string]int{"warm": 1, "well": 1, "fails": 2, "panics": 2})
+	stop()
+	s.Stop()
+	s = open(true) // as a process that dies before its hooks run
+	write(s, "died")
+	want(map[string]int{"warm": 1, "well": 1, "fails": 2, "panics": 2})
+	defer follow(s)()
+	want(map[string]int{"warm": 1, "well": 1, "fails": 2, "panics": 2, "died": 1})
+}
