@@ -127,6 +127,14 @@ func LaunchService(t testing.TB, args ...string) *Process {
 	return LaunchCommand(t, command(t, args...))
 }
 
+// LaunchWith is LaunchService with more of an environment.
+func LaunchWith(t testing.TB, env []string, args ...string) *Process {
+	t.Helper()
+	cmd := command(t, args...)
+	cmd.Env = append(cmd.Env, env...)
+	return LaunchCommand(t, cmd)
+}
+
 // LaunchCommand is Launch for any program that tells its address.
 func LaunchCommand(t testing.TB, cmd *exec.Cmd) *Process {
 	t.Helper()

@@ -89,11 +89,24 @@ func Services(t testing.TB) autocrud.Settings {
 	return s
 }
 
-// as has a service connect with the rights that are shipped for it.
-func as(s autocrud.Settings, service string) autocrud.Settings {
+// As has a service connect with the rights that are shipped for it.
+func As(s autocrud.Settings, service string) autocrud.Settings {
 	s.Service, s.NatsUser, s.NatsEventsUser = service, service+"-"+s.Namespace, service+"-events-"+s.Namespace
 	s.NatsPassword, s.NatsInbox = testenv.Password, "_INBOX_"+strings.ToUpper(service)
 	return s
+}
+
+// Environment says settings of a service to a process.
+func Environment(s autocrud.Settings) []string {
+	var out []string
+	for name, value := range map[string]string{"STORAGE": s.Storage, "MODELS": s.Models, "NAMESPACE": s.Namespace, "NATS_URL": s.NatsURL, "NATS_USER": s.NatsUser,
+		"NATS_PASSWORD": s.NatsPassword, "NATS_EVENTS_USER": s.NatsEventsUser, "NATS_INBOX": s.NatsInbox, "POSTGRES_URL": s.PostgresURL,
+		"S3_ENDPOINT": s.S3Endpoint, "S3_BUCKET": s.S3Bucket, "S3_ACCESS_KEY": s.S3AccessKey, "S3_SECRET_KEY": s.S3SecretKey} {
+		if value != "" {
+			out = append(out, "AUTOCRUD_"+name+"="+value)
+		}
+	}
+	return append(out, fmt.Sprintf("AUTOCRUD_S3_USE_TLS=%t", s.S3UseTLS == nil || *s.S3UseTLS), "AUTOCRUD_LOG_LEVEL=error")
 }
 
 // StartSplit provisions and starts two processes of each service; the URLs are
@@ -113,12 +126,12 @@ func StartServices(t testing.TB, app *autocrud.App, s autocrud.Settings) (urls m
 		s.LogLevel = "error"
 	}
 	s.Addr = "127.0.0.1:0"
-	if err := app.Provision(context.Background(), as(s, "provision")); err != nil {
+	if err := app.Provision(context.Background(), As(s, "provision")); err != nil {
 		t.Fatal(err)
 	}
 	urls = map[string][]string{}
 	for _, service := range []string{"indexer", "indexer", "worker", "worker", "api", "api"} {
-		r, err := app.Start(context.Background(), as(s, service))
+		r, err := app.Start(context.Background(), As(s, service))
 		if err != nil {
 			t.Fatal(err)
 		}

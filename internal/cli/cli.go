@@ -31,6 +31,7 @@ type commands struct {
 	Indexer    indexerCmd    `cmd:"" help:"Run one of several indexers, of which one is active."`
 	Worker     workerCmd     `cmd:"" help:"Run one of several workers."`
 	Provision  provisionCmd  `cmd:"" help:"Make or check the streams, the bucket and the database schema that services need. Can be repeated."`
+	Health     healthCmd     `cmd:"" help:"Ask a running service whether it is ready; exit 1 if not. For containers, which have no shell."`
 	Import     importCmd     `cmd:"" help:"Bring rows from a file into a type of a running server. Can be repeated: rows that are there are not made twice."`
 	Export     exportCmd     `cmd:"" help:"Write every resource of a type of a running server to a file, one JSON document a line."`
 	Reindex    reindexCmd    `cmd:"" help:"Build the index of a type, or of all, anew from the log; what is there answers until the new one is complete."`
@@ -75,7 +76,7 @@ func Run(ctx context.Context, args []string, s Streams, app wiring.App) int {
 	exited := -1
 	parser, err := kong.New(&c, kong.Name("autocrud"),
 		kong.Description("Define a model once; get its API, documentation, history, search and jobs.\nEvery flag is also an environment variable: --data-dir is AUTOCRUD_DATA_DIR."),
-		kong.DefaultEnvars("AUTOCRUD"), kong.Writers(s.Out, s.Err), kong.UsageOnError(),
+		environment("AUTOCRUD_"), kong.Writers(s.Out, s.Err), kong.UsageOnError(),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}), kong.Exit(func(code int) { exited = code }))
 	if err != nil {
 		fmt.Fprintln(s.Err, "autocrud:", err)
@@ -94,6 +95,28 @@ func Run(ctx context.Context, args []string, s Streams, app wiring.App) int {
 	}
 	err = kctx.Run(&env{ctx: ctx, Streams: s, app: app})
 	return report(s.Err, err)
+}
+
+// environment makes every flag an environment variable too: --s3-bucket is
+// PREFIX_S3_BUCKET. (kong's own takes names apart at digits.)
+func environment(prefix string) kong.Option {
+	var name func(*kong.Node)
+	name = func(n *kong.Node) {
+		for _, f := range n.Flags {
+			if f.Name == "help" || len(f.Envs) > 0 {
+				continue
+			}
+			env := prefix + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
+			f.Envs, f.Value.Tag.Envs = []string{env}, []string{env}
+		}
+		for _, child := range n.Children {
+			name(child)
+		}
+	}
+	return kong.PostBuild(func(k *kong.Kong) error {
+		name(k.Model.Node)
+		return nil
+	})
 }
 
 func report(w io.Writer, err error) int {

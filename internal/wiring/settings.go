@@ -43,6 +43,7 @@ type Settings struct {
 	EventsMaxBytes    int64         `name:"events-max-bytes" default:"10737418240" help:"How many bytes of events are kept for subscribers outside; the oldest go first."`
 	LogFormat         string        `default:"text" enum:"text,json" help:"text or json."`
 	WorkerSlots       int           `name:"worker-concurrency" default:"16" help:"How many jobs run at once."`
+	DrainDelay        time.Duration `name:"drain-delay" help:"How long, after SIGTERM, requests are still taken while /readyz says no more: as long as a load balancer needs to notice. At most 6s."`
 
 	NatsUser           string `group:"nats" help:"User of the NATS server, when it is not in the URL."`
 	NatsPassword       string `group:"nats" help:"Password of the NATS user."`
@@ -180,6 +181,9 @@ func (s *Settings) check() error {
 	}
 	if s.EventsMaxAge < time.Second || s.EventsMaxBytes < 1<<20 {
 		return wrong("--events-max-age is at least 1s and --events-max-bytes at least 1048576")
+	}
+	if s.DrainDelay < 0 || s.DrainDelay > maxDrainDelay {
+		return wrong("--drain-delay is from 0s to %s", maxDrainDelay)
 	}
 	if s.WorkerSlots < 1 || s.WorkerSlots > 10000 {
 		return wrong("--worker-concurrency is from 1 to 10000")

@@ -2,7 +2,6 @@ package wiring
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -100,7 +99,7 @@ func launch(ctx context.Context, set Settings, app App, has roles) (_ *Running, 
 		return nil, err
 	}
 	p := &program{set: &set, app: app, types: types, st: st, has: has, listener: listener, logger: logger, nets: nets,
-		registry: registry, observer: observer, progress: resource.NewProgress()}
+		registry: registry, observer: observer, progress: resource.NewProgress(), front: front{delay: set.DrainDelay}}
 	r, err := p.start(ctx)
 	if err != nil {
 		listener.Close()
@@ -122,6 +121,7 @@ type program struct {
 	registry *prometheus.Registry
 	observer *observer
 	progress *resource.Progress
+	front    front
 
 	begun    uint64 // last sequence of the log at the start
 	manager  *resource.Manager
@@ -169,7 +169,7 @@ func (p *program) start(ctx context.Context) (_ *Running, err error) {
 	}
 	out := &Running{URL: "http://" + p.listener.Addr().String(), Manager: p.manager, stop: stop, done: make(chan struct{})}
 	var g run.Group
-	g.Add(both(serve(p.listener, p.handler(out.URL)))(until(ctx, p.jobs.work)))
+	g.Add(both(p.front.serve(p.listener, p.handler(out.URL)))(until(ctx, p.jobs.work)))
 	if p.has.worker {
 		g.Add(until(ctx, p.maintain))
 		g.Add(until(ctx, p.webhooks.Run))
@@ -318,29 +318,6 @@ func both(run1 func() error, stop1 func(error)) func(run2 func() error, stop2 fu
 	}
 }
 
-// drain is how long requests may take to finish after a stop.
-const drain = 8 * time.Second
-
-func serve(l net.Listener, h http.Handler) (func() error, func(error)) {
-	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 2 * time.Minute,
-		WriteTimeout: 2 * time.Minute, IdleTimeout: 2 * time.Minute}
-	if e, ok := h.(interface{ End() }); ok {
-		srv.RegisterOnShutdown(e.End)
-	}
-	return func() error {
-			if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-				return err
-			}
-			return nil
-		}, func(error) {
-			ctx, cancel := context.WithTimeout(context.Background(), drain)
-			defer cancel()
-			if srv.Shutdown(ctx) != nil {
-				srv.Close()
-			}
-		}
-}
-
 // loopbackHosts are the names a browser on this machine may use; elsewhere any.
 func loopbackHosts(addr string) []string {
 	if local, err := isLoopback(addr); err != nil || !local {
@@ -353,6 +330,9 @@ func loopbackHosts(addr string) []string {
 // process's, one that is behind does not keep requests away: all but searches
 // are answered.
 func (p *program) ready() error {
+	if p.front.leaving.Load() {
+		return &resource.Error{Code: resource.Unavailable, Detail: "the service is stopping"}
+	}
 	if err := p.st.log.Broken(); err != nil {
 		return &resource.Error{Code: resource.Unavailable, Detail: "the log takes no more writes; restart the service", Cause: err}
 	}
