@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -225,9 +226,41 @@ func (s *Server) URL() string { return s.c.url("postgres") }
 // Restart ends it at once and starts it again on what it stored.
 func (s *Server) Restart(t testing.TB) {
 	t.Helper()
+	s.Stop(syscall.SIGINT) // fast: connections are cut
+	s.Start(t)
+}
+
+// Stop ends it by a signal: SIGINT cuts connections, SIGKILL is a crash.
+func (s *Server) Stop(sig os.Signal) {
+	_ = s.c.cmd.Process.Signal(sig) // it may have ended
+	<-s.c.end
+}
+
+// Freeze stops all its processes as they are, or lets them go on.
+func (s *Server) Freeze(t testing.TB, frozen bool) {
+	t.Helper()
+	sig := syscall.SIGCONT
+	if frozen {
+		sig = syscall.SIGSTOP
+	}
+	pid := s.c.cmd.Process.Pid
+	children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range append(strings.Fields(string(children)), strconv.Itoa(pid)) {
+		child, err := strconv.Atoi(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = syscall.Kill(child, sig) // a child may have ended
+	}
+}
+
+// Start starts it again on what it stored.
+func (s *Server) Start(t testing.TB) {
+	t.Helper()
 	old := s.c
-	_ = old.cmd.Process.Signal(syscall.SIGINT) // fast: connections are cut
-	<-old.end
 	c := &cluster{dir: old.dir, end: make(chan struct{}), out: old.out}
 	c.cmd = exec.Command(old.cmd.Path, old.cmd.Args[1:]...)
 	c.cmd.Dir, c.cmd.Stdout, c.cmd.Stderr, c.cmd.SysProcAttr = old.cmd.Dir, old.out, old.out, old.cmd.SysProcAttr

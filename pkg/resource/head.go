@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -51,6 +52,10 @@ func stateOf(last *storage.Event, fresh bool) state {
 	return s
 }
 
+// indexPatience is how long the index may take to tell one resource. An index
+// that is away or frozen is not waited for: the log knows.
+const indexPatience = 2 * time.Second
+
 // head finds the newest event of a resource: what this process committed, else
 // the index, else the log, which alone is never behind.
 func (m *Manager) head(ctx context.Context, k key, fresh bool) (state, error) {
@@ -66,7 +71,9 @@ func (m *Manager) head(ctx context.Context, k key, fresh bool) (state, error) {
 		e, err := m.lastEvent(ctx, k)
 		return stateOf(e, true), err
 	}
-	row, err := m.index.Head(ctx, k.typ, k.id)
+	soon, cancel := context.WithTimeout(ctx, indexPatience)
+	row, err := m.index.Head(soon, k.typ, k.id)
+	cancel()
 	switch {
 	case err == nil && row.Event != nil:
 		row.Event.Content = row.Content

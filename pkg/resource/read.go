@@ -96,7 +96,9 @@ func (m *Manager) current(ctx context.Context, k key, o GetOptions) (*Resource, 
 		return r, e, err
 	}
 	if m.recent.covered(m.progress.Applied()) {
-		row, err := m.index.Read(ctx, k.typ, k.id)
+		soon, cancel := context.WithTimeout(ctx, indexPatience)
+		row, err := m.index.Read(soon, k.typ, k.id)
+		cancel()
 		if err == nil {
 			r, err := m.rowResource(ctx, row, k)
 			return r, nil, err
