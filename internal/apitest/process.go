@@ -191,6 +191,12 @@ func (p *Process) Terminate(t testing.TB, within time.Duration) (code int, took 
 	return p.cmd.ProcessState.ExitCode(), time.Since(begun)
 }
 
+// Log is what it wrote to stderr, once it ended.
+func (p *Process) Log() string {
+	<-p.exited
+	return p.stderr.String()
+}
+
 // Result of a command that ended.
 type Result struct {
 	Code           int
