@@ -200,12 +200,12 @@ func (x *indexing) told(data []byte) {
 func (x *indexing) look(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
+	if x.leading.Load() { // who writes it knows
+		return nil
+	}
 	before := x.progress.Applied()
 	if err := x.st.shared.Refresh(ctx); err != nil {
 		return err
-	}
-	if x.leading.Load() { // who writes it knows
-		return nil
 	}
 	pos, err := x.st.shared.Position(ctx)
 	if err != nil {

@@ -62,7 +62,7 @@ func (x *Index) Apply(ctx context.Context, b storage.Batch) (err error) {
 		return classify(ctx, err)
 	}
 	if next != nil {
-		x.tables.Store(&next)
+		x.own(next)
 	}
 	if len(b.Replay) == 0 {
 		x.saw(b.Through)
@@ -86,10 +86,18 @@ func (x *Index) claim(ctx context.Context, tx pgx.Tx) (applied uint64, err error
 			}
 		}
 	}
+	if !x.owns(names) {
+		return 0, fmt.Errorf("%w: the tables were defined by another process", storage.ErrNotReady)
+	}
+	// The lock is taken by a statement of its own: what the next one sees begins
+	// after whoever held it, who may have made tables.
+	if _, err := tx.Exec(ctx, "SELECT FROM position FOR UPDATE"); err != nil {
+		return 0, err
+	}
 	var identity string
 	var there, others int
 	err = tx.QueryRow(ctx, `SELECT identity, applied, (SELECT count(*) FROM unnest($1::text[]) AS t WHERE to_regclass(quote_ident(t)) IS NOT NULL),
-		(SELECT count(*) FROM definitions WHERE NOT name = ANY($1)) FROM position FOR UPDATE`, names).Scan(&identity, &applied, &there, &others)
+		(SELECT count(*) FROM definitions WHERE NOT name = ANY($1)) FROM position`, names).Scan(&identity, &applied, &there, &others)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return 0, storage.ErrNotReady
 	}

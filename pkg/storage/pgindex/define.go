@@ -114,7 +114,7 @@ func (x *Index) Define(ctx context.Context, defs []storage.Definition) (fresh []
 		return nil, err
 	}
 	x.defs = slices.Clone(defs)
-	x.tables.Store(&all)
+	x.own(all)
 	return fresh, nil
 }
 
@@ -373,8 +373,33 @@ func (x *Index) Reset(ctx context.Context, identity string, through uint64) erro
 	}
 	x.applied.Store(0)
 	x.identity.Store(&identity)
-	x.tables.Store(&all)
+	x.own(all)
 	return nil
+}
+
+// own are the tables that this process writes; x.mu is held.
+func (x *Index) own(all map[string]*tables) {
+	x.owned = tableNames(all)
+	x.tables.Store(&all)
+}
+
+// owns reports whether these are the tables that this process defined. What it
+// learned from another process since, for reading, is not what it writes.
+func (x *Index) owns(names []string) bool {
+	slices.Sort(names)
+	return slices.Equal(names, x.owned)
+}
+
+func tableNames(all map[string]*tables) (names []string) {
+	for _, of := range all {
+		for _, t := range []*writable{of.serving, of.building} {
+			if t != nil {
+				names = append(names, t.name)
+			}
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // reload finds out which tables answer now, after another process changed

@@ -42,6 +42,7 @@ type Index struct {
 
 	mu        sync.Mutex // held by whoever writes or defines
 	defs      []storage.Definition
+	owned     []string // names of the tables that this process defined, in order
 	analyzed  map[string]*growth
 	analyzing atomic.Bool
 
