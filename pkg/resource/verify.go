@@ -8,6 +8,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -29,11 +32,15 @@ type Verified struct {
 	Findings  int `json:"findings"`
 }
 
+// verifyReaders is how many objects and rows are read at a time.
+const verifyReaders = 16
+
 // verifier folds the log and compares.
 type verifier struct {
 	m      *Manager
 	report func(Finding)
 	out    Verified
+	checks *errgroup.Group // of objects, several at a time
 	heads  map[key]verified
 	claims map[string]claim // subject -> the last message
 }
@@ -54,12 +61,25 @@ type verified struct {
 // the log ends now, and reports every difference. It changes nothing.
 func (m *Manager) Verify(ctx context.Context, report func(Finding)) (Verified, error) {
 	v := &verifier{m: m, heads: map[key]verified{}, claims: map[string]claim{}}
-	v.report = func(f Finding) { v.out.Findings++; report(f) }
+	var mu sync.Mutex
+	v.report = func(f Finding) {
+		mu.Lock()
+		defer mu.Unlock()
+		v.out.Findings++
+		report(f)
+	}
 	state, err := m.log.State(ctx)
 	if err != nil {
 		return v.out, err
 	}
-	if err := v.fold(ctx, state); err != nil {
+	var reading context.Context
+	v.checks, reading = errgroup.WithContext(ctx)
+	v.checks.SetLimit(verifyReaders)
+	err = v.fold(reading, state)
+	if failed := v.checks.Wait(); failed != nil {
+		err = failed // why the reading was ended
+	}
+	if err != nil {
 		return v.out, err
 	}
 	if err := m.waitIndexed(ctx, state.Last); err != nil {
@@ -140,14 +160,14 @@ func (v *verifier) entry(ctx context.Context, entry storage.Entry) error {
 		return nil
 	}
 	if e.Wrote > 0 {
-		return v.object(ctx, e, find)
+		v.out.Objects++
+		v.checks.Go(func() error { return v.object(ctx, e, find) })
 	}
 	return nil
 }
 
 // object checks the stored content of a revision.
 func (v *verifier) object(ctx context.Context, e *storage.Event, find func(string, ...any)) error {
-	v.out.Objects++
 	b, err := v.m.blobs.Get(ctx, e.Ref)
 	switch {
 	case errors.Is(err, storage.ErrNotFound), errors.Is(err, storage.ErrCorrupt):
@@ -180,6 +200,8 @@ func (v *verifier) object(ctx context.Context, e *storage.Event, find func(strin
 // the index has.
 func (v *verifier) compareIndex(ctx context.Context, last uint64) error {
 	counts := map[string]int64{}
+	g, reading := errgroup.WithContext(ctx)
+	g.SetLimit(verifyReaders)
 	for k, want := range v.heads {
 		t := v.m.types[k.typ]
 		if t == nil {
@@ -189,25 +211,10 @@ func (v *verifier) compareIndex(ctx context.Context, last uint64) error {
 		if !want.purged {
 			counts[k.typ]++
 		}
-		row, err := v.m.index.Head(ctx, k.typ, k.id)
-		find := func(format string, args ...any) {
-			v.report(Finding{Type: k.typ, ID: k.id, Seq: want.seq, Problem: "index: " + fmt.Sprintf(format, args...)})
-		}
-		switch {
-		case errors.Is(err, storage.ErrNotFound):
-			find("the resource is missing")
-		case err != nil:
-			return err
-		case row.Seq > last:
-			// written since we began
-		case row.Seq != want.seq || row.EventID != want.event:
-			find("the row is of sequence %d", row.Seq)
-		case want.purged:
-		case row.Deleted != want.deleted:
-			find("deleted is %t, must be %t", row.Deleted, want.deleted)
-		case row.Content != nil && checkHash(row.Content, want.hash) != nil:
-			find("the row holds other content")
-		}
+		g.Go(func() error { return v.compareRow(reading, k, want, last) })
+	}
+	if err := g.Wait(); err != nil {
+		return err
 	}
 	for _, name := range v.m.names {
 		page, err := v.m.index.Search(ctx, storage.Search{Type: name, Limit: 1, Total: true, Deletion: storage.LiveAndDeleted,
@@ -218,6 +225,30 @@ func (v *verifier) compareIndex(ctx context.Context, last uint64) error {
 		if page.Applied == last && page.Total != counts[name] {
 			v.report(Finding{Type: name, Problem: fmt.Sprintf("index: it has %d resources, the log %d", page.Total, counts[name])})
 		}
+	}
+	return nil
+}
+
+// compareRow looks one resource up.
+func (v *verifier) compareRow(ctx context.Context, k key, want verified, last uint64) error {
+	row, err := v.m.index.Head(ctx, k.typ, k.id)
+	find := func(format string, args ...any) {
+		v.report(Finding{Type: k.typ, ID: k.id, Seq: want.seq, Problem: "index: " + fmt.Sprintf(format, args...)})
+	}
+	switch {
+	case errors.Is(err, storage.ErrNotFound):
+		find("the resource is missing")
+	case err != nil:
+		return err
+	case row.Seq > last:
+		// written since we began
+	case row.Seq != want.seq || row.EventID != want.event:
+		find("the row is of sequence %d", row.Seq)
+	case want.purged:
+	case row.Deleted != want.deleted:
+		find("deleted is %t, must be %t", row.Deleted, want.deleted)
+	case row.Content != nil && checkHash(row.Content, want.hash) != nil:
+		find("the row holds other content")
 	}
 	return nil
 }
