@@ -3,6 +3,7 @@
 package tests_test
 
 import (
+	"fmt"
 	"maps"
 	"net/url"
 	"os"
@@ -16,6 +17,10 @@ import (
 func TestMain(m *testing.M) {
 	if path := os.Getenv(appenderVar); path != "" {
 		appender(path)
+	}
+	if err := rowsOnly(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
 	}
 	apitest.Main(m)
 }

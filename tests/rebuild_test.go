@@ -42,11 +42,11 @@ func archivedUpTo(t testing.TB, dir string, seq uint64) {
 	})
 }
 
-// AUTOCRUD_TEST_REBUILD=10000 is the full size, of which some resources are compared.
+// AUTOCRUD_TEST_ARCHIVE=10000 is the full size, of which some resources are compared.
 func TestALostLogIsRebuiltFromItsArchive(t *testing.T) {
 	t.Parallel()
 	n := 24
-	if text := os.Getenv("AUTOCRUD_TEST_REBUILD"); text != "" {
+	if text := os.Getenv("AUTOCRUD_TEST_ARCHIVE"); text != "" {
 		n, _ = strconv.Atoi(text)
 	}
 	s := apitest.S3(t)
