@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -13,21 +15,29 @@ import (
 // measuredBlobs tells how long a store takes.
 type measuredBlobs struct {
 	storage.Blobs
-	took *prometheus.HistogramVec
+	took   *prometheus.HistogramVec
+	tracer trace.Tracer // nil: no spans are made
 }
 
-func measureBlobs(b storage.Blobs, r *prometheus.Registry) storage.Blobs {
+func measureBlobs(b storage.Blobs, r *prometheus.Registry, tracer trace.Tracer) storage.Blobs {
 	m := &measuredBlobs{b, prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "autocrud_blob_duration_seconds",
 		Help:    "Time of operations on revision objects and binaries.",
-		Buckets: []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 5}}, []string{"operation", "outcome"})}
+		Buckets: []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 5}}, []string{"operation", "outcome"}), tracer}
 	r.MustRegister(m.took)
 	return m
 }
 
-func (m *measuredBlobs) measure(operation string, begun time.Time, err error) {
+func (m *measuredBlobs) measure(ctx context.Context, operation string, begun time.Time, err error) {
 	outcome := "ok"
 	if err != nil {
 		outcome = "error"
+	}
+	if m.tracer != nil && trace.SpanContextFromContext(ctx).IsSampled() { // a part of something
+		_, span := m.tracer.Start(ctx, "blob "+operation, trace.WithTimestamp(begun), trace.WithSpanKind(trace.SpanKindClient))
+		if err != nil {
+			span.SetStatus(codes.Error, err.Error())
+		}
+		span.End()
 	}
 	m.took.WithLabelValues(operation, outcome).Observe(time.Since(begun).Seconds())
 }
@@ -36,7 +46,7 @@ func (m *measuredBlobs) measure(operation string, begun time.Time, err error) {
 func (m *measuredBlobs) Put(ctx context.Context, key string, data []byte) (string, error) {
 	begun := time.Now()
 	ref, err := m.Blobs.Put(ctx, key, data)
-	m.measure("put", begun, err)
+	m.measure(ctx, "put", begun, err)
 	return ref, err
 }
 
@@ -44,7 +54,7 @@ func (m *measuredBlobs) Put(ctx context.Context, key string, data []byte) (strin
 func (m *measuredBlobs) Get(ctx context.Context, ref string) ([]byte, error) {
 	begun := time.Now()
 	b, err := m.Blobs.Get(ctx, ref)
-	m.measure("get", begun, err)
+	m.measure(ctx, "get", begun, err)
 	return b, err
 }
 
@@ -52,6 +62,6 @@ func (m *measuredBlobs) Get(ctx context.Context, ref string) ([]byte, error) {
 func (m *measuredBlobs) PutBinary(ctx context.Context, r io.Reader, limit int64) (storage.Binary, error) {
 	begun := time.Now()
 	b, err := m.Blobs.PutBinary(ctx, r, limit)
-	m.measure("put_binary", begun, err)
+	m.measure(ctx, "put_binary", begun, err)
 	return b, err
 }

@@ -100,7 +100,7 @@ func (j *jobs) work(ctx context.Context) error {
 	scheduler := begin(ctx, worker.NewScheduler(j.manager, j.logger).Run)
 	defer scheduler.interrupt(nil)
 	w := worker.New(j.manager, source, withBulk(j.app.Handlers), worker.Options{Concurrency: j.set.WorkerSlots, Live: j.live,
-		Observer: newAttempts(j.registry), Logger: j.logger})
+		Observer: newAttempts(j.registry), Tracer: j.tracer, Logger: j.logger})
 	j.measureWorker(w)
 	return w.Run(ctx)
 }

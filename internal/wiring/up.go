@@ -15,6 +15,7 @@ import (
 
 	"github.com/oklog/run"
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/autocrud-go/autocrud/pkg/resource"
@@ -52,9 +53,9 @@ func (s *Settings) Logger() *slog.Logger {
 	_ = level.UnmarshalText([]byte(s.LogLevel)) // one of the enum, or info
 	o := &slog.HandlerOptions{Level: level}
 	if s.LogFormat == "json" {
-		return slog.New(slog.NewJSONHandler(os.Stderr, o))
+		return slog.New(contextual{slog.NewJSONHandler(os.Stderr, o)})
 	}
-	return slog.New(slog.NewTextHandler(os.Stderr, o))
+	return slog.New(contextual{slog.NewTextHandler(os.Stderr, o)})
 }
 
 // roles are the services of a process.
@@ -100,6 +101,13 @@ func launch(ctx context.Context, set Settings, app App, has roles) (_ *Running, 
 	}
 	p := &program{set: &set, app: app, types: types, st: st, has: has, listener: listener, logger: logger, nets: nets,
 		registry: registry, observer: observer, progress: resource.NewProgress(), front: front{delay: set.DrainDelay}}
+	var stopTracing func()
+	if p.tracer, stopTracing, err = openTracing(ctx, &set, app.Version, logger); err != nil {
+		listener.Close()
+		st.close()
+		return nil, err
+	}
+	st.onClose(stopTracing)
 	r, err := p.start(ctx)
 	if err != nil {
 		listener.Close()
@@ -120,6 +128,7 @@ type program struct {
 	logger   *slog.Logger
 	registry *prometheus.Registry
 	observer *observer
+	tracer   trace.Tracer // nil: no spans are made
 	progress *resource.Progress
 	front    front
 
@@ -210,12 +219,12 @@ func (p *program) wire(ctx context.Context) error {
 		return err
 	}
 	p.begun = state.Last
-	blobs := measureBlobs(p.st.blobs, p.registry)
+	blobs := measureBlobs(p.st.blobs, p.registry, p.tracer)
 	p.live = resource.NewLive()
 	p.jobs = &jobs{program: p}
 	p.indexing = newIndexing(p.st, p.types, p.progress, p.logger)
 	if p.has.indexer {
-		o := indexer.Options{Logger: p.logger, Outward: p.st.outward, Applied: p.jobs.applied}
+		o := indexer.Options{Logger: p.logger, Tracer: p.tracer, Outward: p.st.outward, Applied: p.jobs.applied}
 		if p.has.api {
 			o.Known = func(seq uint64) *storage.Event { return p.manager.Known(seq) }
 		} else {
@@ -225,7 +234,7 @@ func (p *program) wire(ctx context.Context) error {
 	}
 	p.manager = resource.NewManager(p.types, p.st.log, blobs, p.st.index, resource.Options{
 		LogSyncsBlobs: p.st.grouped, Sole: p.st.sole, NoErase: !p.has.worker && !p.set.maintenance, Last: state.Last, Secret: secret, ClaimKey: claimKey, Outward: p.st.outward, Archive: p.st.archive, Deliveries: p.st.sent, Hooks: p.app.Hooks, HooksApart: !p.st.sole,
-		Progress: p.progress, Live: p.live, JobLogs: p.st.jobLogs, Committed: p.jobs.committed(), Observer: p.observer, Logger: p.logger})
+		Progress: p.progress, Live: p.live, JobLogs: p.st.jobLogs, Committed: p.jobs.committed(), Observer: p.observer, Tracer: p.tracer, Logger: p.logger})
 	p.jobs.own()
 	p.measure()
 	p.jobs.measureQueues()
@@ -270,7 +279,7 @@ func (p *program) handler(url string) http.Handler {
 		return api.Health(api.Options{Ready: isReady, Registry: p.registry, Logger: p.logger})
 	}
 	return api.New(p.manager, api.Options{Version: p.app.Version, URL: url, Namespace: p.set.Namespace, NATS: p.st.nats, Hosts: loopbackHosts(p.set.Addr), Registry: p.registry,
-		Logger: p.logger, Actions: p.app.Actions, Webhooks: p.webhooks, Ready: isReady})
+		Logger: p.logger, Tracer: p.tracer, Actions: p.app.Actions, Webhooks: p.webhooks, Ready: isReady})
 }
 
 // until runs fn until it is interrupted, and the interrupt waits for it.

@@ -114,6 +114,8 @@ func (m *Manager) batchAtomic(ctx context.Context, ops []BatchOperation) (result
 	begun := time.Now()
 	ctx, cancel := committing(ctx)
 	defer cancel()
+	ctx, span := m.o.Tracer.Start(ctx, "commit batch")
+	defer func() { endSpan(span, nil, err) }()
 	members := make([]*member, len(ops))
 	types := make([]*Type, len(ops))
 	for i, op := range ops {

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/autocrud-go/autocrud/pkg/query"
 	"github.com/autocrud-go/autocrud/pkg/storage"
@@ -91,6 +93,7 @@ type Options struct {
 	// It must not wait, and not change the event.
 	Committed func(*storage.Event)
 	Observer  Observer
+	Tracer    trace.Tracer // of commits; nil: no spans are made
 	Logger    *slog.Logger
 	Now       func() time.Time
 	NewID     func() string // of resources made without one; default UUIDv7
@@ -119,6 +122,9 @@ func NewManager(types []*Type, log storage.Log, blobs storage.Blobs, index stora
 	}
 	if o.Observer == nil {
 		o.Observer = nobody{}
+	}
+	if o.Tracer == nil {
+		o.Tracer = noop.NewTracerProvider().Tracer("")
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)

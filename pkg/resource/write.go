@@ -170,7 +170,10 @@ type putObject struct {
 }
 
 // commit appends one step by itself.
-func (m *Manager) commit(ctx context.Context, t *Type, s state, next step, object *putObject) (*storage.Event, error) {
+func (m *Manager) commit(ctx context.Context, t *Type, s state, next step, object *putObject) (_ *storage.Event, err error) {
+	ctx, span := m.o.Tracer.Start(ctx, "commit")
+	describeSpan(span, next.event)
+	defer func() { endSpan(span, next.event, err) }()
 	u := newUnit()
 	u.plan(t, next)
 	if err := m.stage(ctx, t, s, next, object, u); err != nil {
@@ -263,6 +266,7 @@ func (m *Manager) stamp(ctx context.Context, s state, e *storage.Event) {
 		e.At = s.last.At // a clock that was set back
 	}
 	e.Idempotency = idempotencyOf(ctx)
+	e.Trace = traceparent(ctx)
 	e.Principal, e.RequestID, e.Address, e.UserAgent = a.Principal, a.RequestID, a.Address, a.UserAgent
 	e.Meta.UpdatedAt, e.Meta.UpdatedBy = e.At, a.Principal
 	if s.last != nil {

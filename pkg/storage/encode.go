@@ -138,6 +138,9 @@ func (e *Event) appendHeader(b []byte) []byte {
 	if e.Cause != "" {
 		b = appendText(append(b, `,"cause":`...), e.Cause)
 	}
+	if e.Trace != "" {
+		b = appendText(append(b, `,"traceparent":`...), e.Trace)
+	}
 	return append(b, '}')
 }
 

@@ -183,6 +183,9 @@ type Event struct {
 	Idempotency *Idempotency `json:"idempotency,omitempty"`
 	// Cause is the event that made this one happen (a cascade, a schedule).
 	Cause string `json:"cause,omitempty"`
+	// Trace names the span in which it was written (W3C Trace Context, the
+	// value of traceparent), so that what it leads to joins that trace.
+	Trace string `json:"traceparent,omitempty"`
 
 	Seq     uint64 `json:"-"` // place in the log; known after the commit
 	Content []byte `json:"-"` // canonical JSON of HEAD's revision when Inline

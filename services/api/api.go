@@ -14,6 +14,8 @@ import (
 	"github.com/go-chi/chi/v5"
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/autocrud-go/autocrud/pkg/resource"
 )
@@ -35,6 +37,7 @@ type Options struct {
 	Webhooks Webhooks // nil: they are not served
 	Actions  []*resource.Action
 	Logger   *slog.Logger
+	Tracer   trace.Tracer // of requests; nil: no spans are made
 }
 
 // API implements http.Handler.
@@ -77,6 +80,9 @@ type handler func(*API, call) error
 func New(m *resource.Manager, o Options) *API {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Tracer == nil {
+		o.Tracer = noop.NewTracerProvider().Tracer("")
 	}
 	if o.Registry == nil {
 		o.Registry = prometheus.NewRegistry()
@@ -132,7 +138,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.router.Serve
 
 func (a *API) build() http.Handler {
 	r := chi.NewRouter()
-	r.Use(a.guard, anyMethod)
+	r.Use(a.traced, a.guard, anyMethod)
 	r.HandleFunc("/v1:batch", only("POST", a.batch))
 	r.HandleFunc("/v1:watch", only("GET", a.watchAll))
 	r.HandleFunc("/v1:verify", only("POST", a.verify))
@@ -224,6 +230,7 @@ func (a *API) dispatch(w http.ResponseWriter, r *http.Request) {
 			return nil
 		}
 		name = method + " " + shape
+		nameSpan(w, r, name)
 		if c.id != "" || strings.Contains(shape, "{id}") {
 			if err := resource.CheckID(c.id); err != nil {
 				return err

@@ -107,6 +107,7 @@ func eventMessage(t *resource.Type, name string) object {
 		{"ce-sequencetype", object{{"type", "string"}, {"const", "Integer"}}},
 		{"ce-principal", object{{"type", "string"}, {"description", "Who did it"}}},
 		{"ce-cause", object{{"type", "string"}, {"description", "Id of the event that made this one happen"}}},
+		{"ce-traceparent", object{{"type", "string"}, {"description", "The span in which it was written (W3C Trace Context)"}}},
 		{"ce-dataref", object{{"type", "string"}, {"format", "uri-reference"}, {"description", "Where the data is when it is too large for a message"}}},
 		{"Nats-Msg-Id", text},
 	}

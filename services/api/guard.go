@@ -90,6 +90,7 @@ func shorten(s string, n int) string {
 type recorder struct {
 	http.ResponseWriter
 	status int
+	named  bool // the span has the name of an operation
 }
 
 func (r *recorder) WriteHeader(status int) {

@@ -79,7 +79,7 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 	p.RequestID = resource.ActorOf(r.Context()).RequestID
 	if p.Status >= 500 {
 		a.logger.LogAttrs(r.Context(), slog.LevelError, "request failed", slog.String("method", r.Method),
-			slog.String("path", r.URL.Path), slog.Int("status", p.Status), slog.String("request_id", p.RequestID), slog.Any("error", err), slog.Any("cause", errors.Unwrap(err)))
+			slog.String("path", r.URL.Path), slog.Int("status", p.Status), slog.Any("error", err), slog.Any("cause", errors.Unwrap(err)))
 	}
 	if p.Status == http.StatusServiceUnavailable {
 		after := time.Second

@@ -18,6 +18,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/autocrud-go/autocrud/pkg/query"
@@ -38,6 +39,8 @@ type Options struct {
 	Known func(seq uint64) *storage.Event
 	// Applied is called after each transaction with the batch.
 	Applied func(storage.Batch)
+	// Tracer is told what was done with events; nil: no spans are made.
+	Tracer trace.Tracer
 	// Outward is told every event that the index holds; nil: nobody is.
 	Outward storage.Outward
 }
@@ -73,6 +76,7 @@ func New(types []*resource.Type, log storage.Log, blobs storage.Blobs, index sto
 	x := &Indexer{log: log, blobs: blobs, index: index, types: map[string]*resource.Type{}, progress: p, o: o, filled: make(chan struct{})}
 	if o.Outward != nil {
 		x.outward = newPublisher(log, blobs, o.Outward)
+		x.outward.tracer = o.Tracer
 	}
 	for _, t := range types {
 		x.types[t.Name] = t
@@ -260,6 +264,7 @@ func (x *Indexer) gather(ctx context.Context, feed storage.Feed) ([]storage.Entr
 }
 
 func (x *Indexer) apply(ctx context.Context, entries []storage.Entry) error {
+	begun := time.Now()
 	b := storage.Batch{Through: entries[len(entries)-1].Seq, Changes: make([]storage.Change, 0, len(entries))}
 	events := make([]*storage.Event, 0, len(entries))
 	for _, entry := range entries {
@@ -285,6 +290,7 @@ func (x *Indexer) apply(ctx context.Context, entries []storage.Entry) error {
 		return fmt.Errorf("apply %d events up to %d: %w", len(b.Changes), b.Through, err)
 	}
 	x.progress.Advance(b.Through)
+	together(ctx, x.o.Tracer, "index", events, begun)
 	if x.outward != nil {
 		x.outward.offer(events, b.Through)
 	}

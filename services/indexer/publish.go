@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -21,6 +23,8 @@ type publisher struct {
 	log   storage.Log
 	blobs storage.Blobs
 	to    storage.Outward
+
+	tracer trace.Tracer // nil: no spans are made
 
 	mu      sync.Mutex
 	queue   []*storage.Event // applied and not yet told
@@ -277,6 +281,7 @@ func (p *publisher) read(ctx context.Context, feed storage.Feed, after uint64) (
 }
 
 func (p *publisher) publish(ctx context.Context, events []*storage.Event, since time.Time) error {
+	begun := time.Now()
 	out := make([]storage.Outgoing, 0, len(events))
 	size := 0
 	for _, e := range events {
@@ -301,6 +306,7 @@ func (p *publisher) publish(ctx context.Context, events []*storage.Event, since 
 		}
 	}
 	if len(events) > 0 {
+		together(ctx, p.tracer, "publish", events, begun)
 		p.done.Store(events[len(events)-1].Seq)
 	}
 	return nil

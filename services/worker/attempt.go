@@ -120,6 +120,8 @@ func clip(s string, n int) string {
 // attempt claims, runs and finishes one job.
 func (w *Worker) attempt(ctx context.Context, g Grant) {
 	meta := &g.Head.Meta
+	ctx, span := w.begin(ctx, g.Head)
+	defer span.End()
 	c, err := w.m.Claim(w.actor(ctx, meta), meta.Type, meta.ID, resource.ClaimOptions{Worker: w.name, Head: g.Head, Takeover: g.Takeover})
 	if err != nil {
 		switch resource.CodeOf(err) {
@@ -146,6 +148,7 @@ func (w *Worker) attempt(ctx context.Context, g Grant) {
 	if context.Cause(ctx) != errRevoked {
 		name = w.finish(ctx, t, c, outcome)
 	}
+	tell(span, c.Attempt, name)
 	w.o.Observer.Attempted(c.Type, c.Event.Meta.Job.Queue, name, time.Since(begun))
 }
 

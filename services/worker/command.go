@@ -66,6 +66,7 @@ func execHandler(h resource.Handler) Handler {
 		cmd.Dir = h.Dir
 		cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "LANG=" + os.Getenv("LANG"),
 			"AUTOCRUD_JOB_ID=" + c.ID, "AUTOCRUD_JOB_TYPE=" + c.Type, "AUTOCRUD_JOB_ATTEMPT=" + strconv.Itoa(c.Claim.Attempt)}
+		cmd.Env = append(cmd.Env, traceEnv(ctx)...)
 		for name, v := range h.Env {
 			cmd.Env = append(cmd.Env, name+"="+v)
 		}

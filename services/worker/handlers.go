@@ -34,7 +34,7 @@ func httpHandler(url string) Handler {
 		req.Header.Set("Content-Type", "application/json")
 		req.Header.Set("Autocrud-Job-Attempt", strconv.Itoa(c.Claim.Attempt))
 		req.Header.Set("Idempotency-Key", c.ID)
-		resp, err := client.Do(req)
+		resp, err := send(client, req)
 		if err != nil {
 			return nil, fmt.Errorf("the handler did not answer: %w", err)
 		}

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/autocrud-go/autocrud/pkg/job"
 	"github.com/autocrud-go/autocrud/pkg/resource"
@@ -38,6 +40,7 @@ type Options struct {
 	Stuck    time.Duration
 	Live     *resource.Live // told how far handlers are; nil: nobody in this process asks
 	Observer Observer
+	Tracer   trace.Tracer // of attempts; nil: no spans are made
 	Logger   *slog.Logger
 }
 
@@ -83,6 +86,9 @@ func New(m *resource.Manager, source Source, handlers map[string]Handler, o Opti
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Tracer == nil {
+		o.Tracer = noop.NewTracerProvider().Tracer("")
 	}
 	if o.Observer == nil {
 		o.Observer = nobody{}

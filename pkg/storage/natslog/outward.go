@@ -187,7 +187,8 @@ const (
 	ceSequenceType = "ce-sequencetype"
 	cePrincipal    = "ce-principal"
 	ceCause        = "ce-cause"
-	ceDataRef      = "ce-dataref" // Claim Check extension
+	ceDataRef      = "ce-dataref"     // Claim Check extension
+	ceTraceparent  = "ce-traceparent" // Distributed Tracing extension
 
 	hdrExpectedLast = "Nats-Expected-Last-Sequence"
 )
@@ -202,7 +203,7 @@ func (w *Outward) message(e storage.Outgoing, after uint64) *nats.Msg {
 		ceTime: {x.At.UTC().Format(time.RFC3339Nano)}, ceContent: {"application/json"}, "content-type": {"application/json"},
 		ceSequence: {seq}, ceSequenceType: {"Integer"},
 	}
-	for name, v := range map[string]string{cePrincipal: x.Principal, ceCause: x.Cause, ceDataRef: e.DataRef} {
+	for name, v := range map[string]string{cePrincipal: x.Principal, ceCause: x.Cause, ceDataRef: e.DataRef, ceTraceparent: x.Trace} {
 		if v != "" {
 			h[name] = []string{headerValue(v)}
 		}

@@ -1,0 +1,63 @@
+package api
+
+import (
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// traced puts a request into the trace that its sender names (W3C Trace
+// Context), with a span of its own where spans are kept.
+func (a *API) traced(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/livez", "/readyz", "/metrics": // asked for all the time
+			next.ServeHTTP(w, r)
+			return
+		}
+		begun := time.Now()
+		ctx := propagation.TraceContext{}.Extract(r.Context(), propagation.HeaderCarrier(r.Header))
+		ctx, span := a.o.Tracer.Start(ctx, r.Method, trace.WithSpanKind(trace.SpanKindServer))
+		told := a.logger.Enabled(ctx, slog.LevelDebug)
+		if span.SpanContext().IsValid() {
+			r = r.WithContext(ctx)
+		}
+		if !span.IsRecording() && !told {
+			next.ServeHTTP(w, r)
+			return
+		}
+		rec := &recorder{ResponseWriter: w, status: http.StatusOK}
+		defer func() {
+			route := chi.RouteContext(ctx).RoutePattern()
+			id := w.Header().Get("X-Request-Id")
+			if told {
+				a.logger.LogAttrs(ctx, slog.LevelDebug, "request", slog.String("method", r.Method), slog.String("path", r.URL.Path),
+					slog.Int("status", rec.status), slog.Duration("took", time.Since(begun)), slog.String("request_id", id))
+			}
+			span.SetAttributes(attribute.String("http.request.method", r.Method), attribute.String("http.route", route),
+				attribute.String("url.path", r.URL.Path), attribute.Int("http.response.status_code", rec.status), attribute.String("autocrud.request_id", id))
+			if !rec.named {
+				span.SetName(r.Method + " " + route)
+			}
+			if rec.status >= http.StatusInternalServerError {
+				span.SetStatus(codes.Error, http.StatusText(rec.status))
+			}
+			span.End()
+		}()
+		next.ServeHTTP(rec, r)
+	})
+}
+
+// nameSpan gives the span of a request the name of its operation.
+func nameSpan(w http.ResponseWriter, r *http.Request, name string) {
+	if rec, ok := w.(*recorder); ok {
+		trace.SpanFromContext(r.Context()).SetName(name)
+		rec.named = true
+	}
+}
