@@ -34,7 +34,8 @@ var barred = map[string][]string{
 	"pkg/hook":     {"pkg/storage/", "pkg/resource", "net/http"},
 	"pkg/query":    {"net/http", "database/sql", "github.com/nats-io", "modernc.org", "github.com/jackc"},
 	"pkg/storage":  {"net/http", "database/sql", "github.com/nats-io", "modernc.org", "github.com/jackc", "github.com/minio"},
-	"services":     {"pkg/storage/", "github.com/nats-io", "modernc.org", "github.com/jackc", "github.com/minio", "database/sql"},
+	"pkg":          {"go.opentelemetry.io/otel/sdk", "go.opentelemetry.io/otel/exporters"},
+	"services":     {"go.opentelemetry.io/otel/sdk", "go.opentelemetry.io/otel/exporters", "pkg/storage/", "github.com/nats-io", "modernc.org", "github.com/jackc", "github.com/minio", "database/sql"},
 	"internal/cli": {"pkg/storage/"},
 	"cmd":          {"pkg/storage/", "internal/"},
 	"examples":     {"pkg/storage/", "internal/"},
@@ -144,6 +145,7 @@ func TestImportRuleCatchesBreaches(t *testing.T) {
 		{"services/api", module + "/internal/wiring"},
 		{"cmd/autocrud", module + "/internal/cli"},
 		{"services/api", module + "/internal/testenv"},
+		{"pkg/resource", "go.opentelemetry.io/otel/sdk/trace"},
 		{"pkg/new", module + "/pkg/query"},
 	} {
 		if len(checkImport(c[0], c[1])) == 0 {
