@@ -289,3 +289,22 @@ func TestAJobThatKillsItsProcessEndsAsFailed(t *testing.T) {
 	c.Post(t, "/v1/lines?id=b", `{}`).Want(t, 201)
 	became(t, c, "/v1/lines/b", "succeeded")
 }
+
+func TestACancelReachesAHandlerInAnotherProcess(t *testing.T) {
+	t.Parallel()
+	s := newServices(t)
+	s.launch("indexer")
+	c := apitest.NewClient(t, s.launch("api").URL)
+	s.launch("worker", "--worker-concurrency", "1")
+	c.Post(t, "/v1/lines?id=a", `{"wait":"2m"}`).Want(t, 201)
+	apitest.Eventually(t, 20*time.Second, "it runs", func() bool { return len(s.lines()) == 1 })
+	begun := time.Now()
+	c.Post(t, "/v1/lines/a:cancel", nil).Want(t, 200).Equal(t, "/meta/job/state", `"cancelled"`)
+	apitest.Eventually(t, 10*time.Second, "the handler's context ends", func() bool {
+		lines := s.lines()
+		return lines[len(lines)-1] == "stopped a"
+	})
+	t.Logf("the handler ended %s after the cancel", time.Since(begun).Round(time.Millisecond))
+	c.Post(t, "/v1/lines?id=b", `{}`).Want(t, 201)
+	became(t, c, "/v1/lines/b", "succeeded")
+}
