@@ -6,7 +6,7 @@ FUZZTIME ?= 10s
 ROWS ?= 1000000
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-short race fuzz lint bench bench-search bench-jobs clean
+.PHONY: help build run test test-short race fuzz lint bench bench-search bench-jobs clean up down compose-check deploy-check
 
 help: ## list what can be made
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,19 @@ bench-search: ## searches over HTTP beside statements written by hand, a million
 
 bench-jobs: ## the job queue beside River on Postgres, both durable (needs Postgres)
 	@GO=$(GO) sh scripts/bench-jobs.sh
+
+up: ## everything as containers (needs docker); makes .env with random secrets
+	@sh scripts/env.sh
+	docker compose -f docker-compose.yml up --build --detach --wait
+
+down: ## stop the containers; data and .env stay
+	docker compose -f docker-compose.yml down
+
+compose-check: ## the compose files are right (no docker needed)
+	cd deploy/test && $(GO) test -count=1 -run Compose ./...
+
+deploy-check: ## the compose files, both Kubernetes overlays and the alert rules are right
+	cd deploy/test && $(GO) test -count=1 ./...
 
 clean: ## remove what was built and the quickstart's data
 	rm -rf $(BIN) data

@@ -206,7 +206,19 @@ type Result struct {
 // Run runs a command of the program to its end.
 func Run(t testing.TB, stdin string, args ...string) Result {
 	t.Helper()
+	return run(t, nil, stdin, args...)
+}
+
+// RunWith is Run with more of an environment.
+func RunWith(t testing.TB, env []string, args ...string) Result {
+	t.Helper()
+	return run(t, env, "", args...)
+}
+
+func run(t testing.TB, env []string, stdin string, args ...string) Result {
+	t.Helper()
 	cmd := command(t, args...)
+	cmd.Env = append(cmd.Env, env...)
 	cmd.Stdin = strings.NewReader(stdin)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs

@@ -1,0 +1,26 @@
+#!/bin/sh
+# Makes .env with random secrets, and the folders of the volumes with the owner
+# that the containers have, unless they are there.
+set -eu
+umask 077
+if [ ! -e .env ]; then
+	while IFS= read -r line; do
+		case $line in
+		AUTOCRUD_VOLUMES=) echo "$line${AUTOCRUD_VOLUMES:-$(pwd)/data/compose}" ;;
+		[A-Z]*=) echo "$line$(od -An -N24 -tx1 /dev/urandom | tr -d ' \n')" ;;
+		*) echo "$line" ;;
+		esac
+	done <.env.example >.env.new
+	mv .env.new .env
+	echo "made .env with random secrets"
+fi
+volumes=$(sed -n 's/^AUTOCRUD_VOLUMES=//p' .env)
+for v in nats nats-2 nats-3 postgres s3; do
+	[ -d "$volumes/$v" ] && continue
+	mkdir -p "$volumes/$v"
+	if [ "$(id -u)" = 0 ]; then
+		chown 65532:65532 "$volumes/$v"
+	else
+		chmod 777 "$volumes/$v" # only the owner may give it away; the folder above is closed to others
+	fi
+done
