@@ -88,7 +88,7 @@ func (u *user) violated(what, subject string) bool {
 			subject = "HOOKS.API." + call
 		}
 	}
-	_ = u.Flush()                              // the server has seen it
+	_ = u.Flush()                                   // the server has seen it
 	for end := time.Now().Add(2 * time.Second); ; { // the library calls back on its own time
 		u.mu.Lock()
 		found := slices.ContainsFunc(u.errors, func(e string) bool {

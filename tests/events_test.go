@@ -93,11 +93,10 @@ var quiet = slog.New(slog.DiscardHandler)
 
 // system is a running program that can be hurt.
 type system struct {
-	url     func() string // of an API that runs
-	nats    string        // of the NATS servers with the events
-	stream  string
-	hurt    func(rnd *rand.Rand) // kills something and brings it back
-	stopped func()
+	url    func() string // of an API that runs
+	nats   string        // of the NATS servers with the events
+	stream string
+	hurt   func(rnd *rand.Rand) // kills something and brings it back
 }
 
 // TestEverybodyIsToldEverything writes at random while parts are killed in turn,

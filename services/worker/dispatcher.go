@@ -40,7 +40,6 @@ type Dispatcher struct {
 	ends     []ended          // those of over, in the order in which they came
 	loaded   chan struct{}
 	isLoaded bool
-	heard    time.Time // since when workers can be heard
 	kick     chan struct{}
 }
 
