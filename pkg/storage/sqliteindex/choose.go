@@ -63,9 +63,9 @@ func (s *search) choose(t *writable) {
 	s.r = sqlrender.New(dialect{table: t.view.Name, fromElements: none}, view)
 	var counts, others []string
 	for i, e := range rare {
-		counts = append(counts, fmt.Sprintf("%s AS n%d", t.countFew(s.r, e), i))
-		s.ways = append(s.ways, way{s.found(t, e), fmt.Sprintf("(SELECT %s FROM few)", strings.Join(append(others, fmt.Sprintf("n%d < %d", i, few)), " AND "))})
-		others = append(others, fmt.Sprintf("n%d >= %d", i, few))
+		counts = append(counts, fmt.Sprintf("%s AS n%d", t.areFew(s.r, e), i))
+		s.ways = append(s.ways, way{s.found(t, e), fmt.Sprintf("(SELECT %s FROM few)", strings.Join(append(others, fmt.Sprintf("n%d", i)), " AND "))})
+		others = append(others, fmt.Sprintf("NOT n%d", i))
 	}
 	if len(rare) > 0 {
 		s.with = "WITH few AS MATERIALIZED (SELECT " + strings.Join(counts, ", ") + ") "
@@ -97,13 +97,17 @@ func (s *search) found(t *writable, e query.Expr) *sqlrender.Renderer {
 	return s.r.As(dialect{table: t.view.Name, fromElements: elements}, view)
 }
 
-// countFew counts the rows that meet a condition, few at most.
-func (t *writable) countFew(r *sqlrender.Renderer, e query.Expr) string {
+// areFew tells whether fewer than few rows meet a condition. To skip rows costs
+// a third of counting them.
+func (t *writable) areFew(r *sqlrender.Renderer, e query.Expr) string {
 	r = r.As(dialect{table: t.view.Name}, t.view)
+	from, cond := t.view.Name, ""
 	if has, ok := e.(query.Has); ok { // without a look at the rows
-		return fmt.Sprintf("(SELECT count(*) FROM (SELECT 1 FROM %s WHERE v = %s LIMIT %d))", t.view.Columns[has.Field.Name].Members, r.Arg(has.Value), few)
+		from, cond = t.view.Columns[has.Field.Name].Members, "v = "+r.Arg(has.Value)
+	} else {
+		cond = r.Where(e)
 	}
-	return fmt.Sprintf("(SELECT count(*) FROM (SELECT 1 FROM %s WHERE %s LIMIT %d))", t.view.Name, r.Where(e), few)
+	return fmt.Sprintf("(SELECT 1 FROM %s WHERE %s LIMIT 1 OFFSET %d) IS NULL", from, cond, few-1)
 }
 
 // indexed is the field of a condition that an index can answer, if it is one.

@@ -54,6 +54,7 @@ func TestIndex(t *testing.T, open func(t *testing.T) storage.Index) {
 		"AWalkUnderWritesMeetsEachRowOnce":       walk,
 		"AggregatesAreExact":                     aggregates,
 		"WithoutKeysThereIsOneGroup":             groupsOfAll,
+		"SumsAreExact":                           sumsAreExact,
 		"AListGroupsByItsElements":               groupsByElement,
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -93,6 +93,31 @@ func groupsOfAll(t *testing.T, x storage.Index) {
 	want(t, page.Applied, uint64(5))
 }
 
+// sumsAreExact adds numbers in decimal: what databases add in one way up to a
+// limit and in another beyond it.
+func sumsAreExact(t *testing.T, x storage.Index) {
+	define(t, x, movies())
+	hard := []float64{0.1, 0.2, 0.30000000000000004, 1e308, -1e308, 5e-324, 1e-7, 0.0000005, -0.0000005, 0.1234565, 1.0000004999999999,
+		999999999.999999, 999999999.9999999, 1e9, 1000000000.1, -999999999.999999, -1e9, 123456789.12345678, 1e15, 9007199254740993, 4503599627.370497}
+	g := rand.New(rand.NewPCG(5, 5))
+	for range 300 {
+		hard = append(hard, math.Round(g.Float64()*1e9)/1e6, g.NormFloat64()*math.Pow(10, float64(g.IntN(30)-15)))
+	}
+	var rows []query.Row
+	var changes []storage.Change
+	for i, score := range hard {
+		// A group of each alone, and larger ones.
+		for n, year := range []int64{int64(i), 10_000 + int64(i%7), 20_000} {
+			values := query.Values{"year": year, "score": score}
+			c := change(uint64(len(rows)+1), fmt.Sprintf("r%d-%d", i, n), storage.Created, values)
+			changes, rows = append(changes, c), append(rows, resourceRow{&c.Event.Meta, values})
+		}
+	}
+	apply(t, x, changes...)
+	a := storage.Aggregation{By: []query.Field{field(t, "year")}, Sum: []query.Field{field(t, "score")}, Avg: []query.Field{field(t, "score")}, Limit: 1000}
+	want(t, shown(groups(t, x, a)), shown(referenceGroups(rows, a)))
+}
+
 func groupsByElement(t *testing.T, x storage.Index) {
 	define(t, x, movies())
 	list := func(v ...query.Value) query.Values { return query.Values{"genres": v} }

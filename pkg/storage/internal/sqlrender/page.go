@@ -3,6 +3,7 @@ package sqlrender
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -42,12 +43,17 @@ type Finding struct {
 // so once one has filled the page the next ones are not looked at.
 func (r *Renderer) Page(p Page) string {
 	keys := r.keys(p.Order)
-	var branches []string
-	parts := r.ranges
+	var parts []part
 	if p.Whole {
-		parts = func(keys []key, after *query.Cursor) []part { return []part{r.rest(keys, after)} }
+		parts = []part{r.rest(keys, p.After)}
+	} else {
+		parts = r.ranges(keys, p.After)
 	}
-	for _, c := range parts(keys, p.After) {
+	if r.t.Key == "" && len(parts) == 1 && len(p.Others) == 0 {
+		return r.flat(p, keys, parts[0])
+	}
+	var branches []string
+	for _, c := range parts {
 		branches = append(branches, "SELECT * FROM ("+r.branch(p, p.Where, p.If, keys, c)+") AS b")
 	}
 	for _, o := range p.Others {
@@ -201,6 +207,16 @@ func (r *Renderer) cursorArg(k key) string {
 	return r.Arg(v)
 }
 
+// flat is the page as one plain select: a planner that is asked each time takes
+// half as long over it as over a nested one.
+func (r *Renderer) flat(p Page, keys []key, in part) string {
+	var cols []string
+	for _, t := range p.Order {
+		cols = append(cols, r.column(t.Field).SQL)
+	}
+	return r.limited(p, slices.Concat(cols, p.Wide, p.Extra), p.Where, p.If, keys, in)
+}
+
 // branch is the limited select of one range, by keys only.
 func (r *Renderer) branch(p Page, conditions []string, onlyIf string, keys []key, in part) string {
 	cols := append([]string{r.t.ID + " AS kid"}, p.Wide...)
@@ -210,6 +226,11 @@ func (r *Renderer) branch(p Page, conditions []string, onlyIf string, keys []key
 	for i, t := range p.Order {
 		cols = append(cols, fmt.Sprintf("%s AS k%d", r.column(t.Field).SQL, i))
 	}
+	return r.limited(p, cols, conditions, onlyIf, keys, in)
+}
+
+// limited selects the columns of one range in its order.
+func (r *Renderer) limited(p Page, cols, conditions []string, onlyIf string, keys []key, in part) string {
 	where := append([]string{}, conditions...)
 	if in.cond != "" {
 		where = append([]string{in.cond}, where...)
