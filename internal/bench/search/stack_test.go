@@ -241,7 +241,7 @@ func medians(fns ...func()) []time.Duration {
 	out := make([]time.Duration, len(fns))
 	for i, t := range took {
 		slices.Sort(t)
-		out[i] = t[len(t)/5]
+		out[i] = t[len(t)/2]
 	}
 	return out
 }
