@@ -97,6 +97,7 @@ func TestALostLogIsRebuiltFromItsArchive(t *testing.T) {
 			t.Fatal(err)
 		}
 		c = apitest.NewClient(t, r.URL)
+		apitest.Eventually(t, 5*time.Minute, "the index is built from the log", func() bool { return c.Get(t, "/readyz").Status == 200 })
 		for id, b := range want {
 			if got := biography(t, c, "books", id); !reflect.DeepEqual(got, b) {
 				t.Errorf("%s came back as\n%v\nwas\n%v", id, got, b)
