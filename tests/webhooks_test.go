@@ -212,7 +212,7 @@ func TestTheSecretIsNeverRead(t *testing.T) {
 }
 
 func TestWhichEventsAWebhookIsTold(t *testing.T) {
-	c := start(t, nil, local(storages[1].Settings(t)), nil)
+	c := start(t, nil, local(autocrud.Settings{Storage: "disk", DataDir: t.TempDir()}), nil)
 	all, some, filtered := newReceiver(t), newReceiver(t), newReceiver(t)
 	hookTo(t, c, all, "")
 	hookTo(t, c, some, `,"types":["movies"],"actions":["deleted","restored"]`)
@@ -239,7 +239,7 @@ func TestWhichEventsAWebhookIsTold(t *testing.T) {
 }
 
 func TestAFailingReceiverIsToldAgain(t *testing.T) {
-	c := start(t, nil, local(storages[1].Settings(t)), nil)
+	c := start(t, nil, local(autocrud.Settings{Storage: "disk", DataDir: t.TempDir()}), nil)
 	r := newReceiver(t)
 	tries := map[string]int{}
 	r.answer = func(x received) int {
@@ -278,7 +278,7 @@ func TestAFailingReceiverIsToldAgain(t *testing.T) {
 }
 
 func TestAWebhookIsPausedResumedAndReplayed(t *testing.T) {
-	c := start(t, nil, local(storages[1].Settings(t)), nil)
+	c := start(t, nil, local(autocrud.Settings{Storage: "disk", DataDir: t.TempDir()}), nil)
 	r := newReceiver(t)
 	id := hookTo(t, c, r, `,"ordered":true`).Text("/meta/id")
 	c.Post(t, "/v1/movies?id=a", `{"title":"a","year":2001}`).Want(t, 201)
@@ -318,7 +318,7 @@ func TestAWebhookIsPausedResumedAndReplayed(t *testing.T) {
 }
 
 func TestAWebhookThatOnlyFailsIsPaused(t *testing.T) {
-	s := local(storages[1].Settings(t))
+	s := local(autocrud.Settings{Storage: "disk", DataDir: t.TempDir()})
 	s.WebhookPauseAfter = 50 * time.Millisecond
 	c := start(t, nil, s, nil)
 	r := newReceiver(t)
@@ -333,7 +333,7 @@ func TestAWebhookThatOnlyFailsIsPaused(t *testing.T) {
 }
 
 func TestWebhooksThatAreRefused(t *testing.T) {
-	c := start(t, nil, storages[0].Settings(t), nil) // no net is allowed
+	c := start(t, nil, memory(), nil) // no net is allowed
 	for _, body := range []string{`{"url":"http://127.0.0.1/"}`, `{"url":"http://10.1.2.3/"}`, `{"url":"http://[::1]/"}`, `{"url":"http://[::ffff:169.254.169.254]/"}`,
 		`{"url":"https://u:p@example.com/"}`, `{"url":"ftp://example.com/"}`, `{"url":"https://example.com:6379/"}`, `{"url":"http://localhost/"}`, `{"url":"x"}`, `{}`,
 		`{"url":"https://example.com/","types":["nothing"]}`, `{"url":"https://example.com/","types":["webhooks"]}`, `{"url":"https://example.com/","actions":["x"]}`,
