@@ -244,3 +244,6 @@ func Spawn(t testing.TB, args ...string) (kill func()) {
 		_ = cmd.Wait()
 	}
 }
+
+// PID of the process.
+func (p *Process) PID() int { return p.cmd.Process.Pid }

@@ -191,6 +191,7 @@ func (p *program) start(ctx context.Context) (_ *Running, err error) {
 	g.Add(listening.execute, listening.interrupt)
 	g.Add(func() error { <-ctx.Done(); return nil }, func(error) { stop() })
 	ballast := loadBallast()
+	go releaseWhenIdle(ctx)
 	go func() {
 		defer ballast()
 		defer close(out.done)
