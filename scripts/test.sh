@@ -14,9 +14,9 @@ if ! command -v initdb >/dev/null 2>&1 && ! ls /usr/lib/postgresql/*/bin/initdb 
 fi
 slow='/(sqliteindex|pgindex|storagetest|services/indexer|bench/search)$'
 if command -v "${CC:-gcc}" >/dev/null 2>&1; then
-	AUTOCRUD_TEST_STORAGES=memory,disk CGO_ENABLED=1 "$GO" test -race -timeout 9m $("$GO" list ./... | grep -Ev "$slow")
+	AUTOCRUD_TEST_STORAGES=memory CGO_ENABLED=1 "$GO" test -race -timeout 9m $("$GO" list ./... | grep -Ev "$slow")
 	CGO_ENABLED=0 "$GO" test -timeout 9m $("$GO" list ./... | grep -E "$slow")
-	AUTOCRUD_TEST_ROWS=only AUTOCRUD_TEST_STORAGES=s3,postgres,split CGO_ENABLED=0 "$GO" test -timeout 9m ./tests
+	AUTOCRUD_TEST_ROWS=only AUTOCRUD_TEST_STORAGES=disk,s3,postgres,split CGO_ENABLED=0 "$GO" test -timeout 9m ./tests
 else
 	echo "no C compiler: the tests run without the race detector"
 	"$GO" test -timeout 9m ./...

@@ -24,7 +24,8 @@ type backend struct {
 	ready atomic.Bool
 }
 
-// balancer sends requests to those that are ready, in turn, and none twice.
+// balancer sends requests to those that are ready, in turn, and none twice. While
+// none is, requests wait for a moment.
 type balancer struct {
 	backends []*backend
 	proxies  []http.Handler
@@ -48,10 +49,12 @@ func (b *backend) watch(ctx context.Context) {
 }
 
 func (l *balancer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	for range l.backends {
-		if i := l.next.Add(1) % uint64(len(l.backends)); l.backends[i].ready.Load() {
-			l.proxies[i].ServeHTTP(w, r)
-			return
+	for began := time.Now(); time.Since(began) < 2*time.Second; time.Sleep(10 * time.Millisecond) {
+		for range l.backends {
+			if i := l.next.Add(1) % uint64(len(l.backends)); l.backends[i].ready.Load() {
+				l.proxies[i].ServeHTTP(w, r)
+				return
+			}
 		}
 	}
 	http.Error(w, "none is ready", http.StatusBadGateway)

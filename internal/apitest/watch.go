@@ -135,12 +135,14 @@ func (w *Watch) block() (e Event, ok bool, err error) {
 			if line != "" || value != "" {
 				continue // a comment
 			}
+			if e.Seq > 0 { // with the whole event only: half of one is told again
+				w.Last = e.Seq
+			}
 			return e, e.Raw != "", nil
 		case "id":
 			if e.Seq, err = strconv.ParseUint(value, 10, 64); err != nil {
 				return e, false, err
 			}
-			w.Last = e.Seq
 		case "event":
 			e.Action = value
 		case "data":
