@@ -240,7 +240,12 @@ func (d *Dispatcher) Test(ctx context.Context, id string) (storage.Delivery, err
 	if !o.ok() {
 		x.Outcome = "failed"
 	}
-	return x, d.deliveries.Record(ctx, x)
+	record, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	if err := d.deliveries.Record(record, x); err != nil {
+		return x, &resource.Error{Code: resource.Unavailable, Detail: "the test was sent; what came of it cannot be kept", Cause: err}
+	}
+	return x, nil
 }
 
 // Deliveries lists what was tried, newest first.
