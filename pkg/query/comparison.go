@@ -26,6 +26,11 @@ var mirrored = map[Op]Op{
 
 // comparison reads "operand op operand" with the field on either side.
 func (p *parser) comparison() (Expr, *Error) {
+	if first := p.peek(); !p.calls(1) {
+		if v, ok := p.variable(first); ok {
+			return p.variableFirst(first, v)
+		}
+	}
 	if p.atValue() {
 		return p.valueFirst()
 	}
@@ -129,6 +134,9 @@ func (p *parser) subject() (subject, *Error) {
 // field resolves the name in t.
 func (p *parser) field(t token) (Field, *Error) {
 	f, ok := p.fields.Lookup(t.text)
+	if !ok && p.reserved(t) {
+		return Field{}, p.fail(t, "there is no %s; there are principal.id, principal.groups and principal.claims.<name>", clip(t.text))
+	}
 	if !ok {
 		return Field{}, unknownField(p.fields, t.text, column(p.src, t.at))
 	}
@@ -144,6 +152,12 @@ func describeField(f Field) string {
 
 // compare types "s op v".
 func (p *parser) compare(s subject, op Op, at token, v literal) (Expr, *Error) {
+	if v.missing {
+		return undecided{}, nil
+	}
+	if v.list {
+		return nil, p.fail(v.tok, "%s is a list: ask in(%s, %s)", v.tok.text, s.name(), v.tok.text)
+	}
 	if v.null {
 		if s.via != Plain {
 			return nil, p.fail(v.tok, "compare the field itself with null")
@@ -165,7 +179,7 @@ func (p *parser) compare(s subject, op Op, at token, v literal) (Expr, *Error) {
 	}
 	c, err := p.convert(s.name(), kind, v)
 	if err != nil {
-		return nil, err
+		return p.misfit(v, err)
 	}
 	return Compare{Field: s.field, Via: s.via, Op: op, Value: c}, nil
 }
@@ -202,9 +216,36 @@ func (p *parser) has(s subject, at token) (Expr, *Error) {
 	if v.null {
 		return nil, p.fail(v.tok, "no element equals null; isNull(%s) asks for a missing list", s.field.Name)
 	}
+	if v.missing {
+		return undecided{}, nil
+	}
+	if v.list { // any of them
+		any := Or{}
+		for _, x := range v.values {
+			if c, err := p.convert(s.field.Name, s.field.Kind, literal{tok: v.tok, value: x}); err == nil {
+				any.Terms = append(any.Terms, Has{s.field, c})
+			}
+		}
+		switch len(any.Terms) {
+		case 0:
+			return Const{false}, nil
+		case 1:
+			return any.Terms[0], nil
+		}
+		return any, nil
+	}
 	c, err := p.convert("an element of "+s.field.Name, s.field.Kind, v)
 	if err != nil {
-		return nil, err
+		return p.misfit(v, err)
 	}
 	return Has{s.field, c}, nil
+}
+
+// misfit is a comparison with a value of another kind: unknown for a variable,
+// whose value the writer of the filter did not choose.
+func (p *parser) misfit(v literal, err *Error) (Expr, *Error) {
+	if v.variable && v.tok.text != "principal.id" {
+		return undecided{}, nil
+	}
+	return nil, err
 }

@@ -12,6 +12,9 @@ type literal struct {
 	tok   token
 	null  bool
 	value Value // string, int64, float64, bool, or time.Time made by now()
+	// Of a variable: that it is one, that it has no value, and its values.
+	variable, missing, list bool
+	values                  []Value
 }
 
 // atValue tells whether a constant begins here.
@@ -29,6 +32,8 @@ func (p *parser) atValue() bool {
 		case "now", "duration":
 			return p.calls(1)
 		}
+		_, ok := p.variable(t)
+		return ok
 	}
 	return false
 }
@@ -37,6 +42,8 @@ func (p *parser) atValue() bool {
 func (p *parser) notValue() *Error {
 	t := p.peek()
 	switch {
+	case p.reserved(t):
+		return p.fail(t, "there is no %s; there are principal.id, principal.groups and principal.claims.<name>", clip(t.text))
 	case t.kind == tokName && p.known(t.text):
 		return p.fail(t, "a field is compared with a value, not with another field")
 	case t.kind == tokName && (strings.EqualFold(t.text, "true") || strings.EqualFold(t.text, "false") || strings.EqualFold(t.text, "null")):
@@ -50,6 +57,9 @@ func (p *parser) notValue() *Error {
 // value reads a constant.
 func (p *parser) value() (literal, *Error) {
 	t := p.take()
+	if v, ok := p.variable(t); ok {
+		return v.literal(t), nil
+	}
 	switch {
 	case t.kind == tokString:
 		return literal{tok: t, value: t.text}, nil

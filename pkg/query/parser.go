@@ -12,6 +12,12 @@ const MaxDepth = 32
 // Options of Parse.
 type Options struct {
 	Now time.Time // what now() means; zero: the moment of parsing
+	// Variables finds what a name stands for; nil: there are no variables. A
+	// name beginning with "principal." that it does not know is refused.
+	Variables func(name string) (Variable, bool)
+	// Negated tells that the caller puts a NOT before the filter, which matters
+	// for what a missing variable makes unknown.
+	Negated bool
 }
 
 // Parse reads a filter. Every error is an *Error. An empty source is the
@@ -31,7 +37,7 @@ func Parse(fields Fields, src string, o Options) (Expr, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &parser{fields: fields, src: src, toks: toks, now: o.Now}
+	p := &parser{fields: fields, src: src, toks: toks, now: o.Now, variables: o.Variables}
 	if p.peek().kind == tokEnd {
 		return Const{true}, nil
 	}
@@ -42,7 +48,10 @@ func Parse(fields Fields, src string, o Options) (Expr, error) {
 	if t := p.peek(); t.kind != tokEnd {
 		return nil, p.expectedConnective(t)
 	}
-	return e, nil
+	if o.Variables == nil {
+		return e, nil
+	}
+	return decide(e, o.Negated), nil
 }
 
 type parser struct {
@@ -52,6 +61,8 @@ type parser struct {
 	next   int
 	depth  int
 	now    time.Time
+
+	variables func(name string) (Variable, bool)
 }
 
 func (p *parser) peek() token { return p.toks[p.next] }

@@ -1,6 +1,9 @@
 package query
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // MaxValues is how many values in() takes.
 const MaxValues = 1000
@@ -71,6 +74,7 @@ func (p *parser) in(name token) (Expr, *Error) {
 		return nil, p.fail(s.tok, "%s is a list: use %s:value to ask for an element", s.field.Name, s.field.Name)
 	}
 	e := In{Field: s.field, Via: s.via}
+	variable, missing := false, false
 	for p.accept(",") {
 		if !p.atValue() {
 			return nil, p.notValue()
@@ -78,6 +82,16 @@ func (p *parser) in(name token) (Expr, *Error) {
 		v, err := p.value()
 		if err != nil {
 			return nil, err
+		}
+		if v.variable {
+			variable = true
+			missing = missing || v.missing
+			for _, x := range append(slices.Clone(v.values), v.value) {
+				if c, err := p.convert(s.name(), kind, literal{tok: v.tok, value: x}); x != nil && err == nil && len(e.Values) < MaxValues {
+					e.Values = append(e.Values, c)
+				}
+			}
+			continue
 		}
 		c, err := p.convert(s.name(), kind, v)
 		if err != nil {
@@ -87,6 +101,12 @@ func (p *parser) in(name token) (Expr, *Error) {
 			return nil, p.fail(v.tok, "in takes at most %d values", MaxValues)
 		}
 		e.Values = append(e.Values, c)
+	}
+	switch {
+	case missing:
+		return p.whole(undecided{}, name)
+	case variable && len(e.Values) == 0:
+		return p.whole(Const{false}, name)
 	}
 	if len(e.Values) == 0 {
 		return nil, p.fail(p.peek(), "in takes a field and at least one value")

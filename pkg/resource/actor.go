@@ -8,6 +8,9 @@ type Actor struct {
 	RequestID string
 	Address   string
 	UserAgent string
+	// Identity is what the policy judges by; nil: it is the program itself,
+	// which no policy limits.
+	Identity *Identity
 }
 
 type actorKey struct{}

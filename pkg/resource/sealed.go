@@ -140,8 +140,13 @@ func (m *Manager) putSecret(ctx context.Context, t *Type, data any, text string)
 	now := m.o.Now().UTC().Truncate(time.Second)
 	var list []box
 	switch {
-	case text == "" && len(old) > 0:
+	case text == "" && len(old) > 0 && !rotating(ctx):
 		list = old
+	case t.Hashed:
+		if text != "" {
+			return nil, &Error{Code: ValidationFailed, Detail: "the " + t.Secret + " is made by the server", Fields: []FieldError{{Pointer: "/" + t.Secret, Detail: "cannot be chosen"}}}
+		}
+		list = m.freshKey(ctx, old, now)
 	default: // the schema has refused what is empty
 		secret, err := parseSecret(text)
 		if err != nil {
@@ -231,6 +236,10 @@ func (m *Manager) Secrets(ctx context.Context, typ, id string) (out [][]byte, er
 
 // showSecret adds to the answer of a create the secret that was made for it.
 func (m *Manager) showSecret(ctx context.Context, t *Type, r *Resource, data any) {
+	if t.Hashed {
+		r.Secret = keyMade(ctx, r.ID)
+		return
+	}
 	if _, text := t.takeSecret(ctx, data); t.Secret == "" || text != "" {
 		return
 	}

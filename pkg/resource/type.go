@@ -25,6 +25,7 @@ type Type struct {
 	FullText       []string            `json:"fulltext,omitempty"`
 	Unique         [][]string          `json:"unique,omitempty"`
 	Refs           map[string]Ref      `json:"refs,omitempty"` // by dotted path
+	Access         string              `json:"access,omitempty"` // owner: everybody may make resources and use their own
 	DefaultStatus  storage.Status      `json:"defaultStatus"`
 	RequireIfMatch bool                `json:"requireIfMatch"`
 	Version        string              `json:"version"`
@@ -37,6 +38,8 @@ type Type struct {
 	Builtin bool `json:"-"`
 	// Secret names a property that is written, kept sealed and never read.
 	Secret string `json:"-"`
+	// Hashed: of the secret only a hash is kept.
+	Hashed bool `json:"-"`
 	// Check looks at valid data beyond its schema; its error is one of
 	// validation.
 	Check func(data any) error `json:"-"`
@@ -227,6 +230,9 @@ func (t *Type) compileOptions(p *problems) {
 	case storage.Stable, storage.Draft:
 	default:
 		p.add("/defaultStatus", "defaultStatus %q is neither draft nor stable", t.DefaultStatus)
+	}
+	if t.Access != "" && t.Access != "owner" {
+		p.add("/access", "access is owner or nothing, not %q", t.Access)
 	}
 	if t.Version == "" {
 		t.Version = "1"

@@ -1,0 +1,218 @@
+package resource
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// APIKeys is the built-in type of the credentials of programs.
+const APIKeys = "api-keys"
+
+const apiKeySchema = `{"type":"object","required":["name"],"additionalProperties":false,"properties":{
+	"name":{"type":"string","pattern":"^[A-Za-z0-9][A-Za-z0-9._@-]{0,99}$","description":"the key is the subject key:<name>"},
+	"description":{"type":"string","maxLength":500},
+	"groups":{"type":"array","maxItems":100,"uniqueItems":true,"items":{"type":"string","minLength":1,"maxLength":200},"default":[]},
+	"expires_at":{"type":["string","null"],"format":"date-time","default":null},
+	"scopes":{"type":["array","null"],"maxItems":50,"default":null,"description":"what the key is limited to, besides what its roles allow; null: nothing more","items":{
+		"type":"object","required":["types","actions"],"additionalProperties":false,"properties":{
+			"types":{"type":"array","minItems":1,"maxItems":100,"items":{"type":"string","minLength":1,"maxLength":64}},
+			"actions":{"type":"array","minItems":1,"maxItems":50,"items":{"type":"string","minLength":1,"maxLength":64}}}}},
+	"secret":{"type":"string","minLength":1,"maxLength":200,"writeOnly":true,"description":"made by the server and shown once"}}}`
+
+// APIKeyType is the type of APIKeys.
+func APIKeyType() (*Type, error) {
+	return NewType(Type{Name: APIKeys, Title: "API key", Builtin: true, Schema: json.RawMessage(apiKeySchema), Index: []string{"name", "expires_at"},
+		Unique: [][]string{{"name"}}, Secret: "secret", Hashed: true, check: smallEnough})
+}
+
+// smallEnough keeps what decides about access within its events.
+func smallEnough(_ *Manager, content []byte) error {
+	if len(content) > InlineLimit {
+		return Errorf(TooLarge, "the content has %d bytes, the most is %d", len(content), InlineLimit)
+	}
+	return nil
+}
+
+// apiKey is a key as requests are checked against it.
+type apiKey struct {
+	Name    string     `json:"name"`
+	Groups  []string   `json:"groups"`
+	Expires *time.Time `json:"expires_at"`
+	Scopes  []Rule     `json:"scopes"`
+	Boxes   []box      `json:"secret"`
+}
+
+// keyPrefix begins every API key, so that one that got lost can be found.
+const keyPrefix = "ack_"
+
+// A secret is 256 random bits. One hash of it is enough: there is nothing that
+// could be guessed, as there is with passwords.
+const secretBytes = 32
+
+type madeKey struct{} // of the context: where the text of a new secret goes
+
+type rotation struct{} // of the context: how long the secret before stays good
+
+// expectKey makes room for the secret of a key that a write may make.
+func expectKey(ctx context.Context, t *Type) context.Context {
+	if !t.Hashed {
+		return ctx
+	}
+	return context.WithValue(ctx, madeKey{}, new(string))
+}
+
+// keyMade is the key that the write made, as its user writes it.
+func keyMade(ctx context.Context, id string) string {
+	if text, _ := ctx.Value(madeKey{}).(*string); text != nil && *text != "" {
+		return keyPrefix + id + "_" + *text
+	}
+	return ""
+}
+
+func rotating(ctx context.Context) bool { return ctx.Value(rotation{}) != nil }
+
+// freshKey makes a secret and keeps its hash; the one before is good for the
+// time of the rotation.
+func (m *Manager) freshKey(ctx context.Context, old []box, now time.Time) []box {
+	raw := make([]byte, secretBytes)
+	_, _ = rand.Read(raw) // never fails
+	text := hex.EncodeToString(raw)
+	if to, _ := ctx.Value(madeKey{}).(*string); to != nil {
+		*to = text
+	}
+	list := []box{{Key: hashKey(text)}}
+	if overlap, ok := ctx.Value(rotation{}).(time.Duration); ok && len(old) > 0 {
+		until := now.Add(overlap)
+		old[0].Until = &until
+		list = append(list, old[0])
+	}
+	return list
+}
+
+func hashKey(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:])
+}
+
+// MaxOverlap is how long the secret before a rotation may stay good.
+const MaxOverlap = 30 * 24 * time.Hour
+
+// RotateKey gives an API key a new secret, which is in the answer. The one before
+// stays good for the overlap.
+func (m *Manager) RotateKey(ctx context.Context, id string, overlap time.Duration, match Match) (*Resource, error) {
+	t, err := m.find(APIKeys, id)
+	if err != nil {
+		return nil, err
+	}
+	if overlap < 0 || overlap > MaxOverlap {
+		return nil, Errorf(InvalidRequest, "the overlap is from 0s to %s", MaxOverlap)
+	}
+	ctx = context.WithValue(expectKey(ctx, t), rotation{}, overlap)
+	p, err := m.planPatch(t, id, Patch{Kind: MergePatch, Body: map[string]any{}}, UpdateOptions{IfMatch: match})
+	if err != nil {
+		return nil, err
+	}
+	r, err := m.run(ctx, t, id, p)
+	if err == nil {
+		m.showSecret(ctx, t, r, nil)
+	}
+	return r, err
+}
+
+// errCredential says no more: which part is wrong helps nobody but a thief.
+func errCredential() error {
+	return Errorf(Unauthenticated, "the credential is not valid, has expired or was revoked")
+}
+
+// Key finds who has an API key. The lookup is by the id in it; the secret is
+// compared in constant time.
+func (a *Access) Key(token string) (Actor, error) {
+	if who, ok := a.adminKey(token); ok {
+		return who, nil
+	}
+	rest, ok := strings.CutPrefix(token, keyPrefix)
+	i := strings.LastIndexByte(rest, '_')
+	if !ok || i < 0 || len(rest)-i-1 != 2*secretBytes {
+		return Actor{}, errCredential()
+	}
+	a.mu.RLock()
+	k := a.keys[rest[:i]]
+	a.mu.RUnlock()
+	if k == nil {
+		k = &apiKey{} // takes as long
+	}
+	hash, now := []byte(hashKey(rest[i+1:])), a.now()
+	good := false
+	for n, b := range k.Boxes {
+		if subtle.ConstantTimeCompare([]byte(b.Key), hash) == 1 && (n == 0 || b.Until != nil && now.Before(*b.Until)) {
+			good = true
+		}
+	}
+	if !good || k.Expires != nil && !now.Before(*k.Expires) {
+		return Actor{}, errCredential()
+	}
+	return Actor{Principal: "key:" + k.Name, Identity: &Identity{Groups: k.Groups, Scopes: k.Scopes}}, nil
+}
+
+// MinAdminKey is how many characters a key with every right has at least.
+const MinAdminKey = 32
+
+// AdminPrincipal is who uses such a key.
+const AdminPrincipal = "admin"
+
+// AddAdminKey makes a key one with every right, by its SHA-256.
+func (a *Access) AddAdminKey(hash [sha256.Size]byte) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.admin = append(a.admin, hash[:])
+}
+
+func (a *Access) adminKey(token string) (Actor, bool) {
+	sum := sha256.Sum256([]byte(token))
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	good := 0
+	for _, h := range a.admin {
+		good |= subtle.ConstantTimeCompare(h, sum[:])
+	}
+	if good != 1 {
+		return Actor{}, false
+	}
+	return Actor{Principal: AdminPrincipal, Identity: &Identity{Admin: true}}, true
+}
+
+// readKey reads a key as it is stored.
+func readKey(content []byte) (*apiKey, error) {
+	k := &apiKey{}
+	if err := json.Unmarshal(content, k); err != nil {
+		return nil, fmt.Errorf("API key: %w", err)
+	}
+	return k, nil
+}
+
+// creatorOf is who a principal is when it does something later, as a job does
+// for who made it: with the rights it has by then. A key that is gone has none.
+func (a *Access) creatorOf(principal string, groups []string) *Identity {
+	if principal == AdminPrincipal {
+		return &Identity{Admin: true}
+	}
+	name, isKey := strings.CutPrefix(principal, "key:")
+	if !isKey {
+		return &Identity{Groups: groups}
+	}
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	for _, k := range a.keys {
+		if k.Name == name && (k.Expires == nil || a.now().Before(*k.Expires)) {
+			return &Identity{Groups: k.Groups, Scopes: k.Scopes}
+		}
+	}
+	return &Identity{Scopes: []Rule{}} // an empty list leaves nothing
+}

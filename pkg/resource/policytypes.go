@@ -1,0 +1,207 @@
+package resource
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"strings"
+	"time"
+
+	"github.com/autocrud-go/autocrud/pkg/storage"
+)
+
+// Roles and Bindings are the built-in types that add to the policy of the file.
+const (
+	Roles    = "roles"
+	Bindings = "bindings"
+)
+
+const roleSchema = `{"type":"object","required":["name"],"additionalProperties":false,"properties":{
+	"name":{"type":"string","pattern":"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"},
+	"includes":{"type":"array","maxItems":50,"uniqueItems":true,"items":{"type":"string","minLength":1,"maxLength":100},"default":[],"description":"roles whose rules it has too"},
+	"rules":{"type":"array","maxItems":200,"default":[],"items":{"type":"object","required":["types","actions"],"additionalProperties":false,"properties":{
+		"types":{"type":"array","minItems":1,"maxItems":100,"items":{"type":"string","minLength":1,"maxLength":64}},
+		"actions":{"type":"array","minItems":1,"maxItems":50,"items":{"type":"string","minLength":1,"maxLength":64}},
+		"where":{"type":"string","maxLength":4000},
+		"effect":{"enum":["allow","deny"]},
+		"fields":{"type":"object","additionalProperties":false,"properties":{
+			"hide":{"type":"array","maxItems":200,"items":{"type":"string","minLength":1,"maxLength":500}},
+			"readonly":{"type":"array","maxItems":200,"items":{"type":"string","minLength":1,"maxLength":500}}}}}}}}}`
+
+const bindingSchema = `{"type":"object","required":["role","subjects"],"additionalProperties":false,"properties":{
+	"role":{"type":"string","minLength":1,"maxLength":100},
+	"subjects":{"type":"array","minItems":1,"maxItems":500,"uniqueItems":true,"items":{"type":"string","pattern":"^(user|group|key):.+$","maxLength":300}}}}`
+
+// RoleType is the type of Roles.
+func RoleType() (*Type, error) {
+	return NewType(Type{Name: Roles, Title: "Role", Builtin: true, Schema: json.RawMessage(roleSchema), Index: []string{"name"}, Unique: [][]string{{"name"}}, check: checkRole})
+}
+
+// BindingType is the type of Bindings.
+func BindingType() (*Type, error) {
+	return NewType(Type{Name: Bindings, Title: "Binding", Builtin: true, Schema: json.RawMessage(bindingSchema), Index: []string{"role", "subjects"}, check: checkBinding})
+}
+
+// checkRole refuses rules that can never work, and circles.
+func checkRole(m *Manager, content []byte) error {
+	if err := smallEnough(m, content); err != nil {
+		return err
+	}
+	var r Role
+	if err := json.Unmarshal(content, &r); err != nil {
+		return err
+	}
+	fields := r.check(m.Types())
+	if a := m.o.Access; a != nil && len(fields) == 0 {
+		a.mu.RLock()
+		roles := maps.Clone(a.named)
+		_, ofFile := a.roles[r.Name]
+		a.mu.RUnlock()
+		roles[r.Name] = r
+		for i, name := range r.Includes {
+			if _, ok := roles[name]; !ok {
+				fields = append(fields, FieldError{Pointer: fmt.Sprint("/includes/", i), Detail: "is no role"})
+			}
+		}
+		if around := circle(roles, r.Name); around != nil {
+			fields = append(fields, FieldError{Pointer: "/includes", Detail: "the role would include itself: " + strings.Join(around, " includes ")})
+		}
+		if ofFile {
+			fields = append(fields, FieldError{Pointer: "/name", Detail: "is a role of the policy file"})
+		}
+	}
+	if len(fields) > 0 {
+		return &Error{Code: ValidationFailed, Detail: "the role cannot work", Fields: fields}
+	}
+	return nil
+}
+
+func checkBinding(m *Manager, content []byte) error {
+	if err := smallEnough(m, content); err != nil {
+		return err
+	}
+	var b Binding
+	if err := json.Unmarshal(content, &b); err != nil {
+		return err
+	}
+	if a := m.o.Access; a != nil {
+		a.mu.RLock()
+		_, ok := a.named[b.Role]
+		a.mu.RUnlock()
+		if !ok {
+			return &Error{Code: ValidationFailed, Detail: "the binding cannot work", Fields: []FieldError{{Pointer: "/role", Detail: "is no role"}}}
+		}
+	}
+	return nil
+}
+
+// policySubjects are where what decides about access is written.
+var policySubjects = []string{"rev." + APIKeys + ".>", "rev." + Roles + ".>", "rev." + Bindings + ".>"}
+
+// Load reads what the log holds of keys, roles and bindings. It must be done
+// before the first request.
+func (a *Access) Load(ctx context.Context, log storage.Log) error {
+	target := uint64(0)
+	for _, s := range policySubjects {
+		e, err := log.Last(ctx, s)
+		if err != nil && !errors.Is(err, storage.ErrNotFound) {
+			return err
+		}
+		target = max(target, e.Seq)
+	}
+	if target == 0 {
+		return nil
+	}
+	return a.read(ctx, log, target)
+}
+
+// Follow keeps the access up to date until ctx ends.
+func (a *Access) Follow(ctx context.Context, log storage.Log, report func(error)) error {
+	for pause := 20 * time.Millisecond; ctx.Err() == nil; pause = min(2*pause, time.Second) {
+		begun := time.Now()
+		if err := a.read(ctx, log, 0); err != nil && ctx.Err() == nil {
+			report(err)
+		}
+		if time.Since(begun) > 10*time.Second {
+			pause = 20 * time.Millisecond
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause):
+		}
+	}
+	return nil
+}
+
+// read applies the log from where it is, up to a sequence, or for ever.
+func (a *Access) read(ctx context.Context, log storage.Log, through uint64) error {
+	state, err := log.State(ctx)
+	if err != nil {
+		return err
+	}
+	a.mu.RLock()
+	from := max(a.followed+1, state.First, 1)
+	a.mu.RUnlock()
+	feed, err := log.Follow(ctx, from, policySubjects...)
+	if err != nil {
+		return err
+	}
+	defer feed.Close()
+	for {
+		entry, err := feed.Next(ctx)
+		if err != nil {
+			return err
+		}
+		e, err := storage.DecodeEvent(entry.Data, entry.Seq)
+		a.mu.Lock()
+		a.followed = max(a.followed, entry.Seq)
+		a.mu.Unlock()
+		if err == nil {
+			a.Apply(e)
+		}
+		if through != 0 && entry.Seq >= through {
+			return nil
+		}
+	}
+}
+
+// Apply takes over what an event of a key, a role or a binding says; of two the
+// newer one counts, in whatever order they come.
+func (a *Access) Apply(e *storage.Event) {
+	switch e.Meta.Type {
+	case APIKeys, Roles, Bindings:
+	default:
+		return
+	}
+	id := e.Meta.ID
+	k := e.Meta.Type + "/" + id
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.seen[k] >= e.Seq {
+		return
+	}
+	a.seen[k] = e.Seq
+	gone := e.Meta.Deleted || e.Action == storage.Purged || e.Content == nil
+	switch e.Meta.Type {
+	case APIKeys:
+		delete(a.keys, id)
+		if key, err := readKey(e.Content); !gone && err == nil {
+			a.keys[id] = key
+		}
+	case Roles:
+		delete(a.added, id)
+		var r Role
+		if !gone && json.Unmarshal(e.Content, &r) == nil {
+			a.added[id] = r
+		}
+	case Bindings:
+		delete(a.bound, id)
+		var b Binding
+		if !gone && json.Unmarshal(e.Content, &b) == nil {
+			a.bound[id] = b
+		}
+	}
+	a.compile()
+}
