@@ -23,6 +23,15 @@ type Client struct {
 	URL  string
 	Doc  *Document
 	http *http.Client
+
+	token string
+}
+
+// As is the client with a credential.
+func (c *Client) As(token string) *Client {
+	out := *c
+	out.token = token
+	return &out
 }
 
 // NewClient fetches the document of the program at a URL.
@@ -129,6 +138,9 @@ func (c *Client) Try(t testing.TB, method, path string, body any, opts ...Option
 		req.Body, req.ContentLength = http.NoBody, 0
 	} else {
 		req.Header.Set("Content-Type", JSON)
+	}
+	if c.token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.token)
 	}
 	for _, o := range opts {
 		o(req)

@@ -18,6 +18,10 @@ func Provision(ctx context.Context, set Settings) error {
 		return err
 	}
 	defer st.close()
-	_, err = ClaimKey(ctx, st.log)
+	if _, err = ClaimKey(ctx, st.log); err != nil || set.Auth != "required" || set.AdminKey != "" {
+		return err
+	}
+	_, key, err := adminKey(ctx, st.log)
+	tell(key)
 	return err
 }

@@ -32,6 +32,8 @@ type Settings struct {
 	Sync              string        `default:"always" help:"When writes reach the disk: always (before they are answered) or a duration like 100ms (a loss of power loses at most as much)."`
 	Namespace         string        `default:"main" help:"Name of the log; several can share one NATS server."`
 	Auth              string        `help:"off or required. Off needs to be said when listening beyond loopback."`
+	AdminKey          string        `help:"With --auth required: a key with every right, at least 32 characters. Without it one is made at the first start and printed once."`
+	Policies          string        `help:"With --auth required: file with roles and bindings, YAML or JSON."`
 	SecretKeyFile     string        `help:"File with the key that signs page tokens; made at first start. Default: secret.key in the data folder."`
 	AllowMissing      bool          `name:"allow-missing-types" help:"Start although a type that has data has no model."`
 	LogLevel          string        `default:"info" enum:"debug,info,warn,error" help:"debug, info, warn or error."`
@@ -44,6 +46,12 @@ type Settings struct {
 	LogFormat         string        `default:"text" enum:"text,json" help:"text or json."`
 	WorkerSlots       int           `name:"worker-concurrency" default:"16" help:"How many jobs run at once."`
 	DrainDelay        time.Duration `name:"drain-delay" help:"How long, after SIGTERM, requests are still taken while /readyz says no more: as long as a load balancer needs to notice. At most 6s."`
+
+	OIDCIssuer       string        `name:"oidc-issuer" group:"oidc" help:"URL of the OpenID Connect issuer whose tokens are taken."`
+	OIDCAudience     string        `name:"oidc-audience" group:"oidc" help:"Audience that the tokens must be for."`
+	OIDCSubjectClaim string        `name:"oidc-subject-claim" default:"sub" group:"oidc" help:"Claim with who it is; the principal is user:<claim>."`
+	OIDCGroupsClaim  string        `name:"oidc-groups-claim" default:"groups" group:"oidc" help:"Claim with the groups."`
+	OIDCLeeway       time.Duration `name:"oidc-leeway" default:"1m" group:"oidc" help:"How far clocks may differ."`
 
 	NatsUser           string `group:"nats" help:"User of the NATS server, when it is not in the URL."`
 	NatsPassword       string `group:"nats" help:"Password of the NATS user."`
@@ -159,18 +167,14 @@ func (s *Settings) check() error {
 	if err := s.checkStorage(); err != nil {
 		return err
 	}
-	switch s.Auth {
-	case "", "off":
-	case "required":
-		return wrong("--auth required is not part of this build; bind to loopback or put an authenticating proxy in front")
-	default:
-		return wrong("--auth is off or required, not %q", s.Auth)
+	if err := s.checkAuth(); err != nil {
+		return err
 	}
 	loopback, err := isLoopback(s.Addr)
 	if err != nil {
 		return wrong("--addr is HOST:PORT, not %q: %v", s.Addr, err)
 	}
-	if !loopback && s.Auth != "off" && s.Service != "indexer" && s.Service != "worker" { // those show their health only
+	if !loopback && s.Auth == "" && s.Service != "indexer" && s.Service != "worker" { // those show their health only
 		return wrong("--addr %s can be reached from outside and no authentication is configured: bind to 127.0.0.1, or say --auth off if that is meant", s.Addr)
 	}
 	if err := s.checkListen(); err != nil {
@@ -285,7 +289,7 @@ func ServedTypes(dir string, app App, nets ...netip.Prefix) ([]*resource.Type, e
 		return nil, err
 	}
 	webhooks := func() (*resource.Type, error) { return resource.WebhookType(webhook.NewSender(nets, "").CheckURL) }
-	for _, builtin := range []func() (*resource.Type, error){resource.BulkType, resource.QueueType, resource.ScheduleType, webhooks} {
+	for _, builtin := range []func() (*resource.Type, error){resource.BulkType, resource.QueueType, resource.ScheduleType, resource.APIKeyType, resource.RoleType, resource.BindingType, webhooks} {
 		t, err := builtin()
 		if err != nil {
 			return nil, err
@@ -333,10 +337,13 @@ func (s Settings) WithDefaults() Settings {
 		to  *string
 		def string
 	}{{&s.Addr, "127.0.0.1:8080"}, {&s.Models, "models"}, {&s.DataDir, "data"}, {&s.Storage, "disk"}, {&s.Sync, "always"},
-		{&s.S3Region, "us-east-1"}, {&s.Namespace, "main"}, {&s.LogLevel, "info"}, {&s.LogFormat, "text"}} {
+		{&s.S3Region, "us-east-1"}, {&s.Namespace, "main"}, {&s.LogLevel, "info"}, {&s.LogFormat, "text"}, {&s.OIDCSubjectClaim, "sub"}, {&s.OIDCGroupsClaim, "groups"}} {
 		if *x.to == "" {
 			*x.to = x.def
 		}
+	}
+	if s.OIDCLeeway == 0 {
+		s.OIDCLeeway = time.Minute
 	}
 	if s.WebhookPauseAfter == 0 {
 		s.WebhookPauseAfter = 24 * time.Hour

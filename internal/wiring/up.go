@@ -140,6 +140,7 @@ type program struct {
 	archiver *indexer.Archiver // nil: there is no archive
 	nets     []netip.Prefix    // where webhooks may lead to
 	webhooks *webhook.Dispatcher
+	access   *resource.Access // nil: everybody may everything
 }
 
 // start wires the parts. The order of Add is the order of shutdown: first no
@@ -187,6 +188,9 @@ func (p *program) start(ctx context.Context) (_ *Running, err error) {
 	if p.has.api || p.has.worker {
 		g.Add(until(ctx, p.manager.RunWatches))
 	}
+	if p.access != nil {
+		g.Add(until(ctx, p.followAccess))
+	}
 	g.Add(indexing.execute, indexing.interrupt)
 	g.Add(listening.execute, listening.interrupt)
 	g.Add(func() error { <-ctx.Done(); return nil }, func(error) { stop() })
@@ -209,6 +213,12 @@ func (p *program) wire(ctx context.Context) error {
 	}
 	claimKey, err := ClaimKey(ctx, p.st.log)
 	if err != nil {
+		return err
+	}
+	if p.access, err = p.set.access(p.types); err != nil {
+		return err
+	}
+	if err := p.admit(ctx); err != nil {
 		return err
 	}
 	secret, err := p.set.secret(claimKey)
@@ -234,7 +244,7 @@ func (p *program) wire(ctx context.Context) error {
 		p.indexing.indexer = indexer.New(p.types, p.st.log, blobs, p.st.index, p.progress, o)
 	}
 	p.manager = resource.NewManager(p.types, p.st.log, blobs, p.st.index, resource.Options{
-		LogSyncsBlobs: p.st.grouped, Sole: p.st.sole, NoErase: !p.has.worker && !p.set.maintenance, Last: state.Last, Secret: secret, ClaimKey: claimKey, Outward: p.st.outward, Archive: p.st.archive, Deliveries: p.st.sent, Hooks: p.app.Hooks, HooksApart: !p.st.sole,
+		LogSyncsBlobs: p.st.grouped, Sole: p.st.sole, NoErase: !p.has.worker && !p.set.maintenance, Last: state.Last, Secret: secret, ClaimKey: claimKey, Access: p.access, Outward: p.st.outward, Archive: p.st.archive, Deliveries: p.st.sent, Hooks: p.app.Hooks, HooksApart: !p.st.sole,
 		Progress: p.progress, Live: p.live, JobLogs: p.st.jobLogs, Committed: p.jobs.committed(), Observer: p.observer, Tracer: p.tracer, Logger: p.logger})
 	p.jobs.own()
 	p.measure()
@@ -280,7 +290,7 @@ func (p *program) handler(url string) http.Handler {
 		return api.Health(api.Options{Ready: isReady, Registry: p.registry, Logger: p.logger})
 	}
 	return api.New(p.manager, api.Options{Version: p.app.Version, URL: url, Namespace: p.set.Namespace, NATS: p.st.nats, Hosts: loopbackHosts(p.set.Addr), Registry: p.registry,
-		Logger: p.logger, Tracer: p.tracer, Actions: p.app.Actions, Webhooks: p.webhooks, Ready: isReady})
+		Logger: p.logger, Tracer: p.tracer, Actions: p.app.Actions, Webhooks: p.webhooks, Ready: isReady, Auth: p.authenticator()})
 }
 
 // until runs fn until it is interrupted, and the interrupt waits for it.

@@ -39,16 +39,18 @@ func (a *Action) Check() error {
 
 // input checks what an action is given, and its resource.
 func (m *Manager) input(ctx context.Context, a *Action, id string, doc any) ([]byte, error) {
+	t, err := m.Type(a.Type)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.May(ctx, t, a.Name); err != nil {
+		return nil, err
+	}
 	if a.OnResource {
-		t, err := m.find(a.Type, id)
-		if err != nil {
+		if _, err := m.find(a.Type, id); err != nil {
 			return nil, err
 		}
-		s, err := m.head(ctx, key{a.Type, id}, false)
-		if err != nil {
-			return nil, err
-		}
-		if err := live(t, id, s); err != nil {
+		if err := m.Check(ctx, a.Name, a.Type, id, Match{Any: true}); err != nil {
 			return nil, err
 		}
 	}
@@ -86,7 +88,7 @@ func (m *Manager) QueueAction(ctx context.Context, a *Action, id string, doc any
 	if id != "" {
 		job["id"] = id
 	}
-	return m.Create(ctx, a.JobType(), job, CreateOptions{})
+	return m.Create(AsProgram(ctx), a.JobType(), job, CreateOptions{})
 }
 
 // JobModel is the type of an action's jobs.

@@ -11,6 +11,7 @@ type Actor struct {
 	// Identity is what the policy judges by; nil: it is the program itself,
 	// which no policy limits.
 	Identity *Identity
+	groups   []string // of who the program acts for
 }
 
 type actorKey struct{}

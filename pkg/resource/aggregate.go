@@ -41,7 +41,7 @@ func (m *Manager) Aggregate(ctx context.Context, typ string, o AggregateOptions)
 	if err != nil {
 		return nil, err
 	}
-	a, binding, err := m.aggregation(t, o)
+	a, binding, err := m.aggregation(ctx, t, o)
 	if err != nil {
 		return nil, err
 	}
@@ -61,15 +61,15 @@ func (m *Manager) Aggregate(ctx context.Context, typ string, o AggregateOptions)
 
 // aggregation turns the options into a query of the index, checked against the
 // type.
-func (m *Manager) aggregation(t *Type, o AggregateOptions) (a storage.Aggregation, binding string, err error) {
+func (m *Manager) aggregation(ctx context.Context, t *Type, o AggregateOptions) (a storage.Aggregation, binding string, err error) {
 	list := o.ListOptions
 	list.OrderBy, list.Page.Token = "", ""
-	s, _, err := m.search(t, list)
+	s, _, err := m.search(ctx, t, list)
 	if err != nil {
 		return a, "", err
 	}
 	a = storage.Aggregation{Type: t.Name, Filter: s.Filter, Text: s.Text, Deletion: s.Deletion, Limit: s.Limit}
-	fields := t.Definition().QueryFields()
+	fields := m.searchable(ctx, t, "list")
 	for _, x := range []struct {
 		parameter string
 		names     []string

@@ -204,8 +204,12 @@ func (a *Access) creatorOf(principal string, groups []string) *Identity {
 		return &Identity{Admin: true}
 	}
 	name, isKey := strings.CutPrefix(principal, "key:")
-	if !isKey {
+	switch {
+	case isKey:
+	case strings.HasPrefix(principal, "user:") || principal == "anonymous":
 		return &Identity{Groups: groups}
+	default:
+		return nil
 	}
 	a.mu.RLock()
 	defer a.mu.RUnlock()

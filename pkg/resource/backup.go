@@ -14,6 +14,9 @@ import (
 // refer to, and the binaries. Writes go on meanwhile and are not in it. report,
 // if not nil, is told how many of how many sequences are done.
 func (m *Manager) Backup(ctx context.Context, w io.Writer, report func(done, total uint64)) (out BackupSummary, err error) {
+	if err := m.Admin(ctx); err != nil {
+		return out, err
+	}
 	state, err := m.log.State(ctx)
 	if err != nil {
 		return out, stored(err)

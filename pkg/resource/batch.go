@@ -69,7 +69,7 @@ func (m *Manager) batchOne(ctx context.Context, op BatchOperation) BatchResult {
 	if err != nil {
 		return BatchResult{Err: err}
 	}
-	r, err := m.answer(e, content)
+	r, err := m.answer(ctx, e, content)
 	return BatchResult{Resource: r, Created: op.Op == "create", Err: err}
 }
 
@@ -77,12 +77,12 @@ func (m *Manager) batchOne(ctx context.Context, op BatchOperation) BatchResult {
 func (m *Manager) planOf(op BatchOperation) (*Type, plan, error) {
 	t, err := m.find(op.Type, op.ID)
 	if err != nil {
-		return nil, nil, err
+		return nil, plan{}, err
 	}
 	switch op.Op {
 	case "create":
 		if !op.IfMatch.None() {
-			return nil, nil, Errorf(InvalidRequest, "a create takes no if_match")
+			return nil, plan{}, Errorf(InvalidRequest, "a create takes no if_match")
 		}
 		return t, m.planCreate(t, op.ID, op.Data, CreateOptions{ID: op.ID}), nil
 	case "update", "modify":
@@ -97,7 +97,7 @@ func (m *Manager) planOf(op BatchOperation) (*Type, plan, error) {
 	case "switch":
 		return t, m.planSwitch(t, op.ID, op.Revision, op.IfMatch), nil
 	}
-	return nil, nil, Errorf(InvalidRequest, "op is create, update, patch, modify, delete, restore or switch, not %q", op.Op)
+	return nil, plan{}, Errorf(InvalidRequest, "op is create, update, patch, modify, delete, restore or switch, not %q", op.Op)
 }
 
 // member is one operation of an atomic batch on its way.
@@ -193,7 +193,7 @@ func (m *Manager) prepareUnit(ctx context.Context, members []*member, u *unit, f
 		if err != nil {
 			return i, err
 		}
-		if x.step, err = x.plan(planning, x.state); err != nil {
+		if x.step, err = m.planned(planning, x.typ, x.plan, x.state); err != nil {
 			return i, err
 		}
 		if x.step.event != nil {
@@ -225,7 +225,7 @@ func (m *Manager) batchDone(ctx context.Context, ops []BatchOperation, members [
 			m.o.Observer.Committed(x.typ.Name, e.Action, time.Since(begun))
 			m.runAfter(ctx, x.typ, x.state, x.step)
 		}
-		r, err := m.answer(e, content)
+		r, err := m.answer(ctx, e, content)
 		out[i] = BatchResult{Resource: r, Created: ops[i].Op == "create", Err: err}
 	}
 	return out, nil

@@ -21,6 +21,9 @@ const MaxBinary = 5 << 30
 // PutBinary stores a binary, streamed, and tells what to refer to it with.
 // Binaries that nothing refers to are swept after a day.
 func (m *Manager) PutBinary(ctx context.Context, r io.Reader, limit int64) (Blob, error) {
+	if err := m.mayWriteSome(ctx); err != nil {
+		return Blob{}, err
+	}
 	head := &prefix{max: sniffed}
 	b, err := m.blobs.PutBinary(ctx, io.TeeReader(r, head), min(limit, MaxBinary))
 	if errors.Is(err, storage.ErrTooLarge) {
@@ -145,7 +148,7 @@ func (m *Manager) settleOne(ctx context.Context, v any, at string, spec Binaries
 		if err != nil {
 			return refuse("base64 cannot be read: %v", err)
 		}
-		if blob, err = m.PutBinary(ctx, bytes.NewReader(raw), MaxBinary); err != nil {
+		if blob, err = m.PutBinary(AsProgram(ctx), bytes.NewReader(raw), MaxBinary); err != nil {
 			return v, err
 		}
 	} else {
@@ -249,6 +252,9 @@ func (m *Manager) OpenBinary(ctx context.Context, typ, id, digest string) (stora
 	if err != nil {
 		return nil, "", err
 	}
+	if err := m.visible(ctx, t, id, s); err != nil {
+		return nil, "", err
+	}
 	if err := live(t, id, s); err != nil {
 		return nil, "", err
 	}
@@ -267,6 +273,12 @@ func (m *Manager) OpenBinary(ctx context.Context, typ, id, digest string) (stora
 		if len(held) == 0 {
 			return nil, "", missing
 		}
+	}
+	if ok, err := m.mayOpen(ctx, t, s, digest); err != nil || !ok {
+		if err == nil {
+			err = missing
+		}
+		return nil, "", err
 	}
 	r, err := m.blobs.OpenBinary(ctx, digest)
 	if errors.Is(err, storage.ErrNotFound) {

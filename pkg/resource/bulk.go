@@ -34,7 +34,7 @@ func (m *Manager) queuePurge(ctx context.Context, k key) (*Resource, error) {
 	if m.types[BulkJobs] == nil {
 		return nil, nil
 	}
-	return m.Create(withoutKey(ctx), BulkJobs, map[string]any{"op": "purge", "type": k.typ, "id": k.id}, CreateOptions{})
+	return m.Create(AsProgram(withoutKey(ctx)), BulkJobs, map[string]any{"op": "purge", "type": k.typ, "id": k.id}, CreateOptions{})
 }
 
 // runPurge does the erasing of a long history. It can be repeated.

@@ -26,6 +26,19 @@ type Bulk struct {
 // creator.
 func (m *Manager) QueueBulk(ctx context.Context, typ string, doc map[string]any) (*Resource, error) {
 	doc["type"] = typ
+	if t, err := m.Type(typ); err != nil {
+		return nil, err
+	} else if op, _ := doc["op"].(string); op != "" {
+		if err := m.May(ctx, t, bulkRight(op)); err != nil {
+			return nil, err
+		}
+		if text, _ := doc["filter"].(string); text != "" {
+			if _, _, err := m.search(ctx, t, ListOptions{Filter: text}); err != nil {
+				return nil, err
+			}
+		}
+		ctx = AsProgram(ctx)
+	}
 	return m.Create(ctx, BulkJobs, doc, CreateOptions{})
 }
 
@@ -59,7 +72,7 @@ func checkBulk(m *Manager, content []byte) error {
 			return err
 		}
 	}
-	_, _, err = m.search(t, ListOptions{Filter: b.Filter})
+	_, _, err = m.search(context.Background(), t, ListOptions{Filter: b.Filter})
 	return err
 }
 
@@ -132,7 +145,7 @@ func (m *Manager) RunBulk(ctx context.Context, payload []byte, at BulkState, tel
 		}
 	}
 	for end := time.Now().Add(bulkSlice); time.Now().Before(end) && !at.Done; {
-		q, _, err := m.search(t, o)
+		q, _, err := m.search(ctx, t, o)
 		if err != nil {
 			return at, err
 		}

@@ -3,8 +3,8 @@ package resource
 import "context"
 
 // Check returns what refuses a write to a live resource before its content is
-// looked at: that it is not there, that it is deleted, or the precondition.
-func (m *Manager) Check(ctx context.Context, typ, id string, match Match) error {
+// looked at: that the actor has not the right, that it is not there, that it is deleted, or the precondition.
+func (m *Manager) Check(ctx context.Context, action, typ, id string, match Match) error {
 	t, err := m.find(typ, id)
 	if err != nil {
 		return err
@@ -12,6 +12,21 @@ func (m *Manager) Check(ctx context.Context, typ, id string, match Match) error 
 	s, err := m.head(ctx, key{typ, id}, !m.o.Sole)
 	if err != nil {
 		return err
+	}
+	if err := m.May(ctx, t, action); err != nil {
+		return err
+	}
+	if x := m.accessTo(ctx, t); x != nil && s.exists() {
+		v, err := m.view(ctx, t, s.event)
+		switch {
+		case err != nil:
+			return err
+		case !x.on("read", v).Allowed:
+			return live(t, id, state{})
+		}
+		if d := x.on(action, v); !d.Allowed {
+			return denied(ctx, t, id, action, d)
+		}
 	}
 	if err := live(t, id, s); err != nil {
 		return err

@@ -307,6 +307,17 @@ func (m *Manager) referred(ctx context.Context, ref Ref, v string, source key, u
 			return target, 0, err
 		}
 	}
+	if t := m.types[ref.Type]; t != nil && s.exists() {
+		if _, own := u.changes[target]; !own {
+			ok, err := m.readable(ctx, t, s.event)
+			if err != nil {
+				return target, 0, err
+			}
+			if !ok {
+				return target, 0, Errorf(NotFound, "there is no %s %q", ref.Type, id)
+			}
+		}
+	}
 	head = s.seq()
 	e := s.event
 	if own, ok := u.changes[target]; ok {
@@ -359,6 +370,11 @@ func (m *Manager) unreferenced(ctx context.Context, target key, revisions int, u
 			source := key{r.typ.Name, row.ID}
 			if own, ok := u.changes[source]; source == target || ok && !r.refersIn(own, target.id) {
 				continue
+			}
+			if ok, err := m.mayRead(ctx, source); err != nil {
+				return err
+			} else if !ok {
+				return &Error{Code: Referenced, Detail: "something refers to it"}
 			}
 			return &Error{Code: Referenced, Field: r.path, ConflictingID: row.ID,
 				Detail: fmt.Sprintf("%s refers to it by %s; change or delete that first", r.typ.Name, r.path)}

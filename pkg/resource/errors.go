@@ -50,6 +50,7 @@ type Error struct {
 	ConflictingID string        // unique_conflict: the holder
 	RetryAfter    time.Duration // when trying again makes sense
 	Cause         error         // for the service's log only
+	Refusal       *Refusal      // permission_denied: who wanted what; for the service's log only
 }
 
 // FieldError points at one place of a document (RFC 6901).

@@ -154,11 +154,16 @@ func checkHash(content []byte, want string) error {
 }
 
 // answer makes the Resource of an event, without what is never read.
-func (m *Manager) answer(e *storage.Event, content []byte) (*Resource, error) {
-	if t := m.types[e.Meta.Type]; t != nil {
-		content = t.conceal(content)
+func (m *Manager) answer(ctx context.Context, e *storage.Event, content []byte) (*Resource, error) {
+	t := m.types[e.Meta.Type]
+	if t == nil {
+		return answer(e, content)
 	}
-	return answer(e, content)
+	r, err := answer(e, t.conceal(content))
+	if err != nil {
+		return nil, err
+	}
+	return m.redacted(ctx, t, "read", r)
 }
 
 func answer(e *storage.Event, content []byte) (*Resource, error) {
@@ -177,5 +182,5 @@ func (m *Manager) resource(ctx context.Context, e *storage.Event) (*Resource, er
 	if err != nil {
 		return nil, err
 	}
-	return m.answer(e, content)
+	return m.answer(ctx, e, content)
 }

@@ -81,6 +81,9 @@ func (m *Manager) Revisions(ctx context.Context, typ, id string, chain bool, o P
 	if !s.exists() {
 		return nil, live(t, id, s)
 	}
+	if err := m.visible(ctx, t, id, s); err != nil {
+		return nil, err
+	}
 	binding := "revisions/" + typ + "/" + id + "/" + strconv.FormatBool(chain)
 	before, err := m.after(o.Token, binding)
 	if err != nil {
@@ -103,7 +106,13 @@ func (m *Manager) Revisions(ctx context.Context, typ, id string, chain bool, o P
 		if err != nil {
 			return nil, err
 		}
-		out.Items = append(out.Items, e.Revision)
+		shown, ok, err := m.shownRevision(ctx, t, s, e)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			out.Items = append(out.Items, shown)
+		}
 		if n--; chain {
 			if n, err = parentNumber(&e.Revision); err != nil {
 				return nil, err
@@ -145,6 +154,9 @@ func (m *Manager) History(ctx context.Context, typ, id string, o PageOptions) (*
 	}
 	if !s.exists() {
 		return nil, live(t, id, s)
+	}
+	if err := m.visible(ctx, t, id, s); err != nil {
+		return nil, err
 	}
 	binding := "history/" + typ + "/" + id
 	after, err := m.after(o.Token, binding)

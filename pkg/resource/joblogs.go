@@ -56,6 +56,9 @@ func (m *Manager) jobWithLog(ctx context.Context, typ, id string) (state, error)
 	}
 	s, err := m.head(ctx, key{typ, id}, false)
 	if err == nil {
+		err = m.visible(ctx, t, id, s)
+	}
+	if err == nil {
 		err = live(t, id, s)
 	}
 	return s, err

@@ -112,6 +112,13 @@ func (m *Manager) checkAfter(ctx context.Context, t *Type, after []string) error
 		if err != nil {
 			return err
 		}
+		if s.exists() {
+			if ok, err := m.readable(ctx, parent, s.event); err != nil {
+				return err
+			} else if !ok {
+				s = state{}
+			}
+		}
 		if !s.exists() || s.event.Meta.Deleted || s.event.Meta.Job == nil {
 			return Errorf(DanglingReference, "after: there is no job %q of %s", k.id, k.typ)
 		}
@@ -158,7 +165,7 @@ func (m *Manager) Claim(ctx context.Context, typ, id string, o ClaimOptions) (*C
 		return nil, err
 	}
 	token := newUUID()
-	e, content, err := m.writeFrom(ctx, t, id, o.Head, func(ctx context.Context, s state) (step, error) {
+	e, content, err := m.writeFrom(ctx, t, id, o.Head, plan{"", func(ctx context.Context, s state) (step, error) {
 		if err := live(t, id, s); err != nil {
 			return step{}, err
 		}
@@ -182,7 +189,7 @@ func (m *Manager) Claim(ctx context.Context, typ, id string, o ClaimOptions) (*C
 		next, err := m.unchanged(ctx, s, e)
 		next.early = true
 		return next, err
-	})
+	}})
 	if err != nil {
 		return nil, err
 	}
@@ -235,7 +242,7 @@ func (m *Manager) Finish(ctx context.Context, c *Claim, o Outcome) error {
 	if err != nil {
 		return err
 	}
-	_, _, err = m.writeFrom(ctx, t, c.ID, c.Event, func(ctx context.Context, s state) (step, error) {
+	_, _, err = m.writeFrom(ctx, t, c.ID, c.Event, plan{"", func(ctx context.Context, s state) (step, error) {
 		if !s.exists() {
 			return step{}, live(t, c.ID, s)
 		}
@@ -245,7 +252,7 @@ func (m *Manager) Finish(ctx context.Context, c *Claim, o Outcome) error {
 		e := successor(s, storage.JobSucceeded)
 		finishJob(e, o, m.now())
 		return m.unchanged(ctx, s, e)
-	})
+	}})
 	return err
 }
 
@@ -322,7 +329,7 @@ func (m *Manager) cancel(ctx context.Context, typ, id string, match Match, reaso
 	if err != nil {
 		return nil, err
 	}
-	return m.run(ctx, t, id, func(ctx context.Context, s state) (step, error) {
+	return m.run(ctx, t, id, plan{"cancel", func(ctx context.Context, s state) (step, error) {
 		if err := liveJob(t, id, s, match); err != nil {
 			return step{}, err
 		}
@@ -338,7 +345,7 @@ func (m *Manager) cancel(ctx context.Context, typ, id string, match Match, reaso
 			j.Error = &reason
 		}
 		return m.unchanged(ctx, s, e)
-	})
+	}})
 }
 
 // Rerun queues a finished job again, with all its attempts.
@@ -347,7 +354,7 @@ func (m *Manager) Rerun(ctx context.Context, typ, id string, match Match) (*Reso
 	if err != nil {
 		return nil, err
 	}
-	return m.run(ctx, t, id, func(ctx context.Context, s state) (step, error) {
+	return m.run(ctx, t, id, plan{"rerun", func(ctx context.Context, s state) (step, error) {
 		if err := liveJob(t, id, s, match); err != nil {
 			return step{}, err
 		}
@@ -364,7 +371,7 @@ func (m *Manager) Rerun(ctx context.Context, typ, id string, match Match) (*Reso
 			j.ConcurrencyKey, err = t.concurrencyKey(next.content)
 		}
 		return next, err
-	})
+	}})
 }
 
 // findJob is find for types of jobs.

@@ -39,9 +39,12 @@ func (m *Manager) List(ctx context.Context, typ string, o ListOptions) (*List, e
 	if err != nil {
 		return nil, err
 	}
-	s, binding, err := m.search(t, o)
+	s, binding, err := m.search(ctx, t, o)
 	if err != nil {
 		return nil, err
+	}
+	if x := m.accessTo(ctx, t); x != nil && len(x.everHidden("list")) > 0 {
+		s.Bare, o.Bare = false, false // the hash is that of what is shown
 	}
 	if err := m.freshen(ctx, o.Consistency, o.MinSeq); err != nil {
 		return nil, err
@@ -54,12 +57,27 @@ func (m *Manager) List(ctx context.Context, typ string, o ListOptions) (*List, e
 	if page.Next != nil {
 		out.NextPageToken = m.cursors.Encode(*page.Next, binding)
 	}
-	return out, m.fill(ctx, typ, page.Rows, out.Items, o.Bare)
+	if err := m.fill(AsProgram(ctx), typ, page.Rows, out.Items, o.Bare); err != nil {
+		return nil, err
+	}
+	return out, m.redactAll(ctx, t, "list", out.Items)
 }
 
-// search turns the options into a query of the index, checked against the type.
-func (m *Manager) search(t *Type, o ListOptions) (storage.Search, string, error) {
-	fields := t.Definition().QueryFields()
+// searchable are the fields that the actor may ask about.
+func (m *Manager) searchable(ctx context.Context, t *Type, action string) query.Fields {
+	if x := m.accessTo(ctx, t); x != nil {
+		return x.fields(action)
+	}
+	return t.Definition().QueryFields()
+}
+
+// search turns the options into a query of the index, checked against the type
+// and limited to what the actor may list.
+func (m *Manager) search(ctx context.Context, t *Type, o ListOptions) (storage.Search, string, error) {
+	if err := m.May(ctx, t, "list"); err != nil {
+		return storage.Search{}, "", err
+	}
+	fields := m.searchable(ctx, t, "list")
 	s := storage.Search{Type: t.Name, Text: o.Text, Deletion: o.Deletion, Total: o.Total, Bare: o.Bare, Limit: o.Page.size()}
 	var err error
 	if strings.TrimSpace(o.Filter) != "" {
@@ -73,9 +91,17 @@ func (m *Manager) search(t *Type, o ListOptions) (storage.Search, string, error)
 	if o.Text != "" && len(t.Definition().FullText) == 0 {
 		return s, "", Errorf(InvalidFilter, "q: the type %s has no full-text fields", t.Name)
 	}
+	if x := m.accessTo(ctx, t); x != nil && o.Text != "" {
+		for _, path := range t.Definition().FullText {
+			if touches(path, x.everHidden("list")) {
+				return s, "", Errorf(InvalidFilter, "q: a full-text field of %s is hidden from you", t.Name)
+			}
+		}
+	}
 	if s.Order, err = query.ParseOrder(fields, o.OrderBy); err != nil {
 		return s, "", Errorf(InvalidFilter, "order_by: %v", err)
 	}
+	s.Filter = m.narrow(ctx, t, "list", s.Filter)
 	if len(s.Order) == 0 && o.Text == "" {
 		created, _ := fields.Lookup("meta.created_at")
 		s.Order = query.Order{{Field: created, Desc: true}}

@@ -84,6 +84,8 @@ type Options struct {
 	// Deliveries holds what webhooks were told, which a purge erases; nil: nothing.
 	Deliveries storage.Deliveries
 	Hooks      *Hooks
+	// Access decides who may do what; nil: everybody everything.
+	Access *Access
 	// Visible limits what watches are told; nil: they are told everything.
 	Visible  Visible
 	Progress *Progress
@@ -151,6 +153,9 @@ func NewManager(types []*Type, log storage.Log, blobs storage.Blobs, index stora
 		m.names = append(m.names, t.Name)
 	}
 	sort.Strings(m.names)
+	if o.Access != nil && o.Visible == nil {
+		m.o.Visible = m.watched
+	}
 	return m
 }
 

@@ -138,11 +138,14 @@ func (m *Manager) MigrateAll(ctx context.Context, typ, after string, dryRun bool
 	if err != nil {
 		return nil, err
 	}
+	if err := m.May(ctx, t, "migrate"); err != nil {
+		return nil, err
+	}
 	if err := m.freshen(ctx, Default, 0); err != nil {
 		return nil, err
 	}
 	version, _ := t.Definition().QueryFields().Lookup("meta.schema_version")
-	q := storage.Search{Type: typ, Filter: query.Compare{Field: version, Op: query.NotEqual, Value: t.Version}, Order: m.byID(t), Limit: migrationPage, Bare: true}
+	q := storage.Search{Type: typ, Filter: m.narrow(ctx, t, "migrate", query.Compare{Field: version, Op: query.NotEqual, Value: t.Version}), Order: m.byID(t), Limit: migrationPage, Bare: true}
 	if after != "" {
 		q.After = &query.Cursor{Values: []query.Value{after}, ID: after}
 	}
@@ -181,7 +184,7 @@ func (m *Manager) MigrateAll(ctx context.Context, typ, after string, dryRun bool
 
 func (m *Manager) migrateOne(ctx context.Context, t *Type, id string, dryRun bool) (bool, error) {
 	would := false
-	_, _, changed, err := m.write(ctx, t, id, func(ctx context.Context, s state) (step, error) {
+	_, _, changed, err := m.write(ctx, t, id, plan{"migrate", func(ctx context.Context, s state) (step, error) {
 		if err := live(t, id, s); err != nil {
 			return step{}, err
 		}
@@ -213,7 +216,7 @@ func (m *Manager) migrateOne(ctx context.Context, t *Type, id string, dryRun boo
 		next := m.nextRevision(t, s, content, s.event.Revision.Status, "")
 		next.event.Action = storage.Migrated
 		return next, nil
-	})
+	}})
 	return changed || would, err
 }
 

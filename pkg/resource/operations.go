@@ -38,7 +38,7 @@ func (m *Manager) Create(ctx context.Context, typ string, data any, o CreateOpti
 	if err != nil {
 		return nil, err
 	}
-	ctx = enter(ctx)
+	ctx = expectKey(enter(ctx), t)
 	id := o.ID
 	if id == "" {
 		id = m.newID(ctx)
@@ -61,7 +61,7 @@ func (m *Manager) Create(ctx context.Context, typ string, data any, o CreateOpti
 // planCreate checks the content before the id: what is not valid is told first.
 func (m *Manager) planCreate(t *Type, id string, data any, o CreateOptions) plan {
 	prepared := m.preparing(t, data)
-	return func(ctx context.Context, s state) (step, error) {
+	return plan{"create", func(ctx context.Context, s state) (step, error) {
 		content, err := prepared(ctx)
 		if err != nil {
 			return step{}, err
@@ -73,14 +73,14 @@ func (m *Manager) planCreate(t *Type, id string, data any, o CreateOptions) plan
 			return step{}, Errorf(AlreadyExists, "%s %q exists already%s", t.Name, id, deletedNote(s))
 		}
 		return m.creation(t, id, content, o)
-	}
+	}}
 }
 
 // preparing makes the content of a document once, however often it is asked.
 func (m *Manager) preparing(t *Type, data any) func(context.Context) ([]byte, error) {
 	var content []byte
 	return func(ctx context.Context) ([]byte, error) {
-		if content != nil && t.Secret == "" { // what is sealed depends on the state
+		if content != nil && t.Secret == "" && limitsOf(ctx) == nil { // what is sealed or hidden depends on the state
 			return content, nil
 		}
 		c, err := m.prepare(ctx, t, data)
@@ -114,7 +114,7 @@ func (m *Manager) createNew(ctx context.Context, t *Type, id string, p plan) (_ 
 	var next step
 	var e *storage.Event
 	for range maxTries { // only a claim or a reference can lose
-		if next, err = p(ctx, state{}); err != nil {
+		if next, err = m.planned(ctx, t, p, state{}); err != nil {
 			return nil, err
 		}
 		if e, err = m.commit(ctx, t, state{}, next, &object); err == nil {
@@ -129,7 +129,7 @@ func (m *Manager) createNew(ctx context.Context, t *Type, id string, p plan) (_ 
 	}
 	m.o.Observer.Committed(t.Name, e.Action, time.Since(begun))
 	m.runAfter(ctx, t, state{}, next)
-	return m.answer(e, next.content)
+	return m.answer(ctx, e, next.content)
 }
 
 func (m *Manager) creation(t *Type, id string, content []byte, o CreateOptions) (step, error) {
@@ -168,7 +168,7 @@ func (m *Manager) run(ctx context.Context, t *Type, id string, p plan) (*Resourc
 	if err != nil {
 		return nil, err
 	}
-	return m.answer(e, content)
+	return m.answer(ctx, e, content)
 }
 
 // UpdateOptions of a write to an existing resource.
@@ -189,11 +189,12 @@ func (m *Manager) Update(ctx context.Context, typ, id string, data any, o Update
 	if err != nil {
 		return nil, false, err
 	}
+	ctx = expectKey(ctx, t)
 	e, content, _, err := m.write(ctx, t, id, m.planUpdate(t, id, data, o))
 	if err != nil {
 		return nil, false, err
 	}
-	r, err := m.answer(e, content)
+	r, err := m.answer(ctx, e, content)
 	created := o.Create && e.Action == storage.Created
 	if created && err == nil {
 		m.showSecret(ctx, t, r, data)
@@ -203,7 +204,7 @@ func (m *Manager) Update(ctx context.Context, typ, id string, data any, o Update
 
 func (m *Manager) planUpdate(t *Type, id string, data any, o UpdateOptions) plan {
 	prepared := m.preparing(t, data)
-	return func(ctx context.Context, s state) (step, error) {
+	return plan{o.right(), func(ctx context.Context, s state) (step, error) {
 		if o.Create && s.exists() && !s.event.Meta.Deleted {
 			return step{}, Errorf(PreconditionFailed, "%s %q exists already", t.Name, id)
 		}
@@ -223,7 +224,18 @@ func (m *Manager) planUpdate(t *Type, id string, data any, o UpdateOptions) plan
 			return m.creation(t, id, content, CreateOptions{ID: id, Status: o.Status, Message: o.Message})
 		}
 		return m.revise(t, s, content, o)
+	}}
+}
+
+// right is what the write needs.
+func (o UpdateOptions) right() string {
+	switch {
+	case o.Create:
+		return "create"
+	case o.InPlace:
+		return "modify"
 	}
+	return "update"
 }
 
 // live refuses what does not exist or is deleted.
@@ -307,7 +319,7 @@ func (m *Manager) setStatus(t *Type, s state, content []byte, status storage.Sta
 func successor(s state, action storage.Action) *storage.Event {
 	old := s.event
 	e := &storage.Event{Action: action, Meta: old.Meta, Revision: old.Revision, Ref: old.Ref, Claims: old.Claims,
-		Attempt: old.Attempt, LeaseUntil: old.LeaseUntil}
+		Attempt: old.Attempt, LeaseUntil: old.LeaseUntil, Groups: old.Groups}
 	if old.Meta.Job != nil {
 		j := *old.Meta.Job
 		e.Meta.Job = &j
@@ -325,7 +337,7 @@ func (m *Manager) Delete(ctx context.Context, typ, id string, match Match) (*Res
 }
 
 func (m *Manager) planDelete(t *Type, id string, match Match) plan {
-	return func(ctx context.Context, s state) (step, error) {
+	return plan{"delete", func(ctx context.Context, s state) (step, error) {
 		if err := live(t, id, s); err != nil {
 			return step{}, err
 		}
@@ -336,7 +348,7 @@ func (m *Manager) planDelete(t *Type, id string, match Match) plan {
 		e.Meta.Deleted = true
 		stopJob(e, m.now())
 		return m.unchanged(ctx, s, e)
-	}
+	}}
 }
 
 // Restore undoes a delete; a live resource stays as it is.
@@ -349,7 +361,7 @@ func (m *Manager) Restore(ctx context.Context, typ, id string, match Match) (*Re
 }
 
 func (m *Manager) planRestore(t *Type, id string, match Match) plan {
-	return func(ctx context.Context, s state) (step, error) {
+	return plan{"restore", func(ctx context.Context, s state) (step, error) {
 		if !s.exists() {
 			return step{}, live(t, id, s)
 		}
@@ -362,7 +374,7 @@ func (m *Manager) planRestore(t *Type, id string, match Match) plan {
 		e := successor(s, storage.Restored)
 		e.Meta.Deleted = false
 		return m.unchanged(ctx, s, e)
-	}
+	}}
 }
 
 // SetStatus publishes a draft, or begins a draft from a stable revision.
@@ -371,7 +383,7 @@ func (m *Manager) SetStatus(ctx context.Context, typ, id string, status storage.
 	if err != nil {
 		return nil, err
 	}
-	return m.run(ctx, t, id, func(ctx context.Context, s state) (step, error) {
+	return m.run(ctx, t, id, plan{"publish", func(ctx context.Context, s state) (step, error) {
 		if err := live(t, id, s); err != nil {
 			return step{}, err
 		}
@@ -386,7 +398,7 @@ func (m *Manager) SetStatus(ctx context.Context, typ, id string, status storage.
 			return step{}, err
 		}
 		return m.setStatus(t, s, content, status, ""), nil
-	})
+	}})
 }
 
 // Switch moves HEAD to another revision; a later update's parent is that one.
@@ -399,7 +411,7 @@ func (m *Manager) Switch(ctx context.Context, typ, id string, number int, match 
 }
 
 func (m *Manager) planSwitch(t *Type, id string, number int, match Match) plan {
-	return func(ctx context.Context, s state) (step, error) {
+	return plan{"switch", func(ctx context.Context, s state) (step, error) {
 		if err := live(t, id, s); err != nil {
 			return step{}, err
 		}
@@ -421,7 +433,7 @@ func (m *Manager) planSwitch(t *Type, id string, number int, match Match) plan {
 		e.Revision, e.Ref = target.Revision, target.Ref
 		e.Meta.CurrentRevision, e.Meta.Status, e.Meta.SchemaVersion = target.Revision.ID, target.Revision.Status, target.Revision.SchemaVersion
 		return step{event: e, content: content}, nil
-	}
+	}}
 }
 
 // unchanged is a step that keeps the content. The event carries it, so that the

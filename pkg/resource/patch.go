@@ -49,9 +49,9 @@ func (m *Manager) Patch(ctx context.Context, typ, id string, p Patch, o UpdateOp
 func (m *Manager) planPatch(t *Type, id string, p Patch, o UpdateOptions) (plan, error) {
 	apply, unfit := p.compile()
 	if unfit != nil && CodeOf(unfit) != ValidationFailed {
-		return nil, unfit
+		return plan{}, unfit
 	}
-	return func(ctx context.Context, s state) (step, error) {
+	return plan{o.right(), func(ctx context.Context, s state) (step, error) {
 		if err := live(t, id, s); err != nil {
 			return step{}, err
 		}
@@ -65,7 +65,7 @@ func (m *Manager) planPatch(t *Type, id string, p Patch, o UpdateOptions) (plan,
 		if err != nil {
 			return step{}, err
 		}
-		data, err := apply(old)
+		data, err := apply(limitsOf(ctx).shown(old))
 		if err != nil {
 			return step{}, err
 		}
@@ -74,7 +74,7 @@ func (m *Manager) planPatch(t *Type, id string, p Patch, o UpdateOptions) (plan,
 			return step{}, err
 		}
 		return m.revise(t, s, content, o)
-	}, nil
+	}}, nil
 }
 
 // compile checks the patch and returns what applies it to canonical content.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/autocrud-go/autocrud/pkg/query"
 	"github.com/autocrud-go/autocrud/pkg/storage"
@@ -293,6 +294,7 @@ type Identity struct {
 	Claims map[string]any // of the token
 	Scopes []Rule         // nil: none of its rights are taken away
 	Admin  bool           // every right
+	Until  time.Time      // when the credential expires; zero: it is asked about again
 	grants grantCache
 }
 
@@ -323,7 +325,24 @@ func AsProgram(ctx context.Context) context.Context {
 	if a.Identity == nil {
 		return ctx
 	}
-	a.Identity = nil
+	a.groups, a.Identity = a.Identity.Groups, nil
+	return WithActor(ctx, a)
+}
+
+func (a Actor) inGroups() []string {
+	if a.Identity != nil {
+		return a.Identity.Groups
+	}
+	return a.groups
+}
+
+// ActFor is a context whose operations are those of a principal, with the rights
+// that it has now. The program's own principals, which no policy knows, have
+// every right.
+func (m *Manager) ActFor(ctx context.Context, a Actor, groups []string) context.Context {
+	if m.o.Access != nil {
+		a.Identity = m.o.Access.creatorOf(a.Principal, groups)
+	}
 	return WithActor(ctx, a)
 }
 

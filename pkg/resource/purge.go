@@ -28,6 +28,9 @@ func (m *Manager) Purge(ctx context.Context, typ, id string, match Match) (out P
 	if err != nil {
 		return out, err
 	}
+	if err := m.May(ctx, t, "purge"); err != nil {
+		return out, err
+	}
 	if err := m.freshen(ctx, Default, 0); err != nil {
 		return out, err
 	}
@@ -35,7 +38,7 @@ func (m *Manager) Purge(ctx context.Context, typ, id string, match Match) (out P
 	if err != nil {
 		return out, stored(err)
 	}
-	e, _, _, err := m.write(ctx, t, id, func(_ context.Context, s state) (step, error) {
+	e, _, _, err := m.write(ctx, t, id, plan{"purge", func(_ context.Context, s state) (step, error) {
 		if !s.exists() {
 			return step{}, live(t, id, s)
 		}
@@ -43,7 +46,7 @@ func (m *Manager) Purge(ctx context.Context, typ, id string, match Match) (out P
 			return step{}, err
 		}
 		return tombstone(s), nil
-	})
+	}})
 	if err != nil {
 		return out, err
 	}

@@ -118,6 +118,11 @@ type QueueRates struct {
 
 // Queues lists the queues of all job types, by name.
 func (m *Manager) Queues(ctx context.Context) ([]Queue, error) {
+	if t := m.types[QueueSettings]; t != nil {
+		if err := m.May(ctx, t, "read"); err != nil {
+			return nil, err
+		}
+	}
 	if err := m.freshen(ctx, Default, 0); err != nil {
 		return nil, err
 	}
@@ -197,6 +202,11 @@ func (m *Manager) measure(ctx context.Context, typ string, of func(string) *Queu
 
 // Queue is one of Queues.
 func (m *Manager) Queue(ctx context.Context, name string) (*Queue, error) {
+	if t := m.types[QueueSettings]; t != nil {
+		if err := m.May(ctx, t, "read"); err != nil {
+			return nil, err
+		}
+	}
 	all, err := m.Queues(ctx)
 	if err != nil {
 		return nil, err

@@ -39,6 +39,61 @@ func (m *Manager) Get(ctx context.Context, typ, id string, o GetOptions) (*Resou
 	if err != nil {
 		return nil, err
 	}
+	if x := m.accessTo(ctx, t); x != nil {
+		return m.getLimited(ctx, x, id, o)
+	}
+	return m.get(ctx, t, id, o)
+}
+
+// getLimited reads what the actor may read: HEAD, and the state that is asked
+// for, must both be readable.
+func (m *Manager) getLimited(ctx context.Context, x *access, id string, o GetOptions) (*Resource, error) {
+	t := x.typ
+	if d := x.may("read"); !d.Allowed {
+		return nil, denied(ctx, t, id, "read", d)
+	}
+	program := AsProgram(ctx)
+	head, err := m.get(program, t, id, GetOptions{IncludeDeleted: true, Consistency: o.Consistency, MinSeq: o.MinSeq})
+	if err != nil {
+		return nil, err
+	}
+	allowed := func(r *Resource) (bool, error) {
+		v, err := viewOf(t, r)
+		return err == nil && x.on("read", v).Allowed, err
+	}
+	ok, err := allowed(head)
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		return nil, live(t, id, state{})
+	}
+	if head.Deleted && !o.IncludeDeleted && o.AsOf.IsZero() {
+		return nil, live(t, id, state{event: &storage.Event{Meta: storage.Meta{Deleted: true}}})
+	}
+	r := head
+	if o.Revision != 0 || o.Status != "" || !o.AsOf.IsZero() {
+		if r, err = m.get(program, t, id, o); err != nil {
+			return nil, err
+		}
+		if ok, err = allowed(r); err != nil {
+			return nil, err
+		}
+	}
+	switch {
+	case ok:
+		return m.redacted(ctx, t, "read", r)
+	case !o.AsOf.IsZero():
+		return nil, Errorf(NotFound, "there was no %s %q at %s", t.Name, id, o.AsOf.Format(time.RFC3339Nano))
+	case o.Status != "":
+		return nil, Errorf(UnknownRevision, "%s %q has no stable revision yet", t.Name, id)
+	}
+	return nil, Errorf(UnknownRevision, "%s %q has no revision %d", t.Name, id, o.Revision)
+}
+
+// get is Get for who may read everything.
+func (m *Manager) get(ctx context.Context, t *Type, id string, o GetOptions) (*Resource, error) {
+	typ := t.Name
 	k := key{typ, id}
 	if !o.AsOf.IsZero() {
 		return m.getAsOf(ctx, t, k, o)
@@ -148,7 +203,7 @@ func (m *Manager) past(ctx context.Context, t *Type, head, old *storage.Event, r
 	}
 	e := *head
 	e.Revision = old.Revision
-	return m.answer(&e, content)
+	return m.answer(ctx, &e, content)
 }
 
 func (m *Manager) getAsOf(ctx context.Context, t *Type, k key, o GetOptions) (*Resource, error) {

@@ -27,6 +27,9 @@ type IndexBuilding struct {
 // when typ is empty. What is there answers until the new one is complete. The
 // indexer does it, within seconds; Indexing tells how far it is.
 func (m *Manager) Reindex(ctx context.Context, typ string) error {
+	if err := m.Admin(ctx); err != nil {
+		return err
+	}
 	types := m.Types()
 	if typ != "" {
 		t, err := m.Type(typ)
@@ -48,6 +51,9 @@ func (m *Manager) Reindex(ctx context.Context, typ string) error {
 
 // Indexing tells how far the index is; index_lag while it is not there at all.
 func (m *Manager) Indexing(ctx context.Context) (out Indexing, err error) {
+	if err := m.Admin(ctx); err != nil {
+		return out, err
+	}
 	state, err := m.log.State(ctx)
 	if err != nil {
 		return out, stored(err)

@@ -37,6 +37,9 @@ func (m *Manager) Referrers(ctx context.Context, typ, id string, o PageOptions) 
 	if !s.exists() {
 		return nil, live(t, id, s)
 	}
+	if err := m.visible(ctx, t, id, s); err != nil {
+		return nil, err
+	}
 	binding := "referrers/" + typ + "/" + id
 	at, after := 0, ""
 	if o.Token != "" {
@@ -50,14 +53,17 @@ func (m *Manager) Referrers(ctx context.Context, typ, id string, o PageOptions) 
 	if err := m.freshen(ctx, Default, 0); err != nil {
 		return nil, err
 	}
-	fields := slices.Clone(m.referrers[typ])
+	fields := slices.DeleteFunc(slices.Clone(m.referrers[typ]), func(r referrer) bool {
+		x := m.accessTo(ctx, r.typ)
+		return x != nil && (!x.may("list").Allowed || touches(r.path, x.everHidden("list")))
+	})
 	sort.Slice(fields, func(i, j int) bool {
 		return fields[i].typ.Name < fields[j].typ.Name || fields[i].typ.Name == fields[j].typ.Name && fields[i].path < fields[j].path
 	})
 	out := &ReferringList{Items: []Referring{}, EventID: s.event.ID}
 	for ; at < len(fields); at, after = at+1, "" {
 		r := fields[at]
-		q := storage.Search{Type: r.typ.Name, Filter: r.filter(id, s.event.Meta.RevisionCount), Order: m.byID(r.typ), Limit: o.size() - len(out.Items), Bare: true}
+		q := storage.Search{Type: r.typ.Name, Filter: m.narrow(ctx, r.typ, "list", r.filter(id, s.event.Meta.RevisionCount)), Order: m.byID(r.typ), Limit: o.size() - len(out.Items), Bare: true}
 		if q.Limit == 0 {
 			out.NextPageToken = m.cursors.Encode(query.Cursor{ID: strings.Repeat("|", at) + " "}, binding)
 			return out, nil
@@ -139,12 +145,15 @@ func (m *Manager) readAll(ctx context.Context, typ string, ids map[string]bool) 
 	if err := m.freshen(ctx, Default, 0); err != nil {
 		return nil, err
 	}
-	page, err := m.index.Search(ctx, storage.Search{Type: typ, Filter: in, Order: m.byID(t), Limit: len(ids)})
+	page, err := m.index.Search(ctx, storage.Search{Type: typ, Filter: m.narrow(ctx, t, "read", in), Order: m.byID(t), Limit: len(ids)})
 	if err != nil {
 		return nil, stored(err)
 	}
 	items := make([]*Resource, len(page.Rows))
-	if err := m.fill(ctx, typ, page.Rows, items, false); err != nil {
+	if err := m.fill(AsProgram(ctx), typ, page.Rows, items, false); err != nil {
+		return nil, err
+	}
+	if err := m.redactAll(ctx, t, "read", items); err != nil {
 		return nil, err
 	}
 	out := make(map[string]*Resource, len(items))

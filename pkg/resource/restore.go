@@ -13,6 +13,9 @@ import (
 
 // Restorable refuses a log that is not empty.
 func (m *Manager) Restorable(ctx context.Context) error {
+	if err := m.Admin(ctx); err != nil {
+		return err
+	}
 	mark, seq, err := Loading(ctx, m.log)
 	if err != nil {
 		return stored(err)
@@ -34,6 +37,9 @@ func (m *Manager) Restorable(ctx context.Context) error {
 // it holds keeps its content, history and order; sequences are new, and so are
 // the references to objects, with which the chain of digests is made again.
 func (m *Manager) RestoreBackup(ctx context.Context, b *Backup, report func(done, total uint64)) error {
+	if err := m.Admin(ctx); err != nil {
+		return err
+	}
 	if err := m.Restorable(ctx); err != nil {
 		return err
 	}

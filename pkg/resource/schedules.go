@@ -155,7 +155,7 @@ func (m *Manager) Fire(ctx context.Context, s *Schedule, at time.Time) (fired bo
 	if s.Overlap != "allow" {
 		o.UniqueKey = "schedule/" + s.ID
 	}
-	ctx = WithActor(ctx, Actor{Principal: s.Owner})
+	ctx = m.ActFor(ctx, Actor{Principal: s.Owner}, nil)
 	_, err = m.Create(ctx, s.Type, s.Payload, CreateOptions{ID: id, Job: o})
 	switch CodeOf(err) {
 	case AlreadyExists, UniqueConflict:

@@ -25,6 +25,9 @@ type Swept struct {
 // Sweep removes binaries and revision objects that nothing refers to and that
 // are older than age. A write that is about to refer to a binary has touched it.
 func (m *Manager) Sweep(ctx context.Context, age time.Duration) (Swept, error) {
+	if err := m.Admin(ctx); err != nil {
+		return Swept{}, err
+	}
 	var out Swept
 	state, err := m.log.State(ctx)
 	if err != nil {

@@ -24,7 +24,7 @@ type Type struct {
 	Index          []string            `json:"index,omitempty"` // dotted paths
 	FullText       []string            `json:"fulltext,omitempty"`
 	Unique         [][]string          `json:"unique,omitempty"`
-	Refs           map[string]Ref      `json:"refs,omitempty"` // by dotted path
+	Refs           map[string]Ref      `json:"refs,omitempty"`   // by dotted path
 	Access         string              `json:"access,omitempty"` // owner: everybody may make resources and use their own
 	DefaultStatus  storage.Status      `json:"defaultStatus"`
 	RequireIfMatch bool                `json:"requireIfMatch"`

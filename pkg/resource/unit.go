@@ -125,7 +125,13 @@ func (m *Manager) claimRecord(ctx context.Context, hash string, move *claimMove)
 		next = &now
 		next.Live = false
 	case now.Live && holder != (key{next.Type, next.ID}) && (move.release == nil || holder != *move.release) && m.holds(ctx, holder, now.Constraint, hash):
-		return nil, &Error{Code: UniqueConflict, Field: move.field, ConflictingID: now.ID,
+		id := now.ID
+		if ok, err := m.mayRead(ctx, holder); err != nil {
+			return nil, err
+		} else if !ok {
+			id = ""
+		}
+		return nil, &Error{Code: UniqueConflict, Field: move.field, ConflictingID: id,
 			Detail: "another " + next.Type + " has this " + move.field}
 	}
 	data, err := json.Marshal(next)

@@ -286,7 +286,7 @@ func (m *Manager) late(ctx context.Context, t *Type, e *storage.Event) (worked b
 func (m *Manager) carry(ctx context.Context, r referrer, id string, target key, cause *storage.Event) error {
 	ctx = WithActor(ctx, Actor{Principal: cause.Principal, RequestID: cause.RequestID, Address: cause.Address, UserAgent: cause.UserAgent})
 	purge := r.ref.OnDelete == Cascade && cause.Action == storage.Purged
-	_, _, _, err := m.write(ctx, r.typ, id, func(ctx context.Context, s state) (step, error) {
+	_, _, _, err := m.write(ctx, r.typ, id, plan{"", func(ctx context.Context, s state) (step, error) {
 		if err := live(r.typ, id, s); err != nil && (!purge || CodeOf(err) != Deleted) {
 			return step{}, err
 		}
@@ -317,7 +317,7 @@ func (m *Manager) carry(ctx context.Context, r referrer, id string, target key, 
 		}
 		next.event.Cause = cause.ID
 		return next, nil
-	})
+	}})
 	switch CodeOf(err) {
 	case Deleted, NotFound:
 		return nil

@@ -60,6 +60,9 @@ type verified struct {
 // Verify compares the log, the blobs and the index with each other up to where
 // the log ends now, and reports every difference. It changes nothing.
 func (m *Manager) Verify(ctx context.Context, report func(Finding)) (Verified, error) {
+	if err := m.Admin(ctx); err != nil {
+		return Verified{}, err
+	}
 	v := &verifier{m: m, heads: map[key]verified{}, claims: map[string]claim{}}
 	var mu sync.Mutex
 	v.report = func(f Finding) {

@@ -73,6 +73,9 @@ func (m *Manager) Watch(ctx context.Context, o WatchOptions) (*Watch, error) {
 		if err != nil {
 			return nil, err
 		}
+		if err := m.May(ctx, t, "watch"); err != nil {
+			return nil, err
+		}
 		w.typ, w.name, w.subject = t, t.Name, storage.RevisionSubject(t.Name, ">")
 	}
 	if o.ID != "" {
@@ -83,11 +86,19 @@ func (m *Manager) Watch(ctx context.Context, o WatchOptions) (*Watch, error) {
 		if s.last == nil {
 			return nil, live(w.typ, o.ID, s)
 		}
+		if m.accessTo(ctx, w.typ) != nil {
+			if err := m.visible(ctx, w.typ, o.ID, s); err != nil {
+				return nil, err
+			}
+			if !s.exists() {
+				return nil, live(w.typ, o.ID, s)
+			}
+		}
 		w.name, w.subject = o.Type+"/"+o.ID, storage.RevisionSubject(o.Type, o.ID)
 	}
 	if strings.TrimSpace(o.Filter) != "" {
 		var err error
-		if w.filter, err = m.watchFilter(o.Type, o.Filter); err != nil {
+		if w.filter, err = m.watchFilter(ctx, o.Type, o.Filter); err != nil {
 			return nil, Errorf(InvalidFilter, "filter: %v", err)
 		}
 	}
@@ -260,6 +271,11 @@ func (w *Watch) look(ctx context.Context, m *moment) (Notice, bool, error) {
 	}
 	if w.filter == nil && w.visible() == nil {
 		return n, false, nil
+	}
+	if visible := w.visible(); visible != nil && e.Action == storage.Purged {
+		if _, ok := visible(ctx, e, nil); !ok { // what was erased cannot be judged any more
+			return n, false, nil
+		}
 	}
 	before, known, err := m.before(ctx, w.m, t)
 	if err != nil || known && before == nil {

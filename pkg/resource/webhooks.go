@@ -84,7 +84,7 @@ func (m *Manager) checkWebhook(data any) error {
 		if len(types) == 1 {
 			only, _ = types[0].(string)
 		}
-		if _, err := m.watchFilter(only, text); err != nil {
+		if _, err := m.watchFilter(context.Background(), only, text); err != nil {
 			fields = append(fields, FieldError{Pointer: "/filter", Detail: err.Error()})
 		}
 	}
@@ -95,10 +95,10 @@ func (m *Manager) checkWebhook(data any) error {
 }
 
 // watchFilter reads a filter over a type's fields, or over meta fields.
-func (m *Manager) watchFilter(typ, text string) (query.Expr, error) {
+func (m *Manager) watchFilter(ctx context.Context, typ, text string) (query.Expr, error) {
 	fields := query.NewFields(storage.MetaFields(false)...)
 	if t := m.types[typ]; t != nil {
-		fields = t.Definition().QueryFields()
+		fields = m.searchable(ctx, t, "watch")
 	}
 	return query.Parse(fields, text, query.Options{Now: m.o.Now()})
 }
@@ -110,7 +110,7 @@ func (m *Manager) Judged(ctx context.Context, h Webhook, seq uint64) (Notice, bo
 	if len(h.Types) == 1 {
 		only = h.Types[0]
 	}
-	filter, err := m.watchFilter(only, h.Filter)
+	filter, err := m.watchFilter(ctx, only, h.Filter)
 	if err != nil {
 		return Notice{}, false, err
 	}

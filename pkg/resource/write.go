@@ -50,7 +50,12 @@ type step struct {
 
 // plan computes the step. It is called again with the newest state when the
 // commit lost, so it must have no effects of its own.
-type plan func(ctx context.Context, s state) (step, error)
+type plan struct {
+	// action is the right that it needs on the state before and after it; empty:
+	// it is the program's own.
+	action string
+	make   func(ctx context.Context, s state) (step, error)
+}
 
 // maxTries bounds how often a write without precondition is applied again to a
 // newer state; each failure means that another writer succeeded.
@@ -131,7 +136,7 @@ func (m *Manager) decide(ctx context.Context, t *Type, k key, known *storage.Eve
 		if err != nil {
 			return nil, nil, nil, err
 		}
-		next, err := p(planning, s)
+		next, err := m.planned(planning, t, p, s)
 		if (err != nil || next.event == nil) && !s.fresh && (guess || !m.o.Sole) {
 			// Refused, or found needless, by what may be an old state.
 			fresh = true
@@ -192,12 +197,15 @@ func (m *Manager) stage(ctx context.Context, t *Type, s state, next step, object
 			return err
 		}
 	}
+	if t.Job != nil && e.Action == storage.Created {
+		e.Groups = ActorOf(ctx).inGroups()
+	}
 	if m.o.Hooks.watched(t.Name, e.Action) {
 		c, err := m.change(ctx, t, s, next)
 		if err != nil {
 			return err
 		}
-		if err := m.o.Hooks.runBefore(withoutKey(ctx), c); err != nil {
+		if err := m.o.Hooks.runBefore(AsProgram(withoutKey(ctx)), c); err != nil {
 			return err
 		}
 	}
@@ -250,6 +258,9 @@ func (m *Manager) append(ctx context.Context, u *unit) error {
 		e.Seq = last - uint64(len(u.staged)-1-i)
 		e.Meta.Seq = e.Seq
 		m.recent.add(e, m.progress.Applied())
+		if m.o.Access != nil {
+			m.o.Access.Apply(e)
+		}
 		if m.o.Committed != nil && (e.Meta.Job != nil || e.Meta.Type == QueueSettings || e.Action == storage.Purged) {
 			m.o.Committed(e)
 		}
@@ -322,7 +333,7 @@ func (m *Manager) runAfter(ctx context.Context, t *Type, s state, next step) {
 		m.o.Logger.ErrorContext(ctx, "an after-hook was not run", "type", c.Type, "id", c.ID, "action", c.Action, "error", err)
 		return
 	}
-	ctx = withoutKey(ctx)
+	ctx = AsProgram(withoutKey(ctx))
 	ok = true
 	for _, fn := range hooks {
 		if err := runHook(ctx, fn, c); err != nil {
@@ -335,6 +346,10 @@ func (m *Manager) runAfter(ctx context.Context, t *Type, s state, next step) {
 // prepare makes canonical content of a document: defaults filled in, checked
 // against the schema, the validators, and what the index can hold.
 func (m *Manager) prepare(ctx context.Context, t *Type, data any) ([]byte, error) {
+	data, err := limitsOf(ctx).merge(ctx, t, data)
+	if err != nil {
+		return nil, err
+	}
 	data, secret := t.takeSecret(ctx, data)
 	data = t.Defaults(data)
 	if err := m.settle(ctx, t, data); err != nil {
@@ -356,7 +371,7 @@ func (m *Manager) prepare(ctx context.Context, t *Type, data any) ([]byte, error
 			return nil, err
 		}
 	}
-	data, err := m.putSecret(ctx, t, data, secret)
+	data, err = m.putSecret(ctx, t, data, secret)
 	if err != nil {
 		return nil, err
 	}
@@ -369,5 +384,5 @@ func (m *Manager) prepare(ctx context.Context, t *Type, data any) ([]byte, error
 			return nil, refusal(err)
 		}
 	}
-	return content, m.o.Hooks.validate(ctx, t.Name, content)
+	return content, m.o.Hooks.validate(AsProgram(ctx), t.Name, content)
 }

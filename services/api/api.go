@@ -34,6 +34,8 @@ type Options struct {
 	// Ready tells why requests cannot be taken, or nil.
 	Ready    func(context.Context) error
 	Registry *prometheus.Registry
+	// Auth finds who asks; nil: nobody is asked for a credential.
+	Auth     Authenticator
 	Webhooks Webhooks // nil: they are not served
 	Actions  []*resource.Action
 	Logger   *slog.Logger
@@ -90,7 +92,7 @@ func New(m *resource.Manager, o Options) *API {
 	a := &API{m: m, o: o, logger: o.Logger, metrics: newMetrics(o.Registry), slots: make(chan struct{}, maxConcurrent), streams: make(chan struct{}, maxStreams)}
 	a.running, a.end = context.WithCancel(context.Background())
 	a.metrics.gauges(a.o.Registry, m.Watches, func() int { return len(a.slots) })
-	a.openapi = OpenAPI(m.Types(), OpenAPIOptions{Version: o.Version, ServerURL: o.URL, Actions: o.Actions})
+	a.openapi = OpenAPI(m.Types(), OpenAPIOptions{Version: o.Version, ServerURL: o.URL, Actions: o.Actions, Auth: o.Auth != nil})
 	a.events = AsyncAPI(m.Types(), AsyncAPIOptions{Version: o.Version, Namespace: o.Namespace, Host: o.NATS, ServerURL: o.URL})
 	a.actions = map[string]handler{}
 	for _, x := range o.Actions {
@@ -122,6 +124,7 @@ func New(m *resource.Manager, o Options) *API {
 		"/{type}/{id}:replay":        {"POST": (*API).replayWebhook},
 		"/{type}/{id}:test":          {"POST": (*API).testWebhook},
 		"/{type}/{id}/deliveries":    {"GET": (*API).deliveries},
+		"/{type}/{id}:rotate":        {"POST": (*API).rotateKey},
 		"/{type}/{id}:cancel":        {"POST": (*API).cancelJob},
 		"/{type}/{id}:rerun":         {"POST": (*API).rerunJob},
 		"/{type}/{id}/logs":          {"GET": (*API).jobLogs},
@@ -146,6 +149,7 @@ func (a *API) build() http.Handler {
 	r.HandleFunc("/v1:backup", only("GET", a.backup))
 	r.HandleFunc("/v1:restore", only("POST", a.restoreBackup))
 	r.HandleFunc("/v1:reindex", a.reindex)
+	r.HandleFunc("/v1:can", only("POST", a.can))
 	r.HandleFunc("/v1/blobs", only("POST", a.putBlob))
 	r.HandleFunc("/v1/queues", only("GET", a.listQueues))
 	r.HandleFunc("/v1/queues/{queue}", a.onQueue)
@@ -217,7 +221,7 @@ func (a *API) dispatch(w http.ResponseWriter, r *http.Request) {
 		if custom := a.actions[c.t.Name+shape]; !ok && custom != nil {
 			methods, ok = map[string]handler{"POST": custom}, true
 		}
-		if !ok || c.t.Job == nil && jobShapes[shape] || (c.t.Name != resource.Webhooks || a.o.Webhooks == nil) && webhookShapes[shape] {
+		if !ok || c.t.Job == nil && jobShapes[shape] || c.t.Name != resource.APIKeys && shape == "/{type}/{id}:rotate" || (c.t.Name != resource.Webhooks || a.o.Webhooks == nil) && webhookShapes[shape] {
 			return resource.Errorf(resource.NotFound, "there is nothing at %s; /docs shows what there is", r.URL.Path)
 		}
 		method := r.Method

@@ -51,7 +51,9 @@ func (a *API) runBatch(c call) (err error) {
 	}
 	out := make([]batchResult, len(results))
 	for i, x := range results {
-		out[i] = resultOf(x)
+		if out[i] = resultOf(x); x.Err != nil && !body.atomic {
+			a.logRefusal(c.r, x.Err)
+		}
 	}
 	if err == nil {
 		last := uint64(0)
@@ -63,6 +65,7 @@ func (a *API) runBatch(c call) (err error) {
 		c.w.Header().Set("Autocrud-Seq", strconv.FormatUint(last, 10))
 		return c.json(http.StatusOK, map[string]any{"results": out})
 	}
+	a.logRefusal(c.r, err)
 	p := asProblem(err)
 	p.RequestID = resource.ActorOf(c.r.Context()).RequestID
 	if p.Status >= http.StatusInternalServerError {

@@ -65,6 +65,13 @@ func (a *API) guard(next http.Handler) http.Handler {
 			a.fail(w, r, resource.Errorf(resource.PermissionDenied, "a page of another origin may not do this"))
 			return
 		}
+		if a.o.Auth != nil && !public(r.URL.Path) {
+			var err error
+			if r, err = a.authenticate(r); err != nil {
+				a.fail(w, r, err)
+				return
+			}
+		}
 		next.ServeHTTP(w, r)
 	})
 }

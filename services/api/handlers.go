@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"github.com/go-chi/chi/v5"
@@ -264,11 +265,11 @@ func (a *API) switchHead(c call) error {
 	}
 	body, err := readObject(c.w, c.r, "revision")
 	if err != nil {
-		return a.unfit(c, match, err)
+		return a.unfit(c, "switch", match, err)
 	}
 	n, ok := body["revision"].(int64)
 	if !ok || n < 1 || n > 1<<31-1 {
-		return a.unfit(c, match, invalid("/revision", "must be the number of a revision, from 1 on"))
+		return a.unfit(c, "switch", match, invalid("/revision", "must be the number of a revision, from 1 on"))
 	}
 	r, err := a.m.Switch(c.r.Context(), c.t.Name, c.id, int(n), match)
 	if err != nil {
@@ -284,12 +285,12 @@ func (a *API) setStatus(c call) error {
 	}
 	body, err := readObject(c.w, c.r, "status")
 	if err != nil {
-		return a.unfit(c, match, err)
+		return a.unfit(c, "publish", match, err)
 	}
 	name, _ := body["status"].(string)
 	status := storage.Status(name)
 	if status != storage.Draft && status != storage.Stable {
-		return a.unfit(c, match, invalid("/status", "must be draft or stable"))
+		return a.unfit(c, "publish", match, invalid("/status", "must be draft or stable"))
 	}
 	r, err := a.m.SetStatus(c.r.Context(), c.t.Name, c.id, status, match)
 	if err != nil {
@@ -300,9 +301,9 @@ func (a *API) setStatus(c call) error {
 
 // unfit is the answer to a body that does not fit its action, unless something
 // refuses the write that is told first.
-func (a *API) unfit(c call, match resource.Match, err error) error {
+func (a *API) unfit(c call, action string, match resource.Match, err error) error {
 	if resource.CodeOf(err) == resource.ValidationFailed {
-		if first := a.m.Check(c.r.Context(), c.t.Name, c.id, match); first != nil {
+		if first := a.m.Check(c.r.Context(), action, c.t.Name, c.id, match); first != nil {
 			return first
 		}
 	}
@@ -373,7 +374,8 @@ func (a *API) listTypes(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c := call{w: w, r: r}
-	if err := c.json(http.StatusOK, map[string]any{"items": a.m.Types(), "next_page_token": ""}); err != nil {
+	known := slices.DeleteFunc(a.m.Types(), func(t *resource.Type) bool { return !a.m.Knows(r.Context(), t) })
+	if err := c.json(http.StatusOK, map[string]any{"items": known, "next_page_token": ""}); err != nil {
 		a.fail(w, r, err)
 	}
 }
@@ -383,6 +385,8 @@ func (a *API) readType(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		if p := readQuery(r); p.err != nil {
 			err = p.err
+		} else if !a.m.Knows(r.Context(), t) {
+			err = resource.Errorf(resource.PermissionDenied, "no rule allows anything on %s", t.Name)
 		} else {
 			err = call{w: w, r: r}.json(http.StatusOK, t)
 		}

@@ -86,6 +86,7 @@ func (a *API) followLog(c call, place uint64) {
 	ctx, cancel := context.WithCancel(c.r.Context())
 	defer cancel()
 	defer context.AfterFunc(a.running, cancel)()
+	defer a.whileValid(c.r, cancel)()
 	s := begin(c.w, c.r)
 	if s == nil {
 		return

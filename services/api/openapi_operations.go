@@ -60,7 +60,7 @@ func operationsOf(types []*resource.Type, actions []*resource.Action) []operatio
 			all = append(all, op)
 		}
 	}
-	return slices.Concat(all, adminOperations, queueOperations, serverOperations)
+	return slices.Concat(all, adminOperations, queueOperations, []operation{canOperation}, serverOperations)
 }
 
 var (
@@ -132,7 +132,7 @@ func typeOperations(t *resource.Type) []operation {
 			parameters: []string{"page_size", "page_token"},
 			responses:  []answer{{"200", "One page", nil, (*document).history}},
 			problems:   readProblems},
-	}, slices.Concat(searchOperations(), watchOperations(), relationOperations(t), jobOperations(t), []operation{bulkOperation(t)}, webhookOperations(t))...)
+	}, slices.Concat(searchOperations(), watchOperations(), relationOperations(t), jobOperations(t), []operation{bulkOperation(t)}, webhookOperations(t), keyOperations(t))...)
 }
 
 var serverOperations = []operation{

@@ -77,6 +77,7 @@ func asProblem(err error) problem {
 func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 	p := asProblem(err)
 	p.RequestID = resource.ActorOf(r.Context()).RequestID
+	a.refused(w, r, err)
 	if p.Status >= 500 {
 		a.logger.LogAttrs(r.Context(), slog.LevelError, "request failed", slog.String("method", r.Method),
 			slog.String("path", r.URL.Path), slog.Int("status", p.Status), slog.Any("error", err), slog.Any("cause", errors.Unwrap(err)))

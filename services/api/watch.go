@@ -65,6 +65,7 @@ func (a *API) follow(w http.ResponseWriter, r *http.Request, o resource.WatchOpt
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
 	defer context.AfterFunc(a.running, cancel)()
+	defer a.whileValid(r, cancel)()
 	watch, err := a.m.Watch(ctx, o)
 	if err != nil {
 		return err

@@ -55,21 +55,21 @@ func (a *API) replayWebhook(c call) error {
 	}
 	body, err := readObject(c.w, c.r, "from_seq", "from_time")
 	if err != nil {
-		return a.unfit(c, match, err)
+		return a.unfit(c, "update", match, err)
 	}
 	replay := map[string]any{"id": uuid.NewString(), "from_seq": nil, "from_time": nil}
 	switch seq, at := body["from_seq"], body["from_time"]; {
 	case (seq == nil) == (at == nil):
-		return a.unfit(c, match, invalid("", "needs from_seq or from_time, one of them"))
+		return a.unfit(c, "update", match, invalid("", "needs from_seq or from_time, one of them"))
 	case seq != nil:
 		if n, ok := seq.(int64); !ok || n < 0 {
-			return a.unfit(c, match, invalid("/from_seq", "must be a sequence, from 0 on"))
+			return a.unfit(c, "update", match, invalid("/from_seq", "must be a sequence, from 0 on"))
 		}
 		replay["from_seq"] = seq
 	default:
 		text, _ := at.(string)
 		if _, err := resource.ParseTime(text); err != nil {
-			return a.unfit(c, match, invalid("/from_time", "must be an RFC 3339 time"))
+			return a.unfit(c, "update", match, invalid("/from_time", "must be an RFC 3339 time"))
 		}
 		replay["from_time"] = at
 	}
@@ -81,6 +81,9 @@ func (a *API) testWebhook(c call) error {
 		return err
 	}
 	if err := nothing(c.w, c.r); err != nil {
+		return err
+	}
+	if err := a.m.Check(c.r.Context(), "update", c.t.Name, c.id, resource.Match{Any: true}); err != nil {
 		return err
 	}
 	x, err := a.o.Webhooks.Test(c.r.Context(), c.id)

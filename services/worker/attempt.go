@@ -120,9 +120,13 @@ func clip(s string, n int) string {
 // attempt claims, runs and finishes one job.
 func (w *Worker) attempt(ctx context.Context, g Grant) {
 	meta := &g.Head.Meta
+<<<<<<< HEAD
 	ctx, span := w.begin(ctx, g.Head)
 	defer span.End()
 	c, err := w.m.Claim(w.actor(ctx, meta), meta.Type, meta.ID, resource.ClaimOptions{Worker: w.name, Head: g.Head, Takeover: g.Takeover})
+=======
+	c, err := w.m.Claim(w.actor(ctx, g.Head), meta.Type, meta.ID, resource.ClaimOptions{Worker: w.name, Head: g.Head, Takeover: g.Takeover})
+>>>>>>> 4f940ef (Identity: API keys, tokens, roles and bindings; one point where every operation is allowed or refused)
 	if err != nil {
 		switch resource.CodeOf(err) {
 		case resource.InvalidState, resource.Deleted, resource.NotFound: // somebody was faster
@@ -133,7 +137,7 @@ func (w *Worker) attempt(ctx context.Context, g Grant) {
 	}
 	t, _ := w.m.Type(meta.Type) // it has a handler, so it is there
 	begun := time.Now()
-	ctx, cancel := context.WithCancelCause(w.actor(ctx, meta))
+	ctx, cancel := context.WithCancelCause(w.actor(ctx, g.Head))
 	defer cancel(nil)
 	a := &attempt{Claim: c, cancel: cancel, live: w.o.Live}
 	w.enter(a)

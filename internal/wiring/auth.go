@@ -1,0 +1,153 @@
+package wiring
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/storage"
+	"github.com/autocrud-go/autocrud/services/api"
+	"github.com/autocrud-go/autocrud/services/api/identity"
+)
+
+// maxLeeway is as far as clocks may be said to differ.
+const maxLeeway = 10 * time.Minute
+
+// checkAuth refuses settings of authentication that cannot be, and those that
+// would have no effect.
+func (s *Settings) checkAuth() error {
+	switch s.Auth {
+	case "", "off":
+		for name, value := range map[string]string{"admin-key": s.AdminKey, "policies": s.Policies, "oidc-issuer": s.OIDCIssuer, "oidc-audience": s.OIDCAudience} {
+			if value != "" {
+				return wrong("--%s has no effect without --auth required", name)
+			}
+		}
+		return nil
+	case "required":
+	default:
+		return wrong("--auth is off or required, not %q", s.Auth)
+	}
+	if s.AdminKey != "" && len(s.AdminKey) < resource.MinAdminKey {
+		return wrong("--admin-key has at least %d characters, not %d", resource.MinAdminKey, len(s.AdminKey))
+	}
+	if (s.OIDCIssuer == "") != (s.OIDCAudience == "") {
+		return wrong("--oidc-issuer and --oidc-audience go together")
+	}
+	if u, err := url.Parse(s.OIDCIssuer); s.OIDCIssuer != "" && (err != nil || u.Host == "" || u.Scheme != "https" && !(u.Scheme == "http" && isLocal(u.Hostname()))) {
+		return wrong("--oidc-issuer is an https URL, not %q", s.OIDCIssuer)
+	}
+	if s.OIDCLeeway < 0 || s.OIDCLeeway > maxLeeway {
+		return wrong("--oidc-leeway is from 0s to %s", maxLeeway)
+	}
+	return nil
+}
+
+func isLocal(host string) bool {
+	local, err := isLoopback(host + ":0")
+	return err == nil && local
+}
+
+// access reads the policy; nil without authentication.
+func (s *Settings) access(types []*resource.Type) (*resource.Access, error) {
+	if s.Auth != "required" {
+		return nil, nil
+	}
+	if s.Policies == "" {
+		return resource.NewAccess(types, nil), nil
+	}
+	text, err := os.ReadFile(s.Policies)
+	if err != nil {
+		return nil, wrong("--policies cannot be read: %v", err)
+	}
+	file, err := resource.ParsePolicy(text, types)
+	if err != nil {
+		return nil, wrong("--policies %s: %v", s.Policies, err)
+	}
+	return resource.NewAccess(types, file), nil
+}
+
+// admit makes the keys known that have every right: the one of the settings, and
+// without it the one that was made at the first start.
+func (p *program) admit(ctx context.Context) error {
+	if p.access == nil {
+		return nil
+	}
+	if err := p.access.Load(ctx, p.st.log); err != nil {
+		return err
+	}
+	if p.set.AdminKey != "" {
+		p.access.AddAdminKey(sha256.Sum256([]byte(p.set.AdminKey)))
+		return nil
+	}
+	hash, key, err := adminKey(ctx, p.st.log)
+	if err != nil {
+		return err
+	}
+	p.access.AddAdminKey(hash)
+	tell(key)
+	return nil
+}
+
+// tell shows a key that was made, on the error output: programs read the other.
+func tell(key string) {
+	if key != "" {
+		fmt.Fprintf(os.Stderr, "admin key, shown this once: %s\n", key)
+	}
+}
+
+// adminKey reads the hash of the key that was made at the first start, or makes
+// one; key is empty when there was one.
+func adminKey(ctx context.Context, log storage.Log) (hash [sha256.Size]byte, key string, err error) {
+	subject := storage.SystemSubject("admin-key")
+	for range 3 {
+		e, err := log.Last(ctx, subject)
+		if err == nil && len(e.Data) == len(hash) {
+			return [sha256.Size]byte(e.Data), "", nil
+		}
+		if err != nil && !errors.Is(err, storage.ErrNotFound) {
+			return hash, "", err
+		}
+		raw := make([]byte, 32)
+		_, _ = rand.Read(raw) // never fails
+		key = "aca_" + hex.EncodeToString(raw)
+		hash = sha256.Sum256([]byte(key))
+		_, err = log.Append(ctx, []storage.Record{{Subject: subject, ID: uuid.NewString(), Data: hash[:]}})
+		if err == nil {
+			return hash, key, nil
+		}
+		if !errors.Is(err, storage.ErrConflict) {
+			return hash, "", err
+		}
+	}
+	return hash, "", fmt.Errorf("the admin key cannot be read: %w", storage.ErrUnavailable)
+}
+
+// authenticator checks credentials; nil without authentication.
+func (p *program) authenticator() api.Authenticator {
+	if p.access == nil {
+		return nil
+	}
+	var tokens *identity.OIDC
+	if p.set.OIDCIssuer != "" {
+		tokens = identity.NewOIDC(identity.OIDCOptions{Issuer: p.set.OIDCIssuer, Audience: p.set.OIDCAudience,
+			SubjectClaim: p.set.OIDCSubjectClaim, GroupsClaim: p.set.OIDCGroupsClaim, Leeway: p.set.OIDCLeeway})
+	}
+	return identity.New(p.access, tokens)
+}
+
+// followAccess keeps keys, roles and bindings up to date.
+func (p *program) followAccess(ctx context.Context) error {
+	return p.access.Follow(ctx, p.st.log, func(err error) {
+		p.logger.WarnContext(ctx, "following keys and policies begins again", "error", err)
+	})
+}

@@ -1,0 +1,176 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/autocrud-go/autocrud/pkg/resource"
+)
+
+// Authenticator finds who has a bearer credential (RFC 6750).
+type Authenticator interface {
+	// Authenticate returns an actor with an identity. Its error is
+	// unauthenticated, or unavailable when that cannot be found out now.
+	Authenticate(ctx context.Context, token string) (resource.Actor, error)
+	// Still reports whether a credential that was good is good now.
+	Still(token string, who resource.Actor) bool
+}
+
+// public reports whether a path is answered to everybody.
+func public(path string) bool {
+	return slices.Contains([]string{"/", "/livez", "/readyz", "/openapi.json", "/asyncapi.json", "/docs"}, path) || strings.HasPrefix(path, "/docs/")
+}
+
+// authenticate puts who asks into the context. What there is at a path is told
+// only afterwards.
+func (a *API) authenticate(r *http.Request) (*http.Request, error) {
+	token, err := bearer(r)
+	if err != nil {
+		return r, err
+	}
+	who, err := a.o.Auth.Authenticate(r.Context(), token)
+	if err != nil {
+		return r, err
+	}
+	from := resource.ActorOf(r.Context())
+	from.Principal, from.Identity = who.Principal, who.Identity
+	r = r.WithContext(resource.WithActor(r.Context(), from))
+	if r.URL.Path == "/metrics" {
+		return r, a.m.Admin(r.Context())
+	}
+	return r, nil
+}
+
+func bearer(r *http.Request) (string, error) {
+	values := r.Header.Values("Authorization")
+	if len(values) == 0 {
+		return "", resource.Errorf(resource.Unauthenticated, "a credential is needed: Authorization: Bearer <API key or token>")
+	}
+	scheme, token, ok := strings.Cut(values[0], " ")
+	if len(values) > 1 || !ok || !strings.EqualFold(scheme, "Bearer") || token == "" || strings.ContainsAny(token, " ,") {
+		return "", resource.Errorf(resource.Unauthenticated, "the header is not like this: Authorization: Bearer <API key or token>")
+	}
+	return token, nil
+}
+
+// validity is how often the credential of an answer that goes on is looked at.
+const validity = 250 * time.Millisecond
+
+// whileValid ends an answer that goes on when its credential is not good any more.
+func (a *API) whileValid(r *http.Request, end context.CancelFunc) (stop func()) {
+	token, err := bearer(r)
+	if a.o.Auth == nil || err != nil {
+		return func() {}
+	}
+	who := resource.ActorOf(r.Context())
+	done := make(chan struct{})
+	go func() {
+		t := time.NewTicker(validity)
+		defer t.Stop()
+		for {
+			select {
+			case <-done:
+				return
+			case <-t.C:
+				if !a.o.Auth.Still(token, who) {
+					end()
+					return
+				}
+			}
+		}
+	}()
+	return func() { close(done) }
+}
+
+// refused tells the log, and how to do better.
+func (a *API) refused(w http.ResponseWriter, r *http.Request, err error) {
+	if resource.CodeOf(err) == resource.Unauthenticated {
+		w.Header().Set("WWW-Authenticate", `Bearer realm="autocrud"`)
+		who := resource.ActorOf(r.Context())
+		a.logger.LogAttrs(r.Context(), slog.LevelWarn, "not authenticated", slog.String("method", r.Method), slog.String("path", r.URL.Path),
+			slog.String("address", who.Address), slog.String("request_id", who.RequestID), slog.Any("cause", errors.Unwrap(err)))
+	}
+	a.logRefusal(r, err)
+}
+
+func (a *API) logRefusal(r *http.Request, err error) {
+	var e *resource.Error
+	if !errors.As(err, &e) || e.Refusal == nil {
+		return
+	}
+	x := e.Refusal
+	a.logger.LogAttrs(r.Context(), slog.LevelWarn, "refused", slog.String("principal", x.Actor.Principal), slog.String("action", x.Action),
+		slog.String("type", x.Type), slog.String("id", x.ID), slog.String("rule", x.Decision.Rule), slog.String("why", x.Decision.Why),
+		slog.String("method", r.Method), slog.String("address", x.Actor.Address), slog.String("request_id", x.Actor.RequestID))
+}
+
+// rotateKey gives an API key a new secret.
+func (a *API) rotateKey(c call) error {
+	match, err := c.plainWrite()
+	if err != nil {
+		return err
+	}
+	body, err := readObject(c.w, c.r, "overlap")
+	if err != nil {
+		return a.unfit(c, "update", match, err)
+	}
+	overlap := time.Duration(0)
+	if v, given := body["overlap"]; given {
+		text, _ := v.(string)
+		if overlap, err = time.ParseDuration(text); err != nil || overlap < 0 || overlap > resource.MaxOverlap {
+			return a.unfit(c, "update", match, invalid("/overlap", "must be a duration from 0s to "+resource.MaxOverlap.String()))
+		}
+	}
+	r, err := a.m.RotateKey(c.r.Context(), c.id, overlap, match)
+	if err != nil {
+		return err
+	}
+	return c.written(http.StatusOK, r, everything)
+}
+
+// can tells whether something is allowed, and what decides it.
+func (a *API) can(w http.ResponseWriter, r *http.Request) {
+	err := func() error {
+		if p := readQuery(r); p.err != nil {
+			return p.err
+		}
+		body, err := readObject(w, r, "action", "type", "id", "data", "principal", "groups")
+		if err != nil {
+			return err
+		}
+		q := resource.Question{Data: body["data"]}
+		for name, to := range map[string]*string{"action": &q.Action, "type": &q.Type, "id": &q.ID, "principal": &q.Principal} {
+			if v, given := body[name]; given {
+				text, ok := v.(string)
+				if !ok || text == "" {
+					return invalid("/"+name, "must be a text")
+				}
+				*to = text
+			}
+		}
+		if list, given := body["groups"]; given {
+			groups, ok := list.([]any)
+			for _, g := range groups {
+				text, isText := g.(string)
+				ok = ok && isText
+				q.Groups = append(q.Groups, text)
+			}
+			if !ok {
+				return invalid("/groups", "must be a list of names")
+			}
+		}
+		d, err := a.m.Can(r.Context(), q)
+		if err != nil {
+			return err
+		}
+		return call{w: w, r: r}.json(http.StatusOK, d)
+	}()
+	if err != nil {
+		a.fail(w, r, err)
+	}
+}
