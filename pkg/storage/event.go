@@ -183,14 +183,11 @@ type Event struct {
 	Idempotency *Idempotency `json:"idempotency,omitempty"`
 	// Cause is the event that made this one happen (a cascade, a schedule).
 	Cause string `json:"cause,omitempty"`
-<<<<<<< HEAD
 	// Trace names the span in which it was written (W3C Trace Context, the
 	// value of traceparent), so that what it leads to joins that trace.
 	Trace string `json:"traceparent,omitempty"`
-=======
 	// Groups are those that the creator of a job was in, whose rights it has.
 	Groups []string `json:"groups,omitempty"`
->>>>>>> 4f940ef (Identity: API keys, tokens, roles and bindings; one point where every operation is allowed or refused)
 
 	Seq     uint64 `json:"-"` // place in the log; known after the commit
 	Content []byte `json:"-"` // canonical JSON of HEAD's revision when Inline

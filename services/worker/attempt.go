@@ -120,13 +120,9 @@ func clip(s string, n int) string {
 // attempt claims, runs and finishes one job.
 func (w *Worker) attempt(ctx context.Context, g Grant) {
 	meta := &g.Head.Meta
-<<<<<<< HEAD
 	ctx, span := w.begin(ctx, g.Head)
 	defer span.End()
-	c, err := w.m.Claim(w.actor(ctx, meta), meta.Type, meta.ID, resource.ClaimOptions{Worker: w.name, Head: g.Head, Takeover: g.Takeover})
-=======
 	c, err := w.m.Claim(w.actor(ctx, g.Head), meta.Type, meta.ID, resource.ClaimOptions{Worker: w.name, Head: g.Head, Takeover: g.Takeover})
->>>>>>> 4f940ef (Identity: API keys, tokens, roles and bindings; one point where every operation is allowed or refused)
 	if err != nil {
 		switch resource.CodeOf(err) {
 		case resource.InvalidState, resource.Deleted, resource.NotFound: // somebody was faster
