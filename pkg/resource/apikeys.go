@@ -23,8 +23,7 @@ const apiKeySchema = `{"type":"object","required":["name"],"additionalProperties
 	"scopes":{"type":["array","null"],"maxItems":50,"default":null,"description":"what the key is limited to, besides what its roles allow; null: nothing more","items":{
 		"type":"object","required":["types","actions"],"additionalProperties":false,"properties":{
 			"types":{"type":"array","minItems":1,"maxItems":100,"items":{"type":"string","minLength":1,"maxLength":64}},
-			"actions":{"type":"array","minItems":1,"maxItems":50,"items":{"type":"string","minLength":1,"maxLength":64}}}}},
-	"secret":{"type":"string","minLength":1,"maxLength":200,"writeOnly":true,"description":"made by the server and shown once"}}}`
+			"actions":{"type":"array","minItems":1,"maxItems":50,"items":{"type":"string","minLength":1,"maxLength":64}}}}}}}`
 
 // APIKeyType is the type of APIKeys.
 func APIKeyType() (*Type, error) {
