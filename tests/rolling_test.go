@@ -63,25 +63,7 @@ func (l *balancer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // TestARollingRestartLosesNoRequest restarts each of two API processes in turn
 // under load, behind a balancer that never repeats a request.
 func TestARollingRestartLosesNoRequest(t *testing.T) {
-	s := apitest.Services(t)
-	s.Models = apitest.WriteModels(t, models)
-	app := autocrud.New()
-	if err := app.Provision(t.Context(), apitest.As(s, "provision")); err != nil {
-		t.Fatal(err)
-	}
-	for _, service := range []string{"indexer", "worker"} {
-		in := apitest.As(s, service)
-		in.Addr, in.LogLevel = "127.0.0.1:0", "error"
-		r, err := app.Start(context.WithoutCancel(t.Context()), in)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() {
-			if err := r.Stop(); err != nil {
-				t.Error(err)
-			}
-		})
-	}
+	s := startWithoutAPI(t)
 	env := apitest.Environment(apitest.As(s, "api"))
 	launch := func(addr string) *apitest.Process {
 		return apitest.LaunchWith(t, env, "api", "--addr", addr, "--drain-delay", "500ms")
@@ -157,6 +139,32 @@ func TestARollingRestartLosesNoRequest(t *testing.T) {
 		return true
 	})
 	t.Logf("%d requests, %d failed", done.Load(), failed.Load())
+}
+
+// startWithoutAPI starts all but the API, for settings whose API processes the
+// caller starts.
+func startWithoutAPI(t *testing.T) autocrud.Settings {
+	t.Helper()
+	s := apitest.Services(t)
+	s.Models = apitest.WriteModels(t, models)
+	app := autocrud.New()
+	if err := app.Provision(t.Context(), apitest.As(s, "provision")); err != nil {
+		t.Fatal(err)
+	}
+	for _, service := range []string{"indexer", "worker"} {
+		in := apitest.As(s, service)
+		in.Addr, in.LogLevel = "127.0.0.1:0", "error"
+		r, err := app.Start(context.WithoutCancel(t.Context()), in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := r.Stop(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	return s
 }
 
 // await polls for what must become true.
