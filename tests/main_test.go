@@ -31,6 +31,7 @@ var storages = apitest.Storages()
 // each runs a test on every storage row with a program of its own.
 func each(t *testing.T, fn func(t *testing.T, c *apitest.Client)) {
 	t.Helper()
+	t.Parallel()
 	for _, s := range storages {
 		t.Run(s.Name, func(t *testing.T) {
 			t.Parallel()
