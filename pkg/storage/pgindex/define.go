@@ -327,7 +327,9 @@ func rebuildOne(ctx context.Context, tx pgx.Tx, d storage.Definition, at place) 
 
 // Building implements storage.Index.
 func (x *Index) Building(ctx context.Context) ([]storage.Fresh, error) {
-	rows, err := x.pool.Query(ctx, "SELECT type, "+howFar+" FROM definitions, position WHERE NOT serving ORDER BY type")
+	limited, cancel := x.limited(ctx)
+	defer cancel()
+	rows, err := x.pool.Query(limited, "SELECT type, "+howFar+" FROM definitions, position WHERE NOT serving ORDER BY type")
 	if err != nil {
 		return nil, fmt.Errorf("pgindex: what is being built: %w", classify(ctx, err))
 	}

@@ -28,7 +28,8 @@ type Options struct {
 	// Conns is the most connections; keep the sum of all processes well under
 	// the server's max_connections. Default 10.
 	Conns int
-	// Timeout ends a statement of a reader. Default 15 s.
+	// Timeout ends a statement of a reader, and how long it is waited for: a
+	// server that is frozen does not end it. Default 15 s.
 	Timeout time.Duration
 	// Tracer is told of every statement; nil: nobody is.
 	Tracer pgx.QueryTracer
@@ -132,7 +133,7 @@ func poolConfig(url string, o Options) (*pgxpool.Config, error) {
 	// A cancelled request asks the server to stop and keeps its connection;
 	// cut at once, the pool would open new ones beyond its limit.
 	c.BuildContextWatcherHandler = func(conn *pgconn.PgConn) ctxwatch.Handler {
-		return &pgconn.CancelRequestContextWatcherHandler{Conn: conn, DeadlineDelay: 3 * time.Second}
+		return &pgconn.CancelRequestContextWatcherHandler{Conn: conn, DeadlineDelay: time.Second}
 	}
 	return config, nil
 }
@@ -149,9 +150,17 @@ func (x *Index) Close() error {
 	return nil
 }
 
+// limited is ctx with the timeout of readers. A little later than the server, who
+// says more.
+func (x *Index) limited(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, x.o.Timeout+x.o.Timeout/15)
+}
+
 // Position implements storage.Index.
 func (x *Index) Position(ctx context.Context) (p storage.Position, err error) {
-	err = x.pool.QueryRow(ctx, "SELECT identity, applied FROM position").Scan(&p.Identity, &p.Applied)
+	limited, cancel := x.limited(ctx)
+	defer cancel()
+	err = x.pool.QueryRow(limited, "SELECT identity, applied FROM position").Scan(&p.Identity, &p.Applied)
 	if err != nil {
 		return storage.Position{}, fmt.Errorf("pgindex: position: %w", classify(ctx, err))
 	}
@@ -178,7 +187,9 @@ func (x *Index) saw(applied uint64) {
 // Types implements storage.Index. It jumps from type to type in the events;
 // what a purge left behind is no resource.
 func (x *Index) Types(ctx context.Context) (types []string, err error) {
-	rows, err := x.pool.Query(ctx, `
+	limited, cancel := x.limited(ctx)
+	defer cancel()
+	rows, err := x.pool.Query(limited, `
 		WITH RECURSIVE each(type) AS (
 			SELECT min(type) FROM events
 			UNION ALL

@@ -30,7 +30,7 @@ func (x *Index) Head(ctx context.Context, typ, id string) (row storage.Row, err 
 
 // Heads implements storage.Index.
 func (x *Index) Heads(ctx context.Context, typ string, ids []string) (out []*storage.Event, err error) {
-	err = x.reading(ctx, typ, func(t *writable) error {
+	err = x.reading(ctx, typ, func(ctx context.Context, t *writable) error {
 		rows, err := x.pool.Query(ctx, "SELECT e.seq, e.header, w.content FROM "+t.view.Name+" AS w JOIN events AS e ON e.seq = w.seq WHERE w.id = ANY($1)", ids)
 		if err != nil {
 			return err
@@ -69,7 +69,7 @@ func (x *Index) Read(ctx context.Context, typ, id string) (row storage.Row, err 
 }
 
 func (x *Index) one(ctx context.Context, typ, id, rest, more string, row *storage.Row, also ...any) (state int, err error) {
-	err = x.reading(ctx, typ, func(t *writable) error {
+	err = x.reading(ctx, typ, func(ctx context.Context, t *writable) error {
 		*row = storage.Row{}
 		dest := append([]any{&row.ID, &row.Seq, &state, &row.EventID, (*[]byte)(&row.Meta), (*[]byte)(&row.Revision), &row.Ref, &row.Content}, also...)
 		err := x.pool.QueryRow(ctx, "SELECT w."+strings.Join(wide, ", w.")+more+" FROM "+t.view.Name+" AS w "+rest, id).Scan(dest...)
@@ -99,7 +99,9 @@ func (x *Index) Events(ctx context.Context, q storage.EventQuery) (out []storage
 		}
 	}()
 	text, args := eventsSQL(q)
-	rows, err := x.pool.Query(ctx, whole("seq, header", text)+" ORDER BY e.seq"+direction(q), args...)
+	limited, cancel := x.limited(ctx)
+	defer cancel()
+	rows, err := x.pool.Query(limited, whole("seq, header", text)+" ORDER BY e.seq"+direction(q), args...)
 	if err != nil {
 		return nil, err
 	}
@@ -173,7 +175,9 @@ func (x *Index) Keyed(ctx context.Context, principal, key string) (past storage.
 	var filling bool
 	var seq *uint64
 	var header []byte
-	err = x.pool.QueryRow(ctx, whole("seq, header", "SELECT seq, header FROM events WHERE keyed = $1 ORDER BY seq DESC LIMIT 1"), keyed(principal, key)).Scan(&filling, &seq, &header)
+	limited, cancel := x.limited(ctx)
+	defer cancel()
+	err = x.pool.QueryRow(limited, whole("seq, header", "SELECT seq, header FROM events WHERE keyed = $1 ORDER BY seq DESC LIMIT 1"), keyed(principal, key)).Scan(&filling, &seq, &header)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 		err = storage.ErrNotReady // somebody took the position away
@@ -195,7 +199,9 @@ func (x *Index) Keyed(ctx context.Context, principal, key string) (past storage.
 
 // Holders implements storage.Index.
 func (x *Index) Holders(ctx context.Context, digest, typ, id string, limit int) (out []storage.Holder, err error) {
-	rows, err := x.pool.Query(ctx, whole("type, id", `SELECT type, id FROM holders WHERE digest = $1 AND ($2 = '' OR type = $2 AND id = $3) ORDER BY type, id LIMIT $4`)+" ORDER BY e.type, e.id",
+	limited, cancel := x.limited(ctx)
+	defer cancel()
+	rows, err := x.pool.Query(limited, whole("type, id", `SELECT type, id FROM holders WHERE digest = $1 AND ($2 = '' OR type = $2 AND id = $3) ORDER BY type, id LIMIT $4`)+" ORDER BY e.type, e.id",
 		digest, typ, id, limit)
 	var filling bool
 	var t, i *string

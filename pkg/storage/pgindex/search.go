@@ -38,7 +38,7 @@ type search struct {
 // Search implements storage.Index.
 func (x *Index) Search(ctx context.Context, q storage.Search) (page storage.Page, err error) {
 	q.Limit = max(q.Limit, 1)
-	err = x.reading(ctx, q.Type, func(t *writable) error {
+	err = x.reading(ctx, q.Type, func(ctx context.Context, t *writable) error {
 		s, err := t.search(q)
 		if err != nil {
 			return err
@@ -62,23 +62,25 @@ func (x *Index) Search(ctx context.Context, q storage.Search) (page storage.Page
 
 // reading runs fn with the table that answers. When another process has
 // changed the tables meanwhile, it runs once more with the right one.
-func (x *Index) reading(ctx context.Context, typ string, fn func(*writable) error) error {
-	t, err := x.table(ctx, typ)
+func (x *Index) reading(ctx context.Context, typ string, fn func(context.Context, *writable) error) error {
+	limited, cancel := x.limited(ctx)
+	defer cancel()
+	t, err := x.table(limited, typ)
 	if err != nil {
 		return err
 	}
-	err = fn(t)
-	if isMissing(err) && x.reload(ctx) == nil {
-		now, tableErr := x.table(ctx, typ)
+	err = fn(limited, t)
+	if isMissing(err) && x.reload(limited) == nil {
+		now, tableErr := x.table(limited, typ)
 		if tableErr != nil {
 			return tableErr
 		}
 		if now.name != t.name {
-			err = fn(now)
+			err = fn(limited, now)
 		}
 	}
 	if errors.Is(err, sqlrender.ErrNoColumn) {
-		return x.building(ctx, typ)
+		return x.building(limited, typ)
 	}
 	var refused *query.Error
 	if errors.As(err, &refused) {
