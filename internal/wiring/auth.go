@@ -76,6 +76,10 @@ func (s *Settings) access(types []*resource.Type) (*resource.Access, error) {
 	return resource.NewAccess(types, file), nil
 }
 
+// judges tells whether a service decides what somebody may do; the others serve
+// nobody but themselves.
+func (p *program) judges() bool { return p.has.api || p.has.worker }
+
 // admit makes the keys known that have every right: the one of the settings, and
 // without it the one that was made at the first start.
 func (p *program) admit(ctx context.Context) error {

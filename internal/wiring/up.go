@@ -215,8 +215,10 @@ func (p *program) wire(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if p.access, err = p.set.access(p.types); err != nil {
-		return err
+	if p.judges() {
+		if p.access, err = p.set.access(p.types); err != nil {
+			return err
+		}
 	}
 	if err := p.admit(ctx); err != nil {
 		return err

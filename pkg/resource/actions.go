@@ -27,7 +27,8 @@ var actionName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,62}$`)
 
 // taken are the verbs that every type has.
 var taken = map[string]bool{"count": true, "aggregate": true, "search": true, "watch": true, "bulk": true, "batch": true, "restore": true,
-	"switch": true, "status": true, "purge": true, "diff": true, "migrate": true, "cancel": true, "rerun": true, "test": true, "replay": true}
+	"switch": true, "status": true, "purge": true, "diff": true, "migrate": true, "cancel": true, "rerun": true, "test": true, "replay": true,
+	"rotate": true, "pause": true, "resume": true, "reindex": true}
 
 // Check refuses a name that is none or is taken.
 func (a *Action) Check() error {
@@ -99,5 +100,5 @@ func (a *Action) JobModel(spec JobSpec) (*Type, error) {
 	}
 	schema := map[string]any{"type": "object", "required": []any{"input"}, "additionalProperties": false,
 		"properties": map[string]any{"id": map[string]any{"type": "string"}, "input": input}}
-	return NewType(Type{Name: a.JobType(), Title: "Job of " + a.Type + ":" + a.Name, Schema: AppendCanonical(nil, schema), Job: &spec})
+	return NewType(Type{Name: a.JobType(), Title: "Job of " + a.Type + ":" + a.Name, Schema: AppendCanonical(nil, schema), Job: &spec, action: a})
 }

@@ -46,6 +46,8 @@ type apiKey struct {
 	Expires *time.Time `json:"expires_at"`
 	Scopes  []Rule     `json:"scopes"`
 	Boxes   []box      `json:"secret"`
+
+	identity *Identity // one for all requests, which keeps what they may do
 }
 
 // keyPrefix begins every API key, so that one that got lost can be found.
@@ -130,16 +132,16 @@ func errCredential() error {
 	return Errorf(Unauthenticated, "the credential is not valid, has expired or was revoked")
 }
 
-// Key finds who has an API key. The lookup is by the id in it; the secret is
-// compared in constant time.
-func (a *Access) Key(token string) (Actor, error) {
+// Key finds who has an API key, and until when: zero is for ever. The lookup is
+// by the id in it; the secret is compared in constant time.
+func (a *Access) Key(token string) (who Actor, until time.Time, err error) {
 	if who, ok := a.adminKey(token); ok {
-		return who, nil
+		return who, until, nil
 	}
 	rest, ok := strings.CutPrefix(token, keyPrefix)
 	i := strings.LastIndexByte(rest, '_')
 	if !ok || i < 0 || len(rest)-i-1 != 2*secretBytes {
-		return Actor{}, errCredential()
+		return who, until, errCredential()
 	}
 	a.mu.RLock()
 	k := a.keys[rest[:i]]
@@ -152,13 +154,21 @@ func (a *Access) Key(token string) (Actor, error) {
 	for n, b := range k.Boxes {
 		if subtle.ConstantTimeCompare([]byte(b.Key), hash) == 1 && (n == 0 || b.Until != nil && now.Before(*b.Until)) {
 			good = true
+			if n > 0 {
+				until = *b.Until
+			}
 		}
 	}
-	if !good || k.Expires != nil && !now.Before(*k.Expires) {
-		return Actor{}, errCredential()
+	if k.Expires != nil && (until.IsZero() || k.Expires.Before(until)) {
+		until = *k.Expires
 	}
-	return Actor{Principal: "key:" + k.Name, Identity: &Identity{Groups: k.Groups, Scopes: k.Scopes}}, nil
+	if !good || k.expired(now) {
+		return who, until, errCredential()
+	}
+	return Actor{Principal: "key:" + k.Name, Identity: k.identity}, until, nil
 }
+
+func (k *apiKey) expired(now time.Time) bool { return k.Expires != nil && !now.Before(*k.Expires) }
 
 // MinAdminKey is how many characters a key with every right has at least.
 const MinAdminKey = 32
@@ -193,29 +203,37 @@ func readKey(content []byte) (*apiKey, error) {
 	if err := json.Unmarshal(content, k); err != nil {
 		return nil, fmt.Errorf("API key: %w", err)
 	}
+	k.identity = &Identity{Groups: k.Groups, Scopes: k.Scopes}
 	return k, nil
 }
 
-// creatorOf is who a principal is when it does something later, as a job does
-// for who made it: with the rights it has by then. A key that is gone has none.
+// creatorOf is who a principal is when something is done for it later, as a job
+// is for who made it: with the rights that it has by then. The program itself is
+// nil. The groups of a user are those that it was in when it asked.
 func (a *Access) creatorOf(principal string, groups []string) *Identity {
-	if principal == AdminPrincipal {
-		return &Identity{Admin: true}
-	}
-	name, isKey := strings.CutPrefix(principal, "key:")
 	switch {
-	case isKey:
-	case strings.HasPrefix(principal, "user:") || principal == "anonymous":
-		return &Identity{Groups: groups}
-	default:
-		return nil
+	case principal == AdminPrincipal:
+		return &Identity{Admin: true}
+	case strings.HasPrefix(principal, "key:"), strings.HasPrefix(principal, "user:"), principal == "anonymous":
+		return &Identity{Groups: groups, acting: true}
+	}
+	return nil
+}
+
+// asNow is an actor with what its key has now, when something is done for it: a
+// key that is gone, or has expired, leaves no right.
+func (a *Access) asNow(actor Actor) Actor {
+	name, isKey := strings.CutPrefix(actor.Principal, "key:")
+	if !actor.Identity.acting || !isKey {
+		return actor
 	}
 	a.mu.RLock()
-	defer a.mu.RUnlock()
-	for _, k := range a.keys {
-		if k.Name == name && (k.Expires == nil || a.now().Before(*k.Expires)) {
-			return &Identity{Groups: k.Groups, Scopes: k.Scopes}
-		}
+	k := a.holders[name]
+	a.mu.RUnlock()
+	now := &Identity{Scopes: []Rule{}, Limit: actor.Identity.Limit} // an empty list leaves nothing
+	if k != nil && !k.expired(a.now()) {
+		now.Groups, now.Scopes = k.Groups, k.Scopes
 	}
-	return &Identity{Scopes: []Rule{}} // an empty list leaves nothing
+	actor.Identity = now
+	return actor
 }

@@ -123,6 +123,9 @@ func (m *Manager) batchAtomic(ctx context.Context, ops []BatchOperation) (result
 		if err != nil {
 			return failedAt(len(ops), i, err), err
 		}
+		if err := m.mayPlan(ctx, t, p); err != nil {
+			return failedAt(len(ops), i, err), err
+		}
 		types[i] = t
 		members[i] = &member{typ: t, key: key{t.Name, op.ID}, plan: p}
 	}
@@ -247,6 +250,9 @@ func (m *Manager) batchAgain(ctx context.Context, ops []BatchOperation) ([]Batch
 			}
 			if e = s.event; e == nil {
 				return nil, mismatch()
+			}
+			if err := m.visible(ctx, m.types[op.Type], op.ID, s); err != nil {
+				return nil, err
 			}
 		}
 		r, err := m.resource(ctx, e)

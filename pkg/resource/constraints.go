@@ -373,7 +373,7 @@ func (m *Manager) unreferenced(ctx context.Context, target key, revisions int, u
 			}
 			if ok, err := m.mayRead(ctx, source); err != nil {
 				return err
-			} else if !ok {
+			} else if !ok || m.hides(ctx, r.typ, r.path) {
 				return &Error{Code: Referenced, Detail: "something refers to it"}
 			}
 			return &Error{Code: Referenced, Field: r.path, ConflictingID: row.ID,

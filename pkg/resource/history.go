@@ -97,8 +97,8 @@ func (m *Manager) Revisions(ctx context.Context, typ, id string, chain bool, o P
 		from = int(min(before, uint64(s.event.Meta.RevisionCount)))
 	}
 	out := &RevisionList{EventID: s.event.ID, Items: []storage.Revision{}}
-	for n := from; n > 0; {
-		if len(out.Items) == o.size() {
+	for n, looked := from, 0; n > 0; looked++ {
+		if len(out.Items) == o.size() || looked == maxLooked {
 			out.NextPageToken = m.nextToken(uint64(n), binding)
 			break
 		}
@@ -166,21 +166,34 @@ func (m *Manager) History(ctx context.Context, typ, id string, o PageOptions) (*
 	if err := m.freshen(ctx, Default, s.event.Seq); err != nil {
 		return nil, err
 	}
-	events, err := m.index.Events(ctx, storage.EventQuery{Type: typ, ID: id, After: after, Limit: o.size() + 1})
+	events, more, err := m.eventsAfter(ctx, t, id, after, o.size())
 	if err != nil {
-		return nil, stored(err)
+		return nil, err
 	}
 	out := &HistoryList{EventID: s.event.ID, Items: []HistoryItem{}}
-	for i, p := range events {
-		if i == o.size() {
-			out.NextPageToken = m.nextToken(events[i-1].Seq, binding)
-			break
-		}
+	if more > 0 {
+		out.NextPageToken = m.nextToken(more, binding)
+	}
+	for _, p := range events {
 		e := p.Event
 		out.Items = append(out.Items, HistoryItem{Seq: p.Seq, Action: e.Action, At: e.At, Principal: e.Principal,
 			RequestID: e.RequestID, Revision: e.Revision.ID, Address: e.Address, Cause: e.Cause})
 	}
 	return out, nil
+}
+
+// eventsAfter lists the events of a resource that the actor may read; more is
+// where the next page begins, 0 when there is none.
+func (m *Manager) eventsAfter(ctx context.Context, t *Type, id string, after uint64, limit int) (out []storage.Past, more uint64, err error) {
+	if x := m.accessTo(ctx, t); x != nil {
+		out, more, err = m.readableEvents(ctx, x, id, after, limit+1)
+		if len(out) <= limit {
+			return out, more, err
+		}
+	} else if out, err = m.index.Events(ctx, storage.EventQuery{Type: t.Name, ID: id, After: after, Limit: limit + 1}); err != nil || len(out) <= limit {
+		return out, 0, stored(err)
+	}
+	return out[:limit], out[limit-1].Seq, nil
 }
 
 // DecodeData reads the data of a resource into v.

@@ -96,8 +96,11 @@ func (m *Manager) LogAfter(ctx context.Context, typ, id string, place uint64, li
 // JobEnded reports whether a job's log may still grow.
 func (m *Manager) JobEnded(ctx context.Context, typ, id string) (bool, error) {
 	s, err := m.jobWithLog(ctx, typ, id)
-	if code := CodeOf(err); code == NotFound || code == Deleted {
+	switch CodeOf(err) {
+	case Deleted:
 		return true, nil
+	case NotFound: // it is gone, or may not be read any more, its log neither
+		return true, err
 	}
 	if err != nil {
 		return false, err

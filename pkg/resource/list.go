@@ -60,6 +60,7 @@ func (m *Manager) List(ctx context.Context, typ string, o ListOptions) (*List, e
 	if err := m.fill(AsProgram(ctx), typ, page.Rows, out.Items, o.Bare); err != nil {
 		return nil, err
 	}
+	out.Items = m.readAgain(ctx, t, "list", page.Rows, out.Items)
 	return out, m.redactAll(ctx, t, "list", out.Items)
 }
 

@@ -277,10 +277,10 @@ func readEnv(h reader) map[string]string {
 }
 
 func readJob(p *problems, v any) *JobSpec {
-	r := p.object(v, "/job", "queue", "maxAttempts", "timeout", "backoff", "handler", "concurrencyKey", "schedule", "keep")
+	r := p.object(v, "/job", "queue", "maxAttempts", "timeout", "backoff", "handler", "concurrencyKey", "schedule", "keep", "role")
 	j := &JobSpec{
 		Queue: r.text("queue"), MaxAttempts: r.integer("maxAttempts"), Timeout: r.duration("timeout"),
-		ConcurrencyKey: r.text("concurrencyKey"), Schedule: r.texts("schedule"), Keep: r.duration("keep"),
+		ConcurrencyKey: r.text("concurrencyKey"), Schedule: r.texts("schedule"), Keep: r.duration("keep"), Role: r.text("role"),
 	}
 	if j.Keep == -1 {
 		j.Keep = 0

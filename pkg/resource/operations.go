@@ -38,6 +38,9 @@ func (m *Manager) Create(ctx context.Context, typ string, data any, o CreateOpti
 	if err != nil {
 		return nil, err
 	}
+	if err := m.May(ctx, t, "create"); err != nil {
+		return nil, err
+	}
 	ctx = expectKey(enter(ctx), t)
 	id := o.ID
 	if id == "" {

@@ -294,7 +294,9 @@ type Identity struct {
 	Claims map[string]any // of the token
 	Scopes []Rule         // nil: none of its rights are taken away
 	Admin  bool           // every right
-	Until  time.Time      // when the credential expires; zero: it is asked about again
+	Limit  string         // a role besides whose rules nothing is allowed; empty: none
+	Until  time.Time      // when the token expires; zero: it is no token
+	acting bool           // something is done for it: groups and scopes of a key are looked up again
 	grants grantCache
 }
 
@@ -337,14 +339,66 @@ func (a Actor) inGroups() []string {
 }
 
 // ActFor is a context whose operations are those of a principal, with the rights
-// that it has now. The program's own principals, which no policy knows, have
-// every right.
+// that it has when it does them. The program's own principals, which no policy
+// knows, have every right.
 func (m *Manager) ActFor(ctx context.Context, a Actor, groups []string) context.Context {
 	if m.o.Access != nil {
 		a.Identity = m.o.Access.creatorOf(a.Principal, groups)
 	}
 	return WithActor(ctx, a)
 }
+
+// ActForJob is ActFor for the handler of a job: it has the rights of who made the
+// job, limited to those of the role of its type.
+func (m *Manager) ActForJob(ctx context.Context, job *storage.Event, userAgent string) context.Context {
+	a := Actor{Principal: job.Meta.CreatedBy, UserAgent: userAgent}
+	ctx = m.ActFor(ctx, a, job.Groups)
+	t := m.types[job.Meta.Type]
+	if m.o.Access == nil || t == nil || t.Job == nil || t.Job.Role == "" {
+		return ctx
+	}
+	a = ActorOf(ctx)
+	if a.Identity == nil {
+		a.Identity = &Identity{Admin: true}
+	}
+	a.Identity.Limit = t.Job.Role
+	return WithActor(ctx, a)
+}
+
+// MayRun refuses a job whose creator may not have it run any more.
+func (m *Manager) MayRun(ctx context.Context, job *storage.Event) error {
+	t := m.types[job.Meta.Type]
+	if m.o.Access == nil || t == nil {
+		return nil
+	}
+	ctx = m.ActFor(ctx, Actor{Principal: job.Meta.CreatedBy}, job.Groups)
+	x := m.accessTo(ctx, t)
+	if x == nil {
+		return nil
+	}
+	v, err := m.view(ctx, t, job)
+	if err != nil {
+		return err
+	}
+	switch {
+	case t.action != nil:
+		return m.May(ctx, m.types[t.action.Type], t.action.Name)
+	case t.Name == BulkJobs:
+		b, _, err := readBulk(v.content)
+		if err != nil || b.Op == "purge" { // it was allowed when the tombstone was written
+			return err
+		}
+		return m.May(ctx, m.types[b.Type], bulkRight(b.Op))
+	}
+	if d := x.on("create", v); !d.Allowed {
+		return denied(ctx, t, job.Meta.ID, "create", d)
+	}
+	return nil
+}
+
+// actsLater tells that something is done later for who makes a resource of the
+// type, so that the groups it is in are kept.
+func (t *Type) actsLater() bool { return t.Job != nil || t.Name == Schedules || t.Name == Webhooks }
 
 // draftFirst tells that what becomes stable in a type is published.
 func (t *Type) draftFirst() bool { return t.DefaultStatus == storage.Draft }

@@ -55,10 +55,10 @@ func checkRole(m *Manager, content []byte) error {
 	}
 	fields := r.check(m.Types())
 	if a := m.o.Access; a != nil && len(fields) == 0 {
-		a.mu.RLock()
+		release := a.tables()
 		roles := maps.Clone(a.named)
 		_, ofFile := a.roles[r.Name]
-		a.mu.RUnlock()
+		release()
 		roles[r.Name] = r
 		for i, name := range r.Includes {
 			if _, ok := roles[name]; !ok {
@@ -87,9 +87,9 @@ func checkBinding(m *Manager, content []byte) error {
 		return err
 	}
 	if a := m.o.Access; a != nil {
-		a.mu.RLock()
+		release := a.tables()
 		_, ok := a.named[b.Role]
-		a.mu.RUnlock()
+		release()
 		if !ok {
 			return &Error{Code: ValidationFailed, Detail: "the binding cannot work", Fields: []FieldError{{Pointer: "/role", Detail: "is no role"}}}
 		}
@@ -186,10 +186,8 @@ func (a *Access) Apply(e *storage.Event) {
 	gone := e.Meta.Deleted || e.Action == storage.Purged || e.Content == nil
 	switch e.Meta.Type {
 	case APIKeys:
-		delete(a.keys, id)
-		if key, err := readKey(e.Content); !gone && err == nil {
-			a.keys[id] = key
-		}
+		a.applyKey(id, e, gone)
+		return
 	case Roles:
 		delete(a.added, id)
 		var r Role
@@ -203,5 +201,24 @@ func (a *Access) Apply(e *storage.Event) {
 			a.bound[id] = b
 		}
 	}
-	a.compile()
+	a.stale = true
+	a.moved()
+}
+
+// applyKey takes over an API key. The policy stays as it is; who uses the key, or
+// something that the key began, asks again. The caller holds the lock.
+func (a *Access) applyKey(id string, e *storage.Event, gone bool) {
+	old := a.keys[id]
+	if old != nil {
+		delete(a.keys, id)
+		if a.holders[old.Name] == old {
+			delete(a.holders, old.Name)
+		}
+	}
+	if k, err := readKey(e.Content); !gone && err == nil {
+		a.keys[id], a.holders[k.Name] = k, k
+	}
+	if old != nil {
+		a.moved()
+	}
 }

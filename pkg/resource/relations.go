@@ -153,6 +153,7 @@ func (m *Manager) readAll(ctx context.Context, typ string, ids map[string]bool) 
 	if err := m.fill(AsProgram(ctx), typ, page.Rows, items, false); err != nil {
 		return nil, err
 	}
+	items = m.readAgain(ctx, t, "read", page.Rows, items)
 	if err := m.redactAll(ctx, t, "read", items); err != nil {
 		return nil, err
 	}

@@ -155,11 +155,27 @@ func (m *Manager) Fire(ctx context.Context, s *Schedule, at time.Time) (fired bo
 	if s.Overlap != "allow" {
 		o.UniqueKey = "schedule/" + s.ID
 	}
-	ctx = m.ActFor(ctx, Actor{Principal: s.Owner}, nil)
+	groups, err := m.groupsOf(ctx, s)
+	if err != nil {
+		return false, err
+	}
+	ctx = m.ActFor(ctx, Actor{Principal: s.Owner}, groups)
 	_, err = m.Create(ctx, s.Type, s.Payload, CreateOptions{ID: id, Job: o})
 	switch CodeOf(err) {
 	case AlreadyExists, UniqueConflict:
 		return false, nil
 	}
 	return err == nil, err
+}
+
+// groupsOf are the groups that the owner of a schedule was in.
+func (m *Manager) groupsOf(ctx context.Context, s *Schedule) ([]string, error) {
+	if m.o.Access == nil || CheckID(s.ID) != nil { // one of a model is the program's own
+		return nil, nil
+	}
+	head, err := m.head(ctx, key{Schedules, s.ID}, false)
+	if err != nil || head.event == nil {
+		return nil, err
+	}
+	return head.event.Groups, nil
 }

@@ -38,6 +38,8 @@ type Type struct {
 	Builtin bool `json:"-"`
 	// Secret names a property that is written, kept sealed and never read.
 	Secret string `json:"-"`
+	// action is the custom action that the type's jobs run; nil: it is no such type.
+	action *Action
 	// Hashed: of the secret only a hash is kept.
 	Hashed bool `json:"-"`
 	// Check looks at valid data beyond its schema; its error is one of
@@ -105,6 +107,7 @@ type JobSpec struct {
 	ConcurrencyKey string        // path; jobs with one value run one at a time
 	Schedule       []string      // cron expressions
 	Keep           time.Duration // finished jobs; 0 keeps them
+	Role           string        // besides whose rules handlers may do nothing; empty: what the job's creator may
 }
 
 // Backoff is the wait between attempts, doubling from Initial (default a
@@ -141,8 +144,9 @@ func (j JobSpec) MarshalJSON() ([]byte, error) {
 		ConcurrencyKey string   `json:"concurrencyKey,omitempty"`
 		Schedule       []string `json:"schedule,omitempty"`
 		Keep           string   `json:"keep,omitempty"`
+		Role           string   `json:"role,omitempty"`
 	}{j.Queue, j.MaxAttempts, j.Timeout.String(), backoff{j.Backoff.Initial.String(), j.Backoff.Max.String()},
-		j.ConcurrencyKey, j.Schedule, ""}
+		j.ConcurrencyKey, j.Schedule, "", j.Role}
 	if j.Keep > 0 {
 		out.Keep = j.Keep.String()
 	}

@@ -131,8 +131,8 @@ func (m *Manager) claimRecord(ctx context.Context, hash string, move *claimMove)
 		} else if !ok {
 			id = ""
 		}
-		return nil, &Error{Code: UniqueConflict, Field: move.field, ConflictingID: id,
-			Detail: "another " + next.Type + " has this " + move.field}
+		return nil, m.censored(ctx, m.types[next.Type], &Error{Code: UniqueConflict, Field: move.field, ConflictingID: id,
+			Detail: "another " + next.Type + " has this " + move.field})
 	}
 	data, err := json.Marshal(next)
 	if err != nil {

@@ -53,7 +53,9 @@ type Watch struct {
 	subject string
 	name    string // of its topic
 	filter  query.Expr
-	trusted bool // not limited by what an actor may see
+	asked   string // the filter as it was written
+	version uint64 // of the policy that it was checked against
+	trusted bool   // not limited by what an actor may see
 	at      uint64
 	topic   *topic // joined
 	feed    storage.Feed
@@ -67,7 +69,7 @@ const maxCatchUps = 16
 // Watch begins one. RunWatches must be running. A point that the log does not
 // keep is gone.
 func (m *Manager) Watch(ctx context.Context, o WatchOptions) (*Watch, error) {
-	w := &Watch{m: m, name: "*", subject: "rev.>", trusted: o.Trusted}
+	w := &Watch{m: m, name: "*", subject: "rev.>", trusted: o.Trusted, version: m.policyVersion()}
 	if o.Type != "" {
 		t, err := m.Type(o.Type)
 		if err != nil {
@@ -98,6 +100,7 @@ func (m *Manager) Watch(ctx context.Context, o WatchOptions) (*Watch, error) {
 	}
 	if strings.TrimSpace(o.Filter) != "" {
 		var err error
+		w.asked = o.Filter
 		if w.filter, err = m.watchFilter(ctx, o.Type, o.Filter); err != nil {
 			return nil, Errorf(InvalidFilter, "filter: %v", err)
 		}
@@ -256,11 +259,17 @@ func (w *Watch) look(ctx context.Context, m *moment) (Notice, bool, error) {
 	if t == nil || w.typ == nil && t.Builtin {
 		return Notice{}, false, nil
 	}
+	if err := w.Allowed(ctx); err != nil {
+		return Notice{}, false, err
+	}
 	after, err := m.after(ctx, w.m, t)
 	if err != nil {
 		return Notice{}, false, err
 	}
 	content, ok, err := w.sees(ctx, after)
+	if err == nil && ok && !w.trusted {
+		ok, err = w.m.watchable(ctx, t, after)
+	}
 	if err != nil {
 		return Notice{}, false, err
 	}
@@ -294,6 +303,31 @@ func (w *Watch) look(ctx context.Context, m *moment) (Notice, bool, error) {
 	}
 	n.Envelope, err = w.farewell(ctx, after)
 	return n, err == nil, err
+}
+
+// Allowed refuses to go on when the policy has changed so that the watch would not
+// be begun any more: the right is gone, or a field of its filter is hidden now.
+func (w *Watch) Allowed(ctx context.Context) error {
+	if w.trusted || w.version == w.m.policyVersion() {
+		return nil
+	}
+	version := w.m.policyVersion()
+	name := ""
+	if w.typ != nil {
+		name = w.typ.Name
+		if err := w.m.May(ctx, w.typ, "watch"); err != nil {
+			return err
+		}
+	}
+	if w.filter != nil {
+		filter, err := w.m.watchFilter(ctx, name, w.asked)
+		if err != nil {
+			return Errorf(InvalidFilter, "filter: %v", err)
+		}
+		w.filter = filter
+	}
+	w.version = version
+	return nil
 }
 
 // farewell is the envelope of a resource that left: as it is now where that may

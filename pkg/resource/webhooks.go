@@ -103,6 +103,21 @@ func (m *Manager) watchFilter(ctx context.Context, typ, text string) (query.Expr
 	return query.Parse(fields, text, query.Options{Now: m.o.Now()})
 }
 
+// MayTell reports whether a webhook may be told of a type: whether who made it may
+// watch all of that now.
+func (m *Manager) MayTell(ctx context.Context, id, typ string) (bool, error) {
+	t := m.types[typ]
+	if m.o.Access == nil || t == nil {
+		return true, nil
+	}
+	s, err := m.head(ctx, key{Webhooks, id}, false)
+	if err != nil || !s.exists() {
+		return false, err
+	}
+	ctx = m.ActFor(ctx, Actor{Principal: s.event.Meta.CreatedBy}, s.event.Groups)
+	return m.watchesAll(ctx, t), nil
+}
+
 // Judged tells what a webhook is told of an event of the log: nothing, when it
 // does not match or was erased.
 func (m *Manager) Judged(ctx context.Context, h Webhook, seq uint64) (Notice, bool, error) {

@@ -79,6 +79,9 @@ func (m *Manager) write(ctx context.Context, t *Type, id string, p plan) (e *sto
 			m.o.Observer.Refused(t.Name, c)
 		}
 	}()
+	if err := m.mayPlan(ctx, t, p); err != nil {
+		return nil, nil, false, err
+	}
 	first, release, err := m.begin(ctx)
 	if err != nil {
 		return nil, nil, false, err
@@ -197,7 +200,7 @@ func (m *Manager) stage(ctx context.Context, t *Type, s state, next step, object
 			return err
 		}
 	}
-	if t.Job != nil && e.Action == storage.Created {
+	if t.actsLater() && e.Action == storage.Created {
 		e.Groups = ActorOf(ctx).inGroups()
 	}
 	if m.o.Hooks.watched(t.Name, e.Action) {
@@ -227,7 +230,7 @@ func (m *Manager) stage(ctx context.Context, t *Type, s state, next step, object
 	u.sync = u.sync || next.put && (!inline || !m.o.LogSyncsBlobs)
 	u.early = next.early
 	if err := m.constrain(ctx, t, s, e, next.content, u); err != nil {
-		return err
+		return m.censored(ctx, t, err)
 	}
 	return u.add(s, e)
 }

@@ -17,8 +17,11 @@ type Authenticator interface {
 	// Authenticate returns an actor with an identity. Its error is
 	// unauthenticated, or unavailable when that cannot be found out now.
 	Authenticate(ctx context.Context, token string) (resource.Actor, error)
-	// Still reports whether a credential that was good is good now.
-	Still(token string, who resource.Actor) bool
+	// Still reports whether a credential is good now for who it was good for, and
+	// until when; zero: until something changes.
+	Still(token string, who resource.Actor) (until time.Time, ok bool)
+	// Changed is closed when that, or what somebody may do, can have changed.
+	Changed() <-chan struct{}
 }
 
 // public reports whether a path is answered to everybody.
@@ -58,11 +61,9 @@ func bearer(r *http.Request) (string, error) {
 	return token, nil
 }
 
-// validity is how often the credential of an answer that goes on is looked at.
-const validity = 250 * time.Millisecond
-
-// whileValid ends an answer that goes on when its credential is not good any more.
-func (a *API) whileValid(r *http.Request, end context.CancelFunc) (stop func()) {
+// whileValid ends an answer that goes on when its credential is not good any more,
+// or when allowed, if it is not nil, says that it is not allowed any more.
+func (a *API) whileValid(r *http.Request, end context.CancelFunc, allowed func() error) (stop func()) {
 	token, err := bearer(r)
 	if a.o.Auth == nil || err != nil {
 		return func() {}
@@ -70,17 +71,24 @@ func (a *API) whileValid(r *http.Request, end context.CancelFunc) (stop func()) 
 	who := resource.ActorOf(r.Context())
 	done := make(chan struct{})
 	go func() {
-		t := time.NewTicker(validity)
-		defer t.Stop()
 		for {
+			changed := a.o.Auth.Changed() // before it is asked, so that nothing is missed
+			until, ok := a.o.Auth.Still(token, who)
+			if !ok || allowed != nil && allowed() != nil {
+				end()
+				return
+			}
+			var ends <-chan time.Time
+			if !until.IsZero() {
+				t := time.NewTimer(time.Until(until))
+				defer t.Stop()
+				ends = t.C
+			}
 			select {
 			case <-done:
 				return
-			case <-t.C:
-				if !a.o.Auth.Still(token, who) {
-					end()
-					return
-				}
+			case <-changed:
+			case <-ends:
 			}
 		}
 	}()

@@ -86,7 +86,7 @@ func (a *API) followLog(c call, place uint64) {
 	ctx, cancel := context.WithCancel(c.r.Context())
 	defer cancel()
 	defer context.AfterFunc(a.running, cancel)()
-	defer a.whileValid(c.r, cancel)()
+	defer a.whileValid(c.r, cancel, nil)()
 	s := begin(c.w, c.r)
 	if s == nil {
 		return
@@ -96,8 +96,12 @@ func (a *API) followLog(c call, place uint64) {
 	for told := time.Now(); s.err == nil; {
 		// Asked before the lines are read: what was written until the end is in them.
 		ended, err := a.m.JobEnded(ctx, c.t.Name, c.id)
-		if err != nil {
+		if err != nil && !ended {
 			s.resume(place)
+			return
+		}
+		if err != nil {
+			s.write([]byte("event: end\ndata: {}\n\n"))
 			return
 		}
 		lines, err := a.m.LogAfter(ctx, c.t.Name, c.id, place, resource.MaxPageSize)

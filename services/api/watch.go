@@ -65,7 +65,16 @@ func (a *API) follow(w http.ResponseWriter, r *http.Request, o resource.WatchOpt
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
 	defer context.AfterFunc(a.running, cancel)()
-	defer a.whileValid(r, cancel)()
+	defer a.whileValid(r, cancel, func() error {
+		if o.Type == "" {
+			return nil
+		}
+		t, err := a.m.Type(o.Type)
+		if err != nil {
+			return err
+		}
+		return a.m.May(ctx, t, "watch")
+	})()
 	watch, err := a.m.Watch(ctx, o)
 	if err != nil {
 		return err

@@ -141,7 +141,7 @@ func (w *Worker) attempt(ctx context.Context, g Grant) {
 	defer w.o.Live.Drop(c.Type, c.ID, c.Attempt)
 	ended := make(chan struct{})
 	a.first = func() { go a.flushing(ctx, w, ended) }
-	outcome := w.run(ctx, t, a)
+	outcome := w.permitted(ctx, t, a)
 	close(ended)
 	a.flush(ctx, w)
 	name := "refused"
@@ -150,6 +150,22 @@ func (w *Worker) attempt(ctx context.Context, g Grant) {
 	}
 	tell(span, c.Attempt, name)
 	w.o.Observer.Attempted(c.Type, c.Event.Meta.Job.Queue, name, time.Since(begun))
+}
+
+// permitted runs the handler, unless who made the job may not have it run any more.
+func (w *Worker) permitted(ctx context.Context, t *resource.Type, a *attempt) resource.Outcome {
+	err := w.m.MayRun(ctx, a.Claim.Event)
+	switch resource.CodeOf(err) {
+	case resource.PermissionDenied:
+		w.o.Logger.WarnContext(ctx, "a job is not run", "type", a.Type, "id", a.ID, "principal", a.Claim.Event.Meta.CreatedBy, "error", err)
+		return resource.Outcome{Err: "who made this job may not have it run any more", Progress: a.progress()}
+	case "":
+		if err == nil {
+			return w.run(ctx, t, a)
+		}
+	}
+	in := &job.Attempt{Claim: a.Claim}
+	return resource.Outcome{Snooze: time.Now().Add(time.Second), Checkpoint: in.NextCheckpoint(), Progress: a.progress()} // it cannot be told now
 }
 
 // run gives the handler its time. One that does not end when its context does

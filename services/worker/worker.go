@@ -301,5 +301,5 @@ func (w *Worker) leave(a *attempt) {
 
 // actor makes what the worker does for a job the deed of its creator.
 func (w *Worker) actor(ctx context.Context, job *storage.Event) context.Context {
-	return w.m.ActFor(ctx, resource.Actor{Principal: job.Meta.CreatedBy, UserAgent: w.name}, job.Groups)
+	return w.m.ActForJob(ctx, job, w.name)
 }

@@ -4,6 +4,8 @@ package identity
 
 import (
 	"context"
+	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -32,15 +34,20 @@ func (a *Authenticator) Authenticate(ctx context.Context, token string) (resourc
 	if a.oidc != nil && strings.Count(token, ".") == 2 && !strings.HasPrefix(token, "ack_") {
 		return a.oidc.Authenticate(ctx, token)
 	}
-	return a.access.Key(token)
+	who, _, err := a.access.Key(token)
+	return who, err
 }
 
-// Still reports whether a credential that was good still is, for answers that go
-// on for long.
-func (a *Authenticator) Still(token string, who resource.Actor) bool {
-	if who.Identity != nil && !who.Identity.Until.IsZero() {
-		return time.Now().Before(who.Identity.Until)
+// Still reports whether a credential that was good still is, with the same groups
+// and scopes, for answers that go on for long.
+func (a *Authenticator) Still(token string, who resource.Actor) (until time.Time, ok bool) {
+	if until = who.Identity.Until; !until.IsZero() {
+		return until, time.Now().Before(until)
 	}
-	again, err := a.access.Key(token)
-	return err == nil && again.Principal == who.Principal
+	again, until, err := a.access.Key(token)
+	return until, err == nil && again.Principal == who.Principal &&
+		slices.Equal(again.Identity.Groups, who.Identity.Groups) && reflect.DeepEqual(again.Identity.Scopes, who.Identity.Scopes)
 }
+
+// Changed is closed when a key, a role or a binding has changed.
+func (a *Authenticator) Changed() <-chan struct{} { return a.access.Changed() }

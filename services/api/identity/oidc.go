@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
+	"github.com/go-jose/go-jose/v4"
 
 	"github.com/autocrud-go/autocrud/pkg/resource"
 )
@@ -28,22 +29,16 @@ type OIDCOptions struct {
 
 // algorithms that a token may be signed with: those with a public key. "none" and
 // the HMAC ones, which a public key could be abused for, are not among them.
-var algorithms = []string{oidc.RS256, oidc.RS384, oidc.RS512, oidc.ES256, oidc.ES384, oidc.ES512, oidc.PS256, oidc.PS384, oidc.PS512, oidc.EdDSA}
+var algorithms = []jose.SignatureAlgorithm{jose.RS256, jose.RS384, jose.RS512, jose.ES256, jose.ES384, jose.ES512, jose.PS256, jose.PS384, jose.PS512, jose.EdDSA}
 
-// OIDC checks tokens of one issuer. Its keys are fetched when they are needed and
-// kept; a key that is not known is fetched again, so that the issuer can rotate
-// them. It is safe for concurrent use.
+// OIDC checks tokens of one issuer. It is safe for concurrent use.
 type OIDC struct {
 	o OIDCOptions
 
-	mu       sync.Mutex
-	verifier *oidc.IDTokenVerifier // nil: the issuer was not reached yet
-	tried    time.Time             // when it was last asked
-	unknown  map[string]time.Time  // ids of keys that the issuer did not have, and when
+	mu    sync.Mutex
+	keys  *keySet   // nil: the issuer was not reached yet
+	tried time.Time // when that was tried last
 }
-
-// again is how soon the issuer is asked again for what it did not have.
-const again = 5 * time.Second
 
 // NewOIDC does not reach the issuer yet.
 func NewOIDC(o OIDCOptions) *OIDC {
@@ -62,7 +57,7 @@ func NewOIDC(o OIDCOptions) *OIDC {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &OIDC{o: o, unknown: map[string]time.Time{}}
+	return &OIDC{o: o}
 }
 
 func away(err error) error {
@@ -75,55 +70,53 @@ func invalid(err error) error {
 }
 
 // discover reads the issuer's configuration once.
-func (v *OIDC) discover() (*oidc.IDTokenVerifier, error) {
+func (v *OIDC) discover(ctx context.Context) (*keySet, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.verifier != nil {
-		return v.verifier, nil
+	if v.keys != nil {
+		return v.keys, nil
 	}
-	if time.Since(v.tried) < time.Second {
+	if !v.tried.IsZero() && time.Since(v.tried) < time.Second {
 		return nil, away(errors.New("asked a moment ago"))
 	}
+	p, err := oidc.NewProvider(oidc.ClientContext(context.WithoutCancel(ctx), v.o.Client), v.o.Issuer)
 	v.tried = time.Now()
-	// The keys are fetched with this context for as long as the process lives.
-	p, err := oidc.NewProvider(oidc.ClientContext(context.Background(), v.o.Client), v.o.Issuer)
+	var found struct {
+		Keys string `json:"jwks_uri"`
+	}
+	if err == nil {
+		err = p.Claims(&found)
+	}
 	if err != nil {
 		return nil, away(err)
 	}
-	v.verifier = p.Verifier(&oidc.Config{ClientID: v.o.Audience, SupportedSigningAlgs: algorithms,
-		Now: func() time.Time { return v.o.Now().Add(-v.o.Leeway) }})
-	return v.verifier, nil
+	v.keys = &keySet{url: found.Keys, client: v.o.Client, now: time.Now}
+	return v.keys, nil
 }
 
 // Authenticate checks signature, issuer, audience and times of a token.
 func (v *OIDC) Authenticate(ctx context.Context, token string) (who resource.Actor, err error) {
-	key, issuer, err := peek(token)
-	if err != nil {
+	if err := ofIssuer(token, v.o.Issuer); err != nil {
 		return who, invalid(err)
 	}
-	if issuer != v.o.Issuer {
-		return who, invalid(errors.New("of another issuer"))
-	}
-	if v.missing(key) {
-		return who, invalid(errors.New("signed with an unknown key"))
-	}
-	verifier, err := v.discover()
+	keys, err := v.discover(ctx)
 	if err != nil {
 		return who, err
 	}
+	signed := &signature{keys: keys}
+	verifier := oidc.NewVerifier(v.o.Issuer, signed, &oidc.Config{ClientID: v.o.Audience, SupportedSigningAlgs: names(algorithms), SkipExpiryCheck: true})
 	t, err := verifier.Verify(ctx, token)
-	if err != nil {
-		// The library says by text only whether it was the fetching of keys.
-		if strings.Contains(err.Error(), "fetching keys") {
-			return who, away(err)
-		}
-		if strings.Contains(err.Error(), "failed to verify signature") {
-			v.forget(key)
-		}
+	switch {
+	case errors.Is(signed.err, errAway):
+		return who, away(signed.err)
+	case err != nil:
 		return who, invalid(err)
 	}
 	var claims map[string]any
 	if err := t.Claims(&claims); err != nil {
+		return who, invalid(err)
+	}
+	if err := v.inTime(t.Expiry, claims["nbf"]); err != nil {
 		return who, invalid(err)
 	}
 	subject, _ := claims[v.o.SubjectClaim].(string)
@@ -134,46 +127,59 @@ func (v *OIDC) Authenticate(ctx context.Context, token string) (who resource.Act
 		Identity: &resource.Identity{Groups: texts(claims[v.o.GroupsClaim]), Claims: plain(claims), Until: t.Expiry.Add(v.o.Leeway)}}, nil
 }
 
-// peek reads the key id and the issuer without believing them.
-func peek(token string) (key, issuer string, err error) {
-	parts := strings.Split(token, ".")
-	var header struct {
-		Kid string `json:"kid"`
+// inTime checks exp and nbf, each with the leeway; a token without exp is never good.
+func (v *OIDC) inTime(expiry time.Time, nbf any) error {
+	now := v.o.Now()
+	if !now.Before(expiry.Add(v.o.Leeway)) {
+		return errors.New("expired")
 	}
+	switch from := nbf.(type) {
+	case nil:
+		return nil
+	case float64:
+		if now.Add(v.o.Leeway).Before(time.Unix(int64(from), 0)) {
+			return errors.New("not valid yet")
+		}
+		return nil
+	}
+	return errors.New("nbf is no time")
+}
+
+// signature is what was found out about that of one token: the library that asks
+// for it tells its errors by their text only.
+type signature struct {
+	keys *keySet
+	err  error
+}
+
+// VerifySignature implements oidc.KeySet.
+func (s *signature) VerifySignature(ctx context.Context, token string) (payload []byte, err error) {
+	payload, s.err = s.keys.verify(ctx, token)
+	return payload, s.err
+}
+
+func names(list []jose.SignatureAlgorithm) (out []string) {
+	for _, a := range list {
+		out = append(out, string(a))
+	}
+	return out
+}
+
+// ofIssuer refuses a token of another issuer without asking this one, and what is
+// no token. It believes nothing.
+func ofIssuer(token, issuer string) error {
+	parts := strings.Split(token, ".")
+	b, err := base64.RawURLEncoding.DecodeString(parts[1])
 	var payload struct {
 		Iss string `json:"iss"`
 	}
-	for i, into := range []any{&header, &payload} {
-		b, err := base64.RawURLEncoding.DecodeString(parts[i])
-		if err == nil {
-			err = json.Unmarshal(b, into)
-		}
-		if err != nil {
-			return "", "", err
-		}
+	if err == nil {
+		err = json.Unmarshal(b, &payload)
 	}
-	return header.Kid, payload.Iss, nil
-}
-
-// maxUnknown bounds how many unknown keys are remembered.
-const maxUnknown = 1000
-
-// missing reports that the issuer did not have a key a moment ago, so that nobody
-// can make this process ask it again and again.
-func (v *OIDC) missing(key string) bool {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	at, ok := v.unknown[key]
-	return ok && time.Since(at) < again
-}
-
-func (v *OIDC) forget(key string) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if len(v.unknown) >= maxUnknown {
-		clear(v.unknown)
+	if err == nil && payload.Iss != issuer {
+		err = errors.New("of another issuer")
 	}
-	v.unknown[key] = time.Now()
+	return err
 }
 
 func texts(v any) (out []string) {

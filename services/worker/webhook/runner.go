@@ -161,6 +161,9 @@ func (r *runner) message(ctx context.Context, t *storage.Told) (message, bool, e
 	if h.Replay == nil && t.At.Before(r.h.meta.CreatedAt) {
 		return message{}, false, nil
 	}
+	if ok, err := r.d.m.MayTell(ctx, r.h.id, t.Type); err != nil || !ok {
+		return message{}, false, err
+	}
 	body := t.Body
 	if strings.TrimSpace(h.Filter) != "" {
 		n, told, err := r.d.m.Judged(ctx, h, t.Seq)

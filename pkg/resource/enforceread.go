@@ -1,0 +1,260 @@
+package resource
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+
+	"github.com/autocrud-go/autocrud/pkg/query"
+	"github.com/autocrud-go/autocrud/pkg/storage"
+)
+
+// redacted limits an answer to what the actor sees of it. Hash and size are those
+// of what is shown: the hash of hidden values would let them be guessed.
+func (m *Manager) redacted(ctx context.Context, t *Type, action string, r *Resource) (*Resource, error) {
+	x := m.accessTo(ctx, t)
+	if x == nil || r == nil {
+		return r, nil
+	}
+	v, err := viewOf(t, r)
+	if err != nil {
+		return nil, err
+	}
+	data := []byte(r.Data)
+	if !x.on(action, v).Allowed {
+		data = []byte("{}")
+	} else if hide := x.hidden(action, v); len(hide) > 0 {
+		data = redact(r.Data, hide)
+	} else {
+		return r, nil
+	}
+	out := *r
+	out.Data = data
+	out.Revision, err = rehash(r.Revision, data)
+	return &out, err
+}
+
+// viewOf is a resource as rules are asked about it.
+func viewOf(t *Type, r *Resource) (*sight, error) {
+	e := &storage.Event{Seq: r.Seq}
+	if err := json.Unmarshal(r.Meta, &e.Meta); err != nil {
+		return nil, err
+	}
+	return newView(t, e, r.Data), nil
+}
+
+func rehash(revision json.RawMessage, data []byte) (json.RawMessage, error) {
+	if len(revision) == 0 {
+		return revision, nil
+	}
+	var rev storage.Revision
+	if err := json.Unmarshal(revision, &rev); err != nil {
+		return nil, err
+	}
+	rev.Hash, rev.Size = hashOf(data), len(data)
+	return json.Marshal(rev)
+}
+
+// narrow limits a search to what an action is allowed on.
+func (m *Manager) narrow(ctx context.Context, t *Type, action string, e query.Expr) query.Expr {
+	if x := m.accessTo(ctx, t); x != nil {
+		if !x.may(action).Allowed {
+			return query.Const{Value: false}
+		}
+		return allOf(e, x.rows(action))
+	}
+	return e
+}
+
+// readAgain leaves out of a page what changed between the search and the reading
+// of its content to something that the actor may not see.
+func (m *Manager) readAgain(ctx context.Context, t *Type, action string, rows []storage.Row, items []*Resource) []*Resource {
+	x := m.accessTo(ctx, t)
+	if x == nil {
+		return items
+	}
+	out := items[:0]
+	for i, r := range items {
+		if r.EventID != rows[i].EventID {
+			if v, err := viewOf(t, r); err != nil || !x.on(action, v).Allowed {
+				continue
+			}
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+// redactAll limits the answers of a search, which found only what may be seen.
+func (m *Manager) redactAll(ctx context.Context, t *Type, action string, items []*Resource) (err error) {
+	x := m.accessTo(ctx, t)
+	if x == nil || len(x.everHidden(action)) == 0 {
+		return nil
+	}
+	for i, r := range items {
+		if items[i], err = m.redacted(ctx, t, action, r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// watched tells a watch what its actor may see of a state, which is asked for
+// every event anew.
+func (m *Manager) watched(ctx context.Context, e *storage.Event, content json.RawMessage) (json.RawMessage, bool) {
+	t := m.types[e.Meta.Type]
+	if t == nil {
+		return nil, false
+	}
+	x := m.accessTo(ctx, t)
+	if x == nil {
+		return content, true
+	}
+	if !x.may("watch").Allowed {
+		return nil, false
+	}
+	if content == nil { // gone: only who sees everything sees that
+		return nil, x.rows("watch") == nil
+	}
+	v := newView(t, e, content)
+	if !x.on("watch", v).Allowed {
+		return nil, false
+	}
+	if hide := x.hidden("watch", v); len(hide) > 0 {
+		return redact(content, hide), true
+	}
+	return content, true
+}
+
+// watchable reports whether the newest state of a resource may be watched as well:
+// a state of the past is told only to who may see what became of it.
+func (m *Manager) watchable(ctx context.Context, t *Type, s *sight) (bool, error) {
+	x := m.accessTo(ctx, t)
+	if x == nil || x.rows("watch") == nil {
+		return true, nil
+	}
+	head, err := m.head(ctx, key{t.Name, s.event.Meta.ID}, false)
+	if err != nil || head.seq() <= s.event.Seq {
+		return err == nil, err
+	}
+	if !head.exists() {
+		return false, nil
+	}
+	v, err := m.view(ctx, t, head.event)
+	return err == nil && x.on("watch", v).Allowed, err
+}
+
+// policyVersion moves when what somebody may do can have changed.
+func (m *Manager) policyVersion() uint64 {
+	if m.o.Access == nil {
+		return 0
+	}
+	return m.o.Access.version.Load()
+}
+
+// readableEvents lists for a limited actor the events of a resource that it may read, from
+// after a sequence on, at most limit of them; at is how far it looked.
+func (m *Manager) readableEvents(ctx context.Context, x *access, id string, after uint64, limit int) (out []storage.Past, at uint64, err error) {
+	for looked := 0; ; {
+		events, err := m.index.Events(ctx, storage.EventQuery{Type: x.typ.Name, ID: id, After: after, Limit: max(limit, DefaultPageSize)})
+		if err != nil {
+			return nil, 0, stored(err)
+		}
+		for _, p := range events {
+			if ok, err := m.readablePast(ctx, x, p.Event); err != nil {
+				return nil, 0, err
+			} else if ok {
+				out = append(out, p)
+			}
+			if after = p.Seq; len(out) == limit {
+				return out, after, nil
+			}
+		}
+		if looked += len(events); len(events) < max(limit, DefaultPageSize) {
+			return out, 0, nil
+		}
+		if looked >= maxLooked {
+			return out, after, nil
+		}
+	}
+}
+
+// maxLooked bounds how many events of others one page is looked for among.
+const maxLooked = 10_000
+
+// readablePast reports whether a state of the past may be read. What was erased
+// cannot be judged any more, so only who sees every row is told of it.
+func (m *Manager) readablePast(ctx context.Context, x *access, e *storage.Event) (bool, error) {
+	if e.Action == storage.Purged {
+		return x.rows("read") == nil, nil
+	}
+	content, err := m.contentNow(ctx, x.typ, e)
+	if err != nil {
+		return false, err
+	}
+	return x.on("read", newView(x.typ, e, content)).Allowed, nil
+}
+
+// shownRevision is a revision as the actor sees it; ok is false when it may not.
+func (m *Manager) shownRevision(ctx context.Context, t *Type, s state, e *storage.Event) (rev storage.Revision, ok bool, err error) {
+	x := m.accessTo(ctx, t)
+	if x == nil {
+		return e.Revision, true, nil
+	}
+	was := *e
+	was.Meta = s.event.Meta
+	content, err := m.contentNow(ctx, t, e)
+	if err != nil {
+		return rev, false, err
+	}
+	v := newView(t, &was, content)
+	if !x.on("read", v).Allowed {
+		return rev, false, nil
+	}
+	rev = e.Revision
+	if hide := x.hidden("read", v); len(hide) > 0 {
+		data := redact(content, hide)
+		rev.Hash, rev.Size = hashOf(data), len(data)
+	}
+	return rev, true, nil
+}
+
+// mayOpen reports whether a revision that the actor may read refers to a binary
+// in what is shown of it.
+func (m *Manager) mayOpen(ctx context.Context, t *Type, s state, digest string) (bool, error) {
+	x := m.accessTo(ctx, t)
+	if x == nil {
+		return true, nil
+	}
+	holds := func(e *storage.Event) (bool, error) {
+		if !slices.Contains(e.Binaries, digest) {
+			return false, nil
+		}
+		was := *e
+		was.Meta = s.event.Meta
+		content, err := m.contentNow(ctx, t, e)
+		if err != nil {
+			return false, err
+		}
+		v := newView(t, &was, content)
+		return x.on("read", v).Allowed && slices.Contains(t.digests(redact(content, x.hidden("read", v))), digest), nil
+	}
+	if ok, err := holds(s.event); ok || err != nil {
+		return ok, err
+	}
+	for after := uint64(0); ; {
+		events, err := m.index.Events(ctx, storage.EventQuery{Type: t.Name, ID: s.event.Meta.ID, After: after, Written: true, Limit: MaxPageSize})
+		if err != nil {
+			return false, stored(err)
+		}
+		for _, past := range events {
+			if ok, err := holds(past.Event); ok || err != nil {
+				return ok, err
+			}
+			after = past.Seq
+		}
+		if len(events) < MaxPageSize {
+			return false, nil
+		}
+	}
+}

@@ -1,0 +1,331 @@
+package resource
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/autocrud-go/autocrud/pkg/query"
+)
+
+// grant is a rule as it is for one actor and one type.
+type grant struct {
+	name     string // "role editor, rule 2"
+	rule     Rule
+	where    query.Expr // nil: always
+	hide     []string
+	readonly []string
+}
+
+// access is what one actor may do with one type.
+type access struct {
+	typ    *Type
+	admin  bool
+	scopes []Rule // of an API key; nil: all
+	allow  []grant
+	deny   []grant
+	// limit is what the role of a type of jobs allows its handlers, besides; nil:
+	// they are not limited.
+	limit   *access
+	version uint64
+	until   time.Time // now() in a where is older afterwards
+}
+
+// grantCache keeps the access of an identity, which may live as long as a watch.
+type grantCache struct {
+	mu   sync.Mutex
+	kept map[string]*access
+}
+
+// grantsFor is how long now() may stand still in a rule.
+const grantsFor = time.Second
+
+// of finds what an actor may do with a type, as the policy is now.
+func (a *Access) of(actor Actor, t *Type) *access {
+	c := &actor.Identity.grants
+	version, now := a.version.Load(), a.now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if x := c.kept[t.Name]; x != nil && x.version == version && now.Before(x.until) {
+		return x
+	}
+	actor = a.asNow(actor)
+	own := rules{name: "model " + t.Name, list: t.ownRules()}
+	x := newAccess(actor, t, now, append([]rules{own}, rulesOf(a.rolesOf(actor))...))
+	x.admin, x.scopes = x.admin || actor.Identity.Admin, actor.Identity.Scopes
+	if role := actor.Identity.Limit; role != "" {
+		x.limit = newAccess(actor, t, now, rulesOf(a.role(role)))
+	}
+	x.version, x.until = version, now.Add(grantsFor)
+	if c.kept == nil {
+		c.kept = map[string]*access{}
+	}
+	c.kept[t.Name] = x
+	return x
+}
+
+// rules are those of one role, or of a model.
+type rules struct {
+	name string
+	list []Rule
+}
+
+func rulesOf(roles []Role) []rules {
+	out := make([]rules, len(roles))
+	for i, r := range roles {
+		out[i] = rules{"role " + r.Name, r.Rules}
+	}
+	return out
+}
+
+// newAccess reads the rules that are about a type, as they are for an actor.
+func newAccess(actor Actor, t *Type, now time.Time, of []rules) *access {
+	x := &access{typ: t}
+	fields := t.definition.QueryFields()
+	for _, from := range of {
+		for i, r := range from.list {
+			if !r.covers(t) {
+				continue
+			}
+			deny := r.Effect == "deny"
+			g := grant{name: fmt.Sprintf("%s, rule %d", from.name, i), rule: r, hide: r.Fields.Hide, readonly: r.Fields.ReadOnly}
+			if strings.TrimSpace(r.Where) != "" {
+				var err error
+				if g.where, err = query.Parse(fields, r.Where, query.Options{Now: now, Variables: actor.variable, Negated: deny}); err != nil {
+					if !deny {
+						continue // it cannot match anything of this type
+					}
+					g.where = nil // what cannot be decided is denied
+				}
+			}
+			if deny {
+				x.deny = append(x.deny, g)
+			} else {
+				x.admin = x.admin || slices.Contains(r.Actions, "admin")
+				x.allow = append(x.allow, g)
+			}
+		}
+	}
+	// A rule that denies wins over a role with admin too; its other rules name
+	// every action.
+	x.admin = x.admin && len(x.deny) == 0
+	return x
+}
+
+// full reports whether nothing is limited.
+func (x *access) full() bool {
+	return x.admin && x.scopes == nil && (x.limit == nil || x.limit.full())
+}
+
+func (x *access) scoped(action string) bool {
+	if x.scopes == nil {
+		return true
+	}
+	return slices.ContainsFunc(x.scopes, func(r Rule) bool {
+		return r.covers(x.typ) && slices.ContainsFunc(r.Actions, func(a string) bool {
+			return a == action || a == "admin" || a == "*" && action != "admin"
+		})
+	})
+}
+
+// Decision is whether something is allowed, and what decided.
+type Decision struct {
+	Allowed bool   `json:"allowed"`
+	Rule    string `json:"rule"` // the rule that decided; empty: that there is none
+	Why     string `json:"why"`
+}
+
+// may decides an action on a type, before any resource is looked at.
+func (x *access) may(action string) Decision {
+	d := x.mayAlone(action)
+	if d.Allowed && x.limit != nil {
+		if limit := x.limit.mayAlone(action); !limit.Allowed {
+			return Decision{Rule: limit.Rule, Why: "the role of the type of jobs does not allow it: " + limit.Why}
+		}
+	}
+	return d
+}
+
+func (x *access) mayAlone(action string) Decision {
+	if !x.scoped(action) {
+		return Decision{Why: fmt.Sprintf("the scopes of the API key leave out %s on %s", action, x.typ.Name)}
+	}
+	if x.admin {
+		return Decision{Allowed: true, Rule: "admin", Why: "admin has every right"}
+	}
+	for _, g := range x.deny {
+		if g.rule.names(action) && g.where == nil {
+			return Decision{Rule: g.name, Why: fmt.Sprintf("%s denies %s on %s", g.name, action, x.typ.Name)}
+		}
+	}
+	for _, g := range x.allow {
+		if g.rule.names(action) {
+			return Decision{Allowed: true, Rule: g.name, Why: fmt.Sprintf("%s allows %s on %s", g.name, action, x.typ.Name)}
+		}
+	}
+	return Decision{Why: fmt.Sprintf("no rule allows %s on %s", action, x.typ.Name)}
+}
+
+// on decides an action on one state of a resource.
+func (x *access) on(action string, row query.Row) Decision {
+	d := x.onAlone(action, row)
+	if d.Allowed && x.limit != nil {
+		if limit := x.limit.onAlone(action, row); !limit.Allowed {
+			return Decision{Rule: limit.Rule, Why: "the role of the type of jobs does not allow it: " + limit.Why}
+		}
+	}
+	return d
+}
+
+func (x *access) onAlone(action string, row query.Row) Decision {
+	d := x.mayAlone(action)
+	if !d.Allowed || x.admin {
+		return d
+	}
+	for _, g := range x.deny {
+		if g.rule.names(action) && query.Eval(g.where, row) != query.False {
+			return Decision{Rule: g.name, Why: fmt.Sprintf("%s denies %s on this resource", g.name, action)}
+		}
+	}
+	for _, g := range x.allow {
+		if g.matches(action, row) {
+			return Decision{Allowed: true, Rule: g.name, Why: fmt.Sprintf("%s allows %s on this resource", g.name, action)}
+		}
+	}
+	return Decision{Why: fmt.Sprintf("no rule allows %s on this resource", action)}
+}
+
+func (g grant) matches(action string, row query.Row) bool {
+	return g.rule.names(action) && (g.where == nil || query.Eval(g.where, row) == query.True)
+}
+
+// rows is the filter of the resources that an action is allowed on; nil: all.
+// What a denying rule cannot decide is denied, as in on.
+func (x *access) rows(action string) query.Expr {
+	if x.limit != nil {
+		return allOf(x.rowsAlone(action), x.limit.rowsAlone(action))
+	}
+	return x.rowsAlone(action)
+}
+
+func (x *access) rowsAlone(action string) query.Expr {
+	if x.admin {
+		return nil
+	}
+	any, all := query.Or{}, false
+	for _, g := range x.allow {
+		if !g.rule.names(action) {
+			continue
+		}
+		if all = g.where == nil; all {
+			break
+		}
+		any.Terms = append(any.Terms, g.where)
+	}
+	var terms []query.Expr
+	switch {
+	case all:
+	case len(any.Terms) == 0:
+		return query.Const{Value: false}
+	case len(any.Terms) == 1:
+		terms = append(terms, any.Terms[0])
+	default:
+		terms = append(terms, any)
+	}
+	for _, g := range x.deny {
+		if g.rule.names(action) {
+			if g.where == nil {
+				return query.Const{Value: false}
+			}
+			terms = append(terms, query.Not{Term: g.where})
+		}
+	}
+	return allOf(terms...)
+}
+
+// allOf joins conditions, of which some may be nil.
+func allOf(terms ...query.Expr) query.Expr {
+	terms = slices.DeleteFunc(slices.Clone(terms), func(e query.Expr) bool { return e == nil })
+	switch len(terms) {
+	case 0:
+		return nil
+	case 1:
+		return terms[0]
+	}
+	return query.And{Terms: terms}
+}
+
+// everHidden lists the fields that some rule for the action hides: whether a row
+// has one cannot be told before it is read, so none of them can be asked about.
+func (x *access) everHidden(action string) (out []string) {
+	if x.limit != nil {
+		out = x.limit.everHidden(action)
+	}
+	if x.admin {
+		return out
+	}
+	for _, g := range x.allow {
+		if g.rule.names(action) {
+			out = append(out, g.hide...)
+		}
+	}
+	return out
+}
+
+// hidden lists the fields of a state that no rule for the action shows, and
+// readonly those that none lets write.
+func (x *access) hidden(action string, row query.Row) []string {
+	return x.common(action, row, func(g grant) []string { return g.hide })
+}
+
+func (x *access) readonly(action string, row query.Row) []string {
+	return x.common(action, row, func(g grant) []string { return g.readonly })
+}
+
+// common are the paths that every rule which matches has.
+func (x *access) common(action string, row query.Row, of func(grant) []string) (out []string) {
+	if x.limit != nil {
+		defer func() { out = append(slices.Clone(out), x.limit.common(action, row, of)...) }()
+	}
+	first := true
+	for _, g := range x.allow {
+		if x.admin || !g.matches(action, row) {
+			continue
+		}
+		if list := of(g); first {
+			out, first = list, false
+		} else {
+			both := slices.DeleteFunc(slices.Clone(out), func(p string) bool { return !under(p, list) })
+			out = append(both, slices.DeleteFunc(slices.Clone(list), func(p string) bool { return !under(p, out) })...)
+		}
+	}
+	return out
+}
+
+// under reports whether a path is one of the list or inside one of it.
+func under(path string, list []string) bool {
+	return slices.ContainsFunc(list, func(p string) bool { return path == p || strings.HasPrefix(path, p+".") })
+}
+
+// touches reports whether a path is, holds or is inside one of the list.
+func touches(path string, list []string) bool {
+	return under(path, list) || slices.ContainsFunc(list, func(p string) bool { return strings.HasPrefix(p, path+".") })
+}
+
+// fields are those that may be asked about.
+func (x *access) fields(action string) query.Fields {
+	all := x.typ.definition.QueryFields()
+	hide := x.everHidden(action)
+	if len(hide) == 0 {
+		return all
+	}
+	var out []query.Field
+	for _, name := range all.Names() {
+		if f, _ := all.Lookup(name); !touches(name, hide) {
+			out = append(out, f)
+		}
+	}
+	return query.NewFields(out...)
+}

@@ -1,0 +1,240 @@
+package resource
+
+import (
+	"context"
+	"errors"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/autocrud-go/autocrud/pkg/storage"
+)
+
+// censor takes out of an error what its reader may not know.
+func (l *limits) censor(err error) error {
+	var e *Error
+	if l == nil || !errors.As(err, &e) || len(e.Fields) == 0 || e.Code == PermissionDenied {
+		return err
+	}
+	hide := l.protected()
+	hidden := false
+	fields := make([]FieldError, 0, len(e.Fields))
+	for _, f := range e.Fields {
+		if path := strings.ReplaceAll(strings.Trim(f.Pointer, "/"), "/", "."); path != "" && under(withoutIndexes(path), hide) {
+			hidden = true
+			continue
+		}
+		fields = append(fields, f)
+	}
+	if !hidden {
+		return err
+	}
+	return &Error{Code: e.Code, Detail: "a part that you may not see does not fit", Fields: append(fields, FieldError{Pointer: "", Detail: "a part that you may not see does not fit"})}
+}
+
+// censored is censor for what is found out when a write is committed.
+func (m *Manager) censored(ctx context.Context, t *Type, err error) error {
+	x := m.accessTo(ctx, t)
+	var e *Error
+	if x == nil || !errors.As(err, &e) {
+		return err
+	}
+	l := &limits{access: x, action: "read"}
+	for _, path := range strings.Split(e.Field, ",") {
+		if e.Field != "" && touches(path, l.protected()) {
+			return &Error{Code: e.Code, Detail: "a part that you may not see is in the way"}
+		}
+	}
+	return l.censor(err)
+}
+
+// hides reports whether a field is hidden from the actor, in some rows at least.
+func (m *Manager) hides(ctx context.Context, t *Type, path string) bool {
+	x := m.accessTo(ctx, t)
+	return x != nil && touches(path, x.everHidden("read"))
+}
+
+func withoutIndexes(path string) string {
+	parts := slices.DeleteFunc(strings.Split(path, "."), func(p string) bool { return p != "" && strings.Trim(p, "0123456789") == "" })
+	return strings.Join(parts, ".")
+}
+
+// protected are the fields that the writer may not see.
+func (l *limits) protected() []string {
+	if l.before == nil {
+		return l.access.everHidden(l.action)
+	}
+	return outermost(append(slices.Clone(l.access.hidden("read", l.before)), l.access.hidden(l.action, l.before)...))
+}
+
+// outermost leaves each path once, and none inside another.
+func outermost(paths []string) []string {
+	slices.Sort(paths)
+	paths = slices.Compact(paths)
+	return slices.DeleteFunc(slices.Clone(paths), func(p string) bool {
+		return slices.ContainsFunc(paths, func(q string) bool { return q != p && under(p, []string{q}) })
+	})
+}
+
+// shown is content as its writer sees it, which is what a patch applies to.
+func (l *limits) shown(content []byte) []byte {
+	if l == nil || l.before == nil {
+		return content
+	}
+	return redact(content, l.protected())
+}
+
+// merge completes a document with what its writer may not see or write, and
+// refuses one that changes it.
+func (l *limits) merge(ctx context.Context, t *Type, data any) (any, error) {
+	doc, ok := data.(map[string]any)
+	if l == nil || !ok {
+		return data, nil
+	}
+	refuse := func(path, why string) error {
+		err := denied(ctx, t, "", l.action, Decision{Why: "the field " + path + " " + why}).(*Error)
+		err.Fields = []FieldError{{Pointer: "/" + strings.ReplaceAll(path, ".", "/"), Detail: why}}
+		return err
+	}
+	if l.before == nil {
+		row := newView(t, &storage.Event{Meta: storage.Meta{Type: t.Name, CreatedBy: l.actor.Principal, UpdatedBy: l.actor.Principal}}, l.defaulted(t, data))
+		for _, path := range append(slices.Clone(l.access.hidden(l.action, row)), l.access.readonly(l.action, row)...) {
+			if len(collect(doc, splitPath(path))) > 0 {
+				return nil, refuse(path, "is not yours to write")
+			}
+		}
+		return data, nil
+	}
+	tree, err := DecodeJSON(l.before.content)
+	if err != nil {
+		return nil, err
+	}
+	old, _ := tree.(map[string]any)
+	for _, path := range l.protected() {
+		if !keep(doc, old, splitPath(path), false) {
+			return nil, refuse(path, "is not yours to write")
+		}
+	}
+	for _, path := range slices.DeleteFunc(outermost(slices.Clone(l.access.readonly(l.action, l.before))), func(p string) bool { return touches(p, l.protected()) }) {
+		if !keep(doc, old, splitPath(path), true) {
+			return nil, refuse(path, "is not yours to change")
+		}
+	}
+	return doc, nil
+}
+
+// defaulted is the content that a new document will have.
+func (l *limits) defaulted(t *Type, data any) []byte {
+	content := AppendCanonical(nil, data)
+	copied, err := DecodeJSON(content)
+	if err != nil {
+		return content
+	}
+	return AppendCanonical(nil, t.Defaults(copied))
+}
+
+// keep makes a field of doc what it is in old. Where doc already says something
+// it must be the same, and may only be there at all when the writer sees it.
+func keep(doc, old map[string]any, names []string, seen bool) bool {
+	name := names[0]
+	was, had := old[name]
+	is, has := doc[name]
+	if len(names) == 1 {
+		if !has {
+			if had {
+				doc[name] = was
+			}
+			return true
+		}
+		return seen && had && reflect.DeepEqual(was, is)
+	}
+	switch was := was.(type) {
+	case map[string]any:
+		sub, ok := is.(map[string]any)
+		if !has || is == nil { // its other parts go, what is kept stays
+			sub, ok = map[string]any{}, true
+			if len(collect(was, names[1:])) == 0 {
+				return true
+			}
+		}
+		if !ok {
+			return len(collect(was, names[1:])) == 0
+		}
+		doc[name] = sub
+		return keep(sub, was, names[1:], seen)
+	case []any:
+		// Which element of a list was which cannot be told: it stays as it is.
+		if len(collect(was, names[1:])) == 0 {
+			return len(collect(is, names[1:])) == 0
+		}
+		shown := any(was)
+		if !seen {
+			shown = without(was, names[1:])
+		}
+		if has && reflect.DeepEqual(shown, is) {
+			doc[name] = was
+			return true
+		}
+		return false
+	}
+	return len(collect(is, names[1:])) == 0
+}
+
+// collect lists the values at a path, through lists.
+func collect(v any, names []string) []any {
+	switch v := v.(type) {
+	case []any:
+		var out []any
+		for _, x := range v {
+			out = append(out, collect(x, names)...)
+		}
+		return out
+	case map[string]any:
+		if x, ok := v[names[0]]; ok {
+			if len(names) == 1 {
+				return []any{x}
+			}
+			return collect(x, names[1:])
+		}
+	}
+	return nil
+}
+
+// without is a copy of a value without what is at a path.
+func without(v any, names []string) any {
+	switch v := v.(type) {
+	case []any:
+		out := make([]any, len(v))
+		for i, x := range v {
+			out[i] = without(x, names)
+		}
+		return out
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for k, x := range v {
+			switch {
+			case k != names[0]:
+				out[k] = x
+			case len(names) > 1:
+				out[k] = without(x, names[1:])
+			}
+		}
+		return out
+	}
+	return v
+}
+
+// redact takes fields out of content.
+func redact(content []byte, hide []string) []byte {
+	if len(hide) == 0 || content == nil {
+		return content
+	}
+	tree, err := DecodeJSON(content)
+	if err != nil {
+		return []byte("{}")
+	}
+	for _, path := range hide {
+		tree = without(tree, splitPath(path))
+	}
+	return AppendCanonical(nil, tree)
+}
