@@ -65,6 +65,9 @@ func (c *Client) Watch(ctx context.Context, path string, opts ...Option) (*Watch
 	if err != nil {
 		return nil, nil, err
 	}
+	if c.token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.token)
+	}
 	for _, o := range opts {
 		o(req)
 	}

@@ -35,8 +35,11 @@ func (l *limits) censor(err error) error {
 // censored is censor for what is found out when a write is committed.
 func (m *Manager) censored(ctx context.Context, t *Type, err error) error {
 	x := m.accessTo(ctx, t)
+	if x == nil {
+		return err
+	}
 	var e *Error
-	if x == nil || !errors.As(err, &e) {
+	if !errors.As(err, &e) {
 		return err
 	}
 	l := &limits{access: x, action: "read"}
