@@ -47,7 +47,12 @@ func (d *Document) judgeStranger(x exchange, methods []string) error {
 		return nil // the files of a page
 	}
 	switch x.resp.Status {
-	case 400, 403, 404, 414:
+	case 400, 403, 404, 414, 429:
+	case 204: // a preflight, which is no operation of the API
+		if x.method != http.MethodOptions || x.resp.Header.Get("Access-Control-Allow-Origin") == "" {
+			return fmt.Errorf("%s %s answered 204", x.method, x.url.Path)
+		}
+		return nil
 	case 405:
 		if len(methods) == 0 {
 			return fmt.Errorf("405 on a path that is not documented")

@@ -157,12 +157,12 @@ func LaunchCommand(t testing.TB, cmd *exec.Cmd) *Process {
 		close(p.exited)
 	}()
 	t.Cleanup(p.Kill)
-	_, rest, ok := strings.Cut(line, "http://")
+	_, rest, ok := strings.Cut(line, " at http")
 	if !ok {
 		p.Kill()
 		t.Fatalf("it did not get ready: %q\n%s", line, p.stderr.String())
 	}
-	p.URL = "http://" + strings.Fields(rest)[0]
+	p.URL = "http" + strings.Fields(rest)[0]
 	return p
 }
 

@@ -1,8 +1,11 @@
 package cli
 
 import (
+	"crypto/tls"
 	"fmt"
+	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 )
@@ -20,6 +23,11 @@ func (c *healthCmd) Run(e *env) error {
 		path = "/livez"
 	}
 	client := &http.Client{Timeout: c.Timeout}
+	if u, err := url.Parse(c.URL); err == nil && net.ParseIP(u.Hostname()).IsLoopback() {
+		// The certificate is for the name that others use. Nothing is sent here
+		// that is worth a lie, and nobody is in between.
+		client.Transport = &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12}}
+	}
 	resp, err := client.Get(strings.TrimRight(c.URL, "/") + path)
 	if err != nil {
 		return err

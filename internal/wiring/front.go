@@ -3,6 +3,7 @@ package wiring
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net"
 	"net/http"
 	"sync/atomic"
@@ -14,8 +15,17 @@ import (
 // and goes on answering for as long as it takes until no one sends it more;
 // then it takes no more connections and finishes what is under way.
 type front struct {
-	delay   time.Duration // from not being ready to taking no more connections
-	leaving atomic.Bool
+	set         *Settings
+	logger      *slog.Logger
+	certificate *certificate // nil: no TLS
+	leaving     atomic.Bool
+}
+
+func (f *front) scheme() string {
+	if f.certificate != nil {
+		return "https"
+	}
+	return "http"
 }
 
 const (
@@ -27,13 +37,19 @@ const (
 
 // serve answers requests until it is interrupted.
 func (f *front) serve(l net.Listener, h http.Handler) (func() error, func(error)) {
-	srv := &http.Server{Handler: f.closing(h), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 2 * time.Minute,
-		WriteTimeout: 2 * time.Minute, IdleTimeout: 2 * time.Minute}
+	srv := &http.Server{Handler: f.closing(h), ReadHeaderTimeout: f.set.HeaderTimeout, ReadTimeout: f.set.BodyTimeout,
+		WriteTimeout: 2 * time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: f.set.MaxHeaderBytes,
+		ErrorLog: slog.NewLogLogger(f.logger.Handler(), slog.LevelDebug)} // of connections that fail: anybody can make those
+	serve := func() error { return srv.Serve(l) }
+	if f.certificate != nil {
+		srv.TLSConfig = f.certificate.config()
+		serve = func() error { return srv.ServeTLS(l, "", "") }
+	}
 	if e, ok := h.(interface{ End() }); ok {
 		srv.RegisterOnShutdown(e.End)
 	}
 	return func() error {
-			if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			if err := serve(); !errors.Is(err, http.ErrServerClosed) {
 				return err
 			}
 			return nil
@@ -41,7 +57,7 @@ func (f *front) serve(l net.Listener, h http.Handler) (func() error, func(error)
 			ctx, cancel := context.WithTimeout(context.Background(), drain)
 			defer cancel()
 			f.leaving.Store(true)
-			time.Sleep(f.delay)
+			time.Sleep(f.set.DrainDelay)
 			if srv.Shutdown(ctx) != nil {
 				srv.Close()
 			}

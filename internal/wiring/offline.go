@@ -10,7 +10,8 @@ import (
 
 // Offline opens the data folder of a stopped program, brings the index up to
 // the log, and calls fn with a Manager of it.
-func Offline(ctx context.Context, set Settings, app App, fn func(context.Context, *resource.Manager) error) error {
+func Offline(ctx context.Context, set Settings, app App, fn func(context.Context, *resource.Manager) error) (err error) {
+	defer func() { err = set.scrubbed(err) }()
 	if err := set.check(); err != nil {
 		return err
 	}

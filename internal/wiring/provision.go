@@ -8,7 +8,8 @@ import (
 
 // Provision makes what services need and checks what is there: the streams,
 // the claim key, the bucket, and the fixed tables of the index.
-func Provision(ctx context.Context, set Settings) error {
+func Provision(ctx context.Context, set Settings) (err error) {
+	defer func() { err = set.scrubbed(err) }()
 	set.Service = "provision"
 	if err := set.check(); err != nil {
 		return err

@@ -51,7 +51,7 @@ func (r *Running) Wait() error {
 func (s *Settings) Logger() *slog.Logger {
 	var level slog.Level
 	_ = level.UnmarshalText([]byte(s.LogLevel)) // one of the enum, or info
-	o := &slog.HandlerOptions{Level: level}
+	o := &slog.HandlerOptions{Level: level, ReplaceAttr: s.scrubAttr()}
 	if s.LogFormat == "json" {
 		return slog.New(contextual{slog.NewJSONHandler(os.Stderr, o)})
 	}
@@ -63,7 +63,8 @@ type roles struct{ api, indexer, worker bool }
 
 // Start starts the service that the settings name and returns when requests are
 // taken. It ends when ctx does.
-func Start(ctx context.Context, set Settings, app App) (*Running, error) {
+func Start(ctx context.Context, set Settings, app App) (_ *Running, err error) {
+	defer func() { err = set.scrubbed(err) }()
 	switch set.Service {
 	case "api":
 		return launch(ctx, set, app, roles{api: true})
@@ -94,20 +95,28 @@ func launch(ctx context.Context, set Settings, app App, has roles) (_ *Running, 
 	logger := set.Logger()
 	registry := prometheus.NewRegistry()
 	observer := newObserver(registry)
+	certificate, err := openCertificate(&set, logger, registry)
+	if err != nil {
+		listener.Close()
+		return nil, err
+	}
 	st, err := openStores(ctx, &set, observer, logger)
 	if err != nil {
 		listener.Close()
 		return nil, err
 	}
 	p := &program{set: &set, app: app, types: types, st: st, has: has, listener: listener, logger: logger, nets: nets,
-		registry: registry, observer: observer, progress: resource.NewProgress(), front: front{delay: set.DrainDelay}}
+		registry: registry, observer: observer, progress: resource.NewProgress(), front: front{set: &set, logger: logger, certificate: certificate}}
 	var stopTracing func()
-	if p.tracer, stopTracing, err = openTracing(ctx, &set, app.Version, logger); err != nil {
+	if p.tracer, stopTracing, err = openTracing(ctx, &set, app.Version, logger); err == nil {
+		st.onClose(stopTracing)
+		p.listener, err = limitConnections(listener, &set, registry)
+	}
+	if err != nil {
 		listener.Close()
 		st.close()
 		return nil, err
 	}
-	st.onClose(stopTracing)
 	r, err := p.start(ctx)
 	if err != nil {
 		listener.Close()
@@ -177,7 +186,7 @@ func (p *program) start(ctx context.Context) (_ *Running, err error) {
 			return nil, err
 		}
 	}
-	out := &Running{URL: "http://" + p.listener.Addr().String(), Manager: p.manager, stop: stop, done: make(chan struct{})}
+	out := &Running{URL: p.front.scheme() + "://" + p.listener.Addr().String(), Manager: p.manager, stop: stop, done: make(chan struct{})}
 	var g run.Group
 	g.Add(both(p.front.serve(p.listener, p.handler(out.URL)))(until(ctx, p.jobs.work)))
 	if p.has.worker {
@@ -288,11 +297,15 @@ func (p *program) maintain(ctx context.Context) error {
 // handler answers requests: the API, or how a service without one is.
 func (p *program) handler(url string) http.Handler {
 	isReady := func(context.Context) error { return p.ready() }
+	proxies, _ := p.set.proxies() // they were checked
+	loopback, _ := isLoopback(p.set.Addr)
 	if !p.has.api {
 		return api.Health(api.Options{Ready: isReady, Registry: p.registry, Logger: p.logger})
 	}
 	return api.New(p.manager, api.Options{Version: p.app.Version, URL: url, Namespace: p.set.Namespace, NATS: p.st.nats, Hosts: loopbackHosts(p.set.Addr), Registry: p.registry,
-		Logger: p.logger, Tracer: p.tracer, Actions: p.app.Actions, Webhooks: p.webhooks, Ready: isReady, Auth: p.authenticator()})
+		Logger: p.logger, Tracer: p.tracer, Actions: p.app.Actions, Webhooks: p.webhooks, Ready: isReady, Auth: p.authenticator(),
+		Origins: p.set.CORSOrigins, Proxies: proxies, AddressRate: p.set.RateLimitAddress, PrincipalRate: p.set.RateLimitPrincipal, TLS: p.set.TLSCert != "",
+		HideDocs: !said(p.set.PublicDocs, p.set.Auth != "required" || loopback), HideMetrics: !said(p.set.PublicMetrics, p.set.Auth != "required")})
 }
 
 // until runs fn until it is interrupted, and the interrupt waits for it.

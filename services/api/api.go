@@ -7,6 +7,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 	"time"
@@ -31,6 +32,20 @@ type Options struct {
 	// loopback, so that a page of another site cannot reach it by a name that
 	// it lets point here.
 	Hosts []string
+	// Origins are those whose pages may use the API (CORS), as browsers write
+	// them; "*": all, without credentials. None by default.
+	Origins []string
+	// Proxies are the nets of those whose X-Forwarded-For is believed.
+	Proxies []netip.Prefix
+	// AddressRate is how many requests a second an address may send; 0: any.
+	AddressRate float64
+	// PrincipalRate is how many requests a second who authenticates may send; 0:
+	// any.
+	PrincipalRate float64
+	// HideDocs and HideMetrics show the documents, and the metrics, to nobody
+	// without a credential; the metrics need that of an admin.
+	HideDocs, HideMetrics bool
+	TLS                   bool // clients reach it by HTTPS
 	// Ready tells why requests cannot be taken, or nil.
 	Ready    func(context.Context) error
 	Registry *prometheus.Registry
@@ -44,19 +59,21 @@ type Options struct {
 
 // API implements http.Handler.
 type API struct {
-	m       *resource.Manager
-	o       Options
-	logger  *slog.Logger
-	router  http.Handler
-	metrics *metrics
-	slots   chan struct{}
-	streams chan struct{}                 // slots of requests whose answer goes on
-	running context.Context               // ends those
-	end     context.CancelFunc            // of running
-	routes  map[string]map[string]handler // shape and verb -> method -> handler
-	actions map[string]handler            // type and shape -> handler of a custom action
-	openapi []byte
-	events  []byte // the AsyncAPI document
+	m            *resource.Manager
+	o            Options
+	logger       *slog.Logger
+	router       http.Handler
+	metrics      *metrics
+	slots        chan struct{}
+	streams      chan struct{} // slots of requests whose answer goes on
+	perAddress   *limiter
+	perPrincipal *limiter
+	running      context.Context               // ends those
+	end          context.CancelFunc            // of running
+	routes       map[string]map[string]handler // shape and verb -> method -> handler
+	actions      map[string]handler            // type and shape -> handler of a custom action
+	openapi      []byte
+	events       []byte // the AsyncAPI document
 }
 
 // The limits of a request, besides the size of its body.
@@ -89,7 +106,8 @@ func New(m *resource.Manager, o Options) *API {
 	if o.Registry == nil {
 		o.Registry = prometheus.NewRegistry()
 	}
-	a := &API{m: m, o: o, logger: o.Logger, metrics: newMetrics(o.Registry), slots: make(chan struct{}, maxConcurrent), streams: make(chan struct{}, maxStreams)}
+	a := &API{m: m, o: o, logger: o.Logger, metrics: newMetrics(o.Registry), slots: make(chan struct{}, maxConcurrent), streams: make(chan struct{}, maxStreams),
+		perAddress: newLimiter(o.AddressRate), perPrincipal: newLimiter(o.PrincipalRate)}
 	a.running, a.end = context.WithCancel(context.Background())
 	a.metrics.gauges(a.o.Registry, m.Watches, func() int { return len(a.slots) })
 	a.openapi = OpenAPI(m.Types(), OpenAPIOptions{Version: o.Version, ServerURL: o.URL, Actions: o.Actions, Auth: o.Auth != nil})

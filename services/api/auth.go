@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -24,13 +23,7 @@ type Authenticator interface {
 	Changed() <-chan struct{}
 }
 
-// public reports whether a path is answered to everybody.
-func public(path string) bool {
-	return slices.Contains([]string{"/", "/livez", "/readyz", "/openapi.json", "/asyncapi.json", "/docs"}, path) || strings.HasPrefix(path, "/docs/")
-}
-
-// authenticate puts who asks into the context. What there is at a path is told
-// only afterwards.
+// authenticate puts who asks into the context.
 func (a *API) authenticate(r *http.Request) (*http.Request, error) {
 	token, err := bearer(r)
 	if err != nil {

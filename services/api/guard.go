@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/autocrud-go/autocrud/pkg/resource"
@@ -17,9 +18,17 @@ import (
 // actor, and a net for defects.
 func (a *API) guard(next http.Handler) http.Handler {
 	origin := http.NewCrossOriginProtection()
+	for _, o := range a.o.Origins {
+		if o != "*" {
+			if err := origin.AddTrustedOrigin(o); err != nil {
+				panic("api: origin: " + err.Error()) // they were checked
+			}
+		}
+	}
+	sharing := newCORS(a.o.Origins)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id := requestID(r)
-		address, _, _ := net.SplitHostPort(r.RemoteAddr)
+		address := clientAddress(r, a.o.Proxies)
 		ctx, slots := r.Context(), a.streams
 		if !streams(r) {
 			var cancel context.CancelFunc
@@ -31,9 +40,8 @@ func (a *API) guard(next http.Handler) http.Handler {
 		r = r.WithContext(ctx)
 		h := w.Header()
 		h.Set("X-Request-Id", id)
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("X-Frame-Options", "DENY")
-		h.Set("Referrer-Policy", "no-referrer")
+		a.secure(h)
+		shared := sharing.allow(w, r)
 		defer func() {
 			if v := recover(); v != nil {
 				if v == http.ErrAbortHandler {
@@ -43,6 +51,12 @@ func (a *API) guard(next http.Handler) http.Handler {
 				a.fail(w, r, fmt.Errorf("panic: %v", v))
 			}
 		}()
+		if !health(r.URL.Path) {
+			if wait := a.perAddress.take(addressKey(address), time.Now()); wait > 0 {
+				a.fail(w, r, tooMany("address", wait))
+				return
+			}
+		}
 		select {
 		case slots <- struct{}{}:
 			defer func() { <-slots }()
@@ -61,19 +75,68 @@ func (a *API) guard(next http.Handler) http.Handler {
 			a.fail(w, r, resource.Errorf(resource.PermissionDenied, "this server does not answer to the host %q", shorten(r.Host, 100)))
 			return
 		}
-		if err := origin.Check(r); err != nil {
+		if sharing.preflight(r) {
+			if !shared {
+				a.fail(w, r, resource.Errorf(resource.PermissionDenied, "pages of this origin may not use this server"))
+				return
+			}
+			sharing.answer(w)
+			return
+		}
+		if err := origin.Check(r); err != nil && !(shared && sharing.any) {
 			a.fail(w, r, resource.Errorf(resource.PermissionDenied, "a page of another origin may not do this"))
 			return
 		}
-		if a.o.Auth != nil && !public(r.URL.Path) {
-			var err error
-			if r, err = a.authenticate(r); err != nil {
-				a.fail(w, r, err)
-				return
-			}
+		if err := a.identify(&r); err != nil {
+			a.fail(w, r, err)
+			return
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// secure sets what every answer tells a browser: to guess nothing, to show it in
+// no frame, to run nothing, to give it to no other site.
+func (a *API) secure(h http.Header) {
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Cache-Control", "private, no-cache") // an ETag still saves the body
+	if a.o.TLS {
+		h.Set("Strict-Transport-Security", "max-age=31536000")
+	}
+}
+
+// health are the paths that say how the process is, to whoever asks and however
+// often.
+func health(path string) bool { return path == "/livez" || path == "/readyz" }
+
+// documents are the paths that describe the server.
+func documents(path string) bool {
+	return slices.Contains([]string{"/", "/openapi.json", "/asyncapi.json", "/docs"}, path) || strings.HasPrefix(path, "/docs/")
+}
+
+// identify finds out who asks, where that is needed, and refuses who asks too
+// often. What there is at a path is told only afterwards.
+func (a *API) identify(r **http.Request) (err error) {
+	path := (*r).URL.Path
+	hidden := a.o.HideDocs && documents(path) || a.o.HideMetrics && path == "/metrics"
+	switch {
+	case health(path) || (documents(path) || path == "/metrics") && !hidden:
+		return nil
+	case a.o.Auth != nil:
+		if *r, err = a.authenticate(*r); err != nil {
+			return err
+		}
+		if wait := a.perPrincipal.take(resource.ActorOf((*r).Context()).Principal, time.Now()); wait > 0 {
+			return tooMany("principal", wait)
+		}
+	case hidden:
+		return resource.Errorf(resource.NotFound, "there is nothing at %s", path)
+	}
+	return nil
 }
 
 func hostname(host string) string {

@@ -219,7 +219,7 @@ func (d *document) operation(op operation) object {
 		}
 		responses = append(responses, member{r.status, response})
 	}
-	problems := append([]string{"403", "414"}, op.problems...) // what guards every request
+	problems := append([]string{"403", "414", "429"}, op.problems...) // what guards every request
 	if d.options.Auth && !op.public {
 		problems = append(problems, "401")
 	}

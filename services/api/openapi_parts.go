@@ -123,6 +123,7 @@ var problemStatuses = []struct {
 	{"415", "The body has a media type that is not understood here", resource.UnsupportedMediaType, "send application/json"},
 	{"422", "The data does not fit", resource.ValidationFailed, "the data does not fit the type in one place"},
 	{"428", "The type needs If-Match", resource.PreconditionRequired, "send If-Match with the ETag of the state you saw"},
+	{"429", "Too many requests of this principal or address", resource.RateLimited, "too many requests of this address; Retry-After tells when the next is answered"},
 	{"503", "Not now", resource.Unavailable, "the store does not answer; try again"},
 }
 
@@ -145,7 +146,7 @@ func problemResponses() object {
 			example = append(example, member{"errors", []any{object{{"pointer", "/year"}, {"detail", "must be an integer, not a string"}}}})
 		}
 		response := object{{"description", p.description}}
-		if p.status == "503" {
+		if p.status == "503" || p.status == "429" {
 			response = append(response, member{"headers", object{{"Retry-After", componentRef("headers", "Retry-After")}}})
 		}
 		response = append(response, member{"content", mediaContent("application/problem+json", componentRef("schemas", "Problem"), example)})

@@ -82,7 +82,7 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 		a.logger.LogAttrs(r.Context(), slog.LevelError, "request failed", slog.String("method", r.Method),
 			slog.String("path", r.URL.Path), slog.Int("status", p.Status), slog.Any("error", err), slog.Any("cause", errors.Unwrap(err)))
 	}
-	if p.Status == http.StatusServiceUnavailable {
+	if p.Status == http.StatusServiceUnavailable || p.Status == http.StatusTooManyRequests {
 		after := time.Second
 		var e *resource.Error
 		if errors.As(err, &e) && e.RetryAfter > after {

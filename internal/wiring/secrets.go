@@ -1,0 +1,173 @@
+package wiring
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// redacted stands where a secret was.
+const redacted = "[redacted]"
+
+// secrets are the settings that nobody may read: those marked as such, and what
+// URLs hold of them, longest first.
+func (s *Settings) secrets() (out []string) {
+	add := func(text string) {
+		if len(text) >= 3 {
+			out = append(out, text)
+		}
+	}
+	var walk func(reflect.Value)
+	walk = func(v reflect.Value) {
+		for i := range v.NumField() {
+			f, x := v.Type().Field(i), v.Field(i)
+			switch {
+			case f.Anonymous && x.Kind() == reflect.Struct:
+				walk(x)
+			case x.Kind() != reflect.String || x.Len() == 0:
+			case f.Tag.Get("secret") == "url":
+				for _, p := range passwords(x.String()) {
+					add(p)
+				}
+			case f.Tag.Get("secret") != "":
+				add(x.String())
+			}
+		}
+	}
+	walk(reflect.ValueOf(s).Elem())
+	slices.SortFunc(out, func(a, b string) int { return len(b) - len(a) })
+	return out
+}
+
+// passwords are what a URL, or a list of them, holds between ':' and '@', as it is
+// written and as it is meant; a URL that cannot be read may hold one too.
+func passwords(text string) (out []string) {
+	for one := range strings.SplitSeq(text, ",") {
+		_, rest, ok := strings.Cut(one, "://")
+		if !ok {
+			rest = one
+		}
+		at := strings.LastIndex(rest, "@")
+		if at < 0 {
+			if _, after, found := strings.Cut(one, "password="); found { // keyword=value
+				out = append(out, strings.Trim(strings.Fields(after + " ")[0], "'"))
+			}
+			continue
+		}
+		user, password, ok := strings.Cut(rest[:at], ":")
+		if !ok {
+			password = user // a token
+		}
+		out = append(out, password)
+		if plain, err := url.PathUnescape(password); err == nil && plain != password {
+			out = append(out, plain)
+		}
+	}
+	return out
+}
+
+// scrub takes the secrets out of a text.
+func (s *Settings) scrub(text string) string {
+	for _, secret := range s.secrets() {
+		text = strings.ReplaceAll(text, secret, redacted)
+	}
+	return text
+}
+
+// scrubbed is an error that says no secret; it is still what it was.
+func (s *Settings) scrubbed(err error) error {
+	if err == nil {
+		return nil
+	}
+	if text := s.scrub(err.Error()); text != err.Error() {
+		if setting, ok := err.(*SettingError); ok {
+			return &SettingError{s.scrub(setting.Reason)}
+		}
+		return &scrubbedError{text, err}
+	}
+	return err
+}
+
+type scrubbedError struct {
+	text string
+	err  error
+}
+
+// Error implements error.
+func (e *scrubbedError) Error() string { return e.text }
+
+// Unwrap implements errors.
+func (e *scrubbedError) Unwrap() error { return e.err }
+
+// scrubAttr takes the secrets out of what is logged.
+func (s *Settings) scrubAttr() func([]string, slog.Attr) slog.Attr {
+	secrets := s.secrets()
+	if len(secrets) == 0 {
+		return nil
+	}
+	return func(_ []string, a slog.Attr) slog.Attr {
+		text := ""
+		switch a.Value.Kind() {
+		case slog.KindString:
+			text = a.Value.String()
+		case slog.KindAny:
+			if a.Value.Any() == nil {
+				return a
+			}
+			text = fmt.Sprint(a.Value.Any())
+		default:
+			return a
+		}
+		clean := text
+		for _, secret := range secrets {
+			clean = strings.ReplaceAll(clean, secret, redacted)
+		}
+		if clean != text {
+			a.Value = slog.StringValue(clean)
+		}
+		return a
+	}
+}
+
+// bare is Settings without methods.
+type bare Settings
+
+// shown are the settings as they may be printed.
+func (s Settings) shown() bare {
+	var walk func(reflect.Value)
+	walk = func(v reflect.Value) {
+		for i := range v.NumField() {
+			f, x := v.Type().Field(i), v.Field(i)
+			switch {
+			case f.Anonymous && x.Kind() == reflect.Struct:
+				walk(x)
+			case x.Kind() != reflect.String || x.Len() == 0:
+			case f.Tag.Get("secret") == "url":
+				text := x.String()
+				for _, p := range passwords(text) {
+					text = strings.ReplaceAll(text, p, redacted)
+				}
+				x.SetString(text)
+			case f.Tag.Get("secret") != "":
+				x.SetString(redacted)
+			}
+		}
+	}
+	walk(reflect.ValueOf(&s).Elem())
+	return bare(s)
+}
+
+// Format implements fmt.Formatter: whoever prints settings prints no secret.
+func (s Settings) Format(f fmt.State, verb rune) {
+	fmt.Fprintf(f, fmt.FormatString(f, verb), s.shown())
+}
+
+// LogValue implements slog.LogValuer.
+func (s Settings) LogValue() slog.Value { return slog.StringValue(fmt.Sprintf("%+v", s)) }
+
+// MarshalJSON implements json.Marshaler.
+func (s Settings) MarshalJSON() ([]byte, error) { return json.Marshal(s.shown()) }
