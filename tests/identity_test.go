@@ -2,7 +2,6 @@ package tests_test
 
 import (
 	"fmt"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -71,12 +70,18 @@ bindings:
 // guard starts a program that asks for credentials. The client is its admin.
 func guard(t testing.TB, row autocrud.Settings, policy string) *apitest.Client {
 	t.Helper()
+	return guardApp(t, nil, row, policy)
+}
+
+// guardApp is guard with Go code of an application.
+func guardApp(t testing.TB, app *autocrud.App, row autocrud.Settings, policy string) *apitest.Client {
+	t.Helper()
 	row.Auth, row.AdminKey, row.Models = "required", adminKey, apitest.WriteModels(t, guarded)
 	row.Policies = filepath.Join(t.TempDir(), "policy.yaml")
 	if err := os.WriteFile(row.Policies, []byte(policy), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return apitest.Start(t, nil, row).As(adminKey)
+	return apitest.Start(t, app, row).As(adminKey)
 }
 
 // key makes an API key and a client that uses it.
@@ -288,28 +293,4 @@ func TestOnlyAdminsReachWhatIsTheProgramsOwn(t *testing.T) {
 	admin.Put(t, "/v1/roles/b", `{"name":"b","includes":["a"]}`, apitest.Header("If-None-Match", "*")).Want(t, 201)
 	admin.Put(t, "/v1/roles/a", `{"name":"a","includes":["b"]}`).WantProblem(t, 422, "validation_failed")
 	admin.Post(t, "/v1/roles", `{"name":"c","rules":[{"types":["films"],"actions":["read"],"where":"principal.nothing = title"}]}`).WantProblem(t, 422, "validation_failed")
-}
-
-// What changes in the policy is so on every process within a second.
-func TestAPolicyChangeIsInForceEverywhereWithinASecond(t *testing.T) {
-	s := apitest.Services(t)
-	s.Auth, s.AdminKey, s.Models = "required", adminKey, apitest.WriteModels(t, guarded)
-	urls := apitest.StartSplit(t, nil, s)
-	one, two := apitest.NewClient(t, urls[0]).As(adminKey), apitest.NewClient(t, urls[1])
-	r := one.Post(t, "/v1/api-keys", `{"name":"ann"}`).Want(t, 201)
-	ann := two.As(r.Text("/secret"))
-	within := func(what string, ok func() bool) {
-		t.Helper()
-		begun := time.Now()
-		apitest.Eventually(t, time.Second, what, ok)
-		t.Logf("%s after %s", what, time.Since(begun).Round(time.Millisecond))
-	}
-	within("the key is known", func() bool { return ann.Get(t, "/v1/films").Status == http.StatusForbidden })
-	one.Post(t, "/v1/roles", `{"name":"reader","rules":[{"types":["films"],"actions":["read","list","watch"]}]}`).Want(t, 201)
-	binding := one.Post(t, "/v1/bindings", `{"role":"reader","subjects":["key:ann"]}`).Want(t, 201).Text("/meta/id")
-	within("the role is given", func() bool { return ann.Get(t, "/v1/films").Status == http.StatusOK })
-	one.Delete(t, "/v1/bindings/"+binding).Want(t, 200)
-	within("the role is taken", func() bool { return ann.Get(t, "/v1/films").Status == http.StatusForbidden })
-	one.Delete(t, "/v1/api-keys/"+r.Text("/meta/id")).Want(t, 200)
-	within("the key is revoked", func() bool { return ann.Get(t, "/v1/films").Status == http.StatusUnauthorized })
 }
