@@ -246,7 +246,9 @@ func medians(fns ...func()) []time.Duration {
 	return out
 }
 
-func compare(t *testing.T, x storage.Index, h *hand, all []question, statements *counter) (out []measured) {
+// compare asks all questions in both ways; deep is how much a deep page takes of
+// the time of the first one.
+func compare(t *testing.T, x storage.Index, h *hand, all []question, statements *counter) (out []measured, deep float64) {
 	base := serve(t, x)
 	token := deepToken(t, base)
 	page := get(t, base+"?page_size=20")
@@ -280,5 +282,7 @@ func compare(t *testing.T, x storage.Index, h *hand, all []question, statements 
 		out = append(out, l)
 		stmt.Close()
 	}
-	return out
+	first := base + "?order_by=year+desc&page_size=20"
+	pages := medians(func() { get(t, first) }, func() { get(t, first+"&page_token="+token) })
+	return out, float64(pages[1]) / float64(pages[0])
 }
