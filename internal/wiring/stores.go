@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -154,13 +155,16 @@ func (s *stores) openLog(ctx context.Context, set *Settings, dir string) error {
 		s.nats = s.nc.ConnectedAddr()
 		o.Replicas = replicas(set, s.nc)
 	} else {
-		barrier := every == 0 && !o.Memory
+		barrier, begun := every == 0 && !o.Memory, time.Now()
 		n, err := natslog.StartListening(filepath.Join(dir, "nats"), natslog.Sync{Barrier: barrier, Every: every},
 			natslog.Listen{Addr: set.NatsListen, Password: set.NatsHookPassword, Namespace: set.Namespace})
 		if err != nil {
 			return err
 		}
 		s.onClose(n.Stop)
+		if time.Since(begun) > time.Second { // a log that was not closed has been read as a whole
+			debug.FreeOSMemory()
+		}
 		s.nats = n.Addr()
 		s.nc, s.events, o.Sole, s.sole = n.Conn, n.Events, true, true
 		if barrier {

@@ -54,6 +54,10 @@ var _ storage.Index = (*Index)(nil)
 
 var memories atomic.Int64
 
+// mapped is how many bytes of the file readers read in place. Pages that were
+// read so count as memory of the process, though the system may take them.
+const mapped = "134217728"
+
 // Open opens or creates the index at path; ":memory:" is one that ends with
 // Close and is shared with nobody.
 func Open(ctx context.Context, path string, o Options) (_ *Index, err error) {
@@ -91,7 +95,7 @@ func (x *Index) connect(ctx context.Context) (err error) {
 	if err = x.createFixed(ctx); err != nil {
 		return err
 	}
-	if x.reader, err = sql.Open("sqlite", dsn+"&_pragma=query_only(1)&_pragma=cache_size(-16000)&_pragma=mmap_size(1073741824)"); err != nil {
+	if x.reader, err = sql.Open("sqlite", dsn+"&_pragma=query_only(1)&_pragma=cache_size(-16000)&_pragma=mmap_size("+mapped+")"); err != nil {
 		return err
 	}
 	x.reader.SetMaxOpenConns(x.o.Readers)
