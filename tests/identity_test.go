@@ -76,7 +76,13 @@ func guard(t testing.TB, row autocrud.Settings, policy string) *apitest.Client {
 // guardApp is guard with Go code of an application.
 func guardApp(t testing.TB, app *autocrud.App, row autocrud.Settings, policy string) *apitest.Client {
 	t.Helper()
-	row.Auth, row.AdminKey, row.Models = "required", adminKey, apitest.WriteModels(t, guarded)
+	return guardModels(t, app, row, policy, guarded)
+}
+
+// guardModels is guardApp with other models.
+func guardModels(t testing.TB, app *autocrud.App, row autocrud.Settings, policy string, models map[string]string) *apitest.Client {
+	t.Helper()
+	row.Auth, row.AdminKey, row.Models = "required", adminKey, apitest.WriteModels(t, models)
 	row.Policies = filepath.Join(t.TempDir(), "policy.yaml")
 	if err := os.WriteFile(row.Policies, []byte(policy), 0o600); err != nil {
 		t.Fatal(err)

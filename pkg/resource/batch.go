@@ -255,7 +255,11 @@ func (m *Manager) batchAgain(ctx context.Context, ops []BatchOperation) ([]Batch
 				return nil, err
 			}
 		}
-		r, err := m.resource(ctx, e)
+		e, content, err := m.again(ctx, e)
+		if err != nil {
+			return nil, err
+		}
+		r, err := m.answer(ctx, e, content)
 		if err != nil {
 			return nil, err
 		}

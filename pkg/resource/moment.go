@@ -161,10 +161,15 @@ func (s *sight) Value(name string) query.Value {
 }
 
 // envelope shows the state with the given content, which may be a part of it.
-// What everybody sees is made once.
+// What everybody sees is made once. Hash and size are those of what is shown: the
+// hash of hidden values would let them be guessed.
 func (s *sight) envelope(content json.RawMessage) []byte {
 	if len(content) != len(s.content) || len(content) > 0 && &content[0] != &s.content[0] {
-		return AppendEnvelope(nil, s.event, content)
+		e := *s.event
+		if content != nil {
+			e.Revision.Hash, e.Revision.Size = hashOf(content), len(content)
+		}
+		return AppendEnvelope(nil, &e, content)
 	}
 	s.written.Do(func() { s.whole = AppendEnvelope(nil, s.event, s.content) })
 	return s.whole

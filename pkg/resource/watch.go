@@ -337,6 +337,12 @@ func (w *Watch) farewell(ctx context.Context, s *sight) ([]byte, error) {
 	if visible := w.visible(); visible != nil {
 		content, ok = visible(ctx, s.event, s.content)
 	}
+	if ok && !w.trusted {
+		var err error
+		if ok, err = w.m.watchable(ctx, s.typ, s); err != nil {
+			return nil, err
+		}
+	}
 	if ok {
 		return s.envelope(content), nil
 	}

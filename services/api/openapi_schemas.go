@@ -133,6 +133,10 @@ func (d *document) schemas() object {
 			return recordSchema(object{{"data", componentRef("schemas", data)}, {"meta", meta}, {"revision", componentRef("schemas", "Revision")},
 				{"expanded", object{{"type", "object"}, {"description", "With expand: by field, the envelope it leads to, null, or a list of them"}}}})
 		}
+		answered := n.write
+		if d.options.Auth { // fields that are hidden from somebody are left out
+			answered = n.read
+		}
 		write := mustDecode(t.Schema)
 		if m, ok := write.(map[string]any); ok && t.Title != "" && m["title"] == nil {
 			m["title"] = t.Title
@@ -140,7 +144,7 @@ func (d *document) schemas() object {
 		out = append(out,
 			member{n.write, moveRefs(inlineBinaries(write), n.write)},
 			member{n.read, moveRefs(loosen(mustDecode(t.Schema)), n.read)},
-			member{n.envelope, envelope(n.write)},
+			member{n.envelope, envelope(answered)},
 			member{n.partial, envelope(n.read)},
 			member{n.page, pageOf(componentRef("schemas", n.partial))})
 	}
