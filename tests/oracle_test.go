@@ -52,7 +52,8 @@ func (p paper) shown() map[string]any {
 // life is the states of a resource, oldest first.
 type life struct {
 	states []paper
-	seq    int // of the newest
+	former []paper // of earlier lives, which were purged
+	seq    int     // of the newest
 	purged bool
 }
 
@@ -94,7 +95,7 @@ func (o *oracle) refresh(id string) *life {
 	r := o.admin.Get(o.t, "/v1/papers/"+id+"?include_deleted=true")
 	if r.Status == 404 {
 		if l != nil {
-			l.purged, l.states = true, nil
+			l.purged, l.states, l.former = true, nil, append(l.former, l.states...)
 		}
 		return l
 	}

@@ -78,7 +78,7 @@ func (t *Type) compileFields(p *problems) {
 			p.add("/job/concurrencyKey", "job.concurrencyKey: field %q is a list", t.Job.ConcurrencyKey)
 		}
 	}
-	d := storage.Definition{Type: t.Name, Job: t.Job != nil}
+	d := storage.Definition{Type: t.Name, Job: t.Job != nil, Owned: t.Access == ownerAccess}
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		d.Fields = append(d.Fields, fields[name])
 		t.fields = append(t.fields, fieldPath{fields[name], strings.Split(name, ".")})
@@ -162,7 +162,11 @@ func definitionHash(d storage.Definition, version string) string {
 	for _, path := range d.FullText {
 		text = append(text, path)
 	}
-	sum := sha256.Sum256(AppendCanonical(nil, []any{int64(tableFormat), fields, text, d.Job, version}))
+	parts := []any{int64(tableFormat), fields, text, d.Job, version}
+	if d.Owned { // the tables of other types stay as they are
+		parts = append(parts, ownerAccess)
+	}
+	sum := sha256.Sum256(AppendCanonical(nil, parts))
 	return hex.EncodeToString(sum[:])
 }
 

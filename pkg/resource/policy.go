@@ -309,12 +309,15 @@ func (a Actor) subjects() []string {
 	return out
 }
 
+// ownerAccess is the access of a type whose resources are their creators' own.
+const ownerAccess = "owner"
+
 // ownerActions are what `access: owner` in a model allows everybody who is known.
 var ownerActions = []string{"create", "read", "list", "update", "modify", "publish", "delete", "restore", "switch", "watch", "cancel", "rerun"}
 
 // ownRules are the rules that a model brings for everybody who is known.
 func (t *Type) ownRules() []Rule {
-	if t.Access != "owner" {
+	if t.Access != ownerAccess {
 		return nil
 	}
 	return []Rule{{Types: []string{t.Name}, Actions: ownerActions, Where: "meta.created_by = principal.id"}}

@@ -235,7 +235,7 @@ func (t *Type) compileOptions(p *problems) {
 	default:
 		p.add("/defaultStatus", "defaultStatus %q is neither draft nor stable", t.DefaultStatus)
 	}
-	if t.Access != "" && t.Access != "owner" {
+	if t.Access != "" && t.Access != ownerAccess {
 		p.add("/access", "access is owner or nothing, not %q", t.Access)
 	}
 	if t.Version == "" {

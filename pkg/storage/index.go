@@ -16,7 +16,9 @@ type Definition struct {
 	Fields   []query.Field // of the data, in the order of Change.Values
 	FullText []string      // paths of the data whose text q= searches
 	Job      bool
-	Hash     string
+	// Owned: its lists are often those of one creator, newest first.
+	Owned bool
+	Hash  string
 }
 
 // QueryFields is everything a filter or an order on the type may name.

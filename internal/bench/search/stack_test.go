@@ -44,6 +44,7 @@ index: [title, year, score, open, released, tags]
 func fill(t *testing.T, x storage.Index) {
 	typ := testenv.Types(t, model)[0]
 	articles = typ.Definition()
+	articles.Owned = true // as access: owner makes it
 	if _, err := x.Define(t.Context(), []storage.Definition{articles}); err != nil {
 		t.Fatal(err)
 	}
@@ -84,11 +85,19 @@ func article(t *testing.T, typ *resource.Type, i int, doc string) storage.Change
 	rev := storage.Revision{ID: id + ":1", Number: 1, Status: storage.Stable, SchemaVersion: "1", Size: len(doc), CreatedAt: at, CreatedBy: "ann", UpdatedAt: at, UpdatedBy: "ann",
 		Hash: "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"}
 	e := &storage.Event{ID: fmt.Sprintf("event-%d", i), Action: storage.Created, At: at, Principal: "ann", Seq: uint64(i + 1), Wrote: 1, Ref: "ref-" + id, Revision: rev,
-		Meta: storage.Meta{Type: "articles", ID: id, CurrentRevision: id + ":1", RevisionCount: 1, Status: storage.Stable, SchemaVersion: "1", CreatedAt: at, CreatedBy: "ann", UpdatedAt: at, UpdatedBy: "ann"}}
+		Meta: storage.Meta{Type: "articles", ID: id, CurrentRevision: id + ":1", RevisionCount: 1, Status: storage.Stable, SchemaVersion: "1", CreatedAt: at, CreatedBy: creator(i), UpdatedAt: at, UpdatedBy: "ann"}}
 	if _, err := e.Encode(); err != nil {
 		t.Fatal(err)
 	}
 	return storage.Change{Event: e, Values: values, Text: text, Content: []byte(doc)}
+}
+
+// creator of an article: one in a hundred is the key own's.
+func creator(i int) string {
+	if i%100 == 0 {
+		return "key:own"
+	}
+	return "ann"
 }
 
 // counter counts statements.
@@ -181,14 +190,22 @@ func serve(t *testing.T, x storage.Index) string {
 }
 
 func get(t *testing.T, address string) []byte {
-	r, err := http.Get(address)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer(t, req)
+}
+
+func answer(t *testing.T, req *http.Request) []byte {
+	r, err := http.DefaultClient.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer r.Body.Close()
 	b, err := io.ReadAll(r.Body)
 	if err != nil || r.StatusCode != http.StatusOK {
-		t.Fatalf("%s: %d %s %v", address, r.StatusCode, b, err)
+		t.Fatalf("%s: %d %s %v", req.URL, r.StatusCode, b, err)
 	}
 	return b
 }

@@ -191,6 +191,9 @@ func (t *table) indexes() (out []string) {
 	}
 	index("created", "(created_at DESC NULLS LAST, id)")
 	index("updated", "(updated_at DESC NULLS LAST, id)")
+	if t.def.Owned {
+		index("owned", "(created_by, created_at DESC NULLS LAST, id)")
+	}
 	if t.def.Job {
 		index("state", "(job_state, job_run_at)")
 		index("run", "(job_run_at, id)")

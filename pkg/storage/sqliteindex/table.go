@@ -173,6 +173,9 @@ func (t *table) indexes() (out []string) {
 	}
 	index("created", "created_at DESC, id")
 	index("updated", "updated_at DESC, id")
+	if t.def.Owned {
+		index("owned", "created_by, created_at DESC, id")
+	}
 	if t.def.Job {
 		index("state", "job_state, job_run_at")
 		index("run", "job_run_at, id")
