@@ -16,6 +16,10 @@ import (
 // again is how soon the issuer is asked again for keys.
 const again = 5 * time.Second
 
+// refresh is how long keys are used before the issuer is asked whether they are
+// still its own, beside the requests. It may be away: then they go on.
+const refresh = 15 * time.Minute
+
 // maxKeySet bounds what is read of an issuer's keys, in bytes.
 const maxKeySet = 1 << 20
 
@@ -40,6 +44,7 @@ type keySet struct {
 
 	mu   sync.Mutex
 	keys []jose.JSONWebKey
+	got  time.Time // when keys were fetched, or that was last begun
 }
 
 // verify returns the payload of a token that a key of the issuer signed. Its
@@ -89,6 +94,10 @@ func check(signed *jose.JSONWebSignature, keys []jose.JSONWebKey, id string) (pa
 func (s *keySet) held() []jose.JSONWebKey {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if now := s.now(); len(s.keys) > 0 && now.Sub(s.got) > refresh {
+		s.got = now
+		go func() { _ = s.fetch(context.Background()) }() // what is known goes on
+	}
 	return s.keys
 }
 
@@ -104,7 +113,7 @@ func (s *keySet) fetch(ctx context.Context) error {
 	s.asked, s.err = s.now(), err
 	if err == nil {
 		s.mu.Lock()
-		s.keys = keys
+		s.keys, s.got = keys, s.now()
 		s.mu.Unlock()
 	}
 	return err

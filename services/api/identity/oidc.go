@@ -90,7 +90,7 @@ func (v *OIDC) discover(ctx context.Context) (*keySet, error) {
 	if err != nil {
 		return nil, away(err)
 	}
-	v.keys = &keySet{url: found.Keys, client: v.o.Client, now: time.Now}
+	v.keys = &keySet{url: found.Keys, client: v.o.Client, now: v.o.Now}
 	return v.keys, nil
 }
 
