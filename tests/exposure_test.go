@@ -343,7 +343,7 @@ func TestSlowClientsHoldNothing(t *testing.T) {
 		_ = conn.SetReadDeadline(begun.Add(20 * time.Second))
 		_, err := io.Copy(io.Discard, conn)
 		if ne, ok := err.(net.Error); ok && ne.Timeout() {
-			t.Error("it is still open after 20 s")
+			t.Fatal("it is still open after 20 s")
 		}
 		return time.Since(begun)
 	}

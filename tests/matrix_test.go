@@ -51,7 +51,7 @@ var matrix = map[string]need{
 	".livez": {anybody, ""}, ".readyz": {anybody, ""}, ".docs": {anybody, ""}, ".openapi": {anybody, ""}, ".asyncapi": {anybody, ""},
 	".types": {nothing, ""}, ".type": {nothing, ""}, ".can": {nothing, ""}, ".batch": {nothing, ""}, ".watch": {nothing, ""},
 	".upload":  {type_, "create"}, // on some type
-	".metrics": {program, ""}, ".verify": {program, ""}, ".gc": {program, ""}, ".backup": {program, ""}, ".restoreBackup": {program, ""},
+	".metrics": {program, ""}, ".verify": {program, ""}, ".gc": {program, ""}, ".backup": {program, ""}, ".audit": {program, ""}, ".restoreBackup": {program, ""},
 	".reindex": {program, ""}, ".indexing": {program, ""},
 	".queues": {program, ""}, ".queue": {program, ""}, ".pause": {program, ""}, ".resume": {program, ""},
 }

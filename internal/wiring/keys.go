@@ -14,7 +14,16 @@ import (
 // ClaimKey reads the key that hides unique values from the log, making it the
 // first time. Of two processes that make it at once, one wins.
 func ClaimKey(ctx context.Context, log storage.Log) ([]byte, error) {
-	subject := storage.SystemSubject("key")
+	return systemKey(ctx, log, "key")
+}
+
+// auditKey is the one that proves who wrote a piece of the audit.
+func auditKey(ctx context.Context, log storage.Log) ([]byte, error) {
+	return systemKey(ctx, log, "audit-key")
+}
+
+func systemKey(ctx context.Context, log storage.Log, name string) ([]byte, error) {
+	subject := storage.SystemSubject(name)
 	for range 3 {
 		e, err := log.Last(ctx, subject)
 		if err == nil && len(e.Data) >= 32 {
@@ -30,5 +39,5 @@ func ClaimKey(ctx context.Context, log storage.Log) ([]byte, error) {
 			return nil, err
 		}
 	}
-	return nil, fmt.Errorf("the claim key cannot be read: %w", storage.ErrUnavailable)
+	return nil, fmt.Errorf("the %s of the log cannot be read: %w", name, storage.ErrUnavailable)
 }

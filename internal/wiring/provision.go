@@ -19,7 +19,10 @@ func Provision(ctx context.Context, set Settings) (err error) {
 		return err
 	}
 	defer st.close()
-	if _, err = ClaimKey(ctx, st.log); err != nil || set.Auth != "required" || set.AdminKey != "" {
+	if _, err = ClaimKey(ctx, st.log); err != nil {
+		return err
+	}
+	if _, err = auditKey(ctx, st.log); err != nil || set.Auth != "required" || set.AdminKey != "" {
 		return err
 	}
 	_, key, err := adminKey(ctx, st.log)

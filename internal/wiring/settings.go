@@ -43,6 +43,8 @@ type Settings struct {
 	WebhookPauseAfter time.Duration `name:"webhook-pause-after" default:"24h" help:"A webhook that does nothing but fail is paused after this."`
 	EventsMaxAge      time.Duration `name:"events-max-age" default:"168h" help:"How long events are kept for subscribers outside."`
 	EventsMaxBytes    int64         `name:"events-max-bytes" default:"10737418240" help:"How many bytes of events are kept for subscribers outside; the oldest go first."`
+	AuditMaxAge       time.Duration `name:"audit-max-age" default:"8760h" help:"How long refusals and audited reads are kept; writes are kept as long as their resources."`
+	AuditMaxBytes     int64         `name:"audit-max-bytes" default:"1073741824" help:"How many bytes of refusals and audited reads are kept; the oldest go first."`
 	LogFormat         string        `default:"text" enum:"text,json" help:"text or json."`
 	WorkerSlots       int           `name:"worker-concurrency" default:"16" help:"How many jobs run at once."`
 	DrainDelay        time.Duration `name:"drain-delay" help:"How long, after SIGTERM, requests are still taken while /readyz says no more: as long as a load balancer needs to notice. At most 6s."`
@@ -190,6 +192,9 @@ func (s *Settings) check() error {
 	}
 	if s.EventsMaxAge < time.Second || s.EventsMaxBytes < 1<<20 {
 		return wrong("--events-max-age is at least 1s and --events-max-bytes at least 1048576")
+	}
+	if s.AuditMaxAge < time.Hour || s.AuditMaxBytes < 1<<20 {
+		return wrong("--audit-max-age is at least 1h and --audit-max-bytes at least 1048576")
 	}
 	if s.DrainDelay < 0 || s.DrainDelay > maxDrainDelay {
 		return wrong("--drain-delay is from 0s to %s", maxDrainDelay)
@@ -356,6 +361,12 @@ func (s Settings) WithDefaults() Settings {
 	}
 	if s.EventsMaxAge == 0 {
 		s.EventsMaxAge = 7 * 24 * time.Hour
+	}
+	if s.AuditMaxAge == 0 {
+		s.AuditMaxAge = 365 * 24 * time.Hour
+	}
+	if s.AuditMaxBytes == 0 {
+		s.AuditMaxBytes = 1 << 30
 	}
 	if s.EventsMaxBytes == 0 {
 		s.EventsMaxBytes = 10 << 30

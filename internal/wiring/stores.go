@@ -33,6 +33,7 @@ type stores struct {
 	outward *natslog.Outward
 	jobLogs *natslog.JobLogs
 	sent    *natslog.Deliveries
+	audit   *natslog.Audit
 	nats    string // host:port where subscribers reach the events; empty when they cannot
 	blobs   storage.Blobs
 	archive storage.Archive      // a second copy of the log; nil: there is none
@@ -217,6 +218,15 @@ func (s *stores) openLog(ctx context.Context, set *Settings, dir string) error {
 		return settingOf(err)
 	}
 	if s.sent, err = natslog.OpenDeliveries(ctx, nc, events); err != nil {
+		return settingOf(err)
+	}
+	audit := natslog.AuditOptions{Namespace: set.Namespace, Memory: o.Memory, Replicas: o.Replicas, MaxAge: set.AuditMaxAge, MaxBytes: set.AuditMaxBytes}
+	if set.provisions() {
+		if err := natslog.ProvisionAudit(ctx, js, audit); err != nil {
+			return settingOf(err)
+		}
+	}
+	if s.audit, err = natslog.OpenAudit(ctx, js, audit); err != nil {
 		return settingOf(err)
 	}
 	if every > 0 && set.Storage == "disk" {

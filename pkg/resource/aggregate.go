@@ -52,6 +52,9 @@ func (m *Manager) Aggregate(ctx context.Context, typ string, o AggregateOptions)
 	if err != nil {
 		return nil, err
 	}
+	if err := m.tellRead(ctx, t, "list"); err != nil {
+		return nil, err
+	}
 	out := &Aggregate{Groups: g.Groups, IndexSeq: g.Applied}
 	if g.Next != nil {
 		out.NextPageToken = m.cursors.Encode(*g.Next, binding)

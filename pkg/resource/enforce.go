@@ -129,20 +129,24 @@ func (m *Manager) readable(ctx context.Context, t *Type, e *storage.Event) (bool
 // may not be read is like one that is not there.
 func (m *Manager) visible(ctx context.Context, t *Type, id string, s state) error {
 	x := m.accessTo(ctx, t)
-	if x == nil {
-		return nil
-	}
-	if d := x.may("read"); !d.Allowed {
-		return denied(ctx, t, id, "read", d)
+	if x != nil {
+		if d := x.may("read"); !d.Allowed {
+			return denied(ctx, t, id, "read", d)
+		}
 	}
 	if !s.exists() {
 		return nil
 	}
-	ok, err := m.readable(ctx, t, s.event)
-	if err == nil && !ok {
-		return live(t, id, state{})
+	if x != nil {
+		ok, err := m.readable(ctx, t, s.event)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return live(t, id, state{})
+		}
 	}
-	return err
+	return m.tellRead(ctx, t, "read", id)
 }
 
 // mayRead is readable for a resource that is not read yet.

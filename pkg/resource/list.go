@@ -61,7 +61,18 @@ func (m *Manager) List(ctx context.Context, typ string, o ListOptions) (*List, e
 		return nil, err
 	}
 	out.Items = m.readAgain(ctx, t, "list", page.Rows, out.Items)
-	return out, m.redactAll(ctx, t, "list", out.Items)
+	if err := m.redactAll(ctx, t, "list", out.Items); err != nil {
+		return nil, err
+	}
+	return out, m.tellRead(ctx, t, "list", idsOf(out.Items)...)
+}
+
+func idsOf(items []*Resource) []string {
+	ids := make([]string, len(items))
+	for i, r := range items {
+		ids[i] = r.ID
+	}
+	return ids
 }
 
 // searchable are the fields that the actor may ask about.

@@ -165,13 +165,14 @@ func readModel(t *Type, tree any, p *problems) any {
 		p.add("", "a model file holds an object with name and schema")
 	}
 	r := p.object(tree, "", "name", "title", "description", "schema", "index", "fulltext", "unique", "refs",
-		"defaultStatus", "requireIfMatch", "version", "migrations", "retention", "job", "access")
+		"defaultStatus", "requireIfMatch", "version", "migrations", "retention", "job", "access", "auditReads")
 	t.Name, t.Title, t.Description = r.text("name"), r.text("title"), r.text("description")
 	t.Index, t.FullText = r.texts("index"), r.texts("fulltext")
 	t.Unique = readUnique(r)
 	t.Refs = readRefs(r)
 	t.DefaultStatus = storage.Status(r.text("defaultStatus"))
 	t.Access = r.text("access")
+	t.AuditReads = take[bool](r, "auditReads", "true or false")
 	t.RequireIfMatch = take[bool](r, "requireIfMatch", "true or false")
 	if n, ok := r.m["version"].(int64); ok {
 		t.Version = strconv.FormatInt(n, 10) // version: 1 means "1"

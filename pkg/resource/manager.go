@@ -83,7 +83,9 @@ type Options struct {
 	HooksApart bool
 	// Deliveries holds what webhooks were told, which a purge erases; nil: nothing.
 	Deliveries storage.Deliveries
-	Hooks      *Hooks
+	// Recorder keeps refusals and audited reads; nil: they are not kept.
+	Recorder *Recorder
+	Hooks    *Hooks
 	// Access decides who may do what; nil: everybody everything.
 	Access *Access
 	// Visible limits what watches are told; nil: they are told everything.

@@ -15,8 +15,8 @@ import (
 
 // Rights are the actions a rule may name, besides "*" for all of them but admin
 // and the names of custom actions. Admin is every right on its types; on "*" it
-// is every right there is.
-var Rights = []string{"create", "read", "list", "update", "modify", "publish", "delete", "restore", "switch", "purge", "migrate", "watch", "run", "rerun", "cancel", "admin"}
+// is every right there is. Audit, on "*", is to read the audit; "*" is not that.
+var Rights = []string{"create", "read", "list", "update", "modify", "publish", "delete", "restore", "switch", "purge", "migrate", "watch", "run", "rerun", "cancel", "audit", "admin"}
 
 // Rule allows or denies actions on types: on all resources, or on those that
 // Where, a filter with principal.id, principal.groups and principal.claims.<name>,

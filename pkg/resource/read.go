@@ -39,10 +39,19 @@ func (m *Manager) Get(ctx context.Context, typ, id string, o GetOptions) (*Resou
 	if err != nil {
 		return nil, err
 	}
+	var r *Resource
 	if x := m.accessTo(ctx, t); x != nil {
-		return m.getLimited(ctx, x, id, o)
+		r, err = m.getLimited(ctx, x, id, o)
+	} else {
+		r, err = m.get(ctx, t, id, o)
 	}
-	return m.get(ctx, t, id, o)
+	if err == nil {
+		err = m.tellRead(ctx, t, "read", id)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
 }
 
 // getLimited reads what the actor may read: HEAD, and the state that is asked

@@ -75,8 +75,15 @@ func (m *Manager) Referrers(ctx context.Context, typ, id string, o PageOptions) 
 		if err != nil {
 			return nil, stored(err)
 		}
+		ids := []string{}
 		for _, row := range page.Rows {
+			ids = append(ids, row.ID)
 			out.Items = append(out.Items, Referring{r.typ.Name, row.ID, r.path})
+		}
+		if len(ids) > 0 {
+			if err := m.tellRead(ctx, r.typ, "list", ids...); err != nil {
+				return nil, err
+			}
 		}
 		if page.Next != nil {
 			out.NextPageToken = m.cursors.Encode(query.Cursor{ID: strings.Repeat("|", at) + " " + page.Next.ID}, binding)
@@ -156,6 +163,11 @@ func (m *Manager) readAll(ctx context.Context, typ string, ids map[string]bool) 
 	items = m.readAgain(ctx, t, "read", page.Rows, items)
 	if err := m.redactAll(ctx, t, "read", items); err != nil {
 		return nil, err
+	}
+	if len(items) > 0 {
+		if err := m.tellRead(ctx, t, "list", idsOf(items)...); err != nil {
+			return nil, err
+		}
 	}
 	out := make(map[string]*Resource, len(items))
 	for _, r := range items {

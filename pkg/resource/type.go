@@ -28,6 +28,7 @@ type Type struct {
 	Access         string              `json:"access,omitempty"` // owner: everybody may make resources and use their own
 	DefaultStatus  storage.Status      `json:"defaultStatus"`
 	RequireIfMatch bool                `json:"requireIfMatch"`
+	AuditReads     bool                `json:"auditReads,omitempty"` // the audit tells who read what
 	Version        string              `json:"version"`
 	Migrations     []Migration         `json:"migrations,omitempty"`
 	Retention      Retention           `json:"retention"`

@@ -29,6 +29,7 @@ type Verified struct {
 	Resources int `json:"resources"`
 	Objects   int `json:"objects"`
 	Claims    int `json:"claims"`
+	Entries   int `json:"audit_entries"` // refusals and audited reads
 	Findings  int `json:"findings"`
 }
 
@@ -43,6 +44,25 @@ type verifier struct {
 	checks *errgroup.Group // of objects, several at a time
 	heads  map[key]verified
 	claims map[string]claim // subject -> the last message
+	// events of the log that were not compared with the index yet, by sequence,
+	// and up to where they were.
+	events   map[uint64]logged
+	compared uint64
+	doubts   []doubt
+}
+
+// logged is an event of the log.
+type logged struct {
+	key    key
+	digest string
+}
+
+// doubt is an event that the log or the index does not have, which is right when
+// its resource was purged.
+type doubt struct {
+	key     key
+	seq     uint64
+	problem string
 }
 
 // verified is what the log says of a resource.
@@ -63,7 +83,7 @@ func (m *Manager) Verify(ctx context.Context, report func(Finding)) (Verified, e
 	if err := m.Admin(ctx); err != nil {
 		return Verified{}, err
 	}
-	v := &verifier{m: m, heads: map[key]verified{}, claims: map[string]claim{}}
+	v := &verifier{m: m, heads: map[key]verified{}, claims: map[string]claim{}, events: map[uint64]logged{}}
 	var mu sync.Mutex
 	v.report = func(f Finding) {
 		mu.Lock()
@@ -78,21 +98,27 @@ func (m *Manager) Verify(ctx context.Context, report func(Finding)) (Verified, e
 	var reading context.Context
 	v.checks, reading = errgroup.WithContext(ctx)
 	v.checks.SetLimit(verifyReaders)
-	err = v.fold(reading, state)
+	err = m.waitIndexed(reading, state.Last)
+	if err == nil {
+		err = v.fold(reading, state)
+	}
 	if failed := v.checks.Wait(); failed != nil {
 		err = failed // why the reading was ended
 	}
 	if err != nil {
 		return v.out, err
 	}
-	if err := m.waitIndexed(ctx, state.Last); err != nil {
+	if err := v.settle(ctx); err != nil {
 		return v.out, err
 	}
 	if err := v.compareIndex(ctx, state.Last); err != nil {
 		return v.out, err
 	}
 	v.compareClaims()
-	return v.out, nil
+	if m.o.Recorder != nil {
+		v.out.Entries, err = m.o.Recorder.verify(ctx, v.report)
+	}
+	return v.out, err
 }
 
 // fold reads the whole log.
@@ -114,6 +140,9 @@ func (v *verifier) fold(ctx context.Context, state storage.LogState) error {
 			if err := v.entry(ctx, entry); err != nil {
 				return err
 			}
+		}
+		if err := v.compareEvents(ctx, min(entry.Seq, state.Last), entry.Seq >= state.Last); err != nil {
+			return err
 		}
 		if entry.Seq >= state.Last {
 			return nil
@@ -142,6 +171,7 @@ func (v *verifier) entry(ctx context.Context, entry storage.Entry) error {
 	e, err := storage.DecodeEvent(entry.Data, entry.Seq)
 	if err != nil {
 		find("the event cannot be read: %v", err)
+		v.events[entry.Seq] = logged{key{typ, id}, "unreadable"}
 		return nil
 	}
 	k := key{typ, id}
@@ -157,6 +187,7 @@ func (v *verifier) entry(ctx context.Context, entry storage.Entry) error {
 	if known && !before.purged && e.Action != storage.Purged && e.Wrote > before.count && e.Wrote != before.count+1 {
 		find("revision %d follows %d", e.Wrote, before.count)
 	}
+	v.events[e.Seq] = logged{k, digest(e)}
 	v.heads[k] = verified{seq: e.Seq, event: e.ID, digest: digest(e), count: e.Meta.RevisionCount, hash: e.Revision.Hash,
 		deleted: e.Meta.Deleted, purged: e.Action == storage.Purged, claims: e.Claims}
 	if e.Action == storage.Purged {
@@ -165,6 +196,60 @@ func (v *verifier) entry(ctx context.Context, entry storage.Entry) error {
 	if e.Wrote > 0 {
 		v.out.Objects++
 		v.checks.Go(func() error { return v.object(ctx, e, find) })
+	}
+	return nil
+}
+
+// comparedAtOnce is how many sequences of the log are compared with the index at
+// a time.
+const comparedAtOnce = 5000
+
+// compareEvents compares the events up to a sequence of the log with those that
+// the index keeps: whoever alters one of them has to alter both.
+func (v *verifier) compareEvents(ctx context.Context, through uint64, last bool) error {
+	if through-v.compared < comparedAtOnce && !last || through <= v.compared {
+		return nil
+	}
+	kept, err := whenBuilt(ctx, Default, func() ([]storage.Past, error) {
+		return v.m.index.Events(ctx, storage.EventQuery{After: v.compared, Span: through - v.compared})
+	})
+	if err != nil {
+		return err
+	}
+	for _, p := range kept {
+		k := key{p.Event.Meta.Type, p.Event.Meta.ID}
+		l, known := v.events[p.Seq]
+		delete(v.events, p.Seq)
+		switch {
+		case !known:
+			v.doubts = append(v.doubts, doubt{k, p.Seq, "the event is missing in the log"})
+		case l.digest == "unreadable": // that was told
+		case l.digest != digest(p.Event):
+			v.report(Finding{Type: l.key.typ, ID: l.key.id, Seq: p.Seq, Problem: "log and index hold different events: one of them was altered"})
+		}
+	}
+	for seq, l := range v.events {
+		if seq <= through {
+			v.doubts = append(v.doubts, doubt{l.key, seq, "index: the event is missing"})
+			delete(v.events, seq)
+		}
+	}
+	v.compared = through
+	return nil
+}
+
+// settle reports the doubts that no purge explains.
+func (v *verifier) settle(ctx context.Context) error {
+	for _, d := range v.doubts {
+		if h := v.heads[d.key]; h.purged && h.seq >= d.seq {
+			continue
+		}
+		if s, err := v.m.head(ctx, d.key, true); err != nil {
+			return err
+		} else if s.last != nil && s.last.Action == storage.Purged && s.last.Seq >= d.seq {
+			continue // purged while we read
+		}
+		v.report(Finding{Type: d.key.typ, ID: d.key.id, Seq: d.seq, Problem: d.problem})
 	}
 	return nil
 }
@@ -220,8 +305,10 @@ func (v *verifier) compareIndex(ctx context.Context, last uint64) error {
 		return err
 	}
 	for _, name := range v.m.names {
-		page, err := v.m.index.Search(ctx, storage.Search{Type: name, Limit: 1, Total: true, Deletion: storage.LiveAndDeleted,
-			Order: v.m.byID(v.m.types[name]), Bare: true})
+		page, err := whenBuilt(ctx, Default, func() (storage.Page, error) {
+			return v.m.index.Search(ctx, storage.Search{Type: name, Limit: 1, Total: true, Deletion: storage.LiveAndDeleted,
+				Order: v.m.byID(v.m.types[name]), Bare: true})
+		})
 		if err != nil {
 			return err
 		}
@@ -234,7 +321,7 @@ func (v *verifier) compareIndex(ctx context.Context, last uint64) error {
 
 // compareRow looks one resource up.
 func (v *verifier) compareRow(ctx context.Context, k key, want verified, last uint64) error {
-	row, err := v.m.index.Head(ctx, k.typ, k.id)
+	row, err := whenBuilt(ctx, Default, func() (storage.Row, error) { return v.m.index.Head(ctx, k.typ, k.id) })
 	find := func(format string, args ...any) {
 		v.report(Finding{Type: k.typ, ID: k.id, Seq: want.seq, Problem: "index: " + fmt.Sprintf(format, args...)})
 	}

@@ -120,6 +120,13 @@ func (m *Manager) Watch(ctx context.Context, o WatchOptions) (*Watch, error) {
 	default:
 		w.at = *o.After
 	}
+	for _, t := range m.types {
+		if w.typ == t || w.typ == nil && !t.Builtin {
+			if err := m.tellRead(ctx, t, "watch"); err != nil {
+				return nil, err
+			}
+		}
+	}
 	m.hub.enter()
 	return w, nil
 }

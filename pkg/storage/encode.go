@@ -154,6 +154,18 @@ func appendText(b []byte, s string) []byte {
 	return append(append(append(b, '"'), s...), '"')
 }
 
+// Holding is what the headers hold, byte for byte, of the events that a query of a
+// principal or an action finds.
+func (q EventQuery) Holding() (out [][]byte) {
+	if q.Principal != "" {
+		out = append(out, appendText([]byte(`,"principal":`), q.Principal))
+	}
+	if q.Action != "" {
+		out = append(out, appendText([]byte(`,"action":`), string(q.Action)))
+	}
+	return out
+}
+
 func appendTextOr(b []byte, s *string) []byte {
 	if s == nil {
 		return append(b, "null"...)

@@ -195,13 +195,20 @@ type Past struct {
 	Event *Event // Seq and Header set, Content nil
 }
 
-// EventQuery asks for events of one resource.
+// EventQuery asks for events of one resource, or, without an id or a type, of all
+// in the order of the log. Such a query has a Span.
 type EventQuery struct {
 	Type, ID string
-	After    uint64    // only later sequences (earlier ones when Descending), 0: from the end that comes first
-	Until    time.Time // only events at or before it; zero: all
-	Wrote    int       // only those that wrote this revision; 0: all
-	Written  bool      // only those that wrote a revision
+	// Span looks at so many sequences from After on; 0: all.
+	Span uint64
+	// Principal and Action are those of the events; empty: any.
+	Principal string
+	Action    Action
+	Since     time.Time // only events at or after it; zero: all
+	After     uint64    // only later sequences (earlier ones when Descending), 0: from the end that comes first
+	Until     time.Time // only events at or before it; zero: all
+	Wrote     int       // only those that wrote this revision; 0: all
+	Written   bool      // only those that wrote a revision
 	// Newest first.
 	Descending bool
 	Limit      int

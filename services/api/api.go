@@ -68,6 +68,7 @@ type API struct {
 	streams      chan struct{} // slots of requests whose answer goes on
 	perAddress   *limiter
 	perPrincipal *limiter
+	telling      *telling                      // of refusals, to the audit
 	running      context.Context               // ends those
 	end          context.CancelFunc            // of running
 	routes       map[string]map[string]handler // shape and verb -> method -> handler
@@ -107,7 +108,7 @@ func New(m *resource.Manager, o Options) *API {
 		o.Registry = prometheus.NewRegistry()
 	}
 	a := &API{m: m, o: o, logger: o.Logger, metrics: newMetrics(o.Registry), slots: make(chan struct{}, maxConcurrent), streams: make(chan struct{}, maxStreams),
-		perAddress: newLimiter(o.AddressRate), perPrincipal: newLimiter(o.PrincipalRate)}
+		perAddress: newLimiter(o.AddressRate), perPrincipal: newLimiter(o.PrincipalRate), telling: newTelling()}
 	a.running, a.end = context.WithCancel(context.Background())
 	a.metrics.gauges(a.o.Registry, m.Watches, func() int { return len(a.slots) })
 	a.openapi = OpenAPI(m.Types(), OpenAPIOptions{Version: o.Version, ServerURL: o.URL, Actions: o.Actions, Auth: o.Auth != nil})
@@ -169,6 +170,7 @@ func (a *API) build() http.Handler {
 	r.HandleFunc("/v1:reindex", a.reindex)
 	r.HandleFunc("/v1:can", only("POST", a.can))
 	r.HandleFunc("/v1/blobs", only("POST", a.putBlob))
+	r.HandleFunc("/v1/audit", only("GET", a.audit))
 	r.HandleFunc("/v1/queues", only("GET", a.listQueues))
 	r.HandleFunc("/v1/queues/{queue}", a.onQueue)
 	r.HandleFunc("/v1/types", only("GET", a.listTypes))

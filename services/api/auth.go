@@ -100,6 +100,7 @@ func (a *API) refused(w http.ResponseWriter, r *http.Request, err error) {
 }
 
 func (a *API) logRefusal(r *http.Request, err error) {
+	a.tellRefused(r, err)
 	var e *resource.Error
 	if !errors.As(err, &e) || e.Refusal == nil {
 		return

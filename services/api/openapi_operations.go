@@ -139,6 +139,7 @@ var serverOperations = []operation{
 	batchOperation,
 	watchAllOperation,
 	blobOperation,
+	auditOperation,
 	{Operation: Operation{Method: "GET", Path: "/v1/types", Name: "types"}, summary: "List the types",
 		responses: []answer{{"200", "All types", nil, (*document).modelPage}}, problems: []string{"400", "405"}},
 	{Operation: Operation{Method: "GET", Path: "/v1/types/{type}", Name: "type"}, summary: "Read the model of one type",

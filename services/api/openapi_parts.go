@@ -97,6 +97,7 @@ func componentParameters() object {
 	add("after_jobs", "query", "after", "Jobs that must succeed first, separated by commas: an id of the same type, or type/id", text, nil)
 	searchParameters(add)
 	watchParameters(add)
+	auditParameters(add)
 	add("If-Match", "header", "If-Match", "Write only if this is the state", text, nil)
 	add("If-None-Match", "header", "If-None-Match", "GET: 304 if this is the state. PUT: * creates", text, nil)
 	add("Idempotency-Key", "header", "Idempotency-Key", "Repeating the request with the same key gives the first answer again and has no second effect", text, nil)

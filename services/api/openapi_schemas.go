@@ -119,6 +119,7 @@ func sharedSchemas() object {
 		{"Model", recordSchema(model, "name", "schema")},
 		{"ModelPage", pageOf(componentRef("schemas", "Model"))},
 		{"Queue", queueSchema()},
+		{"AuditItem", auditSchema()},
 		{"Problem", recordSchema(problem, "type", "title", "status", "code")},
 	}
 }

@@ -135,13 +135,20 @@ func direction(q storage.EventQuery) string {
 	return ""
 }
 
-// eventsSQL walks the index (type, id, seq, wrote) in either direction.
+// eventsSQL walks the index (type, id, seq, wrote) in either direction, or without
+// an id the primary key.
 func eventsSQL(q storage.EventQuery) (string, []any) {
-	where := []string{"type = $1", "id = $2"}
-	args := []any{q.Type, q.ID}
-	add := func(cond string, arg int64) {
+	where := []string{"true"}
+	var args []any
+	add := func(cond string, arg any) {
 		args = append(args, arg)
 		where = append(where, fmt.Sprintf(cond, len(args)))
+	}
+	if q.Type != "" {
+		add("type = $%d", q.Type)
+	}
+	if q.ID != "" {
+		add("id = $%d", q.ID)
 	}
 	if q.After > 0 {
 		if q.Descending {
@@ -150,8 +157,19 @@ func eventsSQL(q storage.EventQuery) (string, []any) {
 			add("seq > $%d", int64(q.After))
 		}
 	}
+	if q.Span > 0 && q.Descending {
+		add("seq >= $%d", int64(q.After)-int64(q.Span))
+	} else if q.Span > 0 {
+		add("seq <= $%d", int64(q.After)+int64(q.Span))
+	}
 	if !q.Until.IsZero() {
 		add("at <= $%d", query.Micros(q.Until))
+	}
+	if !q.Since.IsZero() {
+		add("at >= $%d", query.Micros(q.Since))
+	}
+	for _, b := range q.Holding() {
+		add("position($%d::bytea in header) > 0", b)
 	}
 	if q.Wrote > 0 {
 		add("wrote = $%d", int64(q.Wrote))

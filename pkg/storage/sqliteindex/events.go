@@ -46,13 +46,23 @@ func (x *Index) Events(ctx context.Context, q storage.EventQuery) (out []storage
 	return out, errors.Join(rows.Err(), x.filling())
 }
 
-// eventsSQL walks the index (type, id, seq, wrote) in either direction.
+// eventsSQL walks the index (type, id, seq, wrote) in either direction, or without
+// an id the primary key.
 func eventsSQL(q storage.EventQuery) (string, []any) {
-	where := []string{"type = ?", "id = ?"}
-	args := []any{q.Type, q.ID}
-	add := func(cond string, arg int64) {
+	where := []string{"true"}
+	var args []any
+	add := func(cond string, arg any) {
 		where = append(where, cond)
 		args = append(args, arg)
+	}
+	switch {
+	case q.Type != "" && q.ID != "":
+		add("type = ?", q.Type)
+		add("id = ?", q.ID)
+	case q.Type != "":
+		add("+type = ?", q.Type) // of some sequences: the order is that of the log
+	case q.ID != "":
+		add("id = ?", q.ID)
 	}
 	direction := ""
 	if q.Descending {
@@ -65,8 +75,19 @@ func eventsSQL(q storage.EventQuery) (string, []any) {
 			add("seq > ?", int64(q.After))
 		}
 	}
+	if q.Span > 0 && q.Descending {
+		add("seq >= ?", int64(q.After)-int64(q.Span))
+	} else if q.Span > 0 {
+		add("seq <= ?", int64(q.After)+int64(q.Span))
+	}
 	if !q.Until.IsZero() {
 		add("at <= ?", query.Micros(q.Until))
+	}
+	if !q.Since.IsZero() {
+		add("at >= ?", query.Micros(q.Since))
+	}
+	for _, b := range q.Holding() {
+		add("instr(header, ?) > 0", b)
 	}
 	if q.Wrote > 0 {
 		add("wrote = ?", int64(q.Wrote))

@@ -36,6 +36,7 @@ func TestIndex(t *testing.T, open func(t *testing.T) storage.Index) {
 		"DeletedRowsAreFoundOnlyWhenAsked":       deletedRows,
 		"PurgeErasesHistoryAndRow":               purgeErases,
 		"HistoryIsInOrderAndFiltered":            history,
+		"EventsOfAllAreInTheOrderOfTheLog":       everything,
 		"TypesHaveResources":                     types,
 		"PagesMeetEveryRowOnce":                  pagesMeetEveryRow,
 		"TheDefaultOrderIsNewestFirst":           defaultOrder,

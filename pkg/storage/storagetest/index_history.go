@@ -80,6 +80,54 @@ func history(t *testing.T, x storage.Index) {
 	}
 }
 
+// everything asks for events of all resources, as the audit does.
+func everything(t *testing.T, x storage.Index) {
+	define(t, x, movies())
+	var changes []storage.Change
+	for seq := uint64(1); seq <= 12; seq++ {
+		c := change(seq, fmt.Sprint("r", seq%3), storage.Updated, nil)
+		if seq%4 == 0 {
+			c.Event.Meta.Type = "zebras" // not defined: only its history is kept
+		}
+		if seq > 6 {
+			c.Event.Principal = "user:\"ann\" <é>"
+			c.Event.UserAgent = `,"principal":"user:bob"`
+		}
+		if seq%2 == 0 {
+			c.Event.Action = storage.Deleted
+		}
+		encode(&c)
+		changes = append(changes, c)
+	}
+	apply(t, x, changes...)
+	for _, c := range []struct {
+		q    storage.EventQuery
+		want []uint64
+	}{
+		{storage.EventQuery{Span: 100, Limit: 3}, []uint64{1, 2, 3}},
+		{storage.EventQuery{After: 3, Span: 4}, []uint64{4, 5, 6, 7}},
+		{storage.EventQuery{Descending: true, After: 13, Span: 100, Limit: 2}, []uint64{12, 11}},
+		{storage.EventQuery{Descending: true, After: 9, Span: 3}, []uint64{8, 7, 6}},
+		{storage.EventQuery{Type: "zebras", Span: 100}, []uint64{4, 8, 12}},
+		{storage.EventQuery{Type: "zebras", Descending: true, After: 12, Span: 100}, []uint64{8, 4}},
+		{storage.EventQuery{Principal: "user:\"ann\" <é>", Span: 100, Limit: 2}, []uint64{7, 8}},
+		{storage.EventQuery{ID: "r1", Descending: true, After: 13, Span: 100, Limit: 2}, []uint64{10, 7}},
+		{storage.EventQuery{Principal: "user:bob", Span: 100}, nil},
+		{storage.EventQuery{Principal: "user:", Span: 100}, nil},
+		{storage.EventQuery{Action: storage.Deleted, After: 7, Span: 100}, []uint64{8, 10, 12}},
+		{storage.EventQuery{Since: epoch.Add(10 * time.Second), Span: 100}, []uint64{10, 11, 12}},
+		{storage.EventQuery{Since: epoch.Add(4 * time.Second), Until: epoch.Add(5 * time.Second), Span: 100}, []uint64{4, 5}},
+	} {
+		events, err := x.Events(t.Context(), c.q)
+		ok(t, err)
+		var got []uint64
+		for _, e := range events {
+			got = append(got, e.Seq)
+		}
+		want(t, got, c.want)
+	}
+}
+
 func types(t *testing.T, x storage.Index) {
 	define(t, x, movies())
 	other := change(2, "z", storage.Created, nil)
