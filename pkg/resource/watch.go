@@ -162,9 +162,16 @@ func (w *Watch) Close() {
 // may be called again; ErrBehind and other errors end the watch.
 func (w *Watch) Next(ctx context.Context) (Notice, error) {
 	for {
-		m, err := w.advance(ctx)
+		m, wake, err := w.advance(ctx)
 		if err != nil {
 			return Notice{}, err
+		}
+		if wake != nil { // thousands wait here: see that little is on their stacks
+			select {
+			case <-wake:
+			case <-ctx.Done():
+				return Notice{}, ctx.Err()
+			}
 		}
 		if m == nil {
 			continue
@@ -185,33 +192,29 @@ func (w *Watch) Next(ctx context.Context) (Notice, error) {
 }
 
 // advance is the next event after at, from the hub or, while it is behind that,
-// from the log; nil when it has to be asked again.
-func (w *Watch) advance(ctx context.Context) (*moment, error) {
+// from the log; nil when it has to be asked again, once wake is closed if there
+// is one.
+func (w *Watch) advance(ctx context.Context) (m *moment, wake <-chan struct{}, err error) {
 	if w.pending != nil {
-		return w.pending, nil
+		return w.pending, nil, nil
 	}
 	if w.feed != nil {
 		entry, err := w.feed.Next(ctx)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		typ, id, _ := storage.SplitRevisionSubject(entry.Subject)
-		return &moment{entry: entry, topics: topicsOf(typ, id)}, nil
+		return &moment{entry: entry, topics: topicsOf(typ, id)}, nil, nil
 	}
 	if w.topic == nil {
-		return nil, w.join(ctx)
+		return nil, nil, w.join(ctx)
 	}
 	m, at, wake, err := w.m.hub.next(w.topic, w.at)
 	if m != nil || err != nil {
-		return m, err
+		return m, nil, err
 	}
 	w.at = max(w.at, at)
-	select {
-	case <-wake:
-		return nil, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
+	return nil, wake, nil
 }
 
 // join takes part in the hub, or begins to read what the hub does not hold any

@@ -226,54 +226,63 @@ func notAllowed(w http.ResponseWriter, r *http.Request, allowed ...string) {
 		Detail: r.Method + " is not possible here; " + strings.Join(allowed, " and ") + " is"})
 }
 
-// dispatch finds the handler of a request below /v1. The checks run in the
-// promised order: the type, then the method, then what the handler checks.
+// dispatch answers a request below /v1.
 func (a *API) dispatch(w http.ResponseWriter, r *http.Request) {
 	begun := time.Now()
 	rec := &recorder{ResponseWriter: w, status: http.StatusOK}
-	name := "unknown"
-	err := func() error {
-		c, shape, err := a.resolve(rec, r)
-		if err != nil {
-			return err
-		}
-		methods, ok := a.routes[shape]
-		if custom := a.actions[c.t.Name+shape]; !ok && custom != nil {
-			methods, ok = map[string]handler{"POST": custom}, true
-		}
-		if !ok || c.t.Job == nil && jobShapes[shape] || c.t.Name != resource.APIKeys && shape == "/{type}/{id}:rotate" || (c.t.Name != resource.Webhooks || a.o.Webhooks == nil) && webhookShapes[shape] {
-			return resource.Errorf(resource.NotFound, "there is nothing at %s; /docs shows what there is", r.URL.Path)
-		}
-		method := r.Method
-		if method == http.MethodHead {
-			method = http.MethodGet
-		}
-		h, ok := methods[method]
-		if !ok {
-			notAllowed(rec, r, keys(methods)...)
-			return nil
-		}
-		name = method + " " + shape
+	h, c, name, err := a.route(rec, r)
+	if name != unrouted {
 		nameSpan(w, r, name)
-		if c.id != "" || strings.Contains(shape, "{id}") {
-			if err := resource.CheckID(c.id); err != nil {
-				return err
-			}
-		}
-		if (method == http.MethodGet || method == http.MethodDelete) && r.ContentLength != 0 {
-			return resource.Errorf(resource.InvalidRequest, "%s takes no body", method)
-		}
-		if c.r, err = withKey(rec, c.r); err != nil {
-			return err
-		}
-		return h(a, c)
-	}()
+	}
+	if err == nil && h != nil {
+		err = h(a, c)
+	}
 	if err != nil {
 		a.fail(rec, r, err)
 	}
 	if !streams(r) || rec.status >= 300 { // how long somebody watches is no measure
 		a.metrics.observe(name, rec.status, time.Since(begun))
 	}
+}
+
+// unrouted is the name of a request that has no handler.
+const unrouted = "unknown"
+
+// route finds the handler of a request, nil when it was answered already. The
+// checks run in the promised order: the type, then the method, then what the
+// handler checks.
+func (a *API) route(rec *recorder, r *http.Request) (h handler, c call, name string, err error) {
+	name = unrouted
+	c, shape, err := a.resolve(rec, r)
+	if err != nil {
+		return nil, c, name, err
+	}
+	methods, ok := a.routes[shape]
+	if custom := a.actions[c.t.Name+shape]; !ok && custom != nil {
+		methods, ok = map[string]handler{"POST": custom}, true
+	}
+	if !ok || c.t.Job == nil && jobShapes[shape] || c.t.Name != resource.APIKeys && shape == "/{type}/{id}:rotate" || (c.t.Name != resource.Webhooks || a.o.Webhooks == nil) && webhookShapes[shape] {
+		return nil, c, name, resource.Errorf(resource.NotFound, "there is nothing at %s; /docs shows what there is", r.URL.Path)
+	}
+	method := r.Method
+	if method == http.MethodHead {
+		method = http.MethodGet
+	}
+	if h, ok = methods[method]; !ok {
+		notAllowed(rec, r, keys(methods)...)
+		return nil, c, name, nil
+	}
+	name = method + " " + shape
+	if c.id != "" || strings.Contains(shape, "{id}") {
+		if err := resource.CheckID(c.id); err != nil {
+			return nil, c, name, err
+		}
+	}
+	if (method == http.MethodGet || method == http.MethodDelete) && r.ContentLength != 0 {
+		return nil, c, name, resource.Errorf(resource.InvalidRequest, "%s takes no body", method)
+	}
+	c.r, err = withKey(rec, c.r)
+	return h, c, name, err
 }
 
 func keys(m map[string]handler) (out []string) {

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -15,84 +16,124 @@ import (
 )
 
 // guard is what every request passes: limits, the protection of browsers, the
-// actor, and a net for defects.
+// actor, and a net for defects. Its frame is small, because thousands of watches
+// keep theirs: a stack is halved when less than a quarter of it is used.
 func (a *API) guard(next http.Handler) http.Handler {
-	origin := http.NewCrossOriginProtection()
+	g := &gate{a: a, origin: http.NewCrossOriginProtection(), sharing: newCORS(a.o.Origins)}
 	for _, o := range a.o.Origins {
 		if o != "*" {
-			if err := origin.AddTrustedOrigin(o); err != nil {
+			if err := g.origin.AddTrustedOrigin(o); err != nil {
 				panic("api: origin: " + err.Error()) // they were checked
 			}
 		}
 	}
-	sharing := newCORS(a.o.Origins)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		id := requestID(r)
-		address := clientAddress(r, a.o.Proxies)
-		ctx, slots := r.Context(), a.streams
-		if !streams(r) {
-			var cancel context.CancelFunc
-			ctx, cancel = context.WithTimeout(ctx, requestTimeout)
-			defer cancel()
-			slots = a.slots
-		}
-		ctx = resource.WithActor(ctx, resource.Actor{RequestID: id, Address: address, UserAgent: shorten(r.UserAgent(), 200)})
-		r = r.WithContext(ctx)
-		h := w.Header()
-		h.Set("X-Request-Id", id)
-		a.secure(h)
-		shared := sharing.allow(w, r)
-		defer func() {
-			if v := recover(); v != nil {
-				if v == http.ErrAbortHandler {
-					panic(v)
-				}
-				a.logger.LogAttrs(ctx, slog.LevelError, "panic", slog.Any("value", v), slog.String("stack", string(debug.Stack())))
-				a.fail(w, r, fmt.Errorf("panic: %v", v))
-			}
-		}()
-		if !health(r.URL.Path) {
-			if wait := a.perAddress.take(addressKey(address), time.Now()); wait > 0 {
-				a.fail(w, r, tooMany("address", wait))
-				return
-			}
-		}
-		select {
-		case slots <- struct{}{}:
-			defer func() { <-slots }()
-		default:
-			a.fail(w, r, &resource.Error{Code: resource.Unavailable, RetryAfter: time.Second,
-				Detail: "too many requests at the same time; try again"})
+		admitted, leave := g.admit(w, r)
+		if admitted == nil {
 			return
 		}
-		if len(r.RequestURI) > maxRequestLine {
-			writeProblem(w, problem{Type: "urn:autocrud:problem:too_large", Title: http.StatusText(http.StatusRequestURITooLong),
-				Status: http.StatusRequestURITooLong, Code: resource.TooLarge, RequestID: id,
-				Detail: fmt.Sprintf("the request line is over %d bytes", maxRequestLine)})
-			return
-		}
-		if len(a.o.Hosts) > 0 && !slices.Contains(a.o.Hosts, hostname(r.Host)) {
-			a.fail(w, r, resource.Errorf(resource.PermissionDenied, "this server does not answer to the host %q", shorten(r.Host, 100)))
-			return
-		}
-		if sharing.preflight(r) {
-			if !shared {
-				a.fail(w, r, resource.Errorf(resource.PermissionDenied, "pages of this origin may not use this server"))
-				return
-			}
-			sharing.answer(w)
-			return
-		}
-		if err := origin.Check(r); err != nil && !(shared && sharing.any) {
-			a.fail(w, r, resource.Errorf(resource.PermissionDenied, "a page of another origin may not do this"))
-			return
-		}
-		if err := a.identify(&r); err != nil {
-			a.fail(w, r, err)
-			return
-		}
-		next.ServeHTTP(w, r)
+		defer leave()
+		defer a.catch(w, admitted)
+		next.ServeHTTP(w, admitted)
 	})
+}
+
+// catch answers when a handler panics.
+func (a *API) catch(w http.ResponseWriter, r *http.Request) {
+	if v := recover(); v != nil {
+		if v == http.ErrAbortHandler {
+			panic(v)
+		}
+		a.logger.LogAttrs(r.Context(), slog.LevelError, "panic", slog.Any("value", v), slog.String("stack", string(debug.Stack())))
+		a.fail(w, r, fmt.Errorf("panic: %v", v))
+	}
+}
+
+// gate is what a request is checked by before it gets to a handler.
+type gate struct {
+	a       *API
+	origin  *http.CrossOriginProtection
+	sharing cors
+}
+
+// admit returns the request with its actor and what must be called when it has
+// been answered; nil when it was answered here.
+func (g *gate) admit(w http.ResponseWriter, r *http.Request) (*http.Request, func()) {
+	a := g.a
+	id := requestID(r)
+	address := clientAddress(r, a.o.Proxies)
+	ctx, slots, cancel := r.Context(), a.streams, func() {}
+	if !streams(r) {
+		ctx, cancel = context.WithTimeout(ctx, requestTimeout)
+		slots = a.slots
+	}
+	ctx = resource.WithActor(ctx, resource.Actor{RequestID: id, Address: address, UserAgent: shorten(r.UserAgent(), 200)})
+	r = r.WithContext(ctx)
+	h := w.Header()
+	h.Set("X-Request-Id", id)
+	a.secure(h)
+	leave, admitted := cancel, false
+	defer func() {
+		if !admitted {
+			leave()
+		}
+	}()
+	defer a.catch(w, r)
+	shared := g.sharing.allow(w, r)
+	if !health(r.URL.Path) {
+		if wait := a.perAddress.take(addressKey(address), time.Now()); wait > 0 {
+			a.fail(w, r, tooMany("address", wait))
+			return nil, nil
+		}
+	}
+	select {
+	case slots <- struct{}{}:
+		leave = func() { <-slots; cancel() }
+	default:
+		a.fail(w, r, &resource.Error{Code: resource.Unavailable, RetryAfter: time.Second,
+			Detail: "too many requests at the same time; try again"})
+		return nil, nil
+	}
+	if err := g.check(w, r, shared); err != nil {
+		if err != errAnswered {
+			a.fail(w, r, err)
+		}
+		return nil, nil
+	}
+	if err := a.identify(&r); err != nil {
+		a.fail(w, r, err)
+		return nil, nil
+	}
+	admitted = true
+	return r, leave
+}
+
+// errAnswered tells that there is nothing more to say.
+var errAnswered = errors.New("answered")
+
+// check refuses what no handler is to see.
+func (g *gate) check(w http.ResponseWriter, r *http.Request, shared bool) error {
+	a := g.a
+	if len(r.RequestURI) > maxRequestLine {
+		writeProblem(w, problem{Type: "urn:autocrud:problem:too_large", Title: http.StatusText(http.StatusRequestURITooLong),
+			Status: http.StatusRequestURITooLong, Code: resource.TooLarge, RequestID: w.Header().Get("X-Request-Id"),
+			Detail: fmt.Sprintf("the request line is over %d bytes", maxRequestLine)})
+		return errAnswered
+	}
+	if len(a.o.Hosts) > 0 && !slices.Contains(a.o.Hosts, hostname(r.Host)) {
+		return resource.Errorf(resource.PermissionDenied, "this server does not answer to the host %q", shorten(r.Host, 100))
+	}
+	if g.sharing.preflight(r) {
+		if !shared {
+			return resource.Errorf(resource.PermissionDenied, "pages of this origin may not use this server")
+		}
+		g.sharing.answer(w)
+		return errAnswered
+	}
+	if err := g.origin.Check(r); err != nil && !(shared && g.sharing.any) {
+		return resource.Errorf(resource.PermissionDenied, "a page of another origin may not do this")
+	}
+	return nil
 }
 
 // secure sets what every answer tells a browser: to guess nothing, to show it in

@@ -87,7 +87,7 @@ func (a *API) followLog(c call, place uint64) {
 	defer cancel()
 	defer context.AfterFunc(a.running, cancel)()
 	defer a.whileValid(c.r, cancel, nil)()
-	s := begin(c.w, c.r)
+	s := openStream(c.w, c.r)
 	if s == nil {
 		return
 	}

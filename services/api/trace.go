@@ -22,36 +22,47 @@ func (a *API) traced(next http.Handler) http.Handler {
 			return
 		}
 		begun := time.Now()
-		ctx := propagation.TraceContext{}.Extract(r.Context(), propagation.HeaderCarrier(r.Header))
-		ctx, span := a.o.Tracer.Start(ctx, r.Method, trace.WithSpanKind(trace.SpanKindServer))
-		told := a.logger.Enabled(ctx, slog.LevelDebug)
-		if span.SpanContext().IsValid() {
-			r = r.WithContext(ctx)
-		}
-		if !span.IsRecording() && !told {
+		r, span := a.span(r)
+		if span == nil {
 			next.ServeHTTP(w, r)
 			return
 		}
 		rec := &recorder{ResponseWriter: w, status: http.StatusOK}
-		defer func() {
-			route := chi.RouteContext(ctx).RoutePattern()
-			id := w.Header().Get("X-Request-Id")
-			if told {
-				a.logger.LogAttrs(ctx, slog.LevelDebug, "request", slog.String("method", r.Method), slog.String("path", r.URL.Path),
-					slog.Int("status", rec.status), slog.Duration("took", time.Since(begun)), slog.String("request_id", id))
-			}
-			span.SetAttributes(attribute.String("http.request.method", r.Method), attribute.String("http.route", route),
-				attribute.String("url.path", r.URL.Path), attribute.Int("http.response.status_code", rec.status), attribute.String("autocrud.request_id", id))
-			if !rec.named {
-				span.SetName(r.Method + " " + route)
-			}
-			if rec.status >= http.StatusInternalServerError {
-				span.SetStatus(codes.Error, http.StatusText(rec.status))
-			}
-			span.End()
-		}()
+		defer a.record(rec, r, span, begun)
 		next.ServeHTTP(rec, r)
 	})
+}
+
+// span begins one below that of the sender; nil when nobody is told of it.
+func (a *API) span(r *http.Request) (*http.Request, trace.Span) {
+	ctx := propagation.TraceContext{}.Extract(r.Context(), propagation.HeaderCarrier(r.Header))
+	ctx, span := a.o.Tracer.Start(ctx, r.Method, trace.WithSpanKind(trace.SpanKindServer))
+	if span.SpanContext().IsValid() {
+		r = r.WithContext(ctx)
+	}
+	if !span.IsRecording() && !a.logger.Enabled(ctx, slog.LevelDebug) {
+		return r, nil
+	}
+	return r, span
+}
+
+// record says in the span and in the log what came of a request.
+func (a *API) record(rec *recorder, r *http.Request, span trace.Span, begun time.Time) {
+	route := chi.RouteContext(r.Context()).RoutePattern()
+	id := rec.Header().Get("X-Request-Id")
+	if a.logger.Enabled(r.Context(), slog.LevelDebug) {
+		a.logger.LogAttrs(r.Context(), slog.LevelDebug, "request", slog.String("method", r.Method), slog.String("path", r.URL.Path),
+			slog.Int("status", rec.status), slog.Duration("took", time.Since(begun)), slog.String("request_id", id))
+	}
+	span.SetAttributes(attribute.String("http.request.method", r.Method), attribute.String("http.route", route),
+		attribute.String("url.path", r.URL.Path), attribute.Int("http.response.status_code", rec.status), attribute.String("autocrud.request_id", id))
+	if !rec.named {
+		span.SetName(r.Method + " " + route)
+	}
+	if rec.status >= http.StatusInternalServerError {
+		span.SetStatus(codes.Error, http.StatusText(rec.status))
+	}
+	span.End()
 }
 
 // nameSpan gives the span of a request the name of its operation.

@@ -42,6 +42,64 @@ func (a *API) watchAll(w http.ResponseWriter, r *http.Request) {
 }
 
 func (a *API) follow(w http.ResponseWriter, r *http.Request, o resource.WatchOptions) error {
+	done, err := a.begin(w, r, o)
+	if err != nil {
+		return err
+	}
+	<-done
+	return nil
+}
+
+// begin starts to tell what a watch is told, on a stack of its own; done is closed
+// when that has ended. The stack of the request has been deep by now and is halved
+// only while little of it is used, and there may be thousands.
+func (a *API) begin(w http.ResponseWriter, r *http.Request, o resource.WatchOptions) (<-chan struct{}, error) {
+	o, err := watchOptions(r, o)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(r.Context())
+	stopped := context.AfterFunc(a.running, cancel)
+	unwatched := a.whileValid(r, cancel, func() error {
+		if o.Type == "" {
+			return nil
+		}
+		t, err := a.m.Type(o.Type)
+		if err != nil {
+			return err
+		}
+		return a.m.May(ctx, t, "watch")
+	})
+	end := func() {
+		unwatched()
+		stopped()
+		cancel()
+	}
+	watch, err := a.m.Watch(ctx, o)
+	if err != nil {
+		end()
+		return nil, err
+	}
+	done := make(chan struct{})
+	s := openStream(w, r)
+	if s == nil {
+		watch.Close()
+		end()
+		close(done)
+		return done, nil
+	}
+	go func() {
+		defer close(done)
+		defer a.catch(w, r)
+		defer end()
+		defer watch.Close()
+		a.tell(ctx, s, watch)
+	}()
+	return done, nil
+}
+
+// watchOptions reads from where and what to follow.
+func watchOptions(r *http.Request, o resource.WatchOptions) (resource.WatchOptions, error) {
 	p := readQuery(r, "from_seq", "filter")
 	o.Filter = p.text("filter")
 	if !validText(o.Filter) {
@@ -59,35 +117,11 @@ func (a *API) follow(w http.ResponseWriter, r *http.Request, o resource.WatchOpt
 		}
 		o.After = &n
 	}
-	if p.err != nil {
-		return p.err
-	}
-	ctx, cancel := context.WithCancel(r.Context())
-	defer cancel()
-	defer context.AfterFunc(a.running, cancel)()
-	defer a.whileValid(r, cancel, func() error {
-		if o.Type == "" {
-			return nil
-		}
-		t, err := a.m.Type(o.Type)
-		if err != nil {
-			return err
-		}
-		return a.m.May(ctx, t, "watch")
-	})()
-	watch, err := a.m.Watch(ctx, o)
-	if err != nil {
-		return err
-	}
-	defer watch.Close()
-	if s := begin(w, r); s != nil {
-		a.tell(ctx, s, watch)
-	}
-	return nil
+	return o, p.err
 }
 
-// begin answers with the head of a stream; nil when only that was asked for.
-func begin(w http.ResponseWriter, r *http.Request) *stream {
+// openStream answers with the head of a stream; nil when only that was asked for.
+func openStream(w http.ResponseWriter, r *http.Request) *stream {
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-store")
