@@ -67,6 +67,68 @@ func TestNothingThatActsLaterGivesRights(t *testing.T) {
 	scoped.Get(t, "/v1/films/x").WantProblem(t, 403, "permission_denied")
 }
 
+// A write must be allowed on what is there, too: nobody makes a resource its own
+// by the write that it is not allowed.
+func TestAWriteMustBeAllowedOnWhatIsThere(t *testing.T) {
+	t.Parallel()
+	admin := guard(t, autocrud.Settings{Storage: "memory"}, `
+roles:
+  open:
+    - {types: [films], actions: [read, list]}
+    - {types: [films], actions: [update, modify, publish, switch, delete, restore, purge], where: 'genre = "open"'}
+bindings: [{role: open, subjects: ["key:ann"]}]
+`)
+	ann, _ := key(t, admin, "ann", "")
+	admin.Put(t, "/v1/films/a", `{"title":"A","genre":"open"}`, apitest.Header("If-None-Match", "*")).Want(t, 201)
+	ann.Patch(t, "/v1/films/a", apitest.MergePatch, `{"title":"B"}`).Want(t, 200)
+	admin.Patch(t, "/v1/films/a", apitest.MergePatch, `{"genre":"closed"}`).Want(t, 200)
+	ann.Get(t, "/v1/films/a").Want(t, 200)
+	for _, body := range []string{`{"genre":"open"}`, `{"title":"C"}`} {
+		ann.Patch(t, "/v1/films/a", apitest.MergePatch, body).WantProblem(t, 403, "permission_denied")
+		ann.Post(t, "/v1:batch", `{"operations":[{"op":"patch","type":"films","id":"a","patch":`+body+`}]}`).WantProblem(t, 403, "permission_denied")
+	}
+	ann.Put(t, "/v1/films/a", `{"title":"C","genre":"open"}`).WantProblem(t, 403, "permission_denied")
+	ann.Post(t, "/v1/films/a:switch", `{"revision":1}`).WantProblem(t, 403, "permission_denied")
+	ann.Delete(t, "/v1/films/a").WantProblem(t, 403, "permission_denied")
+	ann.Post(t, "/v1/films/a:purge", `{}`).WantProblem(t, 403, "permission_denied")
+	admin.Get(t, "/v1/films/a").Equal(t, "/data/title", `"B"`).Equal(t, "/meta/revision_count", "3")
+}
+
+// When a key was used last is known, also after a restart.
+func TestAKeyTellsWhenItWasUsedLast(t *testing.T) {
+	t.Parallel()
+	row := autocrud.Settings{DataDir: t.TempDir(), Storage: "disk"}
+	row.Auth, row.AdminKey, row.Models = "required", adminKey, apitest.WriteModels(t, guarded)
+	run := func(fn func(admin *apitest.Client)) {
+		s := row
+		s.Addr, s.LogLevel = "127.0.0.1:0", "error"
+		r, err := autocrud.New().Start(t.Context(), s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fn(apitest.NewClient(t, r.URL).As(adminKey))
+		if err := r.Stop(); err != nil {
+			t.Error(err)
+		}
+	}
+	id, at := "", ""
+	run(func(admin *apitest.Client) {
+		ann, key := key(t, admin, "ann", "")
+		if id = key; admin.Get(t, "/v1/api-keys/"+id).Value("/last_used_at") != nil {
+			t.Error("a key was used that was not")
+		}
+		ann.Get(t, "/v1/films").WantProblem(t, 403, "permission_denied")
+		if at = admin.Get(t, "/v1/api-keys/"+id).Text("/last_used_at"); at == "" {
+			t.Error("a key was not used that was")
+		}
+	})
+	run(func(admin *apitest.Client) {
+		if again := admin.Get(t, "/v1/api-keys/"+id).Text("/last_used_at"); again != at {
+			t.Errorf("used at %q, was %q", again, at)
+		}
+	})
+}
+
 // A webhook is told while who made it may watch, and not any more afterwards.
 func TestAWebhookIsToldWhatItsMakerMayWatch(t *testing.T) {
 	t.Parallel()

@@ -155,3 +155,10 @@ func (p *program) followAccess(ctx context.Context) error {
 		p.logger.WarnContext(ctx, "following keys and policies begins again", "error", err)
 	})
 }
+
+// recordUse writes down when keys were used last.
+func (p *program) recordUse(ctx context.Context) error {
+	return p.access.RecordUse(ctx, p.st.log, func(err error) {
+		p.logger.WarnContext(ctx, "when keys were used last is not written down", "error", err)
+	})
+}

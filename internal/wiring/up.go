@@ -199,6 +199,9 @@ func (p *program) start(ctx context.Context) (_ *Running, err error) {
 	}
 	if p.access != nil {
 		g.Add(until(ctx, p.followAccess))
+		if p.has.api {
+			g.Add(until(ctx, p.recordUse))
+		}
 	}
 	g.Add(indexing.execute, indexing.interrupt)
 	g.Add(listening.execute, listening.interrupt)

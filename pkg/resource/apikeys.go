@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -47,7 +48,8 @@ type apiKey struct {
 	Scopes  []Rule     `json:"scopes"`
 	Boxes   []box      `json:"secret"`
 
-	identity *Identity // one for all requests, which keeps what they may do
+	identity *Identity     // one for all requests, which keeps what they may do
+	used     *atomic.Int64 // the second in which it was used last; 0: not by this process
 }
 
 // keyPrefix begins every API key, so that one that got lost can be found.
@@ -165,6 +167,9 @@ func (a *Access) Key(token string) (who Actor, until time.Time, err error) {
 	if !good || k.expired(now) {
 		return who, until, errCredential()
 	}
+	if second := now.Unix(); k.used.Load() != second {
+		k.used.Store(second)
+	}
 	return Actor{Principal: "key:" + k.Name, Identity: k.identity}, until, nil
 }
 
@@ -203,7 +208,7 @@ func readKey(content []byte) (*apiKey, error) {
 	if err := json.Unmarshal(content, k); err != nil {
 		return nil, fmt.Errorf("API key: %w", err)
 	}
-	k.identity = &Identity{Groups: k.Groups, Scopes: k.Scopes}
+	k.identity, k.used = &Identity{Groups: k.Groups, Scopes: k.Scopes}, &atomic.Int64{}
 	return k, nil
 }
 

@@ -22,7 +22,8 @@ type Resource struct {
 	EventID  string // of its last event; what an ETag is made from
 	Seq      uint64 // of its last event
 	Deleted  bool
-	Secret   string // that was made for it, in the answer to its create only
+	Secret   string     // that was made for it, in the answer to its create only
+	LastUsed *time.Time // of an API key that is read, when it is known
 }
 
 // state is a resource at the moment a write looks at it; event is nil when

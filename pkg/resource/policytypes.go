@@ -216,6 +216,9 @@ func (a *Access) applyKey(id string, e *storage.Event, gone bool) {
 		}
 	}
 	if k, err := readKey(e.Content); !gone && err == nil {
+		if old != nil {
+			k.used = old.used
+		}
 		a.keys[id], a.holders[k.Name] = k, k
 	}
 	if old != nil {

@@ -48,6 +48,9 @@ func (m *Manager) Get(ctx context.Context, typ, id string, o GetOptions) (*Resou
 	if err == nil {
 		err = m.tellRead(ctx, t, "read", id)
 	}
+	if err == nil && t.Name == APIKeys {
+		err = m.showUse(ctx, r)
+	}
 	if err != nil {
 		return nil, err
 	}

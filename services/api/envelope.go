@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/autocrud-go/autocrud/pkg/resource"
 )
@@ -38,7 +39,8 @@ func appendEnvelope(b *bytes.Buffer, r *resource.Resource, p parts, only project
 		name string
 		json []byte
 	}{{p.data, `"data":`, data}, {p.meta, `"meta":`, r.Meta}, {p.revision, `"revision":`, r.Revision},
-		{expanded != nil, `"expanded":`, expanded}, {r.Secret != "", `"secret":`, quoted(r.Secret)}} {
+		{expanded != nil, `"expanded":`, expanded}, {r.Secret != "", `"secret":`, quoted(r.Secret)},
+		{r.LastUsed != nil, `"last_used_at":`, instant(r.LastUsed)}} {
 		if part.want {
 			b.WriteByte(sep)
 			b.WriteString(part.name)
@@ -55,6 +57,13 @@ func appendEnvelope(b *bytes.Buffer, r *resource.Resource, p parts, only project
 
 // quoted writes text that needs no escapes.
 func quoted(s string) []byte { return []byte(`"` + s + `"`) }
+
+func instant(t *time.Time) []byte {
+	if t == nil {
+		return nil
+	}
+	return quoted(t.Format(time.RFC3339))
+}
 
 // send answers with one resource.
 func (c call) send(status int, r *resource.Resource, p parts, only projection) error {

@@ -131,8 +131,12 @@ func (d *document) schemas() object {
 		n := d.names[t.Name]
 		meta := componentRef("schemas", metaName(t))
 		envelope := func(data string) object {
-			return recordSchema(object{{"data", componentRef("schemas", data)}, {"meta", meta}, {"revision", componentRef("schemas", "Revision")},
-				{"expanded", object{{"type", "object"}, {"description", "With expand: by field, the envelope it leads to, null, or a list of them"}}}})
+			whole := object{{"data", componentRef("schemas", data)}, {"meta", meta}, {"revision", componentRef("schemas", "Revision")},
+				{"expanded", object{{"type", "object"}, {"description", "With expand: by field, the envelope it leads to, null, or a list of them"}}}}
+			if t.Name == resource.APIKeys {
+				whole = append(whole, member{"last_used_at", append(object{{"description", "When it is read by id: when the key was used last, as far as is known; other processes tell every ten minutes"}}, instantSchema...)})
+			}
+			return recordSchema(whole)
 		}
 		answered := n.write
 		if d.options.Auth { // fields that are hidden from somebody are left out

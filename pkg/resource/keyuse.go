@@ -1,0 +1,121 @@
+package resource
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"maps"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/autocrud-go/autocrud/pkg/storage"
+)
+
+// useSubject is where the log holds when keys were used last: the id of each and
+// the second. It is one message now and then for all of them, for the log keeps
+// everything.
+var useSubject = storage.SystemSubject("key-use")
+
+// useEvery is how often a process writes down which keys it was shown.
+const useEvery = 10 * time.Minute
+
+// maxUseTries bounds how often processes that write at the same time begin again.
+const maxUseTries = 10
+
+// uses are the keys that this process was shown.
+func (a *Access) uses() map[string]int64 {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	out := map[string]int64{}
+	for id, k := range a.keys {
+		if at := k.used.Load(); at > 0 {
+			out[id] = at
+		}
+	}
+	return out
+}
+
+// RecordUse writes down now and then when keys were used last, until ctx ends.
+func (a *Access) RecordUse(ctx context.Context, log storage.Log, report func(error)) error {
+	t := time.NewTicker(useEvery)
+	defer t.Stop()
+	written := map[string]int64{}
+	write := func(ctx context.Context) {
+		now := a.uses()
+		if maps.Equal(now, written) {
+			return
+		}
+		if err := a.writeUse(ctx, log, now); err != nil {
+			report(err)
+			return
+		}
+		written = now
+	}
+	for {
+		select {
+		case <-t.C:
+			write(ctx)
+		case <-ctx.Done():
+			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+			defer cancel()
+			write(last)
+			return nil
+		}
+	}
+}
+
+// writeUse adds what this process knows to what the others wrote.
+func (a *Access) writeUse(ctx context.Context, log storage.Log, mine map[string]int64) error {
+	for range maxUseTries {
+		all, seq, err := readUse(ctx, log)
+		if err != nil {
+			return err
+		}
+		for id, at := range mine {
+			all[id] = max(all[id], at)
+		}
+		a.mu.RLock()
+		maps.DeleteFunc(all, func(id string, _ int64) bool { return a.keys[id] == nil })
+		a.mu.RUnlock()
+		data, err := json.Marshal(all)
+		if err != nil {
+			return err
+		}
+		_, err = log.Append(ctx, []storage.Record{{Subject: useSubject, ID: uuid.NewString(), Expected: seq, Data: data}})
+		if !errors.Is(err, storage.ErrConflict) {
+			return err
+		}
+	}
+	return storage.ErrConflict
+}
+
+func readUse(ctx context.Context, log storage.Log) (all map[string]int64, seq uint64, err error) {
+	all = map[string]int64{}
+	e, err := log.Last(ctx, useSubject)
+	if errors.Is(err, storage.ErrNotFound) {
+		return all, 0, nil
+	}
+	if err != nil {
+		return nil, 0, err
+	}
+	return all, e.Seq, json.Unmarshal(e.Data, &all)
+}
+
+// showUse adds to an API key when it was used last, as far as this process and
+// the log know.
+func (m *Manager) showUse(ctx context.Context, r *Resource) error {
+	if m.o.Access == nil {
+		return nil
+	}
+	all, _, err := readUse(ctx, m.log)
+	if err != nil {
+		return stored(err)
+	}
+	at := max(all[r.ID], m.o.Access.uses()[r.ID])
+	if at > 0 {
+		t := time.Unix(at, 0).UTC()
+		r.LastUsed = &t
+	}
+	return nil
+}
