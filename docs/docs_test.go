@@ -16,6 +16,9 @@
 //   - a block that only reads is run again, for a while, until its answer is
 //     the one that is shown: jobs need a moment.
 //   - a yaml block with a schema is a model and passes `models check`.
+//   - a yaml block with bindings is a policy; with the first of a file before its
+//     first sh block the server of that file asks for credentials, and $ADMIN_KEY
+//     is that of its admin.
 //   - a go block is part of a file below examples/, which is compiled and tested.
 package docs_test
 
@@ -130,6 +133,7 @@ func TestDocumentsDoWhatTheyShow(t *testing.T) {
 		t.Run(rel, func(t *testing.T) {
 			blocks := readBlocks(t, name)
 			var s *server
+			policy := ""
 			for i, b := range blocks {
 				switch b.kind {
 				case "sh":
@@ -138,7 +142,7 @@ func TestDocumentsDoWhatTheyShow(t *testing.T) {
 						continue
 					}
 					if s == nil {
-						s = quickstart(t)
+						s = quickstart(t, policy)
 					}
 					var want *block
 					if i+1 < len(blocks) && blocks[i+1].follow && (blocks[i+1].kind == "json" || blocks[i+1].kind == "text") {
@@ -147,6 +151,9 @@ func TestDocumentsDoWhatTheyShow(t *testing.T) {
 					s.check(t, b, want)
 				case "yaml":
 					checkModel(t, b)
+					if policy == "" && strings.Contains(b.text, "bindings:") {
+						policy = b.text
+					}
 				case "go":
 					checkGo(t, b)
 				case "json", "text":
@@ -231,11 +238,13 @@ func checkGo(t *testing.T, b block) {
 
 // server is the program at work, and a folder from which commands are run.
 type server struct {
+	token    string // of its admin; empty: it asks for none
 	url, dir string
 }
 
 // quickstart serves the quickstart's models with its seed on a free port.
-func quickstart(t *testing.T) *server {
+// With a policy it asks for credentials.
+func quickstart(t *testing.T, policy string) *server {
 	t.Helper()
 	s := &server{dir: t.TempDir()}
 	for name, target := range map[string]string{"examples": "examples", "models": "examples/quickstart/models"} {
@@ -243,13 +252,21 @@ func quickstart(t *testing.T) *server {
 			t.Fatal(err)
 		}
 	}
-	p := start(t, []string{"AUTOCRUD_ADDR=127.0.0.1:0", "AUTOCRUD_DATA_DIR=" + filepath.Join(s.dir, "data")}, s.dir, program, "up")
+	settings := []string{"AUTOCRUD_ADDR=127.0.0.1:0", "AUTOCRUD_DATA_DIR=" + filepath.Join(s.dir, "data")}
+	if policy != "" {
+		if err := os.WriteFile(filepath.Join(s.dir, "policy.yaml"), []byte(policy), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s.token = "the-admin-key-of-a-test-of-the-guides"
+		settings = append(settings, "AUTOCRUD_AUTH=required", "AUTOCRUD_ADMIN_KEY="+s.token, "AUTOCRUD_POLICIES=policy.yaml")
+	}
+	p := start(t, settings, s.dir, program, "up")
 	line := p.await(t, "ready at ")
 	s.url = "http://" + regexp.MustCompile(`127\.0\.0\.1:\d+`).FindString(line)
 	p.mustExitZero(t)
 	for _, x := range [][2]string{{"planets", "name"}, {"moons", "name"}, {"elements", "symbol"}} { // moons refer to planets
 		typ, field := x[0], x[1]
-		cmd := exec.CommandContext(t.Context(), program, "import", typ, "examples/quickstart/seed/"+typ+".ndjson", "--id-field", field, "--url", s.url)
+		cmd := exec.CommandContext(t.Context(), program, "import", typ, "examples/quickstart/seed/"+typ+".ndjson", "--id-field", field, "--url", s.url, "--token", s.token)
 		cmd.Dir, cmd.Env = s.dir, environment()
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("the seed of %s: %v: %s", typ, err, out)
@@ -293,7 +310,7 @@ func (s *server) sh(t *testing.T, script string) (stdout, stderr string, err err
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "sh", "-eu")
 	cmd.Stdin = strings.NewReader(strings.ReplaceAll(script, "127.0.0.1:8080", strings.TrimPrefix(s.url, "http://")))
-	cmd.Dir, cmd.Env = s.dir, environment("AUTOCRUD_URL="+s.url)
+	cmd.Dir, cmd.Env = s.dir, environment("AUTOCRUD_URL="+s.url, "ADMIN_KEY="+s.token)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	err = cmd.Run()

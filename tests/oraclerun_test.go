@@ -505,7 +505,7 @@ func (o *oracle) writes() {
 			doc["slug"] = before.data["slug"]
 			fresh := o.text("r")
 			r := send("taken slug", "POST", "/v1/papers?id="+fresh, doc)
-			if o.refresh(fresh); r.Status == 409 && !known && r.Value("/conflicting_id") != nil {
+			if o.refresh(fresh); r.Status == 409 && !known && r.Value("/conflicting_id") == any(id) {
 				o.t.Errorf("%s", r.Body)
 			}
 			return
@@ -650,7 +650,7 @@ func (o *oracle) toldLive(w *apitest.Watch, told <-chan string) {
 		may[id] = true // which one it is was known when it could be seen
 		for _, p := range append(slices.Clone(l.former), l.states...) {
 			if p.may() {
-				for _, x := range planted.FindAllString(fmt.Sprint(p.shown()), -1) {
+				for _, x := range p.texts {
 					may[x] = true
 				}
 			}
