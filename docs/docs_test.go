@@ -16,9 +16,9 @@
 //   - a block that only reads is run again, for a while, until its answer is
 //     the one that is shown: jobs need a moment.
 //   - a yaml block with a schema is a model and passes `models check`.
-//   - a yaml block with bindings is a policy; with the first of a file before its
-//     first sh block the server of that file asks for credentials, and $ADMIN_KEY
-//     is that of its admin.
+//   - a yaml block that begins with "# policy.yaml", before the first sh block of
+//     a file, is the policy of that file's server, which asks for credentials;
+//     $ADMIN_KEY is that of its admin.
 //   - a go block is part of a file below examples/, which is compiled and tested.
 package docs_test
 
@@ -151,7 +151,7 @@ func TestDocumentsDoWhatTheyShow(t *testing.T) {
 					s.check(t, b, want)
 				case "yaml":
 					checkModel(t, b)
-					if policy == "" && strings.Contains(b.text, "bindings:") {
+					if strings.HasPrefix(b.text, "# policy.yaml") {
 						policy = b.text
 					}
 				case "go":
