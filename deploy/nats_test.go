@@ -173,7 +173,8 @@ func TestNobodyDoesMoreThanItsWork(t *testing.T) {
 			u := connect(t, s, name)
 			u.mayNotPublish(t, slices.Concat(api("STREAM.DELETE", streams...), api("STREAM.PURGE", streams...), api("STREAM.SNAPSHOT", streams...),
 				api("STREAM.RESTORE", streams...), []string{"$JS.API.STREAM.CREATE.OTHER", "$JS.API.META.LEADER.STEPDOWN", "$SYS.REQ.SERVER.PING", "elsewhere"})...)
-			u.mayNotSubscribe(t, ">", "ac.>", "ac.main.rev.>", "$JS.>", "$SYS.>", "_INBOX_OTHER.>")
+			u.mayNotPublish(t, api("STREAM.DELETE", "AC_MAIN_AUDIT")[0], api("STREAM.PURGE", "AC_MAIN_AUDIT")[0], api("STREAM.MSG.DELETE", "AC_MAIN_AUDIT")[0])
+			u.mayNotSubscribe(t, ">", "ac.>", "ac.main.rev.>", "ac.main.audit", "$JS.>", "$SYS.>", "_INBOX_OTHER.>")
 			if !strings.HasPrefix(name, "provision") {
 				u.mayNotPublish(t, slices.Concat(api("STREAM.CREATE", streams...), api("STREAM.UPDATE", streams...))...)
 			}
@@ -181,7 +182,7 @@ func TestNobodyDoesMoreThanItsWork(t *testing.T) {
 				u.mayNotPublish(t, api("STREAM.MSG.DELETE", streams...)...)
 			}
 			if name != "api" && name != "worker" {
-				u.mayNotPublish(t, "ac.main.rev.movies.x", "ac.main.claim.x", "ac.main.ref.x.y.z")
+				u.mayNotPublish(t, "ac.main.rev.movies.x", "ac.main.claim.x", "ac.main.ref.x.y.z", "ac.main.audit", "$JS.API.STREAM.MSG.GET.AC_MAIN_AUDIT")
 			}
 			if name != "indexer-events" {
 				u.mayNotPublish(t, "ac.main.event.movies.created.x")
