@@ -169,6 +169,21 @@ func TestAPurgeIsTold(t *testing.T) {
 	})
 }
 
+// TestAWatchThatIsToldOfNothingGetsOn: whoever comes back again and again, and for
+// whom nothing happened, is told from where to go on all the same.
+func TestAWatchThatIsToldOfNothingGetsOn(t *testing.T) {
+	each(t, func(t *testing.T, c *apitest.Client) {
+		seq := uint64(c.Post(t, "/v1/movies", `{"title":"T","year":1990}`).Want(t, 201).Int("/meta/seq"))
+		w := c.MustWatch(t, "/v1/movies:watch?from_seq=0&filter=year%20%3E%3D%202000")
+		begun := time.Now()
+		for w.Last < seq {
+			if _, err := w.Alive(); err != nil || time.Since(begun) > 10*time.Second {
+				t.Fatalf("at %d, not at %d after %s: %v", w.Last, seq, time.Since(begun), err)
+			}
+		}
+	})
+}
+
 // mirror follows a list: it lists, watches from there, and comes back whenever
 // the connection ends, until it was told of a sequence.
 type mirror struct {

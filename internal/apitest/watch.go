@@ -124,6 +124,12 @@ func (w *Watch) Next() (Event, error) {
 	}
 }
 
+// Alive waits for the next sign that the watch goes on, an event or not.
+func (w *Watch) Alive() (event bool, err error) {
+	_, event, err = w.block()
+	return event, err
+}
+
 // block reads up to the next empty line; ok tells that it was an event.
 func (w *Watch) block() (e Event, ok bool, err error) {
 	for {

@@ -135,16 +135,24 @@ func openStream(w http.ResponseWriter, r *http.Request) *stream {
 	return s
 }
 
+// settle is after what time a watch that begins says how far it has got, so that
+// who comes back again and again, and is told of nothing, gets on.
+const settle = 100 * time.Millisecond
+
 // tell writes what a watch is told until one of them ends.
 func (a *API) tell(ctx context.Context, s *stream, watch *resource.Watch) {
 	s.alive(watch.At())
+	silent := settle
 	for s.err == nil {
-		n, err := next(ctx, watch)
+		n, err := next(ctx, watch, silent)
 		switch {
 		case err == nil:
 			s.event(n)
 		case errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil:
-			s.alive(watch.At())
+			if silent == heartbeat || watch.At() > s.at {
+				s.alive(watch.At())
+			}
+			silent = heartbeat
 		case ctx.Err() != nil && a.running.Err() == nil:
 			return // the client left
 		default:
@@ -156,9 +164,9 @@ func (a *API) tell(ctx context.Context, s *stream, watch *resource.Watch) {
 	}
 }
 
-// next waits no longer than until the next heartbeat.
-func next(ctx context.Context, w *resource.Watch) (resource.Notice, error) {
-	ctx, cancel := context.WithTimeout(ctx, heartbeat)
+// next waits no longer than a watch may be silent.
+func next(ctx context.Context, w *resource.Watch, silent time.Duration) (resource.Notice, error) {
+	ctx, cancel := context.WithTimeout(ctx, silent)
 	defer cancel()
 	return w.Next(ctx)
 }
@@ -168,10 +176,12 @@ type stream struct {
 	w       http.ResponseWriter
 	control *http.ResponseController
 	line    []byte
+	at      uint64 // the last id that was written
 	err     error
 }
 
 func (s *stream) event(n resource.Notice) {
+	s.at = n.Seq
 	s.line = strconv.AppendUint(append(s.line[:0], "id: "...), n.Seq, 10)
 	s.line = append(append(append(s.line, "\nevent: "...), n.Action...), "\ndata: "...)
 	s.write(s.line, n.Envelope, []byte("\n\n"))
@@ -180,6 +190,7 @@ func (s *stream) event(n resource.Notice) {
 // alive is a comment, with the id from which to go on: what is before it does
 // not concern the watch.
 func (s *stream) alive(at uint64) {
+	s.at = at
 	s.line = strconv.AppendUint(append(s.line[:0], ": alive\nid: "...), at, 10)
 	s.write(s.line, []byte("\n\n"))
 }
