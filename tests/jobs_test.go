@@ -250,6 +250,8 @@ func TestAJobOutlivesTheProcessThatIsKilled(t *testing.T) {
 	c := apitest.NewClient(t, p.URL)
 	c.Post(t, "/v1/sleepers?id=a", `{"to":"x"}`).Want(t, 201)
 	c.Post(t, "/v1/mails?id=later&run_at="+query(time.Now().Add(2*time.Second).Format(time.RFC3339)), `{"to":"x"}`).Want(t, 201)
+	c.Post(t, "/v1/mails?id=hour&run_at="+query(time.Now().Add(time.Hour).Format(time.RFC3339)), `{"to":"x"}`).Want(t, 201)
+	hour := c.Get(t, "/v1/mails/hour").Text("/meta/job/run_at")
 	pid := 0
 	apitest.Eventually(t, 10*time.Second, "the first attempt begins", func() bool {
 		b, err := os.ReadFile(filepath.Join(dir, "pid"))
@@ -263,4 +265,5 @@ func TestAJobOutlivesTheProcessThatIsKilled(t *testing.T) {
 	c = apitest.NewClient(t, p.URL)
 	ended(t, c, "/v1/sleepers/a").Equal(t, "/meta/job/state", `"succeeded"`).Equal(t, "/meta/job/attempts", "2").Equal(t, "/meta/job/result", `{"to":"x"}`)
 	ended(t, c, "/v1/mails/later").Equal(t, "/meta/job/state", `"succeeded"`).Equal(t, "/meta/job/attempts", "1")
+	c.Get(t, "/v1/mails/hour").Want(t, 200).Equal(t, "/meta/job/state", `"scheduled"`).Equal(t, "/meta/job/run_at", strconv.Quote(hour)).Equal(t, "/meta/job/attempts", "0")
 }

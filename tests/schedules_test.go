@@ -1,6 +1,7 @@
 package tests_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -35,4 +36,44 @@ job: {handler: {exec: [cat]}, schedule: ["@every 1s"]}
 		return c.Get(t, "/v1/beats?total=true&filter="+query(`meta.job.state = "succeeded"`)).Want(t, 200).Int("/total") >= 2
 	})
 	c.Get(t, "/v1/beats?page_size=1").Equal(t, "/items/0/data", `{"n":7}`)
+}
+
+// TestEachSecondOfAScheduleRunsOnceThoughAWorkerDies: three worker processes, of
+// which one is killed in the middle. AUTOCRUD_TEST_TICKS=60 is the full size.
+func TestEachSecondOfAScheduleRunsOnceThoughAWorkerDies(t *testing.T) {
+	t.Parallel()
+	n := 5
+	if more := envInt("AUTOCRUD_TEST_TICKS"); more > 0 {
+		n = more
+	}
+	s := newServices(t)
+	s.launch("indexer")
+	c := apitest.NewClient(t, s.launch("api").URL)
+	workers := []*apitest.Process{s.launch("worker"), s.launch("worker"), s.launch("worker")}
+	c.Post(t, "/v1/schedules?id=s", `{"type":"lines","cron":"* * * * * *","catchUp":"one","overlap":"allow","payload":{}}`).Want(t, 201)
+	succeeded := func() int { return max(s.count(c, `meta.job.state = "succeeded"`), 0) }
+	apitest.Eventually(t, 30*time.Second, "a third of them are done", func() bool { return succeeded() >= n/3 })
+	workers[0].Kill()
+	apitest.Eventually(t, time.Duration(n+40)*time.Second, "all are done", func() bool { return succeeded() >= n })
+	c.Patch(t, "/v1/schedules/s", apitest.MergePatch, `{"paused":true}`).Want(t, 200)
+	apitest.Eventually(t, 40*time.Second, "none is left", func() bool { return s.count(c, `NOT meta.job.state = "succeeded"`) == 0 })
+	total := succeeded()
+	r := c.Get(t, "/v1/lines?order_by=meta.created_at&page_size=1000&consistency=strong").Want(t, 200)
+	var before time.Time
+	for i := range r.Items() {
+		r.Equal(t, fmt.Sprintf("/items/%d/meta/job/state", i), `"succeeded"`)
+		at := moment(t, r.Text(fmt.Sprintf("/items/%d/meta/job/schedule/at", i)))
+		if i > 0 && at.Sub(before) != time.Second {
+			t.Errorf("after %s comes %s", before, at)
+		}
+		before = at
+	}
+	runs := map[string]int{}
+	for _, id := range s.lines() {
+		runs[id]++
+	}
+	t.Logf("%d seconds, %d runs", total, len(s.lines()))
+	if len(r.Items()) != total || len(runs) != total || len(s.lines()) > total+1 { // the one that was killed may have run
+		t.Errorf("%d jobs, %d listed, %d ran, %d runs", total, len(r.Items()), len(runs), len(s.lines()))
+	}
 }
