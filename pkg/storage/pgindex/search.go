@@ -32,6 +32,7 @@ type search struct {
 	storage.Search
 	where []string
 	query string // placeholder of the tsquery
+	owned bool   // there is an index for the lists of a creator
 	r     *sqlrender.Renderer
 }
 
@@ -91,7 +92,7 @@ func (x *Index) reading(ctx context.Context, typ string, fn func(context.Context
 
 // search resolves the order and the conditions of q.
 func (t *writable) search(q storage.Search) (*search, error) {
-	s := &search{Search: q}
+	s := &search{Search: q, owned: t.def.Owned}
 	phrases, err := query.ParseText(q.Text)
 	if err != nil {
 		return nil, err
@@ -141,10 +142,22 @@ func (s *search) page() (string, []any, error) {
 	}
 	text := s.r.Page(sqlrender.Page{Where: s.where, Order: s.Order, After: s.After, Limit: s.Limit + 1, Wide: cols, Extra: []string{position}})
 	args, err := s.r.Args()
-	if s.Filter != nil || s.Text != "" {
+	if (s.Filter != nil || s.Text != "") && !s.settled() {
 		args = append([]any{planned}, args...)
 	}
 	return text, args, err
+}
+
+// settled tells that one plan is right for all values: there is an index that has
+// the field that is compared and then the order, as there is for lists of one's
+// own. To plan takes longer than to run then.
+func (s *search) settled() bool {
+	c, ok := s.Filter.(query.Compare)
+	if !ok || s.Text != "" || c.Op != query.Equal || c.Via != query.Plain || c.Field.List {
+		return false
+	}
+	own := s.owned && c.Field.Name == "meta.created_by" && len(s.Order) == 1 && s.Order[0] == newest[0]
+	return own || s.Order[0].Field.Name == c.Field.Name
 }
 
 func (x *Index) readPage(ctx context.Context, s *search, text string, args []any, page *storage.Page) error {
