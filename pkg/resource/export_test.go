@@ -1,6 +1,9 @@
 package resource
 
-import "context"
+import (
+	"context"
+	"sync/atomic"
+)
 
 // AskPolicy asks everything that an operation asks the policy.
 func (m *Manager) AskPolicy(ctx context.Context, t *Type) {
@@ -19,7 +22,7 @@ func (m *Manager) AskPolicy(ctx context.Context, t *Type) {
 
 // AddKey makes a key known without a log.
 func (a *Access) AddKey(id, name, secret string) {
-	k := &apiKey{Name: name, Boxes: []box{{Key: hashKey(secret)}}}
+	k := &apiKey{Name: name, Boxes: []box{{Key: hashKey(secret)}}, used: &atomic.Int64{}}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.keys[id] = k

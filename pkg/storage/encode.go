@@ -141,6 +141,9 @@ func (e *Event) appendHeader(b []byte) []byte {
 	if e.Trace != "" {
 		b = appendText(append(b, `,"traceparent":`...), e.Trace)
 	}
+	if len(e.Groups) > 0 {
+		b = appendAny(append(b, `,"groups":`...), e.Groups)
+	}
 	return append(b, '}')
 }
 
