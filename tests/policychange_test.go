@@ -9,6 +9,7 @@ import (
 
 	"github.com/autocrud-go/autocrud"
 	"github.com/autocrud-go/autocrud/internal/apitest"
+	"github.com/autocrud-go/autocrud/internal/testenv"
 	"github.com/autocrud-go/autocrud/pkg/job"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 )
@@ -143,7 +144,9 @@ func TestAJobMayWhatItsCreatorMayAndItsTypesRole(t *testing.T) {
 			return nil
 		})
 	}
-	admin := guardApp(t, app, autocrud.Settings{Storage: "memory"}, jobPolicy)
+	issuer := testenv.NewIssuer(t)
+	admin := guardApp(t, app, autocrud.Settings{Storage: "memory", OIDCIssuer: issuer.URL, OIDCAudience: testenv.Audience}, jobPolicy)
+	carol := admin.As(issuer.Token(t, map[string]any{"sub": "carol", "groups": []string{"press"}})) // whose groups only her token tells
 	ann, _ := key(t, admin, "ann", `,"groups":["press"]`)
 	bob, _ := key(t, admin, "bob", "")
 	allowed := func(t *testing.T, err error, want bool) {
@@ -158,6 +161,7 @@ func TestAJobMayWhatItsCreatorMayAndItsTypesRole(t *testing.T) {
 		list, create, hidden, admins bool
 	}{
 		{ann, "letters", true, true, false, false},
+		{carol, "letters", true, true, false, false},
 		{bob, "letters", false, false, false, false},
 		{admin, "letters", true, true, true, true},
 		{ann, "narrow-letters", true, false, false, false},
@@ -187,7 +191,7 @@ roles:
   open:
     - {types: [films], actions: [create, read, list], fields: {hide: [budget]}}
 bindings:
-  - {role: letters, subjects: ["key:ann", "key:bob"]}
+  - {role: letters, subjects: ["key:ann", "key:bob", "user:carol"]}
   - {role: open, subjects: ["group:press"]}
 `
 
