@@ -68,15 +68,14 @@ func eventsSQL(q storage.EventQuery) (string, []any) {
 	if q.Descending {
 		direction = " DESC"
 	}
-	if q.After > 0 {
-		if q.Descending {
-			add("seq < ?", int64(q.After))
-		} else {
-			add("seq > ?", int64(q.After))
-		}
+	switch {
+	case q.After > 0 && q.Descending:
+		add("seq < ?", int64(q.After))
+	case q.After > 0 || q.Span > 0: // a sequence that is none, in a damaged index, is not asked for
+		add("seq > ?", int64(q.After))
 	}
 	if q.Span > 0 && q.Descending {
-		add("seq >= ?", int64(q.After)-int64(q.Span))
+		add("seq >= ?", max(int64(q.After)-int64(q.Span), 1))
 	} else if q.Span > 0 {
 		add("seq <= ?", int64(q.After)+int64(q.Span))
 	}
