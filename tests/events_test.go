@@ -249,7 +249,7 @@ func everybodyIsTold(t *testing.T, sys *system, operations int) {
 			want[s.Seq] = true
 		}
 	}
-	apitest.Eventually(t, 120*time.Second, "the webhook is told everything that is not purged", func() bool {
+	apitest.Eventually(t, 2*time.Minute+time.Duration(operations)*20*time.Millisecond, "the webhook is told everything that is not purged", func() bool {
 		seen := map[uint64]bool{}
 		for _, x := range hook.got() {
 			seen[x.seq] = true
