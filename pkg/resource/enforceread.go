@@ -20,7 +20,7 @@ func (m *Manager) redacted(ctx context.Context, t *Type, action string, r *Resou
 	if err != nil {
 		return nil, err
 	}
-	data := []byte(r.Data)
+	var data []byte
 	if !x.on(action, v).Allowed {
 		data = []byte("{}")
 	} else if hide := x.hidden(action, v); len(hide) > 0 {
