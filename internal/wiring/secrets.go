@@ -2,6 +2,7 @@ package wiring
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
@@ -84,7 +85,8 @@ func (s *Settings) scrubbed(err error) error {
 		return nil
 	}
 	if text := s.scrub(err.Error()); text != err.Error() {
-		if setting, ok := err.(*SettingError); ok {
+		var setting *SettingError
+		if errors.As(err, &setting) {
 			return &SettingError{s.scrub(setting.Reason)}
 		}
 		return &scrubbedError{text, err}
@@ -110,7 +112,7 @@ func (s *Settings) scrubAttr() func([]string, slog.Attr) slog.Attr {
 		return nil
 	}
 	return func(_ []string, a slog.Attr) slog.Attr {
-		text := ""
+		var text string
 		switch a.Value.Kind() {
 		case slog.KindString:
 			text = a.Value.String()

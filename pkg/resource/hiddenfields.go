@@ -95,7 +95,11 @@ func (l *limits) merge(ctx context.Context, t *Type, data any) (any, error) {
 		return data, nil
 	}
 	refuse := func(path, why string) error {
-		err := denied(ctx, t, "", l.action, Decision{Why: "the field " + path + " " + why}).(*Error)
+		refused := denied(ctx, t, "", l.action, Decision{Why: "the field " + path + " " + why})
+		var err *Error
+		if !errors.As(refused, &err) {
+			return refused
+		}
 		err.Fields = []FieldError{{Pointer: "/" + strings.ReplaceAll(path, ".", "/"), Detail: why}}
 		return err
 	}

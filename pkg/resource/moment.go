@@ -81,7 +81,7 @@ func (m *moment) before(ctx context.Context, mgr *Manager, t *Type) (s *sight, k
 		m.known = true
 		return nil, true, nil
 	}
-	raw := []byte(nil)
+	var raw []byte
 	if m.now != nil && old.Revision.Hash == e.Revision.Hash && m.now.raw != nil {
 		raw = m.now.raw
 	} else if raw, err = mgr.rawContent(ctx, old); err != nil {

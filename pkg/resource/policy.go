@@ -80,7 +80,7 @@ func ParsePolicy(text []byte, types []*Type) (*Policy, error) {
 	p := &Policy{Bindings: file.Bindings}
 	for _, name := range sortedKeys(file.Roles) {
 		r := Role{}
-		err := error(nil)
+		var err error
 		if raw := file.Roles[name]; raw[0] == '[' {
 			err = strictly(raw, &r.Rules)
 		} else {

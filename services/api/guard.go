@@ -95,7 +95,7 @@ func (g *gate) admit(w http.ResponseWriter, r *http.Request) (*http.Request, fun
 		return nil, nil
 	}
 	if err := g.check(w, r, shared); err != nil {
-		if err != errAnswered {
+		if !errors.Is(err, errAnswered) {
 			a.fail(w, r, err)
 		}
 		return nil, nil

@@ -145,7 +145,7 @@ func (w *Worker) attempt(ctx context.Context, g Grant) {
 	close(ended)
 	a.flush(ctx, w)
 	name := "refused"
-	if context.Cause(ctx) != errRevoked {
+	if !errors.Is(context.Cause(ctx), errRevoked) {
 		name = w.finish(ctx, t, c, outcome)
 	}
 	tell(span, c.Attempt, name)
@@ -211,7 +211,7 @@ func (w *Worker) run(ctx context.Context, t *resource.Type, a *attempt) resource
 		return out
 	}
 	out.Result = nil
-	if context.Cause(ctx) == context.DeadlineExceeded {
+	if errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
 		x.err = fmt.Errorf("the attempt took longer than %s: %w", t.Job.Timeout, x.err)
 	}
 	return decide(out, context.Cause(ctx), t, in, x.err)
@@ -226,7 +226,7 @@ func decide(out resource.Outcome, cause error, t *resource.Type, in *job.Attempt
 		out.Snooze, out.Checkpoint = now.Add(max(d, 0)), in.NextCheckpoint()
 		return out
 	}
-	if cause == errStopping && !job.Permanent(err) { // the next worker goes on at once
+	if errors.Is(cause, errStopping) && !job.Permanent(err) { // the next worker goes on at once
 		out.Snooze, out.Checkpoint = now, in.NextCheckpoint()
 		return out
 	}
@@ -264,7 +264,7 @@ func (w *Worker) finish(ctx context.Context, t *resource.Type, c *resource.Claim
 		}
 		switch resource.CodeOf(err) {
 		case resource.Unavailable, resource.OutcomeUnknown, resource.Conflict, resource.IndexLag:
-			if context.Cause(ctx) == errRevoked || context.Cause(ctx) == errStopping && try > 20 {
+			if errors.Is(context.Cause(ctx), errRevoked) || errors.Is(context.Cause(ctx), errStopping) && try > 20 {
 				return "refused"
 			}
 			time.Sleep(min(time.Duration(try+1)*50*time.Millisecond, time.Second))

@@ -101,7 +101,8 @@ func (s *search) found(t *writable, e query.Expr) *sqlrender.Renderer {
 // a third of counting them.
 func (t *writable) areFew(r *sqlrender.Renderer, e query.Expr) string {
 	r = r.As(dialect{table: t.view.Name}, t.view)
-	from, cond := t.view.Name, ""
+	from := t.view.Name
+	var cond string
 	if has, ok := e.(query.Has); ok { // without a look at the rows
 		from, cond = t.view.Columns[has.Field.Name].Members, "v = "+r.Arg(has.Value)
 	} else {

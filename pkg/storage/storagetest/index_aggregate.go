@@ -215,7 +215,7 @@ func referenceGroups(rows []query.Row, a storage.Aggregation) []storage.Group {
 	}
 	slices.SortFunc(out, func(x, y storage.Group) int {
 		for _, t := range a.Terms() {
-			c := 0
+			var c int
 			if t.Key < 0 {
 				c = cmp.Compare(x.Count, y.Count)
 				if t.Desc {
