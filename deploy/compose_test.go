@@ -54,7 +54,7 @@ func readCompose(t *testing.T, env map[string]string) (c composed) {
 func TestServicesStartAsComposeStartsThem(t *testing.T) {
 	nats := runNATS(t, nil)
 	s := apitest.Postgres(t)
-	env := map[string]string{"S3_ACCESS_KEY": s.S3AccessKey, "S3_SECRET_KEY": s.S3SecretKey, "POSTGRES_PASSWORD": "x", "AUTOCRUD_VOLUMES": "/volumes"}
+	env := map[string]string{"S3_ACCESS_KEY": s.S3AccessKey, "S3_SECRET_KEY": s.S3SecretKey, "POSTGRES_PASSWORD": "x", "AUTOCRUD_VOLUMES": "/volumes", "AUTOCRUD_AUTH": "required"}
 	for _, user := range []string{"PROVISION", "API", "INDEXER", "WORKER", "HOOK"} {
 		env["NATS_"+user+"_PASSWORD"] = testenv.Password
 	}
@@ -80,8 +80,10 @@ func TestServicesStartAsComposeStartsThem(t *testing.T) {
 		}
 		return out
 	}
-	if r := apitest.RunWith(t, settings("provision"), c.Services["provision"].Command...); r.Code != 0 {
-		t.Fatalf("provision: exit %d: %s", r.Code, r.Stderr)
+	provisioned := apitest.RunWith(t, settings("provision"), c.Services["provision"].Command...)
+	key := regexp.MustCompile(`aca_[0-9a-f]{64}`).FindString(provisioned.Stderr)
+	if provisioned.Code != 0 || key == "" {
+		t.Fatalf("provision: exit %d: %s", provisioned.Code, provisioned.Stderr)
 	}
 	urls := map[string]string{}
 	for _, service := range []string{"indexer", "worker", "api"} {
@@ -105,6 +107,8 @@ func TestServicesStartAsComposeStartsThem(t *testing.T) {
 		}
 	}
 	api := apitest.NewClient(t, urls["api"])
+	api.Get(t, "/v1/elements").WantProblem(t, http.StatusUnauthorized, "unauthenticated")
+	api = api.As(key)
 	api.Post(t, "/v1/elements?id=Xx", map[string]any{"symbol": "Xx", "name": "testium", "number": 118, "period": 7}).Want(t, http.StatusCreated)
 	if items := api.Get(t, `/v1/elements?consistency=strong&filter=symbol%20%3D%20%22Xx%22`).Want(t, http.StatusOK).Items(); len(items) != 1 {
 		t.Errorf("%d are found", len(items))

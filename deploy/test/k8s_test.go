@@ -90,6 +90,9 @@ func TestOverlays(t *testing.T) {
 						t.Errorf("%s mounts its token", x.Name)
 					}
 				case *corev1.ConfigMap:
+					if x.Name == "autocrud" && x.Data["AUTOCRUD_AUTH"] != "required" {
+						t.Error("nobody is asked for a credential")
+					}
 					for key := range x.Data {
 						if secretName.MatchString(key) {
 							t.Errorf("%s: %s is no secret", x.Name, key)
@@ -108,6 +111,13 @@ var secretName = regexp.MustCompile(`PASSWORD|SECRET|ACCESS_KEY|POSTGRES_URL`)
 
 func checkPod(t *testing.T, name string, p corev1.PodSpec) {
 	t.Helper()
+	for _, c := range p.Containers {
+		for _, e := range c.Env {
+			if e.Name == "AUTOCRUD_AUTH" { // all have that of the ConfigMap
+				t.Errorf("%s has a way of authentication of its own", name)
+			}
+		}
+	}
 	sc := p.SecurityContext
 	if sc == nil || sc.RunAsNonRoot == nil || !*sc.RunAsNonRoot || sc.RunAsUser == nil || *sc.RunAsUser == 0 || sc.SeccompProfile == nil || sc.SeccompProfile.Type != corev1.SeccompProfileTypeRuntimeDefault {
 		t.Errorf("%s: the pod's security context", name)

@@ -14,32 +14,33 @@ import (
 // redacted stands where a secret was.
 const redacted = "[redacted]"
 
-// secrets are the settings that nobody may read: those marked as such, and what
-// URLs hold of them, longest first.
-func (s *Settings) secrets() (out []string) {
-	add := func(text string) {
-		if len(text) >= 3 {
-			out = append(out, text)
+// eachSecret calls fn with every setting that nobody may read, and with whether it
+// is a URL, or a list of them, of which only the passwords are secret.
+func eachSecret(settings reflect.Value, fn func(x reflect.Value, url bool)) {
+	for i := range settings.NumField() {
+		f, x := settings.Type().Field(i), settings.Field(i)
+		switch {
+		case f.Anonymous && x.Kind() == reflect.Struct:
+			eachSecret(x, fn)
+		case x.Kind() == reflect.String && x.Len() > 0 && f.Tag.Get("secret") != "":
+			fn(x, f.Tag.Get("secret") == "url")
 		}
 	}
-	var walk func(reflect.Value)
-	walk = func(v reflect.Value) {
-		for i := range v.NumField() {
-			f, x := v.Type().Field(i), v.Field(i)
-			switch {
-			case f.Anonymous && x.Kind() == reflect.Struct:
-				walk(x)
-			case x.Kind() != reflect.String || x.Len() == 0:
-			case f.Tag.Get("secret") == "url":
-				for _, p := range passwords(x.String()) {
-					add(p)
-				}
-			case f.Tag.Get("secret") != "":
-				add(x.String())
+}
+
+// secrets are the texts that nobody may read, longest first.
+func (s *Settings) secrets() (out []string) {
+	eachSecret(reflect.ValueOf(s).Elem(), func(x reflect.Value, url bool) {
+		texts := []string{x.String()}
+		if url {
+			texts = passwords(x.String())
+		}
+		for _, text := range texts {
+			if len(text) >= 3 {
+				out = append(out, text)
 			}
 		}
-	}
-	walk(reflect.ValueOf(s).Elem())
+	})
 	slices.SortFunc(out, func(a, b string) int { return len(b) - len(a) })
 	return out
 }
@@ -140,26 +141,16 @@ type bare Settings
 
 // shown are the settings as they may be printed.
 func (s Settings) shown() bare {
-	var walk func(reflect.Value)
-	walk = func(v reflect.Value) {
-		for i := range v.NumField() {
-			f, x := v.Type().Field(i), v.Field(i)
-			switch {
-			case f.Anonymous && x.Kind() == reflect.Struct:
-				walk(x)
-			case x.Kind() != reflect.String || x.Len() == 0:
-			case f.Tag.Get("secret") == "url":
-				text := x.String()
-				for _, p := range passwords(text) {
-					text = strings.ReplaceAll(text, p, redacted)
-				}
-				x.SetString(text)
-			case f.Tag.Get("secret") != "":
-				x.SetString(redacted)
+	eachSecret(reflect.ValueOf(&s).Elem(), func(x reflect.Value, url bool) {
+		text := redacted
+		if url {
+			text = x.String()
+			for _, p := range passwords(text) {
+				text = strings.ReplaceAll(text, p, redacted)
 			}
 		}
-	}
-	walk(reflect.ValueOf(&s).Elem())
+		x.SetString(text)
+	})
 	return bare(s)
 }
 

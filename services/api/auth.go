@@ -71,11 +71,9 @@ func (a *API) whileValid(r *http.Request, end context.CancelFunc, allowed func()
 				end()
 				return
 			}
-			var ends <-chan time.Time
+			var ends <-chan time.Time // a timer that nobody holds any more is collected
 			if !until.IsZero() {
-				t := time.NewTimer(time.Until(until))
-				defer t.Stop()
-				ends = t.C
+				ends = time.After(time.Until(until))
 			}
 			select {
 			case <-done:
