@@ -200,7 +200,8 @@ func TestRowsThatMayNotBeReadAreNotThere(t *testing.T) {
 		t.Errorf("%v", p)
 	}
 	admin.Patch(t, "/v1/films/f01", apitest.MergePatch, `{"sequel":"f00"}`).Want(t, 200)
-	if r := press.Delete(t, "/v1/films/f00"); r.Status != 409 || strings.Contains(string(r.Body), "f01") {
+	// The id of a request is random and may hold these letters too.
+	if r := press.Delete(t, "/v1/films/f00"); r.Status != 409 || strings.Contains(strings.ReplaceAll(string(r.Body), r.Header.Get("X-Request-Id"), ""), "f01") {
 		t.Errorf("%d %s", r.Status, r.Body)
 	}
 	if n := len(press.Get(t, "/v1/films/f00/referrers").Want(t, 200).Items()); n != 0 {
