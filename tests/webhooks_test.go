@@ -277,6 +277,44 @@ func TestAFailingReceiverIsToldAgain(t *testing.T) {
 	})
 }
 
+// TestAnEventThatFailsHoldsUpNoOther: what an address refuses waits for its next
+// attempt, and everything else is sent meanwhile.
+func TestAnEventThatFailsHoldsUpNoOther(t *testing.T) {
+	c := start(t, nil, local(autocrud.Settings{Storage: "disk", DataDir: t.TempDir()}), nil)
+	r := newReceiver(t)
+	const bad, good = 60, 200
+	r.answer = func(x received) int {
+		if strings.HasPrefix(x.what, "created bad") {
+			return 500
+		}
+		return 200
+	}
+	id := hookTo(t, c, r, "").Text("/meta/id")
+	for i := range bad {
+		c.Post(t, fmt.Sprint("/v1/movies?id=bad", i), `{"title":"a","year":2001}`).Want(t, 201)
+	}
+	for i := range good {
+		c.Post(t, fmt.Sprint("/v1/movies?id=good", i), `{"title":"a","year":2001}`).Want(t, 201)
+	}
+	apitest.Eventually(t, 30*time.Second, "everything is tried and the good ones are sent", func() bool {
+		told := map[string]bool{}
+		for _, x := range r.got() {
+			told[x.what] = true
+		}
+		return len(told) == bad+good
+	})
+	r.say(nil)
+	apitest.Eventually(t, 30*time.Second, "the bad ones are sent too", func() bool {
+		delivered := 0
+		for _, x := range c.Get(t, "/v1/webhooks/"+id+"/deliveries?page_size=1000").Want(t, 200).Items() {
+			if m := x.(map[string]any); m["outcome"] == "delivered" && strings.HasPrefix(m["resource"].(string), "bad") {
+				delivered++
+			}
+		}
+		return delivered == bad
+	})
+}
+
 func TestAWebhookIsPausedResumedAndReplayed(t *testing.T) {
 	c := start(t, nil, local(autocrud.Settings{Storage: "disk", DataDir: t.TempDir()}), nil)
 	r := newReceiver(t)

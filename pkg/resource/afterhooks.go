@@ -16,6 +16,13 @@ import (
 // stream of events.
 const afterHooks = "after-hooks"
 
+// The bounds of after-hooks that are run from the stream: how many run at once,
+// and how many events may wait for another try while others go on.
+const (
+	aftersAtOnce = 16
+	aftersOpen   = 1000
+)
+
 // afterAttempts bounds how often the hooks of an event are tried; with the waits
 // between them that is about a day.
 const afterAttempts = 20
@@ -72,7 +79,7 @@ func (m *Manager) RunAfterHooks(ctx context.Context, events storage.Subscription
 	m.afters.mu.Lock()
 	m.afters.active, m.afters.running, m.afters.done = true, map[uint64]bool{}, map[uint64]bool{}
 	m.afters.mu.Unlock()
-	o := storage.SubscribeOptions{Types: slices.Sorted(maps.Keys(types)), AtOnce: 16, Silence: time.Minute, Since: m.o.Now()}
+	o := storage.SubscribeOptions{Types: slices.Sorted(maps.Keys(types)), Open: aftersOpen, Silence: time.Minute, Since: m.o.Now()}
 	for ctx.Err() == nil {
 		if err := m.followAfter(ctx, events, o); err != nil && ctx.Err() == nil {
 			m.o.Logger.WarnContext(ctx, "following events for after-hooks begins again", "error", err)
@@ -93,12 +100,21 @@ func (m *Manager) followAfter(ctx context.Context, events storage.Subscriptions,
 	defer sub.Close()
 	var wg sync.WaitGroup
 	defer wg.Wait()
+	hands := make(chan struct{}, aftersAtOnce)
 	for {
+		select {
+		case hands <- struct{}{}:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 		t, receipt, err := sub.Next(ctx)
 		if err != nil {
 			return err
 		}
-		wg.Go(func() { m.afterAgain(ctx, t, receipt) })
+		wg.Go(func() {
+			defer func() { <-hands }()
+			m.afterAgain(ctx, t, receipt)
+		})
 	}
 }
 

@@ -96,4 +96,20 @@ func TestAFailedAfterHookRunsAgain(t *testing.T) {
 	want(map[string]int{"warm": 1, "well": 1, "fails": 2, "panics": 2})
 	defer follow(s)()
 	want(map[string]int{"warm": 1, "well": 1, "fails": 2, "panics": 2, "died": 1})
+	mu.Lock()
+	for i := range 40 {
+		fails[fmt.Sprint("bad", i)] = 1 << 30
+	}
+	mu.Unlock()
+	for i := range 40 {
+		write(s, fmt.Sprint("bad", i))
+	}
+	write(s, "last") // is not held up by those that wait for another try
+	deadline := time.Now().Add(20 * time.Second)
+	for counted()[`last {"text":"a"}{"text":"b"} ann`] != 1 {
+		if time.Now().After(deadline) {
+			t.Fatalf("ran %v", counted())
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
 }

@@ -28,8 +28,9 @@ type SubscribeOptions struct {
 	// then on; without both it begins now.
 	After *uint64
 	Since time.Time
-	// AtOnce is how many events may be handed out and not done. Default 1.
-	AtOnce int
+	// Open is how many events may be handed out and not done, those that wait to
+	// be handed out again included. Default 1: strictly in order.
+	Open int
 	// Silence is how long one may be silent about an event before another gets
 	// it. Default 30 s.
 	Silence time.Duration
@@ -47,8 +48,8 @@ type Subscriptions interface {
 
 // Subscription is used by one goroutine; its receipts by any.
 type Subscription interface {
-	// Next waits for the next event. An error other than that ctx ended ends the
-	// subscription; subscribe again.
+	// Next waits for the next event; none is taken before it is asked for. An
+	// error other than that ctx ended ends the subscription; subscribe again.
 	Next(ctx context.Context) (Told, Receipt, error)
 	Close()
 }

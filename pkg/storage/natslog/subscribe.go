@@ -24,7 +24,7 @@ func (w *Outward) Subscribe(ctx context.Context, name string, o storage.Subscrib
 	if err != nil {
 		return nil, err
 	}
-	s := &subscription{consumer: c, prefix: w.prefix, messages: make(chan jetstream.Msg), stop: make(chan struct{})}
+	s := &subscription{consumer: c, prefix: w.prefix, wanted: make(chan struct{}, 1), messages: make(chan jetstream.Msg), stop: make(chan struct{})}
 	go s.read()
 	return s, nil
 }
@@ -40,10 +40,10 @@ func (w *Outward) consumer(ctx context.Context, name string, o storage.Subscribe
 	there, err := w.stream.Consumer(ctx, name)
 	if err == nil {
 		cfg := there.CachedInfo().Config
-		if cfg.MaxAckPending == max(o.AtOnce, 1) && cfg.AckWait == o.Silence && slices.Equal(filtersOf(cfg), filters) {
+		if cfg.MaxAckPending == max(o.Open, 1) && cfg.AckWait == o.Silence && slices.Equal(filtersOf(cfg), filters) {
 			return there, nil
 		}
-		cfg.MaxAckPending, cfg.AckWait, cfg.FilterSubject, cfg.FilterSubjects = max(o.AtOnce, 1), o.Silence, "", filters
+		cfg.MaxAckPending, cfg.AckWait, cfg.FilterSubject, cfg.FilterSubjects = max(o.Open, 1), o.Silence, "", filters
 		c, err := w.stream.UpdateConsumer(ctx, cfg)
 		if err != nil {
 			return nil, unavailable("change a subscription", err)
@@ -54,7 +54,7 @@ func (w *Outward) consumer(ctx context.Context, name string, o storage.Subscribe
 		return nil, unavailable("subscribe to events", err)
 	}
 	cfg := jetstream.ConsumerConfig{Durable: name, AckPolicy: jetstream.AckExplicitPolicy, AckWait: o.Silence, MaxDeliver: -1,
-		MaxAckPending: max(o.AtOnce, 1), FilterSubjects: filters, DeliverPolicy: jetstream.DeliverNewPolicy}
+		MaxAckPending: max(o.Open, 1), FilterSubjects: filters, DeliverPolicy: jetstream.DeliverNewPolicy}
 	switch {
 	case o.After != nil:
 		seq, err := w.behind(ctx, *o.After)
@@ -134,6 +134,7 @@ func (w *Outward) Subscribed(ctx context.Context, prefix string) (names []string
 type subscription struct {
 	consumer jetstream.Consumer
 	prefix   string
+	wanted   chan struct{} // one token: somebody waits in Next
 	messages chan jetstream.Msg
 	stop     chan struct{}
 	err      error // why messages was closed
@@ -142,22 +143,20 @@ type subscription struct {
 // asking is how long the server is asked for the next event at a time.
 const asking = 2 * time.Second
 
-// read asks for one event at a time: what is asked for and not taken would be
-// missing until its silence ends. After a stop it takes back what still comes.
+// read asks for one event when one is wanted: what is asked for and not taken
+// would be missing until its silence ends. After a stop it takes back what still
+// comes.
 func (s *subscription) read() {
 	defer close(s.messages)
 	for {
-		m, err := s.consumer.Next(jetstream.FetchMaxWait(asking))
-		switch {
-		case errors.Is(err, nats.ErrTimeout) || errors.Is(err, jetstream.ErrNoMessages):
-			select {
-			case <-s.stop:
-				s.err = unavailable("read events", context.Canceled)
-				return
-			default:
-				continue
-			}
-		case err != nil:
+		select {
+		case <-s.wanted:
+		case <-s.stop:
+			s.err = unavailable("read events", context.Canceled)
+			return
+		}
+		m, err := s.ask()
+		if err != nil {
 			s.err = unavailable("read events", err)
 			return
 		}
@@ -171,9 +170,27 @@ func (s *subscription) read() {
 	}
 }
 
+func (s *subscription) ask() (jetstream.Msg, error) {
+	for {
+		m, err := s.consumer.Next(jetstream.FetchMaxWait(asking))
+		if !errors.Is(err, nats.ErrTimeout) && !errors.Is(err, jetstream.ErrNoMessages) {
+			return m, err
+		}
+		select {
+		case <-s.stop:
+			return nil, context.Canceled
+		default:
+		}
+	}
+}
+
 // Next implements storage.Subscription.
 func (s *subscription) Next(ctx context.Context) (storage.Told, storage.Receipt, error) {
 	for {
+		select {
+		case s.wanted <- struct{}{}:
+		default: // it is being asked for
+		}
 		select {
 		case m, ok := <-s.messages:
 			if !ok {

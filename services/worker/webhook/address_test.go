@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"golang.org/x/net/dns/dnsmessage"
 )
 
 // TestAddressesThatAreRefused has one of each kind that leads inside, and some
@@ -78,6 +80,90 @@ func TestTheAddressThatIsCalledIsTheOneThatWasLookedAt(t *testing.T) {
 			t.Errorf("%s: the error tells what the name leads to: %s", host, o.text())
 		}
 	}
+}
+
+// TestANameMayChangeWhereItLeads has a name server that answers another address
+// each time, and both at once: only what may be called is called.
+func TestANameMayChangeWhereItLeads(t *testing.T) {
+	listen := func(address string, called *atomic.Int64) string {
+		l, err := net.Listen("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			called.Add(1)
+			w.Header().Set("Connection", "close")
+		})}
+		go srv.Serve(l) //nolint:errcheck // it ends with Close
+		t.Cleanup(func() { srv.Close() })
+		return l.Addr().String()
+	}
+	var outside, inside atomic.Int64
+	_, port, _ := net.SplitHostPort(listen("127.0.0.2:0", &outside))
+	listen("127.0.0.1:"+port, &inside)
+	var answers atomic.Value
+	var asked atomic.Int64
+	server := nameServer(t, func() []netip.Addr {
+		asked.Add(1)
+		return answers.Load().([]netip.Addr)
+	})
+	s := NewSender([]netip.Prefix{netip.MustParsePrefix("127.0.0.2/32")}, "test")
+	s.dialer.Resolver = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "udp", server)
+	}}
+	address := "http://hooks.example:" + port + "/"
+	good, bad := netip.MustParseAddr("127.0.0.2"), netip.MustParseAddr("127.0.0.1")
+	for i, c := range []struct {
+		answers []netip.Addr
+		sent    bool
+	}{{[]netip.Addr{good}, true}, {[]netip.Addr{bad}, false}, {[]netip.Addr{good}, true}, {[]netip.Addr{bad, good}, true}, {[]netip.Addr{good, bad}, true},
+		{[]netip.Addr{bad, bad}, false}} {
+		answers.Store(c.answers)
+		before := asked.Load()
+		if err := s.CheckURL(address); err != nil { // nothing is asked when it is made, so nothing is remembered
+			t.Fatal(err)
+		}
+		o, _ := s.send(t.Context(), address, nil, message{ID: "x"})
+		if o.ok() != c.sent || asked.Load() == before {
+			t.Errorf("%d: with %v %+v, asked %d times", i, c.answers, o, asked.Load()-before)
+		}
+	}
+	if inside.Load() != 0 || outside.Load() != 4 {
+		t.Errorf("inside was called %d times, outside %d", inside.Load(), outside.Load())
+	}
+}
+
+// nameServer answers every question for an IPv4 address.
+func nameServer(t *testing.T, answer func() []netip.Addr) string {
+	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	go func() {
+		buf := make([]byte, 1500)
+		for {
+			n, from, err := conn.ReadFrom(buf)
+			if err != nil {
+				return
+			}
+			var m dnsmessage.Message
+			if m.Unpack(buf[:n]) != nil || len(m.Questions) != 1 {
+				continue
+			}
+			m.Response, m.RecursionAvailable, m.Additionals = true, true, nil
+			if q := m.Questions[0]; q.Type == dnsmessage.TypeA {
+				for _, a := range answer() {
+					m.Answers = append(m.Answers, dnsmessage.Resource{Header: dnsmessage.ResourceHeader{Name: q.Name, Type: q.Type, Class: q.Class},
+						Body: &dnsmessage.AResource{A: a.As4()}})
+				}
+			}
+			if b, err := m.Pack(); err == nil {
+				_, _ = conn.WriteTo(b, from)
+			}
+		}
+	}()
+	return conn.LocalAddr().String()
 }
 
 func TestRedirectsAreNotFollowed(t *testing.T) {

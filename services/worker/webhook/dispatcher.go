@@ -22,14 +22,20 @@ import (
 
 // Options of a Dispatcher. The zero value is right.
 type Options struct {
-	// AtOnce is how many events are sent to one address at the same time, unless
-	// it is ordered. Default 8.
+	// AtOnce is how many events this process sends to one address at the same
+	// time, unless it is ordered. Default 8.
 	AtOnce int
+	// Open is how many events of one webhook may wait for another attempt while
+	// those behind them are sent. Default 10,000.
+	Open int
 	// Concurrency is how many are sent at the same time in all. Default 256.
 	Concurrency int
 	// Backoff before the next attempt, 0 to give up. Default: 5 s, doubling up to
 	// 6 h, for 3 days.
 	Backoff func(attempt int) time.Duration
+	// SpareAfter is how long an address may do nothing but fail before it is
+	// tried once a second only. Default 1 min.
+	SpareAfter time.Duration
 	// PauseAfter is how long an address may do nothing but fail before it is
 	// paused. Default 24 h.
 	PauseAfter time.Duration
@@ -54,11 +60,17 @@ func New(m *resource.Manager, events storage.Subscriptions, deliveries storage.D
 	if o.AtOnce == 0 {
 		o.AtOnce = 8
 	}
+	if o.Open == 0 {
+		o.Open = 10_000
+	}
 	if o.Concurrency == 0 {
 		o.Concurrency = 256
 	}
 	if o.Backoff == nil {
 		o.Backoff = threeDays
+	}
+	if o.SpareAfter == 0 {
+		o.SpareAfter = time.Minute
 	}
 	if o.PauseAfter == 0 {
 		o.PauseAfter = 24 * time.Hour

@@ -24,6 +24,7 @@ type runner struct {
 	done    chan struct{}
 	mu      sync.Mutex
 	failing time.Time // since when it does nothing but fail; zero: it does not
+	failed  time.Time // when the last attempt failed
 }
 
 func (d *Dispatcher) start(ctx context.Context, h hook) *runner {
@@ -60,11 +61,11 @@ func (r *runner) run(ctx context.Context) {
 const silence = sendTimeout + 15*time.Second
 
 func (r *runner) deliver(ctx context.Context) error {
-	atOnce := r.d.o.AtOnce
+	open, hands := r.d.o.Open, make(chan struct{}, r.d.o.AtOnce)
 	if r.h.data.Ordered {
-		atOnce = 1
+		open = 1
 	}
-	o := storage.SubscribeOptions{Types: r.h.data.Types, AtOnce: atOnce, Silence: silence, Since: r.h.meta.CreatedAt}
+	o := storage.SubscribeOptions{Types: r.h.data.Types, Open: open, Silence: silence, Since: r.h.meta.CreatedAt}
 	if replay := r.h.data.Replay; replay != nil {
 		switch {
 		case replay.FromSeq != nil:
@@ -86,6 +87,15 @@ func (r *runner) deliver(ctx context.Context) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	for {
+		alone, err := r.spare(ctx)
+		if err != nil {
+			return err
+		}
+		select {
+		case hands <- struct{}{}:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 		t, receipt, err := sub.Next(ctx)
 		if err != nil {
 			return err
@@ -98,13 +108,36 @@ func (r *runner) deliver(ctx context.Context) error {
 		}
 		_ = receipt.Working() // it may have waited
 		work := func() {
-			defer func() { <-r.d.slots }()
+			defer func() { <-hands; <-r.d.slots }()
 			r.one(ctx, t, receipt)
 		}
-		if r.h.data.Ordered { // also when a purge takes away what is being sent
+		if alone || r.h.data.Ordered { // also when a purge takes away what is being sent
 			work()
 		} else {
 			wg.Go(work)
+		}
+	}
+}
+
+// spare waits while an address has done nothing but fail for long, so that it is
+// tried once a second. What is due then waits here rather than fail once more and
+// be put off for hours: when the address is back, all of it is sent. alone says
+// that the next event is to show whether it is.
+func (r *runner) spare(ctx context.Context) (alone bool, err error) {
+	for {
+		r.mu.Lock()
+		failing, left := r.failing, time.Until(r.failed.Add(time.Second))
+		r.mu.Unlock()
+		if failing.IsZero() || time.Since(failing) < r.d.o.SpareAfter {
+			return false, nil
+		}
+		if left <= 0 {
+			return true, nil
+		}
+		select { // one that is under way may succeed
+		case <-time.After(min(left, 100*time.Millisecond)):
+		case <-ctx.Done():
+			return false, ctx.Err()
 		}
 	}
 }
@@ -196,8 +229,9 @@ func (r *runner) judge(o outcome, x storage.Delivery) string {
 		r.failing = time.Time{}
 		return ""
 	}
+	r.failed = time.Now()
 	if r.failing.IsZero() {
-		r.failing = time.Now()
+		r.failing = r.failed
 	}
 	switch since := time.Since(r.failing); {
 	case o.status == http.StatusGone:

@@ -31,6 +31,7 @@ const (
 // Sender signs and sends. Its methods are safe for concurrent use.
 type Sender struct {
 	guard  guard
+	dialer *net.Dialer
 	client *http.Client
 	now    func() time.Time
 }
@@ -39,10 +40,10 @@ type Sender struct {
 // nets.
 func NewSender(allowed []netip.Prefix, userAgent string) *Sender {
 	s := &Sender{guard: guard{allowed}, now: time.Now}
-	dialer := &net.Dialer{Timeout: 5 * time.Second, Control: s.guard.control}
+	s.dialer = &net.Dialer{Timeout: 5 * time.Second, Control: s.guard.control}
 	s.client = &http.Client{Timeout: sendTimeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		Transport: agent{userAgent, &http.Transport{DialContext: dialer.DialContext, TLSHandshakeTimeout: 5 * time.Second, ForceAttemptHTTP2: true,
+		Transport: agent{userAgent, &http.Transport{DialContext: s.dialer.DialContext, TLSHandshakeTimeout: 5 * time.Second, ForceAttemptHTTP2: true,
 			MaxIdleConns: maxIdleConns, MaxIdleConnsPerHost: 8, IdleConnTimeout: 30 * time.Second, MaxResponseHeaderBytes: 64 << 10}}}
 	return s
 }
