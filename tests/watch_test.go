@@ -187,17 +187,19 @@ func TestAWatchThatIsToldOfNothingGetsOn(t *testing.T) {
 // mirror follows a list: it lists, watches from there, and comes back whenever
 // the connection ends, until it was told of a sequence.
 type mirror struct {
+	who    string
+	c      *apitest.Client
 	filter string
 	rows   map[string]any
 	seq    uint64
 	breaks int
 }
 
-func (m *mirror) list(t *testing.T, c *apitest.Client) {
+func (m *mirror) list(t *testing.T) {
 	m.rows = map[string]any{}
 	query := "?page_size=1000&returns=data,meta,revision" + m.filter
 	for token := ""; ; {
-		r := c.Get(t, "/v1/movies"+query+token).Want(t, 200)
+		r := m.c.Get(t, "/v1/movies"+query+token).Want(t, 200)
 		if token == "" { // the oldest page: what the others have too is told again
 			m.seq, _ = strconv.ParseUint(r.Header.Get("Autocrud-Index-Seq"), 10, 64)
 		}
@@ -211,11 +213,11 @@ func (m *mirror) list(t *testing.T, c *apitest.Client) {
 	}
 }
 
-func (m *mirror) follow(t *testing.T, c *apitest.Client, until func() uint64) {
-	rnd := rand.New(rand.NewPCG(1, uint64(len(m.filter))))
+func (m *mirror) follow(t *testing.T, until func() uint64) {
+	rnd := rand.New(rand.NewPCG(uint64(len(m.who)), uint64(len(m.filter))))
 	for m.seq < until() {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(50+rnd.IntN(400))*time.Millisecond)
-		w, r, err := c.Watch(ctx, fmt.Sprint("/v1/movies:watch?from_seq=", m.seq, m.filter))
+		w, r, err := m.c.Watch(ctx, fmt.Sprint("/v1/movies:watch?from_seq=", m.seq, m.filter))
 		if err == nil && w == nil {
 			t.Errorf("%d %s", r.Status, r.Body)
 		}
@@ -255,14 +257,26 @@ func (m *mirror) apply(t *testing.T, e apitest.Event) {
 	}
 }
 
+const mirrorPolicy = `
+roles:
+  some:
+    - types: [movies]
+      actions: [read, list, watch]
+      where: 'year >= 1995 AND year < 2007'
+      fields: {hide: [title]}
+bindings: [{role: some, subjects: ["key:some"]}]
+`
+
 // TestAMirrorStaysExact lists while others write, and follows with connections
-// that end at random; at the end it has what a list has.
+// that end at random, with and without a filter, as who may read everything and
+// as who may not; at the end each has what a list has.
 func TestAMirrorStaysExact(t *testing.T) {
 	rows, writers, seconds := 400, 4, 2*time.Second
 	if n := envInt("AUTOCRUD_TEST_MIRROR_ROWS"); n > 0 {
 		rows, seconds = n, 30*time.Second
 	}
-	c := start(t, nil, autocrud.Settings{Storage: "disk", DataDir: t.TempDir()}, nil)
+	c := guardModels(t, nil, autocrud.Settings{Storage: "disk", DataDir: t.TempDir()}, mirrorPolicy, models)
+	some, _ := key(t, c, "some", "")
 	fill(t, c, rows)
 	var last sync.Map
 	done := make(chan struct{})
@@ -281,16 +295,17 @@ func TestAMirrorStaysExact(t *testing.T) {
 		last.Range(func(_, v any) bool { high = max(high, v.(uint64)); return true })
 		return high
 	}
-	mirrors := []*mirror{{}, {filter: "&filter=year%20%3E%3D%202000"}}
+	const filter = "&filter=year%20%3E%3D%202000"
+	mirrors := []*mirror{{who: "all", c: c}, {who: "all", c: c, filter: filter}, {who: "some", c: some}, {who: "some", c: some, filter: filter}}
 	for _, m := range mirrors {
-		m.list(t, c)
-		readers.Go(func() { m.follow(t, c, end) })
+		m.list(t)
+		readers.Go(func() { m.follow(t, end) })
 	}
 	time.AfterFunc(seconds, func() { close(done) })
 	readers.Wait()
 	for _, m := range mirrors {
-		want := &mirror{filter: m.filter}
-		want.list(t, c)
+		want := &mirror{c: m.c, filter: m.filter}
+		want.list(t)
 		if len(want.rows) != len(m.rows) {
 			t.Errorf("%d rows, the list has %d", len(m.rows), len(want.rows))
 		}
@@ -302,7 +317,10 @@ func TestAMirrorStaysExact(t *testing.T) {
 				}
 			}
 		}
-		t.Logf("filter %q: %d rows, %d connections, %d differ", m.filter, len(m.rows), m.breaks, differ)
+		if len(m.rows) == 0 {
+			t.Error("nothing is mirrored")
+		}
+		t.Logf("%s, filter %q: %d rows, %d connections, %d differ", m.who, m.filter, len(m.rows), m.breaks, differ)
 	}
 }
 
