@@ -104,7 +104,7 @@ func (b *backing) next(ctx context.Context, feed storage.Feed, last uint64) (sto
 
 // skipped are the program's own entries that a restored log has of its own.
 func skipped(subject string) bool {
-	return subject == storage.SystemSubject(upkeepSubject) || subject == LoadSubject
+	return subject == storage.SystemSubject(upkeepSubject) || subject == LoadSubject || subject == ExpirySubject || subject == claimExpirySubject
 }
 
 func (b *backing) entry(ctx context.Context, entry storage.Entry) error {

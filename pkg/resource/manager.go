@@ -47,6 +47,7 @@ type Manager struct {
 	loading   atomic.Bool            // a backup is being restored
 	hashKey   atomic.Pointer[[]byte] // Options.ClaimKey, or that of what was restored
 	afters    afters
+	gone      gone
 	hub       *hub          // of watches
 	catchUps  chan struct{} // slots of watches that read the log by themselves
 	o         Options

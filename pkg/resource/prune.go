@@ -11,8 +11,8 @@ import (
 // retention is the cause of an event that pruned a job.
 const retention = "retention"
 
-// PruneEvery removes finished jobs that are older than their type keeps them,
-// until ctx ends.
+// PruneEvery removes finished jobs that are older than their type keeps them, and
+// what is left of them a month later, until ctx ends.
 func (m *Manager) PruneEvery(ctx context.Context) error {
 	every := time.Hour
 	for _, t := range m.types {
@@ -20,6 +20,7 @@ func (m *Manager) PruneEvery(ctx context.Context) error {
 			every = min(every, max(t.Job.Keep/10, time.Second))
 		}
 	}
+	var expired time.Time
 	timer := time.NewTimer(min(every, time.Minute))
 	defer timer.Stop()
 	for {
@@ -34,6 +35,16 @@ func (m *Manager) PruneEvery(ctx context.Context) error {
 			m.o.Logger.WarnContext(ctx, "pruning jobs ended early", "error", err)
 		} else if n > 0 {
 			m.o.Logger.InfoContext(ctx, "pruned finished jobs", "jobs", n)
+		}
+		if time.Since(expired) < time.Hour {
+			continue
+		}
+		expired = time.Now()
+		n, err = m.Expire(ctx, ExpireAge)
+		if err != nil && ctx.Err() == nil {
+			m.o.Logger.WarnContext(ctx, "dropping old tombstones ended early", "error", err)
+		} else if n > 0 {
+			m.o.Logger.InfoContext(ctx, "dropped old tombstones and released claims", "entries", n)
 		}
 	}
 }

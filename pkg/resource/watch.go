@@ -115,9 +115,12 @@ func (m *Manager) Watch(ctx context.Context, o WatchOptions) (*Watch, error) {
 		w.at = state.Last
 	case *o.After == 0:
 		w.at = kept
-	case *o.After < kept || *o.After > state.Last:
-		return nil, Errorf(Gone, "the log holds sequences from %d to %d, so a watch cannot go on after %d; list again and watch from the Autocrud-Index-Seq of the answer", kept+1, state.Last, *o.After)
 	default:
+		if first, err := m.watchableFrom(ctx, kept); err != nil {
+			return nil, err
+		} else if *o.After < first || *o.After > state.Last {
+			return nil, Errorf(Gone, "the log holds sequences from %d to %d, so a watch cannot go on after %d; list again and watch from the Autocrud-Index-Seq of the answer", first+1, state.Last, *o.After)
+		}
 		w.at = *o.After
 	}
 	for _, t := range m.types {

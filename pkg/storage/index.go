@@ -114,6 +114,9 @@ type Change struct {
 type Batch struct {
 	Changes []Change
 	Through uint64 // every entry up to this sequence is in this or an earlier batch
+	// Dropped are the sequences of tombstones that are not in the log any more:
+	// they leave the history, and their rows where nothing came after them.
+	Dropped []uint64
 	// Replay names the fresh types that this is history for: their new tables
 	// and their events are made what the log says up to Through, the position
 	// and all else stay as they are.

@@ -72,6 +72,10 @@ type Log interface {
 	// their space is used again, which is much faster, but until then their
 	// bytes are there, and cannot be erased any more.
 	Forget(ctx context.Context, subject string, before uint64) (n int, err error)
+	// Drop forgets the entries of a subject up to the one at seq, that one at the
+	// end. When it was the last, the subject looks unused then, and whoever
+	// appends behind it meets ErrConflict. What is gone already is no error.
+	Drop(ctx context.Context, subject string, seq uint64) error
 	// Load appends what next gives, until its ok is false, at the end of the log,
 	// unconditionally and each by itself, and returns the last sequence once all
 	// is durable. It is for filling a log that nobody else uses: ErrConflict when

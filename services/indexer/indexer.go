@@ -270,6 +270,7 @@ func (x *Indexer) apply(ctx context.Context, entries []storage.Entry) error {
 	for _, entry := range entries {
 		if _, _, ok := storage.SplitRevisionSubject(entry.Subject); !ok {
 			x.noteLoad(entry)
+			b.Dropped = append(b.Dropped, dropped(entry)...)
 			continue
 		}
 		e, err := x.decode(entry)
@@ -298,6 +299,15 @@ func (x *Indexer) apply(ctx context.Context, entries []storage.Entry) error {
 		x.o.Applied(b)
 	}
 	return nil
+}
+
+// dropped are the tombstones that an entry says are not in the log any more.
+func dropped(entry storage.Entry) []uint64 {
+	var said resource.Expiry
+	if entry.Subject != resource.ExpirySubject || json.Unmarshal(entry.Data, &said) != nil {
+		return nil
+	}
+	return said.Dropped
 }
 
 // noteLoad tells the publisher when the log is filled rather than written.

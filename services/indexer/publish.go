@@ -196,26 +196,7 @@ func (p *publisher) begin(ctx context.Context, since time.Time) (told uint64, er
 	if err != nil || since.IsZero() || state.Last == 0 {
 		return max(state.First, 1) - 1, err
 	}
-	since = since.Add(-time.Minute) // the clocks of several writers
-	low, high := max(state.First, 1), state.Last+1
-	for low < high { // the first event that is young enough
-		mid := low + (high-low)/2
-		entry, err := p.log.Next(ctx, "rev.>", mid)
-		if errors.Is(err, storage.ErrNotFound) {
-			high = mid
-			continue
-		}
-		if err != nil {
-			return 0, err
-		}
-		e, err := storage.DecodeEvent(entry.Data, entry.Seq)
-		if err == nil && e.At.Before(since) {
-			low = entry.Seq + 1
-		} else {
-			high = mid
-		}
-	}
-	return low - 1, nil
+	return resource.SequenceBefore(ctx, p.log, since.Add(-time.Minute)) // the clocks of several writers
 }
 
 // silence is how long nothing may come before it is asked whether there is more.

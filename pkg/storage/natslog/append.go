@@ -333,6 +333,12 @@ func (l *Log) decide(ctx context.Context, unit []storage.Record, first Reply) (u
 				return reply.Seq, nil
 			}
 			sent = sent || !notSent(reply)
+			if reply.Code != 0 && l.dropped(ctx, unit) {
+				if seq, err := l.found(ctx, unit); !errors.Is(err, storage.ErrNotFound) {
+					return seq, err
+				}
+				return 0, fmt.Errorf("append %s: what it follows was dropped: %w", unit[0].Subject, storage.ErrConflict)
+			}
 		}
 		if ctx.Err() != nil {
 			break
@@ -346,6 +352,22 @@ func (l *Log) decide(ctx context.Context, unit []storage.Record, first Reply) (u
 		return 0, fmt.Errorf("append: %w", storage.ErrUnavailable)
 	}
 	return 0, fmt.Errorf("append %s: %w: code %d %s %v", unit[0].Subject, storage.ErrUnknown, reply.Code, reply.Text, reply.Err)
+}
+
+// dropped reports whether an entry that a unit expects to follow was dropped.
+// Then the unit can never be committed, and no successor says so. That the entry
+// is not found proves nothing, the server may be behind; that one after it is
+// found in its place does.
+func (l *Log) dropped(ctx context.Context, unit []storage.Record) bool {
+	for _, r := range unit {
+		if r.Guard != "" || r.Expected == 0 {
+			continue
+		}
+		if e, err := l.wire.Get(ctx, l.prefix+">", r.Expected); err == nil && e.Seq > r.Expected {
+			return true
+		}
+	}
+	return false
 }
 
 func (l *Log) send(ctx context.Context, unit []storage.Record) Reply {

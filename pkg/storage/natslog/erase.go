@@ -41,6 +41,18 @@ func (l *Log) remove(ctx context.Context, subject string, before uint64, one fun
 	}
 }
 
+// Drop implements storage.Log.
+func (l *Log) Drop(ctx context.Context, subject string, seq uint64) error {
+	_, err := l.Forget(ctx, subject, seq)
+	if err == nil {
+		err = l.deleteOne(ctx, seq, l.stream.DeleteMsg)
+	}
+	if err != nil && !errors.Is(err, storage.ErrNotFound) {
+		return fmt.Errorf("drop %s up to %d: %w", subject, seq, err)
+	}
+	return nil
+}
+
 func (l *Log) eraseOne(ctx context.Context, seq uint64) error {
 	return l.deleteOne(ctx, seq, l.stream.SecureDeleteMsg)
 }

@@ -55,6 +55,9 @@ func (x *Index) Apply(ctx context.Context, b storage.Batch) (err error) {
 		if err := writes.send(ctx, tx, b, applied, x.replaying(b)); err != nil {
 			return err
 		}
+		if err := x.drop(ctx, tx, b.Dropped); err != nil {
+			return err
+		}
 		next, err = x.filled(ctx, tx, b, applied)
 		return err
 	})
@@ -68,6 +71,47 @@ func (x *Index) Apply(ctx context.Context, b storage.Batch) (err error) {
 		x.saw(b.Through)
 	}
 	x.analyze(ctx, writes)
+	return nil
+}
+
+// drop takes tombstones away, and the rows that hold nothing else.
+func (x *Index) drop(ctx context.Context, tx pgx.Tx, dropped []uint64) error {
+	if len(dropped) == 0 {
+		return nil
+	}
+	seqs := make([]int64, len(dropped))
+	for i, seq := range dropped {
+		seqs[i] = int64(seq)
+	}
+	rows, err := tx.Query(ctx, "DELETE FROM events WHERE seq = ANY($1) AND wrote = $2 RETURNING type, id, seq", seqs, purge)
+	if err != nil {
+		return err
+	}
+	ids, at := map[string][]string{}, map[string][]int64{}
+	var typ, id string
+	var seq int64
+	if _, err := pgx.ForEachRow(rows, []any{&typ, &id, &seq}, func() error {
+		ids[typ], at[typ] = append(ids[typ], id), append(at[typ], seq)
+		return nil
+	}); err != nil {
+		return err
+	}
+	for typ := range ids {
+		of := (*x.tables.Load())[typ]
+		if of == nil {
+			continue
+		}
+		for _, t := range []*writable{of.serving, of.building} {
+			if t == nil {
+				continue
+			}
+			_, err := tx.Exec(ctx, fmt.Sprintf("DELETE FROM %s AS r USING unnest($1::text[], $2::bigint[]) AS d(id, seq) WHERE r.id = d.id AND r.seq = d.seq AND r.state = %d", t.view.Name, purged),
+				ids[typ], at[typ])
+			if err != nil {
+				return err
+			}
+		}
+	}
 	return nil
 }
 

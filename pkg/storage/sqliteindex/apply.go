@@ -16,7 +16,7 @@ import (
 
 // fixedStatements write the tables that every index has.
 type fixedStatements struct {
-	event, repair, erased, erase, position, hold, release *sql.Stmt
+	event, repair, erased, erase, dropped, position, hold, release *sql.Stmt
 }
 
 // purge marks the event of a purge in events.wrote: what came before it in its
@@ -36,6 +36,7 @@ func (x *Index) prepareFixed(ctx context.Context) (err error) {
 			OR e.damaged IS NOT excluded.damaged OR e.keyed IS NOT excluded.keyed`},
 		{&x.fixed.erased, "SELECT count(*) FROM (SELECT 1 FROM events WHERE type = ?1 AND id = ?2 AND seq > ?3 AND wrote = -1 LIMIT 1)"},
 		{&x.fixed.erase, "DELETE FROM events WHERE type = ?1 AND id = ?2 AND seq < ?3"},
+		{&x.fixed.dropped, "DELETE FROM events WHERE seq = ?1 AND wrote = -1 RETURNING type, id"},
 		{&x.fixed.hold, "INSERT OR IGNORE INTO holders VALUES (?1, ?2, ?3)"},
 		{&x.fixed.release, "DELETE FROM holders WHERE type = ?1 AND id = ?2"},
 		{&x.fixed.position, "UPDATE position SET applied = max(applied, ?1)"},
@@ -48,7 +49,7 @@ func (x *Index) prepareFixed(ctx context.Context) (err error) {
 }
 
 func (f *fixedStatements) close() {
-	for _, s := range []*sql.Stmt{f.event, f.repair, f.erased, f.erase, f.position, f.hold, f.release} {
+	for _, s := range []*sql.Stmt{f.event, f.repair, f.erased, f.erase, f.dropped, f.position, f.hold, f.release} {
 		if s != nil {
 			s.Close()
 		}
@@ -71,7 +72,7 @@ func (x *Index) Apply(ctx context.Context, b storage.Batch) (err error) {
 		return fmt.Errorf("%w: there are tables that are not defined yet", storage.ErrNotReady)
 	}
 	applied := x.applied.Load()
-	if len(b.Changes) == 0 && len(b.Replay) == 0 && b.Through <= applied {
+	if len(b.Changes) == 0 && len(b.Replay) == 0 && len(b.Dropped) == 0 && b.Through <= applied {
 		return errors.Join(ctx.Err(), x.look(ctx))
 	}
 	erased := false
@@ -93,10 +94,12 @@ func (x *Index) Apply(ctx context.Context, b storage.Batch) (err error) {
 			}
 			erased = erased || c.Event.Action == storage.Purged
 		}
-		var err error
-		if len(b.Replay) > 0 {
+		err := x.drop(ctx, b.Dropped)
+		switch {
+		case err != nil:
+		case len(b.Replay) > 0:
 			err = x.dropUnlogged(ctx, b)
-		} else {
+		default:
 			_, err = x.fixed.position.ExecContext(ctx, int64(b.Through))
 		}
 		if err == nil {
@@ -119,6 +122,26 @@ func (x *Index) Apply(ctx context.Context, b storage.Batch) (err error) {
 		// What was erased is still in the write-ahead log. A reader may keep
 		// part of it alive; the next checkpoint takes that.
 		x.conn.ExecContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)")
+	}
+	return nil
+}
+
+// drop takes tombstones away, and the rows that hold nothing else.
+func (x *Index) drop(ctx context.Context, seqs []uint64) error {
+	for _, seq := range seqs {
+		var r resource
+		err := x.fixed.dropped.QueryRowContext(ctx, int64(seq)).Scan(&r.typ, &r.id)
+		if errors.Is(err, sql.ErrNoRows) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		for _, w := range x.writing[r.typ] {
+			if _, err := w.drop.ExecContext(ctx, r.id, int64(seq)); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }

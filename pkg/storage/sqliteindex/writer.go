@@ -19,6 +19,7 @@ type writer struct {
 	lists  []listWriter
 	unword *sql.Stmt
 	words  *sql.Stmt
+	drop   *sql.Stmt // of a tombstone, on which nothing hangs
 }
 
 type listWriter struct {
@@ -64,6 +65,7 @@ func (x *Index) prepareWriter(ctx context.Context, t *writable) (w *writer, err 
 	}
 	w.upsert = prepare(fmt.Sprintf("INSERT INTO %s (%s) VALUES (%s) ON CONFLICT (id) DO UPDATE SET %s WHERE excluded.seq > seq",
 		t.view.Name, strings.Join(t.columns, ", "), placeholders(len(t.columns)), t.updates()))
+	w.drop = prepare(fmt.Sprintf("DELETE FROM %s WHERE id = ?1 AND seq = ?2 AND deleted = %d", t.view.Name, purged))
 	if len(t.lists) > 0 || t.fullText != "" {
 		w.find = prepare("SELECT rid, seq FROM " + t.view.Name + " WHERE id = ?1")
 	}
@@ -92,7 +94,7 @@ func (x *Index) prepareWriter(ctx context.Context, t *writable) (w *writer, err 
 func placeholders(n int) string { return strings.TrimSuffix(strings.Repeat("?, ", n), ", ") }
 
 func (w *writer) close() {
-	all := []*sql.Stmt{w.upsert, w.find, w.unword, w.words}
+	all := []*sql.Stmt{w.upsert, w.find, w.unword, w.words, w.drop}
 	for _, l := range w.lists {
 		all = append(all, l.remove, l.entry)
 	}

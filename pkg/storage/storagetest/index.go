@@ -35,6 +35,7 @@ func TestIndex(t *testing.T, open func(t *testing.T) storage.Index) {
 		"HeadTellsTheLastEventDeletedOrNot":      headTellsLast,
 		"DeletedRowsAreFoundOnlyWhenAsked":       deletedRows,
 		"PurgeErasesHistoryAndRow":               purgeErases,
+		"ADroppedTombstoneLeavesNothing":         dropsTombstones,
 		"HistoryIsInOrderAndFiltered":            history,
 		"EventsOfAllAreInTheOrderOfTheLog":       everything,
 		"TypesHaveResources":                     types,

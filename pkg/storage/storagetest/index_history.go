@@ -41,6 +41,36 @@ func purgeErases(t *testing.T, x storage.Index) {
 	want(t, ids(t, x, storage.Search{Filter: filter(t, `title = "new"`)}), []string{"a"})
 }
 
+func dropsTombstones(t *testing.T, x storage.Index) {
+	define(t, x, movies())
+	for i, id := range []string{"a", "b", "c"} {
+		apply(t, x, change(uint64(2*i+1), id, storage.Created, query.Values{"title": id, "genres": []query.Value{"x"}}), change(uint64(2*i+2), id, storage.Purged, nil))
+	}
+	apply(t, x, change(7, "b", storage.Created, query.Values{"title": "again"}), change(8, "d", storage.Created, nil), change(9, "d", storage.Deleted, nil))
+	for range 2 { // a batch may be repeated; what is no tombstone stays
+		ok(t, x.Apply(t.Context(), storage.Batch{Through: 10, Dropped: []uint64{2, 4, 7, 9, 500}}))
+	}
+	for id, left := range map[string][]uint64{"a": nil, "b": {7}, "c": {6}, "d": {8, 9}} {
+		events, err := x.Events(t.Context(), storage.EventQuery{Type: "movies", ID: id})
+		ok(t, err)
+		var seqs []uint64
+		for _, p := range events {
+			seqs = append(seqs, p.Seq)
+		}
+		want(t, seqs, left)
+		row, err := x.Head(t.Context(), "movies", id)
+		if left == nil {
+			want(t, errors.Is(err, storage.ErrNotFound), true)
+			continue
+		}
+		ok(t, err)
+		want(t, row.Event.Seq, left[len(left)-1])
+	}
+	apply(t, x, change(11, "a", storage.Created, query.Values{"title": "again", "genres": []query.Value{"x", "y"}}))
+	want(t, ids(t, x, storage.Search{Filter: filter(t, `genres:"x"`)}), []string{"a"})
+	want(t, ids(t, x, storage.Search{Filter: filter(t, `title = "again"`), Deletion: storage.LiveAndDeleted}), []string{"a", "b"})
+}
+
 func history(t *testing.T, x storage.Index) {
 	define(t, x, movies())
 	var changes []storage.Change

@@ -120,6 +120,26 @@ func TestLog(t *testing.T, open func(t *testing.T) storage.Log) {
 		}
 		mustAppend(t, l, record("a", b, "three"))
 	})
+	t.Run("WhatFollowsADroppedEntryConflicts", func(t *testing.T) {
+		l := open(t)
+		a := mustAppend(t, l, record("a", mustAppend(t, l, record("a", 0, "zero")), "one"))
+		mustAppend(t, l, record("b", 0, "other"))
+		for range 2 { // what is gone is no error
+			if err := l.Drop(t.Context(), "rev.notes.a", a); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if e, err := l.Last(t.Context(), "rev.notes.a"); !errors.Is(err, storage.ErrNotFound) {
+			t.Fatalf("the last of what was dropped is %+v, %v", e, err)
+		}
+		for _, unit := range [][]storage.Record{{record("a", a, "late")}, {record("a", a, "late"), record("c", 0, "with it")}} {
+			begun := time.Now()
+			if _, err := l.Append(t.Context(), unit); !errors.Is(err, storage.ErrConflict) {
+				t.Fatalf("append after a dropped entry: %v after %s, want a conflict", err, time.Since(begun))
+			}
+		}
+		mustAppend(t, l, record("a", 0, "a new life"), record("c", 0, "with it"))
+	})
 	t.Run("AppendAtStaleSequenceConflicts", func(t *testing.T) {
 		l := open(t)
 		a := mustAppend(t, l, record("a", 0, "one"))

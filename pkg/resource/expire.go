@@ -1,0 +1,304 @@
+package resource
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/autocrud-go/autocrud/pkg/storage"
+)
+
+// ExpirySubject is where the log says which tombstones of pruned jobs are not in
+// it any more.
+var ExpirySubject = storage.SystemSubject("expiry")
+
+// claimExpirySubject is where it says up to where released claims were dropped.
+var claimExpirySubject = storage.SystemSubject("claim-expiry")
+
+// ExpireAge is how long a pruned job's tombstone and a released claim stay: as
+// long as anything that was begun before can still be under way.
+const ExpireAge = 30 * 24 * time.Hour
+
+// expirySettles is how long it takes until every process knows that watches from
+// before a sequence are refused.
+const expirySettles = 2 * time.Minute
+
+// expirySpan is how much of the log is looked at in one go.
+const expirySpan = 5000
+
+// Expiry is an entry of ExpirySubject.
+type Expiry struct {
+	Done    uint64    `json:"done"` // up to here nothing is left to drop
+	Gone    uint64    `json:"gone"` // a watch must not begin between 0 and this
+	At      time.Time `json:"at"`   // when Gone was written
+	Dropped []uint64  `json:"dropped,omitempty"`
+}
+
+// expiry is the newest entry of ExpirySubject, and its sequence.
+func (m *Manager) expiry(ctx context.Context) (x Expiry, seq uint64, err error) {
+	entry, err := m.log.Last(ctx, ExpirySubject)
+	if errors.Is(err, storage.ErrNotFound) {
+		return x, 0, nil
+	}
+	if err != nil {
+		return x, 0, stored(err)
+	}
+	return x, entry.Seq, json.Unmarshal(entry.Data, &x)
+}
+
+// Expire drops what only says that something was there, once it is older than
+// age: the tombstones of pruned jobs and released claims, of which there are as
+// many as there ever were jobs. The tombstones of purges stay, they say who
+// erased what. It returns how many it dropped.
+//
+// A watch that began before a tombstone would never be told of it, so first the
+// log says that such a watch is gone, and only a later call drops.
+func (m *Manager) Expire(ctx context.Context, age time.Duration) (n int, err error) {
+	if err := AwaitLoaded(ctx, m.log); err != nil {
+		return 0, err
+	}
+	limit, err := SequenceBefore(ctx, m.log, m.o.Now().Add(-age))
+	if err != nil {
+		return 0, err
+	}
+	n, err = m.expireClaims(ctx, limit)
+	if err != nil {
+		return n, fmt.Errorf("released claims: %w", err)
+	}
+	building, err := m.index.Building(ctx)
+	if err != nil || len(building) > 0 { // its replay may have read what is dropped here
+		return n, err
+	}
+	if err := m.waitIndexed(ctx, limit); err != nil {
+		return n, err
+	}
+	k, err := m.expireJobs(ctx, limit)
+	if err != nil {
+		err = fmt.Errorf("tombstones: %w", err)
+	}
+	return n + k, err
+}
+
+// SequenceBefore is the last sequence whose event, and so whatever is before it,
+// is older than t; 0 when there is none.
+func SequenceBefore(ctx context.Context, log storage.Log, t time.Time) (uint64, error) {
+	state, err := log.State(ctx)
+	if err != nil || state.Last == 0 {
+		return 0, err
+	}
+	low, high := max(state.First, 1), state.Last+1
+	for low < high { // the first event that is not older
+		mid := low + (high-low)/2
+		entry, err := log.Next(ctx, "rev.>", mid)
+		if errors.Is(err, storage.ErrNotFound) {
+			high = mid
+			continue
+		}
+		if err != nil {
+			return 0, err
+		}
+		e, err := storage.DecodeEvent(entry.Data, entry.Seq)
+		if err == nil && e.At.Before(t) {
+			low = entry.Seq + 1
+		} else {
+			high = mid
+		}
+	}
+	return low - 1, nil
+}
+
+func (m *Manager) expireJobs(ctx context.Context, limit uint64) (n int, err error) {
+	x, seq, err := m.expiry(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if x.Gone > x.Done && m.o.Now().Sub(x.At) >= expirySettles {
+		needed, err := m.lastTicks(ctx)
+		if err != nil {
+			return n, err
+		}
+		for x.Done < x.Gone {
+			through := min(x.Done+expirySpan, x.Gone)
+			found, err := m.prunedBetween(ctx, x.Done, through)
+			if err != nil {
+				return n, err
+			}
+			x.Done, x.Dropped = through, nil
+			for _, e := range found {
+				if needed[key{e.Meta.Type, e.Meta.ID}] {
+					continue
+				}
+				gone, err := m.dropLast(ctx, storage.RevisionSubject(e.Meta.Type, e.Meta.ID), e.Seq)
+				if err != nil {
+					return n, err
+				}
+				if gone {
+					x.Dropped = append(x.Dropped, e.Seq)
+				}
+			}
+			if seq, err = m.appendSystem(ctx, ExpirySubject, seq, x); err != nil {
+				return n, err
+			}
+			n += len(x.Dropped)
+		}
+	}
+	if x.Gone > x.Done {
+		return n, nil
+	}
+	last := uint64(0)
+	for from := x.Done; from < limit; from += expirySpan {
+		found, err := m.prunedBetween(ctx, from, min(from+expirySpan, limit))
+		if err != nil {
+			return n, err
+		}
+		for _, e := range found {
+			last = e.Seq
+		}
+	}
+	if last == 0 && limit-min(x.Done, limit) < markEvery {
+		return n, nil
+	}
+	x.Dropped = nil
+	if last == 0 {
+		x.Done, x.Gone = limit, min(x.Gone, limit)
+	} else {
+		x.Gone, x.At = last, m.o.Now()
+	}
+	_, err = m.appendSystem(ctx, ExpirySubject, seq, x)
+	return n, err
+}
+
+// gone is what a process knows of ExpirySubject.
+type gone struct {
+	mu      sync.Mutex
+	through uint64
+	asked   time.Time
+}
+
+// watchableFrom is the first sequence after which a watch can begin that is to be
+// told of everything since, when the log keeps what is after kept.
+func (m *Manager) watchableFrom(ctx context.Context, kept uint64) (uint64, error) {
+	m.gone.mu.Lock()
+	defer m.gone.mu.Unlock()
+	if now := m.o.Now(); m.gone.asked.IsZero() || now.Sub(m.gone.asked) > expirySettles/2 {
+		x, _, err := m.expiry(ctx)
+		if err != nil {
+			return 0, err
+		}
+		m.gone.through, m.gone.asked = x.Gone, now
+	}
+	return max(kept, m.gone.through), nil
+}
+
+// prunedBetween lists the tombstones of pruned jobs after a sequence.
+func (m *Manager) prunedBetween(ctx context.Context, after, through uint64) (out []*storage.Event, err error) {
+	past, err := m.index.Events(ctx, storage.EventQuery{Action: storage.Purged, After: after, Span: through - after})
+	if err != nil {
+		return nil, stored(err)
+	}
+	for _, p := range past {
+		if p.Event.Cause == retention {
+			out = append(out, p.Event)
+		}
+	}
+	return out, nil
+}
+
+// lastTicks are the jobs of the last time of every schedule that catches up: that
+// one of them was there tells that the time was not missed.
+func (m *Manager) lastTicks(ctx context.Context) (map[key]bool, error) {
+	all, err := m.AllSchedules(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := map[key]bool{}
+	for _, s := range all {
+		c, err := ParseCron(s.Cron, s.Timezone)
+		if err != nil || s.CatchUp != "one" {
+			continue
+		}
+		if last := c.Last(s.Changed, m.o.Now()); !last.IsZero() {
+			out[key{s.Type, s.TickID(last)}] = true
+		}
+	}
+	return out, nil
+}
+
+// dropLast drops an entry when it is the last of its subject, and reports
+// whether it is gone: somebody may have been faster, or have died before that
+// was noted.
+func (m *Manager) dropLast(ctx context.Context, subject string, seq uint64) (bool, error) {
+	entry, err := m.log.Last(ctx, subject)
+	switch {
+	case errors.Is(err, storage.ErrNotFound):
+		return true, nil
+	case err != nil:
+		return false, stored(err)
+	case entry.Seq == seq: // with what upkeep has not come to yet
+		return true, stored(m.log.Drop(ctx, subject, seq))
+	}
+	_, err = m.log.At(ctx, seq) // the resource has a new life
+	if errors.Is(err, storage.ErrNotFound) {
+		return true, nil
+	}
+	return false, stored(err)
+}
+
+// expireClaims drops released claims. Who wants the value next finds no claim
+// instead of a released one, which is the same to it.
+func (m *Manager) expireClaims(ctx context.Context, limit uint64) (n int, err error) {
+	var done mark
+	entry, err := m.log.Last(ctx, claimExpirySubject)
+	if err == nil {
+		err = json.Unmarshal(entry.Data, &done)
+	} else if errors.Is(err, storage.ErrNotFound) {
+		err = nil
+	}
+	if err != nil {
+		return 0, stored(err)
+	}
+	from := done.Done
+	for from < limit {
+		c, err := m.log.Next(ctx, storage.ClaimSubject(">"), from+1)
+		if errors.Is(err, storage.ErrNotFound) || err == nil && c.Seq > limit {
+			from = limit
+			break
+		}
+		if err != nil {
+			return n, stored(err)
+		}
+		from = c.Seq
+		var held claim
+		if json.Unmarshal(c.Data, &held) != nil || held.Live {
+			continue
+		}
+		last, err := m.log.Last(ctx, c.Subject)
+		if err != nil && !errors.Is(err, storage.ErrNotFound) {
+			return n, stored(err)
+		}
+		if err == nil && last.Seq == c.Seq {
+			if err := m.log.Drop(ctx, c.Subject, c.Seq); err != nil {
+				return n, stored(err)
+			}
+			n++
+		}
+	}
+	if n == 0 && from < done.Done+markEvery {
+		return n, nil
+	}
+	_, err = m.appendSystem(ctx, claimExpirySubject, entry.Seq, mark{from})
+	return n, err
+}
+
+// appendSystem writes an entry of the program's own after the one that was seen.
+func (m *Manager) appendSystem(ctx context.Context, subject string, after uint64, v any) (uint64, error) {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return 0, err
+	}
+	seq, err := m.log.Append(ctx, []storage.Record{{Subject: subject, ID: newUUID(), Expected: after, Data: data}})
+	return seq, stored(err)
+}
