@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -87,8 +89,13 @@ func (d *Deliveries) Record(ctx context.Context, x storage.Delivery) error {
 	return nil
 }
 
+// listTime is how long a page is gathered: whoever shares the stream with many
+// others gets what was found by then.
+const listTime = 3 * time.Second
+
 // List implements storage.Deliveries. A stream is read forwards only, so windows
-// that grow are read from its end.
+// of the size of a page are read from its end. Where one holds nothing, the next
+// that does is looked for by halving, so others' deliveries are not read.
 func (d *Deliveries) List(ctx context.Context, webhook string, before uint64, limit int) (page []storage.Delivery, next uint64, err error) {
 	info, err := d.stream.Info(ctx)
 	if err != nil {
@@ -97,45 +104,89 @@ func (d *Deliveries) List(ctx context.Context, webhook string, before uint64, li
 	if before == 0 || before > info.State.LastSeq {
 		before = info.State.LastSeq + 1
 	}
-	for size := uint64(4 * limit); before > info.State.FirstSeq && len(page) < limit; size *= 2 {
-		from := info.State.FirstSeq
-		if before-from > size {
-			from = before - size
+	subject, first := d.prefix+webhook+".>", max(info.State.FirstSeq, 1)
+	for begun := time.Now(); before > first; {
+		if len(page) == limit || len(page) > 0 && time.Since(begun) > listTime {
+			return page, before, nil
 		}
-		found, places, err := d.window(ctx, d.prefix+webhook+".>", from, before)
+		from := before - min(before-first, uint64(limit-len(page)))
+		found, err := d.window(ctx, subject, from, before)
 		if err != nil {
 			return nil, 0, err
 		}
-		for i := len(found) - 1; i >= 0; i-- {
-			if len(page) == limit {
-				return page, places[i] + 1, nil
-			}
-			page = append(page, found[i])
-		}
 		before = from
-	}
-	if before > info.State.FirstSeq {
-		return page, before, nil
+		if len(found) == 0 {
+			if before, err = d.newest(ctx, subject, first, before); err != nil {
+				return nil, 0, err
+			}
+		}
+		slices.Reverse(found)
+		page = append(page, found...)
 	}
 	return page, 0, nil
 }
 
-func (d *Deliveries) window(ctx context.Context, subject string, from, before uint64) (found []storage.Delivery, places []uint64, err error) {
-	for seq := from; seq < before; {
-		m, err := d.stream.GetMsg(ctx, seq, jetstream.WithGetMsgSubject(subject))
-		if errors.Is(err, jetstream.ErrMsgNotFound) || err == nil && m.Sequence >= before {
-			break
-		}
+// window reads what is at from and after it, but before another place.
+func (d *Deliveries) window(ctx context.Context, subject string, from, before uint64) (found []storage.Delivery, err error) {
+	for from < before {
+		at, m, err := d.at(ctx, subject, from)
 		if err != nil {
-			return nil, nil, unavailable("list deliveries", err)
+			return nil, err
+		}
+		if at >= before {
+			break
 		}
 		var x storage.Delivery
 		if json.Unmarshal(m.Data, &x) == nil {
-			found, places = append(found, x), append(places, m.Sequence)
+			found = append(found, x)
 		}
-		seq = m.Sequence + 1
+		from = at + 1
 	}
-	return found, places, nil
+	return found, nil
+}
+
+// newest is the place behind the newest message of a subject before a place; or
+// first, when there is none.
+func (d *Deliveries) newest(ctx context.Context, subject string, first, before uint64) (uint64, error) {
+	low := first // there is one at low-1, or low is first
+	for size := uint64(1); low == first && before > first; size *= 4 {
+		from := before - min(before-first, size)
+		at, _, err := d.at(ctx, subject, from)
+		if err != nil {
+			return 0, err
+		}
+		if at < before {
+			low = at + 1
+		} else {
+			before = from
+		}
+	}
+	for low < before {
+		mid := low + (before-low)/2
+		at, _, err := d.at(ctx, subject, mid)
+		if err != nil {
+			return 0, err
+		}
+		if at < before {
+			low = at + 1
+		} else {
+			before = mid
+		}
+	}
+	return low, nil
+}
+
+// at is the first message of a subject from a place on; its place is beyond every
+// other when there is none.
+func (d *Deliveries) at(ctx context.Context, subject string, from uint64) (uint64, *jetstream.RawStreamMsg, error) {
+	m, err := d.stream.GetMsg(ctx, from, jetstream.WithGetMsgSubject(subject))
+	switch {
+	case errors.Is(err, jetstream.ErrMsgNotFound):
+		return math.MaxUint64, nil, nil
+	case err != nil:
+		return 0, nil, unavailable("list deliveries", err)
+	}
+	return m.Sequence, m, nil
 }
 
 // Erase implements storage.Deliveries.
