@@ -166,6 +166,9 @@ func TestAPurgeIsTold(t *testing.T) {
 		}
 		wantTold(t, c.MustWatch(t, "/v1/movies:watch?from_seq=0").Take(t, 1), "purged m1")
 		wantTold(t, c.MustWatch(t, "/v1/movies/m1:watch?from_seq=0").Take(t, 1), "purged m1")
+		for _, path := range []string{"/v1/movies:watch", "/v1/movies/m1:watch", "/v1:watch"} { // what watches share is erased as well
+			wantTold(t, c.MustWatch(t, fmt.Sprint(path, "?from_seq=", events[1].Seq)).Take(t, 1), "purged m1")
+		}
 	})
 }
 

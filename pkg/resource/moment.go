@@ -16,6 +16,7 @@ import (
 type moment struct {
 	entry  storage.Entry
 	topics [3]string
+	erased uint64 // sequence of the tombstone that came since; guarded by the hub
 
 	once  sync.Once
 	event *storage.Event

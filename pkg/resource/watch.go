@@ -57,7 +57,8 @@ type Watch struct {
 	version uint64 // of the policy that it was checked against
 	trusted bool   // not limited by what an actor may see
 	at      uint64
-	topic   *topic // joined
+	topic   *topic // joined, when the hub was at joined
+	joined  uint64
 	feed    storage.Feed
 	target  uint64  // where feed ends
 	pending *moment // read from feed and not looked at to the end
@@ -212,7 +213,7 @@ func (w *Watch) advance(ctx context.Context) (m *moment, wake <-chan struct{}, e
 	if w.topic == nil {
 		return nil, nil, w.join(ctx)
 	}
-	m, at, wake, err := w.m.hub.next(w.topic, w.at)
+	m, at, wake, err := w.m.hub.next(w.topic, w.at, w.joined)
 	if m != nil || err != nil {
 		return m, nil, err
 	}
@@ -226,7 +227,7 @@ func (w *Watch) advance(ctx context.Context) (m *moment, wake <-chan struct{}, e
 func (w *Watch) join(ctx context.Context) error {
 	t, at, err := w.m.hub.join(ctx, w.name, w.at)
 	if t != nil || err != nil {
-		w.topic = t
+		w.topic, w.joined = t, at
 		return err
 	}
 	last, err := w.m.log.Last(ctx, w.subject)

@@ -1,6 +1,7 @@
 package resource
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"sync"
@@ -175,6 +176,9 @@ func (h *hub) add(entry storage.Entry) {
 		return
 	}
 	m := &moment{entry: entry, topics: topicsOf(typ, id)}
+	if bytes.Contains(entry.Data, purged) {
+		h.erase(m)
+	}
 	h.moments = append(h.moments, m)
 	h.bytes += momentOverhead + len(entry.Data)
 	for _, name := range m.topics {
@@ -186,6 +190,22 @@ func (h *hub) add(entry storage.Entry) {
 	}
 	for len(h.moments) > maxMoments || h.bytes > maxMomentBytes && len(h.moments) > 1 {
 		h.drop()
+	}
+}
+
+// purged is in the data of every tombstone, and hardly anywhere else.
+var purged = []byte(`"` + storage.Purged + `"`)
+
+// erase hides what is kept of a purged resource from every watch that joins from
+// now on, as the log does. Those that are there have only not been told yet.
+func (h *hub) erase(tombstone *moment) {
+	if e, err := tombstone.decoded(); err != nil || e.Action != storage.Purged {
+		return
+	}
+	for _, m := range h.moments {
+		if m.topics[1] == tombstone.topics[1] && m.erased == 0 {
+			m.erased = tombstone.entry.Seq
+		}
 	}
 }
 
@@ -273,9 +293,10 @@ func (h *hub) detach(name string, t *topic) {
 	}
 }
 
-// next is the first event of a topic after a sequence. When there is none, at is
-// how far the hub is, and wake is closed when there is more.
-func (h *hub) next(t *topic, after uint64) (m *moment, at uint64, wake <-chan struct{}, err error) {
+// next is the first event of a topic after a sequence, for a watch that joined
+// when the hub was at joined. When there is none, at is how far the hub is, and
+// wake is closed when there is more.
+func (h *hub) next(t *topic, after, joined uint64) (m *moment, at uint64, wake <-chan struct{}, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.ended {
@@ -292,8 +313,10 @@ func (h *hub) next(t *topic, after uint64) (m *moment, at uint64, wake <-chan st
 			high = mid
 		}
 	}
-	if low < len(t.moments) {
-		return t.moments[low], 0, nil, nil
+	for ; low < len(t.moments); low++ {
+		if m := t.moments[low]; m.erased == 0 || m.erased > joined {
+			return m, 0, nil, nil
+		}
 	}
 	return nil, h.at, t.wake, nil
 }
