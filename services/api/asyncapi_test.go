@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"net/url"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -87,7 +88,7 @@ func TestMessagesAreAsTheDocumentSays(t *testing.T) {
 			t.Errorf("%s: %v in %v", at, err, v)
 		}
 	}
-	ctx := resource.WithActor(t.Context(), resource.Actor{Principal: "user:ann"})
+	ctx := resource.WithActor(t.Context(), resource.Actor{Principal: "user:Ann \"%\" Ångström"})
 	for _, typ := range []string{"tricky", "errands"} {
 		if _, err := s.Manager.Create(ctx, typ, map[string]any{}, resource.CreateOptions{ID: "x"}); err != nil {
 			t.Fatal(err)
@@ -130,5 +131,57 @@ func TestMessagesAreAsTheDocumentSays(t *testing.T) {
 		}
 		check("messages/"+name+"Event/headers", headers)
 		check("schemas/"+name+"Event/schema", read(t, m.Data()))
+		isCloudEvent(t, m)
+	}
+}
+
+// attribute is how CloudEvents 1.0 wants attributes to be named (section 3.1).
+var attribute = regexp.MustCompile(`^[a-z0-9]{1,20}$`)
+
+// isCloudEvent reads a message as the NATS protocol binding says (binary mode)
+// and checks the event with the JSON schema of CloudEvents 1.0, as the npm
+// package cloudevents 10.0.0 (Apache-2.0) has it.
+func isCloudEvent(t *testing.T, m jetstream.Msg) {
+	t.Helper()
+	b, err := os.ReadFile("testdata/cloudevents-1.0.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := jsonschema.NewCompiler()
+	c.AssertFormat()
+	if err := c.AddResource("mem:///cloudevents.json", read(t, b)); err != nil {
+		t.Fatal(err)
+	}
+	schema, err := c.Compile("mem:///cloudevents.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	event := map[string]any{"data": read(t, m.Data())}
+	for name, v := range m.Headers() {
+		name, of := strings.CutPrefix(name, "ce-")
+		if !of {
+			continue
+		}
+		if !attribute.MatchString(name) {
+			t.Errorf("an attribute is called %q", name)
+		}
+		for _, x := range v[0] { // HTTP binding, section 3.1.3.2
+			if x <= ' ' || x > '~' || x == '"' {
+				t.Errorf("the header of %s holds %q", name, v[0])
+			}
+		}
+		if event[name], err = url.PathUnescape(v[0]); err != nil || len(v) != 1 {
+			t.Errorf("%s is %q, %v", name, v, err)
+		}
+	}
+	if err := schema.Validate(event); err != nil {
+		t.Errorf("%v in %v", err, event)
+	}
+	if event["specversion"] != "1.0" || event["principal"] != "user:Ann \"%\" Ångström" {
+		t.Errorf("it says %v", event)
+	}
+	delete(event, "source")
+	if schema.Validate(event) == nil {
+		t.Error("the schema lets everything pass")
 	}
 }
