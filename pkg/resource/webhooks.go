@@ -118,6 +118,16 @@ func (m *Manager) MayTell(ctx context.Context, id, typ string) (bool, error) {
 	return m.watchesAll(ctx, t), nil
 }
 
+// Purged reports whether the resource that an event is about was purged since,
+// also when another has its id now. It is as new as the index.
+func (m *Manager) Purged(ctx context.Context, t storage.Told) (bool, error) {
+	s, err := m.head(ctx, key{t.Type, t.Resource}, false)
+	if err != nil {
+		return false, err
+	}
+	return !s.exists() && s.seq() > t.Seq || s.exists() && t.At.Before(s.event.Meta.CreatedAt), nil
+}
+
 // Judged tells what a webhook is told of an event of the log: nothing, when it
 // does not match or was erased.
 func (m *Manager) Judged(ctx context.Context, h Webhook, seq uint64) (Notice, bool, error) {

@@ -2,7 +2,9 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
+	"slices"
 
 	"github.com/google/uuid"
 
@@ -99,7 +101,12 @@ func (a *API) deliveries(c call) error {
 	if p.err != nil {
 		return p.err
 	}
-	if _, err := a.m.Get(c.r.Context(), c.t.Name, c.id, resource.GetOptions{IncludeDeleted: true}); err != nil {
+	hook, err := a.m.Get(c.r.Context(), c.t.Name, c.id, resource.GetOptions{IncludeDeleted: true})
+	if err != nil {
+		return err
+	}
+	var meta storage.Meta
+	if err := json.Unmarshal(hook.Meta, &meta); err != nil {
 		return err
 	}
 	binding := "deliveries/" + c.id
@@ -110,6 +117,10 @@ func (a *API) deliveries(c call) error {
 	items, next, err := a.o.Webhooks.Deliveries(c.r.Context(), c.id, before, page.Limit())
 	if err != nil {
 		return &resource.Error{Code: resource.Unavailable, Detail: "the deliveries cannot be read; try again", Cause: err}
+	}
+	// One that was purged may have had the same id.
+	if i := slices.IndexFunc(items, func(x storage.Delivery) bool { return x.At.Before(meta.CreatedAt) }); i >= 0 {
+		items, next = items[:i], 0
 	}
 	token := ""
 	if next > 0 {

@@ -12,8 +12,10 @@ import (
 	"errors"
 	"log/slog"
 	"maps"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/autocrud-go/autocrud/pkg/resource"
@@ -50,9 +52,11 @@ type Dispatcher struct {
 	sender     *Sender
 	o          Options
 	slots      chan struct{}
+	unkept     atomic.Bool // the last delivery could not be kept
 
 	mu      sync.Mutex
-	runners map[string]*runner // by id
+	runners map[string]*runner         // by id
+	ending  map[string]<-chan struct{} // by id: closed when what was before has ended
 }
 
 // New makes a dispatcher.
@@ -78,7 +82,7 @@ func New(m *resource.Manager, events storage.Subscriptions, deliveries storage.D
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Dispatcher{m: m, events: events, deliveries: deliveries, sender: s, o: o, slots: make(chan struct{}, o.Concurrency), runners: map[string]*runner{}}
+	return &Dispatcher{m: m, events: events, deliveries: deliveries, sender: s, o: o, slots: make(chan struct{}, o.Concurrency), runners: map[string]*runner{}, ending: map[string]<-chan struct{}{}}
 }
 
 // threeDays doubles from 5 s to 6 h; the waits add up to three days.
@@ -117,10 +121,16 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 		pause = min(2*pause, 5*time.Second)
 	}
 	d.mu.Lock()
-	runners := maps.Clone(d.runners)
+	ids := slices.Collect(maps.Keys(d.runners))
 	d.mu.Unlock()
-	for _, r := range runners {
-		r.stop()
+	for _, id := range ids { // all at once, and then they are waited for
+		d.end(id, nil)
+	}
+	d.mu.Lock()
+	ending := slices.Collect(maps.Values(d.ending))
+	d.mu.Unlock()
+	for _, ended := range ending {
+		<-ended
 	}
 	return nil
 }
@@ -179,12 +189,11 @@ func (d *Dispatcher) follow(ctx context.Context) error {
 		h := hook{env.Meta.ID, env.Data, env.Meta}
 		switch n.Action {
 		case storage.Purged:
-			d.end(h.id)
-			d.unsubscribe(ctx, h.id, "")
+			d.end(h.id, func() { d.unsubscribe(ctx, h.id, "") })
 		case storage.Deleted:
-			d.end(h.id)
+			d.end(h.id, nil)
 		case storage.Restored: // what happened meanwhile is not its business
-			d.unsubscribe(ctx, h.id, "")
+			d.end(h.id, func() { d.unsubscribe(ctx, h.id, "") })
 			h.meta.CreatedAt = h.meta.UpdatedAt
 			d.set(ctx, h)
 		default:
@@ -197,29 +206,51 @@ func (d *Dispatcher) follow(ctx context.Context) error {
 func (d *Dispatcher) set(ctx context.Context, h hook) {
 	d.mu.Lock()
 	old := d.runners[h.id]
+	d.mu.Unlock()
 	if old != nil && old.h.meta.Seq >= h.meta.Seq {
-		d.mu.Unlock()
 		return
 	}
-	d.mu.Unlock()
-	d.end(h.id)
+	d.end(h.id, nil)
 	if h.data.Paused || h.meta.Deleted {
 		return
 	}
-	r := d.start(ctx, h)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.runners[h.id] = r
+	d.runners[h.id] = d.start(ctx, h, d.ending[h.id])
 }
 
-func (d *Dispatcher) end(id string) {
+// end stops the runner of a webhook and, once nothing of it is under way, does
+// the rest. It does not wait: an address that hangs holds up no other webhook.
+// What begins for this one afterwards does.
+func (d *Dispatcher) end(id string, rest func()) {
 	d.mu.Lock()
-	r := d.runners[id]
-	delete(d.runners, id)
-	d.mu.Unlock()
-	if r != nil {
-		r.stop()
+	defer d.mu.Unlock()
+	r, before, ended := d.runners[id], d.ending[id], make(chan struct{})
+	if r == nil && rest == nil {
+		return
 	}
+	delete(d.runners, id)
+	d.ending[id] = ended
+	if r != nil {
+		r.cancel()
+	}
+	go func() {
+		if before != nil {
+			<-before
+		}
+		if r != nil {
+			<-r.done
+		}
+		if rest != nil {
+			rest()
+		}
+		close(ended)
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		if d.ending[id] == ended {
+			delete(d.ending, id)
+		}
+	}()
 }
 
 // prefix of the names of subscriptions.
@@ -236,7 +267,7 @@ func (d *Dispatcher) forget(ctx context.Context, there map[string]bool) {
 	}
 	d.mu.Unlock()
 	for _, id := range gone {
-		d.end(id)
+		d.end(id, nil)
 	}
 	names, err := d.events.Subscribed(ctx, prefix)
 	if err != nil {
@@ -244,7 +275,7 @@ func (d *Dispatcher) forget(ctx context.Context, there map[string]bool) {
 		return
 	}
 	for _, name := range names {
-		id, _, _ := strings.Cut(strings.TrimPrefix(name, prefix), "--")
+		id := idOf(name)
 		if there[id] {
 			continue
 		}
@@ -264,15 +295,22 @@ func nameOf(h hook) string {
 	return name
 }
 
+// idOf is the webhook of a subscription. Its id may hold any dashes; that of a
+// replay holds single ones inside.
+func idOf(name string) string {
+	name = strings.TrimPrefix(name, prefix)
+	return name[:max(strings.LastIndex(name, "--"), 0)]
+}
+
 // unsubscribe forgets the subscriptions of a webhook but one.
 func (d *Dispatcher) unsubscribe(ctx context.Context, id, but string) {
 	names, err := d.events.Subscribed(ctx, prefix+id+"--")
 	for _, name := range names {
-		if name != but {
+		if name != but && idOf(name) == id {
 			err = errors.Join(err, d.events.Unsubscribe(ctx, name))
 		}
 	}
-	if err != nil {
+	if err != nil && ctx.Err() == nil {
 		d.o.Logger.WarnContext(ctx, "a subscription of a webhook is left", "webhook", id, "error", err)
 	}
 }

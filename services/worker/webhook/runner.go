@@ -27,34 +27,55 @@ type runner struct {
 	failed  time.Time // when the last attempt failed
 }
 
-func (d *Dispatcher) start(ctx context.Context, h hook) *runner {
+// start begins to deliver once what was before has ended; before may be nil.
+func (d *Dispatcher) start(ctx context.Context, h hook, before <-chan struct{}) *runner {
 	r := &runner{d: d, h: h, done: make(chan struct{})}
 	ctx, r.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	go func() {
 		defer close(r.done)
+		if before != nil {
+			<-before
+		}
 		r.run(ctx)
 	}()
 	return r
 }
 
-// stop ends it and waits for what is under way.
-func (r *runner) stop() {
-	r.cancel()
-	<-r.done
-}
-
 func (r *runner) run(ctx context.Context) {
-	for pause := 100 * time.Millisecond; ctx.Err() == nil; pause = min(2*pause, 10*time.Second) {
+	pause := 100 * time.Millisecond
+	for ctx.Err() == nil {
+		begun := time.Now()
 		err := r.deliver(ctx)
 		if ctx.Err() != nil {
 			return
+		}
+		if time.Since(begun) > 10*time.Second {
+			pause = 100 * time.Millisecond
 		}
 		r.d.o.Logger.WarnContext(ctx, "delivering to a webhook begins again", "webhook", r.h.id, "error", err)
 		select {
 		case <-ctx.Done():
 		case <-time.After(pause):
 		}
+		pause = min(2*pause, 10*time.Second)
 	}
+}
+
+// grace is how long what is under way may go on when a webhook is changed or the
+// process stops; what has not ended by then is sent again.
+const grace = 3 * time.Second
+
+// finishing is a context for what is under way: it ends some time after ctx.
+func finishing(ctx context.Context) (context.Context, context.CancelFunc) {
+	out, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		select {
+		case <-time.After(grace):
+			cancel()
+		case <-out.Done():
+		}
+	})
+	return out, func() { stop(); cancel() }
 }
 
 // silence is how long a delivery may take before another process tries it.
@@ -149,7 +170,7 @@ func (r *runner) one(ctx context.Context, t storage.Told, receipt storage.Receip
 	switch {
 	case err != nil && ctx.Err() == nil:
 		r.d.o.Logger.WarnContext(ctx, "an event for a webhook cannot be read", "webhook", r.h.id, "seq", t.Seq, "error", err)
-		_ = receipt.Retry(time.Second)
+		later(receipt, t.Attempt)
 		return
 	case err != nil:
 		_ = receipt.Retry(0)
@@ -160,10 +181,16 @@ func (r *runner) one(ctx context.Context, t storage.Told, receipt storage.Receip
 	}
 	secrets, err := r.d.m.Secrets(ctx, resource.Webhooks, r.h.id)
 	if err != nil || ctx.Err() != nil {
-		_ = receipt.Retry(time.Second) // deleted meanwhile, most likely: then this ends soon
+		later(receipt, t.Attempt) // deleted meanwhile, most likely: then this ends soon
 		return
 	}
-	o, body := r.d.sender.send(context.WithoutCancel(ctx), r.h.data.URL, secrets, m) // what is begun is finished
+	sending, stop := finishing(ctx)
+	defer stop()
+	o, body := r.d.sender.send(sending, r.h.data.URL, secrets, m)
+	if sending.Err() != nil && !o.ok() { // that is not what the address said
+		_ = receipt.Retry(0)
+		return
+	}
 	x := r.delivery(t, o, body)
 	var wait time.Duration
 	if !o.ok() {
@@ -173,18 +200,51 @@ func (r *runner) one(ctx context.Context, t storage.Told, receipt storage.Receip
 			x.Outcome = "failed"
 		}
 	}
-	record, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-	defer cancel()
-	if err := r.d.deliveries.Record(record, x); err != nil {
-		r.d.o.Logger.WarnContext(ctx, "a delivery is not recorded", "webhook", r.h.id, "seq", t.Seq, "error", err)
-	}
+	r.record(sending, t, x)
 	if wait > 0 {
 		_ = receipt.Retry(wait)
 	} else {
 		_ = receipt.Done()
 	}
 	if reason := r.judge(o, x); reason != "" {
-		r.pause(record, reason)
+		r.pause(sending, reason)
+	}
+}
+
+// later puts off an event that could not be looked at. The waits grow, because
+// the server counts them as attempts.
+func later(receipt storage.Receipt, attempt int) {
+	_ = receipt.Retry(min(time.Second<<min(attempt-1, 20), 5*time.Minute))
+}
+
+// The time it may take to keep what was tried, or to pause; and to keep it when
+// the last one was not kept, so that deliveries go on while their list is away.
+const (
+	recordTime = 5 * time.Second
+	recordSoon = 100 * time.Millisecond
+)
+
+// record keeps what was tried. What is about a resource that was purged meanwhile
+// is erased again: the purge may have been too early for it.
+func (r *runner) record(ctx context.Context, t storage.Told, x storage.Delivery) {
+	patience := recordTime
+	if r.d.unkept.Load() {
+		patience = recordSoon
+	}
+	soon, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	err := r.d.deliveries.Record(soon, x)
+	r.d.unkept.Store(err != nil)
+	if err != nil {
+		r.d.o.Logger.WarnContext(ctx, "a delivery is not recorded", "webhook", r.h.id, "seq", x.Seq, "error", err)
+		return
+	}
+	purged, err := r.d.m.Purged(ctx, t)
+	if purged {
+		_, err = r.d.deliveries.Erase(ctx, x.Type, x.Resource)
+	}
+	if err != nil {
+		r.d.o.Logger.WarnContext(ctx, "a delivery may outlive what it is about", "webhook", r.h.id, "seq", x.Seq, "error", err)
 	}
 }
 
@@ -246,11 +306,25 @@ func (r *runner) judge(o outcome, x storage.Delivery) string {
 
 // pause writes to the webhook that it is paused, which ends this runner and is
 // an event like every other.
+//
+// One that was changed since is left alone: what its address was then says nothing
+// of what it is now.
 func (r *runner) pause(ctx context.Context, reason string) {
+	ctx, cancel := context.WithTimeout(ctx, recordTime)
+	defer cancel()
 	ctx = resource.WithActor(ctx, resource.Actor{Principal: "system:webhooks"})
-	_, err := r.d.m.Patch(ctx, resource.Webhooks, r.h.id, resource.Patch{Kind: resource.MergePatch,
-		Body: map[string]any{"paused": true, "paused_reason": reason}}, resource.UpdateOptions{})
-	if code := resource.CodeOf(err); err != nil && code != resource.Deleted && code != resource.NotFound {
+	now, err := r.d.m.Get(ctx, resource.Webhooks, r.h.id, resource.GetOptions{})
+	if err == nil {
+		if now.Seq != r.h.meta.Seq {
+			return
+		}
+		_, err = r.d.m.Patch(ctx, resource.Webhooks, r.h.id, resource.Patch{Kind: resource.MergePatch,
+			Body: map[string]any{"paused": true, "paused_reason": reason}}, resource.UpdateOptions{IfMatch: resource.Match{Events: []string{now.EventID}}})
+	}
+	switch code := resource.CodeOf(err); {
+	case code == resource.Deleted || code == resource.NotFound || code == resource.PreconditionFailed:
+		return
+	case err != nil:
 		r.d.o.Logger.ErrorContext(ctx, "a webhook cannot be paused", "webhook", r.h.id, "error", err)
 		return
 	}

@@ -1,0 +1,166 @@
+package tests_test
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/autocrud-go/autocrud"
+	"github.com/autocrud-go/autocrud/internal/apitest"
+)
+
+// held is a server whose addresses below /held answer 410 only when it is let go; every
+// other answers at once.
+type held struct {
+	URL   string
+	letGo func()
+	mu    sync.Mutex
+	calls map[string]int // by path
+}
+
+func newHeld(t *testing.T) *held {
+	h, gone := &held{calls: map[string]int{}}, make(chan struct{})
+	h.letGo = sync.OnceFunc(func() { close(gone) })
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		h.mu.Lock()
+		h.calls[r.URL.Path]++
+		h.mu.Unlock()
+		if strings.HasPrefix(r.URL.Path, "/held") {
+			<-gone
+			w.WriteHeader(http.StatusGone)
+		}
+	}))
+	t.Cleanup(srv.Close)
+	t.Cleanup(h.letGo)
+	h.URL = srv.URL
+	return h
+}
+
+func (h *held) called(path string) int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.calls[path]
+}
+
+func (h *held) wait(t *testing.T, path string) {
+	t.Helper()
+	apitest.Eventually(t, 30*time.Second, path+" is called", func() bool { return h.called(path) > 0 })
+}
+
+func (h *held) hook(t *testing.T, c *apitest.Client, id, path, more string) {
+	t.Helper()
+	c.Post(t, "/v1/webhooks?id="+id, fmt.Sprintf(`{"url":%q%s}`, h.URL+path, more)).Want(t, 201)
+}
+
+func startHooked(t *testing.T) *apitest.Client {
+	return start(t, nil, local(autocrud.Settings{Storage: "disk", DataDir: t.TempDir()}), nil)
+}
+
+const aMovie = `{"title":"a","year":2001}`
+
+// TestWebhooksWithSimilarIDsAreApart: where one stands is not lost because another
+// comes, changes or goes whose id begins like its own.
+func TestWebhooksWithSimilarIDsAreApart(t *testing.T) {
+	c := startHooked(t)
+	r := newReceiver(t)
+	for _, id := range []string{"a-", "a--b", "a---"} {
+		c.Post(t, "/v1/webhooks?id="+id, fmt.Sprintf(`{"url":%q}`, r.URL)).Want(t, 201)
+	}
+	c.Post(t, "/v1/movies?id=m1", aMovie).Want(t, 201)
+	r.wait(t, 3)
+	other := newReceiver(t)
+	c.Post(t, "/v1/webhooks?id=a", fmt.Sprintf(`{"url":%q}`, other.URL)).Want(t, 201)
+	c.Post(t, "/v1/movies?id=m2", aMovie).Want(t, 201)
+	other.wait(t, 1)
+	r.wait(t, 6)
+	c.Post(t, "/v1/webhooks/a:purge", nil).Want(t, 204)
+	c.Post(t, "/v1/webhooks?id=a", fmt.Sprintf(`{"url":%q}`, other.URL)).Want(t, 201)
+	c.Post(t, "/v1/movies?id=m3", aMovie).Want(t, 201)
+	other.wait(t, 2)
+	got := whats(r.wait(t, 9))
+	slices.Sort(got)
+	if want := []string{"created m1", "created m1", "created m1", "created m2", "created m2", "created m2", "created m3", "created m3", "created m3"}; !slices.Equal(got, want) {
+		t.Errorf("told %q", got)
+	}
+}
+
+// TestAChangedWebhookIsNotPausedForWhatItWas: the address before the change says
+// that it wants no more.
+func TestAChangedWebhookIsNotPausedForWhatItWas(t *testing.T) {
+	c, h := startHooked(t), newHeld(t)
+	h.hook(t, c, "w", "/held", "")
+	c.Post(t, "/v1/movies?id=m1", aMovie).Want(t, 201)
+	h.wait(t, "/held")
+	c.Patch(t, "/v1/webhooks/w", apitest.MergePatch, fmt.Sprintf(`{"url":%q}`, h.URL+"/new")).Want(t, 200)
+	h.letGo()
+	c.Post(t, "/v1/movies?id=m2", aMovie).Want(t, 201)
+	h.wait(t, "/new")
+	c.Get(t, "/v1/webhooks/w").Want(t, 200).Equal(t, "/data/paused", "false")
+}
+
+// TestAnAddressThatHangsHoldsUpNothing: neither a change of another webhook nor
+// the end of the program.
+func TestAnAddressThatHangsHoldsUpNothing(t *testing.T) {
+	t.Parallel()
+	h := newHeld(t)
+	p := apitest.Launch(t, "--models", apitest.WriteModels(t, models), "--data-dir", t.TempDir(), "--allow-webhook-net", "127.0.0.0/8")
+	c := apitest.NewClient(t, p.URL)
+	h.hook(t, c, "hangs", "/held", "")
+	h.hook(t, c, "other", "/old", "")
+	c.Post(t, "/v1/movies?id=m", aMovie).Want(t, 201)
+	h.wait(t, "/held")
+	c.Patch(t, "/v1/webhooks/hangs", apitest.MergePatch, `{"description":"changed"}`).Want(t, 200)
+	c.Patch(t, "/v1/webhooks/other", apitest.MergePatch, fmt.Sprintf(`{"url":%q}`, h.URL+"/new")).Want(t, 200)
+	begun := time.Now()
+	apitest.Eventually(t, 30*time.Second, "the new address is called", func() bool {
+		c.Post(t, "/v1/movies", aMovie).Want(t, 201)
+		return h.called("/new") > 0
+	})
+	if took := time.Since(begun); took > 10*time.Second {
+		t.Errorf("another webhook was changed after %s", took)
+	}
+	h.hook(t, c, "late", "/held/too", "")
+	c.Post(t, "/v1/movies", aMovie).Want(t, 201)
+	h.wait(t, "/held/too")
+	code, took := p.Terminate(t, 20*time.Second)
+	if code != 0 || took > 9*time.Second {
+		t.Errorf("it ended with %d after %s", code, took)
+	}
+}
+
+// TestAPurgeErasesWhatIsBeingDelivered: a resource is purged while an address that
+// was told of it has not answered yet.
+func TestAPurgeErasesWhatIsBeingDelivered(t *testing.T) {
+	c, h := startHooked(t), newHeld(t)
+	h.hook(t, c, "w", "/held", `,"ordered":true`)
+	c.Post(t, "/v1/movies?id=gone", aMovie).Want(t, 201)
+	h.wait(t, "/held")
+	c.Post(t, "/v1/movies/gone:purge", nil).Want(t, 204)
+	h.letGo()
+	apitest.Eventually(t, 30*time.Second, "it is paused", func() bool {
+		return c.Get(t, "/v1/webhooks/w").Want(t, 200).Value("/data/paused") == true
+	})
+	for _, x := range c.Get(t, "/v1/webhooks/w/deliveries").Want(t, 200).Items() {
+		if x.(map[string]any)["resource"] == "gone" {
+			t.Errorf("left: %v", x)
+		}
+	}
+}
+
+// TestANewWebhookHasNoDeliveriesOfAnother that had its id and was purged.
+func TestANewWebhookHasNoDeliveriesOfAnother(t *testing.T) {
+	c, h := startHooked(t), newHeld(t)
+	h.hook(t, c, "w", "/first", "")
+	c.Post(t, "/v1/webhooks/w:test", nil).Want(t, 200)
+	c.Post(t, "/v1/webhooks/w:purge", nil).Want(t, 204)
+	h.hook(t, c, "w", "/second", "")
+	c.Post(t, "/v1/webhooks/w:test", nil).Want(t, 200)
+	c.Get(t, "/v1/webhooks/w/deliveries").Want(t, 200).Equal(t, "/items/0/request/url", fmt.Sprintf("%q", h.URL+"/second")).Equal(t, "/items/1", "null").Equal(t, "/next_page_token", `""`)
+}
