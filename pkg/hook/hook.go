@@ -115,6 +115,10 @@ func Fatal(err error) error { return errFatal{err} }
 // ackWait is how long an event may be silent before another process gets it.
 const ackWait = 10 * time.Second
 
+// heartbeat is how often the server says that it is there; without two of them
+// reading begins again.
+const heartbeat = 4 * time.Second
+
 // Subscribe handles events until ctx ends; it returns nil then. Errors of the
 // server are tried again with pauses.
 func Subscribe[T any](ctx context.Context, nc *nats.Conn, o Options, fn func(ctx context.Context, e Event[T]) error) error {
@@ -127,11 +131,11 @@ func Subscribe[T any](ctx context.Context, nc *nats.Conn, o Options, fn func(ctx
 	if err != nil {
 		return err
 	}
-	c, err := js.CreateOrUpdateConsumer(ctx, o.stream(), cfg)
+	c, err := o.open(ctx, js, cfg)
 	if err != nil {
 		return fmt.Errorf("subscribe to %s: %w", o.stream(), err)
 	}
-	s := &subscriber[T]{o: o, fn: fn, slots: make(chan struct{}, o.Concurrency)}
+	s := &subscriber[T]{o: o, fn: fn, slots: make(chan struct{}, o.Concurrency), at: c.CachedInfo().Delivered.Stream}
 	for ctx.Err() == nil {
 		if err := s.read(ctx, c); err != nil && ctx.Err() == nil {
 			o.Logger.WarnContext(ctx, "reading events begins again", "error", err)
@@ -139,7 +143,10 @@ func Subscribe[T any](ctx context.Context, nc *nats.Conn, o Options, fn func(ctx
 			case <-ctx.Done():
 			case <-time.After(time.Second):
 			}
-			if again, err := js.CreateOrUpdateConsumer(ctx, o.stream(), cfg); err == nil {
+			if o.Name == "" { // the server forgets one that was away for a while; here it goes on
+				cfg.DeliverPolicy, cfg.OptStartSeq, cfg.OptStartTime = jetstream.DeliverByStartSequencePolicy, s.at+1, nil
+			}
+			if again, err := o.open(ctx, js, cfg); err == nil {
 				c = again
 			}
 		}
@@ -211,15 +218,32 @@ func (o Options) consumer() (jetstream.ConsumerConfig, error) {
 	return c, nil
 }
 
+// open makes the consumer, or sets what it hears. One that is there goes on where
+// it was, wherever a new one would begin.
+func (o Options) open(ctx context.Context, js jetstream.JetStream, c jetstream.ConsumerConfig) (jetstream.Consumer, error) {
+	if o.Name != "" {
+		there, err := js.Consumer(ctx, o.stream(), o.Name)
+		switch {
+		case err == nil:
+			old := there.CachedInfo().Config
+			c.DeliverPolicy, c.OptStartSeq, c.OptStartTime = old.DeliverPolicy, old.OptStartSeq, old.OptStartTime
+		case !errors.Is(err, jetstream.ErrConsumerNotFound):
+			return nil, err
+		}
+	}
+	return js.CreateOrUpdateConsumer(ctx, o.stream(), c)
+}
+
 type subscriber[T any] struct {
 	o     Options
 	fn    func(context.Context, Event[T]) error
 	slots chan struct{}
+	at    uint64 // place in the stream of the last event that was taken
 }
 
 // read hands messages to handlers until the consumer fails.
 func (s *subscriber[T]) read(ctx context.Context, c jetstream.Consumer) error {
-	iter, err := c.Messages(jetstream.PullMaxMessages(s.o.Concurrency))
+	iter, err := c.Messages(jetstream.PullMaxMessages(s.o.Concurrency), jetstream.PullHeartbeat(heartbeat))
 	if err != nil {
 		return err
 	}
@@ -231,6 +255,13 @@ func (s *subscriber[T]) read(ctx context.Context, c jetstream.Consumer) error {
 			return err
 		}
 		s.slots <- struct{}{}
+		if ctx.Err() != nil { // it comes again
+			<-s.slots
+			return ctx.Err()
+		}
+		if md, err := m.Metadata(); err == nil {
+			s.at = max(s.at, md.Sequence.Stream)
+		}
 		go func() {
 			defer func() { <-s.slots }()
 			s.handle(ctx, m)

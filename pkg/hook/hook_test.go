@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"strings"
 	"sync"
@@ -145,6 +146,69 @@ func TestADurableSubscriptionGoesOnWhereItWas(t *testing.T) {
 	defer subscribe(t, nc, o, handler)()
 	write(t, s, "c", 3)
 	if got := h.wait(t, 3); fmt.Sprint(got) != "[a b c]" {
+		t.Errorf("heard %q", got)
+	}
+}
+
+// TestBeginIsForNewSubscriptions: a program that names another beginning each time
+// it starts goes on where it was.
+func TestBeginIsForNewSubscriptions(t *testing.T) {
+	s, nc := open(t, t.TempDir())
+	var h heard
+	handler := func(_ context.Context, e hook.Event[film]) error { h.add(e.Resource); return nil }
+	want := ""
+	for i, begin := range []hook.Begin{hook.Since(time.Now().Add(-time.Hour)), hook.Since(time.Now().Add(time.Hour)), hook.Now, hook.Start} {
+		id := fmt.Sprint("f", i)
+		write(t, s, id, 1)
+		stop := subscribe(t, nc, hook.Options{Name: "mailer", Begin: begin}, handler)
+		want = strings.TrimSpace(want + " " + id)
+		if got := strings.Join(h.wait(t, i+1), " "); got != want {
+			t.Errorf("heard %q, want %q", got, want)
+		}
+		stop()
+	}
+}
+
+// TestAnUnnamedSubscriptionHasNoGap: the server forgets it, as it does when nobody
+// asked for events for a while.
+func TestAnUnnamedSubscriptionHasNoGap(t *testing.T) {
+	t.Parallel()
+	s, nc := open(t, t.TempDir())
+	var h heard
+	slow, ready := make(chan struct{}), make(chan struct{}, 1)
+	defer subscribe(t, nc, hook.Options{Logger: slog.New(slog.DiscardHandler)}, func(_ context.Context, e hook.Event[film]) error {
+		h.add(e.Resource)
+		if e.Resource == "slow" {
+			ready <- struct{}{}
+			<-slow
+		}
+		return nil
+	})()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for deadline := time.Now().Add(20 * time.Second); len(names) == 0 && time.Now().Before(deadline); {
+		stream, err := js.Stream(t.Context(), "AC_MAIN_EVENTS")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name := range stream.ConsumerNames(t.Context()).Name() {
+			names = append(names, name)
+		}
+	}
+	if len(names) != 1 {
+		t.Fatalf("consumers %q", names)
+	}
+	write(t, s, "slow", 1)
+	<-ready
+	if err := js.DeleteConsumer(t.Context(), "AC_MAIN_EVENTS", names[0]); err != nil {
+		t.Fatal(err)
+	}
+	write(t, s, "missed", 1)
+	close(slow)
+	if got := h.wait(t, 2); fmt.Sprint(got) != "[slow missed]" {
 		t.Errorf("heard %q", got)
 	}
 }
