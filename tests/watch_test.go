@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net/http"
 	"reflect"
 	"strconv"
 	"strings"
@@ -108,6 +109,7 @@ func TestWhatCannotBeWatched(t *testing.T) {
 		c.Get(t, path).WantProblem(t, want.status, want.code)
 	}
 	c.Get(t, "/v1/movies:watch", apitest.Header("Last-Event-ID", "abc")).WantProblem(t, 400, "invalid_request")
+	c.Get(t, "/v1/movies:watch", func(r *http.Request) { r.Header["Last-Event-Id"] = []string{"1", "2"} }).WantProblem(t, 400, "invalid_request")
 	c.Post(t, "/v1/movies:watch", nil).WantProblem(t, 405, "invalid_request")
 	if r := c.Do(t, "HEAD", "/v1/movies:watch", nil); r.Status != 200 || r.Header.Get("Content-Type") != "text/event-stream" {
 		t.Errorf("HEAD: %d %v", r.Status, r.Header)

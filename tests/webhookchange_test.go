@@ -65,6 +65,21 @@ func startHooked(t *testing.T) *apitest.Client {
 
 const aMovie = `{"title":"a","year":2001}`
 
+// TestADeliveryTellsTheTrace in which its event was written, if there is one.
+func TestADeliveryTellsTheTrace(t *testing.T) {
+	c, r := startHooked(t), newReceiver(t)
+	hookTo(t, c, r, `,"ordered":true`)
+	c.Post(t, "/v1/movies", aMovie, apitest.Header("traceparent", clientParent)).Want(t, 201)
+	c.Post(t, "/v1/movies", aMovie).Want(t, 201)
+	got := r.wait(t, 2)
+	if traced := got[0].header.Get("traceparent"); !strings.HasPrefix(traced, "00-"+clientTrace+"-") {
+		t.Errorf("the traceparent is %q", traced)
+	}
+	if other := got[1].header.Values("traceparent"); len(other) > 0 {
+		t.Errorf("without one it is %q", other)
+	}
+}
+
 // TestWebhooksWithSimilarIDsAreApart: where one stands is not lost because another
 // comes, changes or goes whose id begins like its own.
 func TestWebhooksWithSimilarIDsAreApart(t *testing.T) {

@@ -26,7 +26,7 @@ const webhookSchema = `{"type":"object","required":["url"],"additionalProperties
 	"paused":{"type":"boolean","default":false},
 	"paused_reason":{"type":["string","null"],"maxLength":1000,"default":null},
 	"replay":{"type":["object","null"],"default":null,"additionalProperties":false,"required":["id"],"description":"where deliveries began again; set by :replay","properties":{
-		"id":{"type":"string","maxLength":64,"pattern":"^[A-Za-z0-9-]*$"},"from_seq":{"type":"integer","minimum":0},"from_time":{"type":"string","format":"date-time"}}}}}`
+		"id":{"type":"string","maxLength":64,"pattern":"^[A-Za-z0-9]+(-[A-Za-z0-9]+)*$"},"from_seq":{"type":"integer","minimum":0},"from_time":{"type":"string","format":"date-time"}}}}}`
 
 // WebhookType is the type of Webhooks; check refuses addresses that must not be
 // called.

@@ -16,6 +16,7 @@ type Told struct {
 	At        time.Time
 	Principal string
 	DataRef   string // where the data is when Body leaves it out
+	Trace     string // traceparent of the span in which it was written, or ""
 	Body      []byte // the envelope
 	Attempt   int    // how often it was handed out, this time included
 }

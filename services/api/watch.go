@@ -110,6 +110,9 @@ func watchOptions(r *http.Request, o resource.WatchOptions) (resource.WatchOptio
 		o.After = &n
 	}
 	// A browser that comes back repeats the address and says where it was.
+	if n := len(r.Header.Values("Last-Event-ID")); n > 1 {
+		p.refuse("Last-Event-ID is given %d times", n)
+	}
 	if last := r.Header.Get("Last-Event-ID"); last != "" {
 		n, err := strconv.ParseUint(last, 10, 63)
 		if err != nil {

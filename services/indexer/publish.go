@@ -41,7 +41,10 @@ const (
 	maxTold        = 256      // events in one go
 	maxToldBytes   = 1 << 20  //
 	maxOutwardBody = 900 << 10
-	eventOverhead  = 1500 // bytes an event takes besides its content
+	// maxOutwardEnvelope with its headers is below 1 MiB, which is what a NATS
+	// server takes unless it is told otherwise.
+	maxOutwardEnvelope = 1000 << 10
+	eventOverhead      = 1500 // bytes an event takes besides its content
 )
 
 func newPublisher(log storage.Log, blobs storage.Blobs, to storage.Outward) *publisher {
@@ -305,8 +308,17 @@ func (p *publisher) outgoing(ctx context.Context, e *storage.Event) (o storage.O
 		}
 	}
 	if content == nil && e.Action != storage.Purged {
-		o.DataRef = fmt.Sprintf("/v1/%s/%s/revisions/%d", e.Meta.Type, e.Meta.ID, e.Revision.Number)
+		o.DataRef = dataRef(e)
 	}
 	o.Body = resource.AppendEnvelope(nil, e, content)
+	if len(o.Body) > maxOutwardEnvelope { // the result of a job is in its meta
+		o.DataRef = dataRef(e)
+		o.Body = resource.AppendEnvelope(nil, e, nil)
+	}
 	return o, nil
+}
+
+// dataRef is where the data of an event can be read.
+func dataRef(e *storage.Event) string {
+	return fmt.Sprintf("/v1/%s/%s/revisions/%d", e.Meta.Type, e.Meta.ID, e.Revision.Number)
 }

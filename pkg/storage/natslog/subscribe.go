@@ -224,7 +224,7 @@ func (s *subscription) told(m jetstream.Msg) (t storage.Told, err error) {
 	}
 	h := m.Headers()
 	t = storage.Told{ID: h.Get(ceID), Type: parts[0], Action: storage.Action(parts[1]), Resource: parts[2],
-		Principal: decoded(h.Get(cePrincipal)), DataRef: decoded(h.Get(ceDataRef)), Body: m.Data(), Attempt: int(md.NumDelivered)}
+		Principal: decoded(h.Get(cePrincipal)), DataRef: decoded(h.Get(ceDataRef)), Trace: h.Get(ceTraceparent), Body: m.Data(), Attempt: int(md.NumDelivered)}
 	if t.Seq, err = strconv.ParseUint(h.Get(ceSequence), 10, 64); err != nil {
 		return t, err
 	}

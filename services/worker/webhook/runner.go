@@ -268,7 +268,7 @@ func (r *runner) message(ctx context.Context, t *storage.Told) (message, bool, e
 	if len(h.Actions) > 0 && !slices.Contains(h.Actions, string(t.Action)) {
 		return message{}, false, nil
 	}
-	return message{ID: t.ID, Type: t.Type + "." + string(t.Action), Timestamp: t.At, Seq: t.Seq, Principal: t.Principal, DataRef: t.DataRef, Data: body}, true, nil
+	return message{ID: t.ID, Type: t.Type + "." + string(t.Action), Timestamp: t.At, Seq: t.Seq, Principal: t.Principal, DataRef: t.DataRef, Data: body, trace: t.Trace}, true, nil
 }
 
 func (r *runner) delivery(t storage.Told, o outcome, body []byte) storage.Delivery {

@@ -9,6 +9,16 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
+func TestRetryAfterIsSecondsOrATime(t *testing.T) {
+	now := time.Date(2026, 5, 4, 3, 2, 1, 0, time.UTC)
+	for text, want := range map[string]time.Duration{"": 0, "0": 0, "120": 2 * time.Minute, "-1": 0, "x": 0, "99999999999999999999": 0,
+		"Mon, 04 May 2026 03:02:31 GMT": 30 * time.Second, "Mon, 04 May 2026 03:02:00 GMT": 0} {
+		if got := retryAfter(text, now); got != want {
+			t.Errorf("%q is %s, want %s", text, got, want)
+		}
+	}
+}
+
 // TestAnAddressThatOnlyFailsIsSpared follows one runner through what its address
 // answers.
 func TestAnAddressThatOnlyFailsIsSpared(t *testing.T) {

@@ -71,6 +71,7 @@ type message struct {
 	Principal string          `json:"principal,omitempty"`
 	DataRef   string          `json:"dataref,omitempty"`
 	Data      json.RawMessage `json:"data"`
+	trace     string          // traceparent (W3C Trace Context); empty for none
 }
 
 // outcome of one request.
@@ -114,6 +115,9 @@ func (s *Sender) send(ctx context.Context, address string, secrets [][]byte, m m
 	}
 	at := s.now()
 	o.headers = map[string]string{"Content-Type": "application/json", "webhook-id": m.ID, "webhook-timestamp": strconv.FormatInt(at.Unix(), 10)}
+	if m.trace != "" {
+		o.headers["traceparent"] = m.trace
+	}
 	if o.err = s.guard.url(address); o.err != nil {
 		return o, body
 	}
@@ -136,10 +140,22 @@ func (s *Sender) send(ctx context.Context, address string, secrets [][]byte, m m
 	b, _ := io.ReadAll(io.LimitReader(resp.Body, maxAnswer)) // what it says is no matter
 	o.took, o.status = time.Since(at), resp.StatusCode
 	o.answer = strings.ToValidUTF8(string(b[:min(len(b), keptAnswer)]), "\uFFFD")
-	if n, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil && n > 0 && (o.status == 429 || o.status == 503) {
-		o.retryAfter = min(time.Duration(n)*time.Second, time.Hour)
+	if o.status == http.StatusTooManyRequests || o.status == http.StatusServiceUnavailable {
+		o.retryAfter = min(retryAfter(resp.Header.Get("Retry-After"), s.now()), time.Hour)
 	}
 	return o, body
+}
+
+// retryAfter reads a header of that name, seconds or a time (RFC 9110 section
+// 10.2.3); what is neither is no wait.
+func retryAfter(text string, now time.Time) time.Duration {
+	if n, err := strconv.ParseUint(text, 10, 31); err == nil {
+		return time.Duration(n) * time.Second
+	}
+	if at, err := http.ParseTime(text); err == nil {
+		return max(at.Sub(now), 0)
+	}
+	return 0
 }
 
 // plain takes the address out of an error: whoever reads deliveries knows it,
