@@ -179,3 +179,32 @@ func TestANewWebhookHasNoDeliveriesOfAnother(t *testing.T) {
 	c.Post(t, "/v1/webhooks/w:test", nil).Want(t, 200)
 	c.Get(t, "/v1/webhooks/w/deliveries").Want(t, 200).Equal(t, "/items/0/request/url", fmt.Sprintf("%q", h.URL+"/second")).Equal(t, "/items/1", "null").Equal(t, "/next_page_token", `""`)
 }
+
+// TestAWebhookIsNoWayAroundTheRules: somebody who may read and change webhooks,
+// and watch nothing, gets no events by them.
+func TestAWebhookIsNoWayAroundTheRules(t *testing.T) {
+	s := local(autocrud.Settings{Storage: "disk", DataDir: t.TempDir()})
+	s.Auth, s.AdminKey = "required", adminKey
+	admin := start(t, nil, s, nil).As(adminKey)
+	admin.Post(t, "/v1/roles", `{"name":"hooker","rules":[{"types":["webhooks"],"actions":["create","read","list","update"]}]}`).Want(t, 201)
+	admin.Post(t, "/v1/bindings?id=b", `{"role":"hooker","subjects":["key:eve"]}`).Want(t, 201)
+	eve := admin.As(admin.Post(t, "/v1/api-keys", `{"name":"eve"}`).Want(t, 201).Text("/secret"))
+	r := newReceiver(t)
+	hookURL := fmt.Sprintf(`{"url":%q}`, r.URL+"/theirs")
+	admin.Post(t, "/v1/webhooks?id=w", fmt.Sprintf(`{"url":%q}`, r.URL)).Want(t, 201)
+	admin.Post(t, "/v1/movies", aMovie).Want(t, 201)
+	r.wait(t, 1)
+	path := "/v1/webhooks/w/deliveries"
+	apitest.Eventually(t, 30*time.Second, "eve may read deliveries", func() bool {
+		list := eve.Get(t, path)
+		return list.Status == 200 && len(list.Items()) == 1
+	})
+	eve.Get(t, path).Want(t, 200).Equal(t, "/items/0/request/body", "null")
+	if admin.Get(t, path).Want(t, 200).Value("/items/0/request/body") == nil {
+		t.Error("the admin does not see what was sent")
+	}
+	for _, change := range []string{hookURL, `{"types":["studios"],"description":"x"}`} {
+		eve.Patch(t, "/v1/webhooks/w", apitest.MergePatch, change).WantProblem(t, 403, "permission_denied")
+	}
+	eve.Post(t, "/v1/webhooks?id=own", hookURL).WantProblem(t, 403, "permission_denied")
+}

@@ -94,6 +94,12 @@ func (m *Manager) checkWebhook(data any) error {
 	return nil
 }
 
+// MayWatchAll reports whether the actor may see all of every event of a type.
+func (m *Manager) MayWatchAll(ctx context.Context, typ string) bool {
+	t := m.types[typ]
+	return t == nil || m.watchesAll(ctx, t)
+}
+
 // watchFilter reads a filter over a type's fields, or over meta fields.
 func (m *Manager) watchFilter(ctx context.Context, typ, text string) (query.Expr, error) {
 	fields := query.NewFields(storage.MetaFields(false)...)

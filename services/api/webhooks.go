@@ -122,6 +122,11 @@ func (a *API) deliveries(c call) error {
 	if i := slices.IndexFunc(items, func(x storage.Delivery) bool { return x.At.Before(meta.CreatedAt) }); i >= 0 {
 		items, next = items[:i], 0
 	}
+	for i := range items { // an envelope is for who may see it elsewhere
+		if !a.m.MayWatchAll(c.r.Context(), items[i].Type) {
+			items[i].Request.Body = json.RawMessage("null")
+		}
+	}
 	token := ""
 	if next > 0 {
 		token = a.m.PageToken(next, binding)
@@ -161,7 +166,7 @@ func replayBody(*document, *resource.Type) object {
 }
 
 func deliverySchema() object {
-	request := object{{"url", stringSchema}, {"headers", object{{"type", "object"}}}, {"body", object{{"description", "null when it is too large to be kept"}}}}
+	request := object{{"url", stringSchema}, {"headers", object{{"type", "object"}}}, {"body", object{{"description", "null when it is too large to be kept, or the caller may not watch all of the type"}}}}
 	delivery := object{
 		{"webhook", stringSchema}, {"event_id", object{{"type", "string"}, {"description", "webhook-id"}}}, {"type", stringSchema}, {"resource", stringSchema},
 		{"action", stringSchema}, {"seq", countSchema}, {"attempt", countSchema}, {"at", instantSchema},
