@@ -12,8 +12,9 @@ import (
 )
 
 const (
-	// heartbeat is how long a watch is silent at most.
-	heartbeat = 15 * time.Second
+	// heartbeat is after what silence a watch says that it is there: a little less
+	// than the 15 s that are promised.
+	heartbeat = 14 * time.Second
 	// patience is how long a reader may take to take what is written.
 	patience = 15 * time.Second
 )
