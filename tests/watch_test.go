@@ -262,6 +262,40 @@ func (m *mirror) apply(t *testing.T, e apitest.Event) {
 	}
 }
 
+// TestAPurgeIsToldToWhoSawTheRow purges a row that a rule lets through and one
+// that it does not, before and after somebody comes back.
+func TestAPurgeIsToldToWhoSawTheRow(t *testing.T) {
+	t.Parallel()
+	for _, row := range storages {
+		if row.Split {
+			continue // guardModels starts one program
+		}
+		t.Run(row.Name, func(t *testing.T) {
+			t.Parallel()
+			c := guardModels(t, nil, row.Settings(t), mirrorPolicy, models)
+			some, _ := key(t, c, "some", "")
+			c.Post(t, "/v1/movies?id=seen", `{"title":"A","year":2000}`).Want(t, 201)
+			c.Post(t, "/v1/movies?id=hidden", `{"title":"B","year":1950}`).Want(t, 201)
+			c.Put(t, "/v1/movies/hidden", `{"title":"B","year":1951}`).Want(t, 200)
+			from := c.Post(t, "/v1/movies?id=first", `{"title":"C","year":2001}`).Want(t, 201).Int("/meta/seq")
+			live := some.MustWatch(t, "/v1/movies:watch")
+			filtered := some.MustWatch(t, "/v1/movies:watch?filter=year%20%3E%202000")
+			for _, id := range []string{"hidden", "seen", "first"} {
+				c.Post(t, "/v1/movies/"+id+":purge", nil).Want(t, 204)
+			}
+			c.Post(t, "/v1/movies?id=last", `{"title":"D","year":2002}`).Want(t, 201)
+			want := []string{"purged seen", "purged first", "created last"}
+			wantTold(t, live.Take(t, 3), want...)
+			wantTold(t, filtered.Take(t, 2), want[1:]...)
+			events := some.MustWatch(t, fmt.Sprint("/v1/movies:watch?from_seq=", from)).Take(t, 3)
+			wantTold(t, events, want...)
+			if strings.Contains(events[0].Raw, "year") || strings.Contains(events[0].Raw, "created_by") {
+				t.Errorf("the purge tells %s", events[0].Raw)
+			}
+		})
+	}
+}
+
 const mirrorPolicy = `
 roles:
   some:
@@ -362,6 +396,11 @@ func write1(t *testing.T, c *apitest.Client, w, rows int, done <-chan struct{}, 
 			r = c.Post(t, fmt.Sprintf("/v1/movies?id=w%d-%d", w, n), `{"title":"new","year":2010}`)
 		case 4:
 			r = c.Post(t, id+":switch", `{"revision":1}`)
+		case 5:
+			if n%3 == 0 { // its answer names no sequence
+				c.Post(t, id+":purge", nil)
+			}
+			continue
 		default:
 			r = c.Patch(t, id, apitest.MergePatch, fmt.Sprintf(`{"year":%d}`, 1990+rnd.IntN(20)))
 		}

@@ -16,7 +16,8 @@ import (
 type moment struct {
 	entry  storage.Entry
 	topics [3]string
-	erased uint64 // sequence of the tombstone that came since; guarded by the hub
+	erased uint64  // sequence of the tombstone that came since; guarded by the hub
+	prior  *moment // of a tombstone: the last one before it, if the hub has it
 
 	once  sync.Once
 	event *storage.Event
@@ -62,6 +63,18 @@ func (m *moment) before(ctx context.Context, mgr *Manager, t *Type) (s *sight, k
 		return m.past, m.known, nil
 	}
 	e := m.event
+	if m.prior != nil { // the index does not have it any more
+		if _, err := m.prior.decoded(); err != nil {
+			m.asked = true
+			return nil, false, nil //nolint:nilerr // it cannot be read, so it is not known
+		}
+		old, err := m.prior.after(ctx, mgr, t)
+		if err != nil {
+			return nil, false, err
+		}
+		m.asked, m.past, m.known = true, old, old.content != nil
+		return m.past, m.known, nil
+	}
 	if e.Previous == "" && e.Action == storage.Created {
 		m.asked, m.known = true, true
 		return nil, true, nil

@@ -295,14 +295,14 @@ func (w *Watch) look(ctx context.Context, m *moment) (Notice, bool, error) {
 	if w.filter == nil && w.visible() == nil {
 		return n, false, nil
 	}
-	if visible := w.visible(); visible != nil && e.Action == storage.Purged {
-		if _, ok := visible(ctx, e, nil); !ok { // what was erased cannot be judged any more
-			return n, false, nil
-		}
-	}
 	before, known, err := m.before(ctx, w.m, t)
 	if err != nil || known && before == nil {
 		return n, false, err
+	}
+	if visible := w.visible(); visible != nil && e.Action == storage.Purged && !known {
+		if _, ok := visible(ctx, e, nil); !ok { // what was erased cannot be judged any more
+			return n, false, nil
+		}
 	}
 	if known {
 		if _, ok, err = w.sees(ctx, before); err != nil || !ok {

@@ -28,6 +28,7 @@ type hub struct {
 	left    time.Time     // when the last one went
 	wanted  chan struct{} // one token: somebody came
 	ended   bool
+	leaving map[string]leaving // by the id of the tombstone to come
 }
 
 // topic is what watches of one type, of one resource or of everything share.
@@ -49,7 +50,7 @@ const (
 )
 
 func newHub(log storage.Log) *hub {
-	return &hub{log: log, topics: map[string]*topic{}, moved: make(chan struct{}), wanted: make(chan struct{}, 1)}
+	return &hub{log: log, topics: map[string]*topic{}, leaving: map[string]leaving{}, moved: make(chan struct{}), wanted: make(chan struct{}, 1)}
 }
 
 // run reads the log while somebody watches, until ctx ends.
@@ -205,7 +206,34 @@ func (h *hub) erase(tombstone *moment) {
 	for _, m := range h.moments {
 		if m.topics[1] == tombstone.topics[1] && m.erased == 0 {
 			m.erased = tombstone.entry.Seq
+			tombstone.prior = m
 		}
+	}
+	if p, ok := h.leaving[tombstone.entry.ID]; ok {
+		delete(h.leaving, tombstone.entry.ID)
+		tombstone.past, tombstone.known, tombstone.asked = p.state, true, true
+	}
+}
+
+// leaving is a state that a purge is about to erase.
+type leaving struct {
+	state *sight
+	since time.Time
+}
+
+// ends keeps the state that a tombstone ends until the tombstone comes: who may
+// see only some of the rows is told of the purge of one of those, and the state
+// is nowhere else by then.
+func (h *hub) ends(tombstone string, state *sight) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for id, p := range h.leaving {
+		if time.Since(p.since) > time.Minute { // it was not committed
+			delete(h.leaving, id)
+		}
+	}
+	if h.ready {
+		h.leaving[tombstone] = leaving{state, time.Now()}
 	}
 }
 
