@@ -30,7 +30,7 @@ trap 'exit 130' INT TERM
 ) >"$said" 2>&1 &
 beside=$!
 failed=0
-AUTOCRUD_TEST_STORAGES=memory CGO_ENABLED=1 "$GO" test -race -timeout 15m $TEST_FLAGS ./tests || failed=1
+AUTOCRUD_TEST_STORAGES=memory CGO_ENABLED=1 "$GO" test -race -timeout 15m ./tests || failed=1
 wait "$beside" || failed=1
 cat "$said"
 exit $failed

@@ -96,7 +96,9 @@ func (r *runner) deliver(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			o.Since = at
+			if o.Since = at; at.IsZero() { // the zero time would mean now
+				o.After = new(uint64)
+			}
 		}
 	}
 	sub, err := r.d.events.Subscribe(ctx, nameOf(r.h), o)
