@@ -3,9 +3,9 @@
 # suite runs all the same. Postgres is needed; on Debian root gets it here.
 #
 # SQLite is C turned into Go, which the race detector slows down tenfold: the
-# packages that do little else run without it. So does the black-box suite on the
-# rows whose parts are other programs. All that runs beside the black-box suite on
-# the memory row, which waits a lot; what it says comes at the end.
+# packages that do little else run without it. So does the black-box suite where it
+# starts programs, and on the rows whose parts are other programs. Two things run
+# at a time, because tests wait a lot; what the second says comes at the end.
 set -eu
 GO=${GO:-go}
 if ! command -v initdb >/dev/null 2>&1 && ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 &&
@@ -25,12 +25,13 @@ trap 'exit 130' INT TERM
 	failed=0
 	CGO_ENABLED=1 "$GO" test -race -p 1 -timeout 15m $("$GO" list ./... | grep -Ev "$slow|/tests$") || failed=1
 	CGO_ENABLED=0 "$GO" test -p 1 -timeout 15m $("$GO" list ./... | grep -E "$slow") || failed=1
-	AUTOCRUD_TEST_ROWS=only AUTOCRUD_TEST_STORAGES=disk,s3,postgres,split CGO_ENABLED=0 "$GO" test -timeout 15m ./tests || failed=1
+	AUTOCRUD_TEST_PART=rows AUTOCRUD_TEST_STORAGES=disk,s3,postgres,split CGO_ENABLED=0 "$GO" test -timeout 15m ./tests || failed=1
 	exit $failed
 ) >"$said" 2>&1 &
 beside=$!
 failed=0
-AUTOCRUD_TEST_STORAGES=memory CGO_ENABLED=1 "$GO" test -race -timeout 15m ./tests || failed=1
+AUTOCRUD_TEST_PART=rest AUTOCRUD_TEST_STORAGES=memory CGO_ENABLED=1 "$GO" test -race -timeout 15m ./tests || failed=1
+AUTOCRUD_TEST_PART=processes AUTOCRUD_TEST_STORAGES=memory CGO_ENABLED=0 "$GO" test -timeout 15m ./tests || failed=1
 wait "$beside" || failed=1
 cat "$said"
 exit $failed

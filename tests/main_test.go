@@ -18,7 +18,7 @@ func TestMain(m *testing.M) {
 	if path := os.Getenv(appenderVar); path != "" {
 		appender(path)
 	}
-	if err := rowsOnly(); err != nil {
+	if err := part(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}

@@ -160,6 +160,7 @@ func startMatrix(t *testing.T) (*apitest.Client, *testenv.Issuer) {
 // Every operation of the document is asked for by everybody, and each answer is
 // the one that the policy says.
 func TestEveryOperationAnswersEverybodyAsThePolicySays(t *testing.T) {
+	oneAfterTheOther()
 	t.Parallel()
 	admin, issuer := startMatrix(t)
 	columns := matrixColumns(t, admin, issuer)

@@ -2,6 +2,7 @@ package tests_test
 
 import (
 	"flag"
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -11,23 +12,40 @@ import (
 	"strings"
 )
 
-// rowsOnly makes a run of the tests one of those that run on storage rows, for a
-// second run on other rows than the first one's (AUTOCRUD_TEST_STORAGES). The
-// others need not be repeated.
-func rowsOnly() error {
-	if os.Getenv("AUTOCRUD_TEST_ROWS") != "only" {
+// part makes a run of the tests a part of one (AUTOCRUD_TEST_PART):
+//
+//   - rows: those that run on storage rows, for a second run on other rows than
+//     the first one's (AUTOCRUD_TEST_STORAGES); the others need not be repeated;
+//   - processes: those that start programs, of which the race detector sees
+//     nothing, and the one that asks thousands of questions one after the other;
+//   - rest: all but those.
+func part() error {
+	part := os.Getenv("AUTOCRUD_TEST_PART")
+	option, marks := "test.run", []string{"Launch", "LaunchService", "oneAfterTheOther"}
+	switch part {
+	case "":
 		return nil
+	case "rows":
+		marks = []string{"storages"}
+	case "rest":
+		option = "test.skip"
+	case "processes":
+	default:
+		return fmt.Errorf("AUTOCRUD_TEST_PART is rows, processes or rest, not %q", part)
 	}
-	names, err := rowTests()
+	names, err := testsWith(marks)
 	if err != nil {
 		return err
 	}
-	return flag.Set("test.run", "^("+strings.Join(names, "|")+")$")
+	return flag.Set(option, "^("+strings.Join(names, "|")+")$")
 }
 
-// rowTests are the tests of this folder that lead to the rows, by whatever
-// functions of it.
-func rowTests() (names []string, err error) {
+// oneAfterTheOther marks a test for part.
+func oneAfterTheOther() {}
+
+// testsWith are the tests of this folder that lead to one of the names, by
+// whatever functions of it.
+func testsWith(marks []string) (names []string, err error) {
 	files, err := filepath.Glob("*_test.go")
 	if err != nil {
 		return nil, err
@@ -51,7 +69,10 @@ func rowTests() (names []string, err error) {
 			})
 		}
 	}
-	leads := map[string]bool{"storages": true}
+	leads := map[string]bool{}
+	for _, m := range marks {
+		leads[m] = true
+	}
 	for grew := true; grew; {
 		grew = false
 		for fn, inside := range uses {
