@@ -163,7 +163,7 @@ func TestAPurgeErasesWhatIsBeingDelivered(t *testing.T) {
 		return c.Get(t, "/v1/webhooks/w").Want(t, 200).Value("/data/paused") == true
 	})
 	for _, x := range c.Get(t, "/v1/webhooks/w/deliveries").Want(t, 200).Items() {
-		if x.(map[string]any)["resource"] == "gone" {
+		if m := x.(map[string]any); m["resource"] == "gone" && m["action"] != "purged" { // the purge itself may have been told
 			t.Errorf("left: %v", x)
 		}
 	}
