@@ -31,7 +31,7 @@ beside=$!
 failed=0
 AUTOCRUD_TEST_PART=rest AUTOCRUD_TEST_STORAGES=memory CGO_ENABLED=1 "$GO" test -race -timeout 15m ./tests || failed=1
 AUTOCRUD_TEST_PART=processes AUTOCRUD_TEST_STORAGES=memory CGO_ENABLED=0 "$GO" test -timeout 15m ./tests || failed=1
-CGO_ENABLED=0 "$GO" test -p 1 -timeout 15m $("$GO" list ./... | grep -E "$slow") || failed=1
+CGO_ENABLED=0 "$GO" test -timeout 15m $("$GO" list ./... | grep -E "$slow") || failed=1
 wait "$beside" || failed=1
 cat "$said"
 exit $failed
