@@ -17,7 +17,7 @@ build: ## build the program into bin/
 run: build ## start the quickstart example with its seed data
 	@sh examples/quickstart/run.sh $(BIN)/autocrud
 
-test: ## all tests, with the race detector where there is a C compiler (under 10 minutes)
+test: ## all tests, with the race detector where there is a C compiler (about 10 minutes on two cores)
 	@sh scripts/test.sh
 
 test-short: ## the quick tests (seconds)
