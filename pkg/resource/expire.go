@@ -110,43 +110,20 @@ func SequenceBefore(ctx context.Context, log storage.Log, t time.Time) (uint64, 
 	return low - 1, nil
 }
 
+// expireJobs drops what every process knows to be gone, and then announces what
+// is old enough to be next.
 func (m *Manager) expireJobs(ctx context.Context, limit uint64) (n int, err error) {
 	x, seq, err := m.expiry(ctx)
 	if err != nil {
 		return 0, err
 	}
-	if x.Gone > x.Done && m.o.Now().Sub(x.At) >= expirySettles {
-		needed, err := m.lastTicks(ctx)
-		if err != nil {
+	if x.Gone > x.Done {
+		if m.o.Now().Sub(x.At) < expirySettles {
+			return 0, nil
+		}
+		if n, seq, err = m.dropPruned(ctx, &x, seq); err != nil {
 			return n, err
 		}
-		for x.Done < x.Gone {
-			through := min(x.Done+expirySpan, x.Gone)
-			found, err := m.prunedBetween(ctx, x.Done, through)
-			if err != nil {
-				return n, err
-			}
-			x.Done, x.Dropped = through, nil
-			for _, e := range found {
-				if needed[key{e.Meta.Type, e.Meta.ID}] {
-					continue
-				}
-				gone, err := m.dropLast(ctx, storage.RevisionSubject(e.Meta.Type, e.Meta.ID), e.Seq)
-				if err != nil {
-					return n, err
-				}
-				if gone {
-					x.Dropped = append(x.Dropped, e.Seq)
-				}
-			}
-			if seq, err = m.appendSystem(ctx, ExpirySubject, seq, x); err != nil {
-				return n, err
-			}
-			n += len(x.Dropped)
-		}
-	}
-	if x.Gone > x.Done {
-		return n, nil
 	}
 	last := uint64(0)
 	for from := x.Done; from < limit; from += expirySpan {
@@ -154,21 +131,55 @@ func (m *Manager) expireJobs(ctx context.Context, limit uint64) (n int, err erro
 		if err != nil {
 			return n, err
 		}
-		for _, e := range found {
-			last = e.Seq
+		if len(found) > 0 {
+			last = found[len(found)-1].Seq
 		}
 	}
-	if last == 0 && limit-min(x.Done, limit) < markEvery {
-		return n, nil
-	}
 	x.Dropped = nil
-	if last == 0 {
-		x.Done, x.Gone = limit, min(x.Gone, limit)
-	} else {
+	switch {
+	case last > 0:
 		x.Gone, x.At = last, m.o.Now()
+	case limit >= x.Done+markEvery: // so that it is not looked through again
+		x.Done = limit
+	default:
+		return n, nil
 	}
 	_, err = m.appendSystem(ctx, ExpirySubject, seq, x)
 	return n, err
+}
+
+// dropPruned drops the tombstones up to where watches are gone, and notes in the
+// log what the index is to forget.
+func (m *Manager) dropPruned(ctx context.Context, x *Expiry, seq uint64) (n int, last uint64, err error) {
+	needed, err := m.lastTicks(ctx)
+	if err != nil {
+		return 0, seq, err
+	}
+	for x.Done < x.Gone {
+		through := min(x.Done+expirySpan, x.Gone)
+		found, err := m.prunedBetween(ctx, x.Done, through)
+		if err != nil {
+			return n, seq, err
+		}
+		x.Done, x.Dropped = through, nil
+		for _, e := range found {
+			if needed[key{e.Meta.Type, e.Meta.ID}] {
+				continue
+			}
+			gone, err := m.dropLast(ctx, storage.RevisionSubject(e.Meta.Type, e.Meta.ID), e.Seq)
+			if err != nil {
+				return n, seq, err
+			}
+			if gone {
+				x.Dropped = append(x.Dropped, e.Seq)
+			}
+		}
+		if seq, err = m.appendSystem(ctx, ExpirySubject, seq, x); err != nil {
+			return n, seq, err
+		}
+		n += len(x.Dropped)
+	}
+	return n, seq, nil
 }
 
 // gone is what a process knows of ExpirySubject.

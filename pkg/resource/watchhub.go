@@ -89,6 +89,7 @@ func (h *hub) busy() bool {
 		return true
 	}
 	h.ready, h.moments, h.bytes = false, nil, 0
+	clear(h.leaving)
 	return false
 }
 
@@ -211,7 +212,7 @@ func (h *hub) erase(tombstone *moment) {
 	}
 	if p, ok := h.leaving[tombstone.entry.ID]; ok {
 		delete(h.leaving, tombstone.entry.ID)
-		tombstone.past, tombstone.known, tombstone.asked = p.state, true, true
+		tombstone.past, tombstone.known, tombstone.asked = p.state, p.state.content != nil, true
 	}
 }
 

@@ -223,13 +223,11 @@ func (m *Manager) stage(ctx context.Context, t *Type, s state, next step, object
 		e.Ref = object.ref
 	}
 	if e.Action == storage.Purged && m.o.Visible != nil && s.exists() {
-		raw, err := m.rawContent(ctx, s.event)
-		if err != nil {
-			return err
+		if raw, err := m.rawContent(ctx, s.event); err == nil && raw != nil { // a purge does not depend on it
+			state := &sight{typ: t, event: s.event}
+			state.set(raw)
+			m.hub.ends(e.ID, state)
 		}
-		state := &sight{typ: t, event: s.event}
-		state.set(raw)
-		m.hub.ends(e.ID, state)
 	}
 	e.Binaries = t.digests(next.content)
 	inline := len(next.content) <= InlineLimit
