@@ -177,9 +177,12 @@ func (p *parser) compare(s subject, op Op, at token, v literal) (Expr, *Error) {
 	if kind == Boolean && op != Equal && op != NotEqual {
 		return nil, p.fail(at, "%s is of kind boolean: only = and != compare it", s.field.Name)
 	}
-	c, err := p.convert(s.name(), kind, v)
+	c, err := p.operand(s, kind, v)
 	if err != nil {
 		return p.misfit(v, err)
+	}
+	if f, ok := v.value.(float64); ok && kind == Integer && v.text != "" {
+		op, c = integerBound(op, v.text, f)
 	}
 	return Compare{Field: s.field, Via: s.via, Op: op, Value: c}, nil
 }

@@ -44,7 +44,7 @@ func TestThreeValuedLogic(t *testing.T) {
 		{"PercentIsOrdinary", `contains(title, "%")`, row, query.True},
 		{"UnderscoreIsOrdinary", `contains(title, "_")`, row, query.False},
 		{"LowerFolds", `lower(title) = "heat 100%"`, row, query.True},
-		{"LowerDoesNotFoldTheConstant", `lower(title) = "Heat 100%"`, row, query.False},
+		{"LowerFoldsTheConstantToo", `lower(title) = "HEAT 100%"`, row, query.True},
 		{"ContainsFoldFoldsBoth", `icontains(title, "HEAT")`, row, query.True},
 		{"MatchesIsUnanchored", `matches(title, "a.?\\s")`, row, query.True},
 	} {

@@ -11,7 +11,8 @@ import (
 type literal struct {
 	tok   token
 	null  bool
-	value Value // string, int64, float64, bool, or time.Time made by now()
+	value Value  // string, int64, float64, bool, or time.Time made by now()
+	text  string // of a number: as it is written
 	// Of a variable: that it is one, that it has no value, and its values.
 	variable, missing, list bool
 	values                  []Value
@@ -84,13 +85,13 @@ func (p *parser) value() (literal, *Error) {
 // number keeps integers exact while they fit int64.
 func (p *parser) number(t token, text string) (literal, *Error) {
 	if i, err := strconv.ParseInt(text, 10, 64); err == nil {
-		return literal{tok: t, value: i}, nil
+		return literal{tok: t, value: i, text: text}, nil
 	}
 	f, err := strconv.ParseFloat(text, 64)
 	if err != nil || math.IsInf(f, 0) {
 		return literal{}, p.fail(t, "the number is out of range")
 	}
-	return literal{tok: t, value: f}, nil
+	return literal{tok: t, value: f, text: text}, nil
 }
 
 // nowValue reads now(), now() - duration("24h") and now() + duration("24h").
@@ -127,11 +128,24 @@ func (p *parser) duration() (time.Duration, *Error) {
 	if t.kind != tokString {
 		return 0, p.fail(t, "duration takes a string such as \"24h\"")
 	}
-	d, err := time.ParseDuration(t.text)
+	d, err := ParseDuration(t.text)
 	if err != nil {
-		return 0, p.fail(t, "%q is no duration; units are h, m, s, ms, us", clip(t.text))
+		return 0, p.fail(t, "%q is no duration; units are w, d, h, m, s, ms, us, as in \"30d\" or \"1h30m\"", clip(t.text))
 	}
 	return d, p.expect(")")
+}
+
+// operand is the constant that a subject is compared with: of its kind, and
+// folded where the subject is.
+func (p *parser) operand(s subject, kind Kind, v literal) (Value, *Error) {
+	if at, ok := v.value.(time.Time); ok && s.field.Day && kind == Text && s.via == Plain {
+		return at.UTC().Format(time.DateOnly), nil
+	}
+	c, err := p.convert(s.name(), kind, v)
+	if text, ok := c.(string); ok && s.via == Lower {
+		return Fold(text), err
+	}
+	return c, err
 }
 
 // convert gives the constant the kind of what it is compared with, or refuses.
@@ -145,14 +159,25 @@ func (p *parser) convert(name string, kind Kind, v literal) (Value, *Error) {
 			return x, nil
 		}
 		if kind == Time {
-			t, err := time.Parse(time.RFC3339, x)
+			t, err := ParseTime(x)
 			if err != nil {
 				return nil, p.fail(v.tok, "%s is a time: %q is not one as in RFC 3339, for example \"2024-05-01T12:00:00Z\"", name, clip(x))
 			}
-			return time.UnixMicro(Micros(t)).UTC(), nil
+			return t, nil
 		}
-	case int64, float64:
-		if kind == Integer || kind == Number {
+	case int64:
+		switch kind {
+		case Integer:
+			return x, nil
+		case Number:
+			return nearest(x), nil
+		}
+	case float64:
+		switch {
+		case kind == Integer && v.text != "":
+			_, c := integerBound(Equal, v.text, x)
+			return c, nil
+		case kind == Integer || kind == Number:
 			return x, nil
 		}
 	case bool:

@@ -87,13 +87,13 @@ func (p *parser) in(name token) (Expr, *Error) {
 			variable = true
 			missing = missing || v.missing
 			for _, x := range append(slices.Clone(v.values), v.value) {
-				if c, err := p.convert(s.name(), kind, literal{tok: v.tok, value: x}); x != nil && err == nil && len(e.Values) < MaxValues {
+				if c, err := p.operand(s, kind, literal{tok: v.tok, value: x}); x != nil && err == nil && len(e.Values) < MaxValues {
 					e.Values = append(e.Values, c)
 				}
 			}
 			continue
 		}
-		c, err := p.convert(s.name(), kind, v)
+		c, err := p.operand(s, kind, v)
 		if err != nil {
 			return nil, err
 		}
@@ -135,6 +135,20 @@ func textPredicate(m Match) func(*parser, token) (Expr, *Error) {
 				return nil, p.fail(t, "the pattern %s", err)
 			}
 		}
-		return p.whole(TextMatch{Field: s.field, Via: s.via, Match: m, Pattern: t.text}, name)
+		return p.whole(TextMatch{Field: s.field, Via: s.via, Match: m, Pattern: pattern(m, s.via, t.text)}, name)
 	}
+}
+
+// pattern is what a folded text is searched for: folded too, and a regular
+// expression that takes a letter for any of its forms.
+func pattern(m Match, via Via, text string) string {
+	switch {
+	case via != Lower:
+		return text
+	case m != Regexp:
+		return Fold(text)
+	case strings.HasPrefix(text, "(?i)") || text == "":
+		return text
+	}
+	return "(?i)" + text
 }

@@ -48,6 +48,7 @@ type Field struct {
 	Name string
 	Kind Kind
 	List bool // a list of values of Kind
+	Day  bool // a Text whose values are dates as in RFC 3339, "2024-05-01"
 }
 
 // Fields is the set of fields a filter may name.
@@ -132,7 +133,8 @@ const (
 type Via uint8
 
 // What a comparison looks at: the field itself, its length (code points of a
-// text, elements of a list) or its folded text.
+// text, elements of a list) or its folded text, with which a constant is folded
+// too.
 const (
 	Plain Via = iota
 	Length

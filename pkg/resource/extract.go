@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/autocrud-go/autocrud/pkg/query"
@@ -37,7 +38,7 @@ type fieldPath struct {
 // compileFields resolves every path that the model names.
 func (t *Type) compileFields(p *problems) {
 	s := shapes{t.tree}
-	fields := map[string]query.Field{}
+	fields, days := map[string]query.Field{}, map[string]bool{}
 	add := func(at, what, path string) (query.Field, place, bool) {
 		f, pl, err := s.field(path)
 		if err != nil {
@@ -45,6 +46,9 @@ func (t *Type) compileFields(p *problems) {
 			return f, pl, false
 		}
 		fields[path] = f
+		if pl.day {
+			days[path] = true
+		}
 		return f, pl, true
 	}
 	for i, path := range t.Index {
@@ -78,7 +82,7 @@ func (t *Type) compileFields(p *problems) {
 			p.add("/job/concurrencyKey", "job.concurrencyKey: field %q is a list", t.Job.ConcurrencyKey)
 		}
 	}
-	d := storage.Definition{Type: t.Name, Job: t.Job != nil, Owned: t.Access == ownerAccess}
+	d := storage.Definition{Type: t.Name, Job: t.Job != nil, Owned: t.Access == ownerAccess, Days: slices.Sorted(maps.Keys(days))}
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		d.Fields = append(d.Fields, fields[name])
 		t.fields = append(t.fields, fieldPath{fields[name], strings.Split(name, ".")})
@@ -198,6 +202,10 @@ func (t *Type) Extract(tree any) (values []query.Value, text []string, err error
 	}
 	return values, text, nil
 }
+
+// ParseTime reads an RFC 3339 date and time as data holds it; see
+// query.ParseTime.
+func ParseTime(s string) (time.Time, error) { return query.ParseTime(s) }
 
 type extraction struct {
 	field   query.Field

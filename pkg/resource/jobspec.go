@@ -4,9 +4,10 @@ import (
 	"fmt"
 	"net/url"
 	"regexp"
-	"strconv"
 	"strings"
 	"time"
+
+	"github.com/autocrud-go/autocrud/pkg/query"
 )
 
 var queueName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,62}$`)
@@ -63,14 +64,9 @@ func (t *Type) compileJob(p *problems) {
 	}
 }
 
-// parseDuration reads a Go duration, and days as 30d.
+// parseDuration reads a Go duration, and weeks and days as 2w and 30d.
 func parseDuration(s string) (time.Duration, error) {
-	if days, ok := strings.CutSuffix(s, "d"); ok {
-		if n, err := strconv.ParseUint(days, 10, 16); err == nil {
-			return time.Duration(n) * 24 * time.Hour, nil
-		}
-	}
-	d, err := time.ParseDuration(s)
+	d, err := query.ParseDuration(s)
 	if err != nil {
 		return 0, fmt.Errorf("%q is no duration such as 500ms, 60s, 1h30m or 30d", s)
 	}

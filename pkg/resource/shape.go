@@ -220,6 +220,7 @@ type place struct {
 	kinds kinds // without null and lists
 	null  bool
 	list  bool
+	day   bool // text that is a date everywhere
 }
 
 // find follows a dotted path through objects and lists.
@@ -250,13 +251,20 @@ func (s shapes) find(path string) (place, error) {
 		}
 		at, done = next, dotted(done, name)
 	}
+	p.day = true
 	for _, v := range at {
-		_, k, list := s.flatten(v, 0)
+		nodes, k, list := s.flatten(v, 0)
+		p.day = p.day && !slices.ContainsFunc(nodes, func(x any) bool { return !s.isDay(x) })
 		p.kinds |= k &^ nulls
 		p.list = p.list || list
 		p.null = p.null || s.kinds(v, 0).has(nulls)
 	}
 	return p, nil
+}
+
+// isDay tells whether a schema's text is a date.
+func (s shapes) isDay(v any) bool {
+	return slices.ContainsFunc(s.same(v, 0), func(x map[string]any) bool { return x["format"] == "date" })
 }
 
 // flatten gives the schemas of what is not a list: those of the elements in

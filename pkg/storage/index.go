@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/autocrud-go/autocrud/pkg/query"
@@ -18,12 +19,19 @@ type Definition struct {
 	Job      bool
 	// Owned: its lists are often those of one creator, newest first.
 	Owned bool
-	Hash  string
+	// Days are the names of the Fields that hold dates. Tables are the same with
+	// and without them.
+	Days []string `json:",omitempty"`
+	Hash string
 }
 
 // QueryFields is everything a filter or an order on the type may name.
 func (d Definition) QueryFields() query.Fields {
-	return query.NewFields(append(MetaFields(d.Job), d.Fields...)...)
+	fields := append(MetaFields(d.Job), d.Fields...)
+	for i := range fields {
+		fields[i].Day = slices.Contains(d.Days, fields[i].Name)
+	}
+	return query.NewFields(fields...)
 }
 
 // MetaFields are the fields every type has besides its own.

@@ -51,6 +51,8 @@ func TestIndex(t *testing.T, open func(t *testing.T) storage.Index) {
 		"ReadersSeeWholeBatches":                 wholeBatches,
 		"AnEndedContextEndsASearch":              endedContext,
 		"SearchAnswersAsTheEvaluator":            differential,
+		"TextEqualsItselfWithoutRegardToCase":    foldedText,
+		"NumbersEqualThemselves":                 numbersEqualThemselves,
 		"JobFieldsAreSearchable":                 jobFields,
 		"TheLongestFiltersAreAnswered":           longestFilters,
 		"AWalkUnderWritesMeetsEachRowOnce":       walk,

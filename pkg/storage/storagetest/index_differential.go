@@ -19,7 +19,7 @@ const filters = 600
 // texts, numbers and so on are values that are known to be told apart wrongly.
 var (
 	texts = []string{"", "a", "A", "b", "Heat", "heat", "HEAT 100%", "a_b", "a*b", "%", "_", "*", `quo"te`, `back\slash`, "it's", "é", "e\u0301", "É",
-		"ß", "ẞ", "ς", "Σ", "σ", "İ", "ı", "K", "k", "日本", "😀", "a😀b", "\uFFFF", "line\nbreak", " ", "null", "true", "1", "1.0", "z", "zz", "𝒳", "a\u00a0b"}
+		"ß", "ẞ", "ς", "Σ", "σ", "İ", "ı", "K", "k", "日本", "😀", "a😀b", "\uFFFF", "line\nbreak", " ", "null", "true", "1", "1.0", "z", "zz", "𝒳", "a\u00a0b", "5 µm", "5 ΜM", "ſ", "λόγος", "ΛΌΓΟΣ"}
 	integers = []int64{0, 1, -1, 2, 3, 1999, 2000, 1 << 53, 1<<53 + 1, -(1<<53 + 1), math.MaxInt64, math.MinInt64, math.MaxInt64 - 1}
 	floats   = []float64{0, 1, -1, 0.5, -0.5, 1.5, 2, 2000, 1 << 53, 1<<53 + 2, 1 << 63, -(1 << 63), 1e300, -1e300, 5e-324, 0.1, 1e18, math.Copysign(0, -1)}
 	times    = []time.Time{epoch, epoch.Add(time.Microsecond), epoch.Add(-time.Hour), time.UnixMicro(0).UTC(), time.UnixMicro(-1).UTC(), epoch.AddDate(50, 0, 0)}
@@ -168,7 +168,8 @@ func (g *generator) number() string {
 	case 1:
 		return printed(pick(g, floats))
 	}
-	return pick(g, []string{"0.5", "9007199254740992.5", "9007199254740993", "1e19", "-1e19", "9223372036854775807.0", "1.0", "2000", "99999999999999999999"})
+	return pick(g, []string{"0.5", "9007199254740992.5", "9007199254740993", "1e19", "-1e19", "9223372036854775807.0", "1.0", "2000", "99999999999999999999",
+		"9007199254740993.0", "9223372036854775806.5", "-9223372036854775807.5", "-9223372036854775808.5", "1e-400", "1999.99999999999999999999", "9007199254740993.5"})
 }
 
 func (g *generator) predicate() string {

@@ -1,7 +1,8 @@
-package resource
+package query
 
 import (
 	"errors"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -46,3 +47,46 @@ func ParseTime(s string) (time.Time, error) {
 	}
 	return t.Truncate(time.Microsecond), nil
 }
+
+// MaxDuration is the longest that ParseDuration reads: what a time.Duration holds.
+const MaxDuration = time.Duration(1<<63 - 1)
+
+// ParseDuration reads a duration of Go's, "1h30m", before which weeks of seven
+// days and days of 24 hours may stand: "2w", "30d", "1d12h".
+func ParseDuration(s string) (time.Duration, error) {
+	rest, neg := strings.CutPrefix(s, "-")
+	var total time.Duration
+	for _, unit := range []struct {
+		letter byte
+		length time.Duration
+	}{{'w', 7 * 24 * time.Hour}, {'d', 24 * time.Hour}} {
+		i := 0
+		for i < len(rest) && rest[i] >= '0' && rest[i] <= '9' {
+			i++
+		}
+		if i == 0 || i == len(rest) || rest[i] != unit.letter {
+			continue
+		}
+		n, err := strconv.ParseInt(rest[:i], 10, 64)
+		if err != nil || n > int64((MaxDuration-total)/unit.length) {
+			return 0, errDuration
+		}
+		total += time.Duration(n) * unit.length
+		rest = rest[i+1:]
+	}
+	if rest != "" {
+		d, err := time.ParseDuration(rest)
+		if err != nil || rest[0] == '-' || rest[0] == '+' && rest != s || d > MaxDuration-total {
+			return 0, errDuration
+		}
+		total += d
+	} else if total == 0 && !strings.ContainsAny(s, "wd") {
+		return 0, errDuration
+	}
+	if neg {
+		total = -total
+	}
+	return total, nil
+}
+
+var errDuration = errors.New("is no duration")
