@@ -9,7 +9,8 @@ import (
 )
 
 // connections are those that are open. What is over the limits is closed as soon
-// as it is there, so that who keeps many open keeps nobody waiting.
+// as it is there, so that who keeps many open keeps nobody waiting; but for a few,
+// which live shortly and are told how the process is.
 type connections struct {
 	net.Listener
 	most, each int            // 0: any number
@@ -19,6 +20,7 @@ type connections struct {
 	mu      sync.Mutex
 	open    int
 	of      map[netip.Addr]int
+	spare   []*counted // the oldest is first
 }
 
 // limitConnections takes connections of l up to the limits of the settings.
@@ -50,7 +52,7 @@ func (c *connections) Accept() (net.Conn, error) {
 			return &counted{Conn: conn, leave: sync.OnceFunc(func() { c.leave(from) })}, nil
 		}
 		c.refused.Inc()
-		_ = conn.Close() // nothing was said yet
+		return c.lend(conn, from), nil
 	}
 }
 
@@ -94,6 +96,8 @@ func (c *connections) leave(from netip.Addr) {
 type counted struct {
 	net.Conn
 	leave func()
+	spare bool // over the limits
+	from  netip.Addr
 }
 
 // Close implements net.Conn.

@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/autocrud-go/autocrud/services/api"
 )
 
 // Exposure is what stands between a network and the API: encryption, whose pages
@@ -25,6 +27,11 @@ type Exposure struct {
 	MaxConnectionsPerAddress int           `name:"max-connections-per-address" group:"exposure" help:"Connections of one address at the same time, trusted proxies left out. 0: any number."`
 	HeaderTimeout            time.Duration `name:"header-timeout" default:"10s" group:"exposure" help:"How long the head of a request may take to arrive."`
 	BodyTimeout              time.Duration `name:"body-timeout" default:"2m" group:"exposure" help:"How long a request may take to arrive whole; uploads of binaries and backups have 30 minutes."`
+	StallTimeout             time.Duration `name:"stall-timeout" default:"10s" group:"exposure" help:"How long a client may send nothing of a body, or take nothing of an answer, before its connection is closed."`
+	MaxRequestsPerAddress    int           `name:"max-requests-per-address" default:"512" group:"exposure" help:"Requests of one address under way at the same time, of 2048 in all. -1: any number."`
+	MaxRequestsPerPrincipal  int           `name:"max-requests-per-principal" default:"512" group:"exposure" help:"Requests of one principal under way at the same time. -1: any number."`
+	MaxWatchesPerAddress     int           `name:"max-watches-per-address" default:"5000" group:"exposure" help:"Watches and followed logs of one address at the same time, of 10000 in all. -1: any number."`
+	MaxWatchesPerPrincipal   int           `name:"max-watches-per-principal" default:"5000" group:"exposure" help:"Watches and followed logs of one principal at the same time. -1: any number."`
 	MaxHeaderBytes           int           `name:"max-header-bytes" default:"524288" group:"exposure" help:"Most bytes of the head of a request."`
 }
 
@@ -38,6 +45,14 @@ func (x Exposure) withDefaults() Exposure {
 	}
 	if x.BodyTimeout == 0 {
 		x.BodyTimeout = 2 * time.Minute
+	}
+	if x.StallTimeout == 0 {
+		x.StallTimeout = 10 * time.Second
+	}
+	for to, def := range map[*int]int{&x.MaxRequestsPerAddress: 512, &x.MaxRequestsPerPrincipal: 512, &x.MaxWatchesPerAddress: 5000, &x.MaxWatchesPerPrincipal: 5000} {
+		if *to == 0 {
+			*to = def
+		}
 	}
 	if x.MaxHeaderBytes == 0 {
 		x.MaxHeaderBytes = 512 << 10
@@ -74,6 +89,15 @@ func (x *Exposure) check(authenticated bool) error {
 	if x.HeaderTimeout < time.Millisecond || x.BodyTimeout < x.HeaderTimeout || x.BodyTimeout > time.Hour {
 		return wrong("--header-timeout is at least 1ms, and --body-timeout from as long to 1h")
 	}
+	if x.StallTimeout < time.Millisecond || x.StallTimeout > time.Hour {
+		return wrong("--stall-timeout is from 1ms to 1h")
+	}
+	for name, n := range map[string]int{"requests-per-address": x.MaxRequestsPerAddress, "requests-per-principal": x.MaxRequestsPerPrincipal,
+		"watches-per-address": x.MaxWatchesPerAddress, "watches-per-principal": x.MaxWatchesPerPrincipal} {
+		if n < -1 || n == 0 {
+			return wrong("--max-%s is a number from 1 on, or -1 for any", name)
+		}
+	}
 	if x.MaxHeaderBytes < 4096 || x.MaxHeaderBytes > 16<<20 {
 		return wrong("--max-header-bytes is from 4096 to 16777216")
 	}
@@ -94,6 +118,12 @@ func (x *Exposure) proxies() (nets []netip.Prefix, err error) {
 		nets = append(nets, p)
 	}
 	return nets, nil
+}
+
+// limits are how much of the API one client may take at the same time.
+func (x *Exposure) limits() api.Limits {
+	return api.Limits{RequestsPerAddress: x.MaxRequestsPerAddress, RequestsPerPrincipal: x.MaxRequestsPerPrincipal,
+		WatchesPerAddress: x.MaxWatchesPerAddress, WatchesPerPrincipal: x.MaxWatchesPerPrincipal, Stall: x.StallTimeout, Body: x.BodyTimeout}
 }
 
 // said is a setting that may be left to a rule.

@@ -37,7 +37,7 @@ const (
 
 // serve answers requests until it is interrupted.
 func (f *front) serve(l net.Listener, h http.Handler) (func() error, func(error)) {
-	srv := &http.Server{Handler: f.closing(h), ReadHeaderTimeout: f.set.HeaderTimeout, ReadTimeout: f.set.BodyTimeout,
+	srv := &http.Server{Handler: healthOnly(f.closing(h)), ConnContext: markSpare, ReadHeaderTimeout: f.set.HeaderTimeout, ReadTimeout: f.set.BodyTimeout,
 		WriteTimeout: 2 * time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: f.set.MaxHeaderBytes,
 		ErrorLog: slog.NewLogLogger(f.logger.Handler(), slog.LevelDebug)} // of connections that fail: anybody can make those
 	serve := func() error { return srv.Serve(l) }

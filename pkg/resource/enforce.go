@@ -82,6 +82,16 @@ func (m *Manager) Knows(ctx context.Context, t *Type) bool {
 	})
 }
 
+// KnowsSome refuses the caller that has no right on any type.
+func (m *Manager) KnowsSome(ctx context.Context) error {
+	for _, t := range m.types {
+		if m.Knows(ctx, t) {
+			return nil
+		}
+	}
+	return denied(ctx, nil, "", "read", Decision{Why: "no rule allows anything on any type"})
+}
+
 // mayWriteSome refuses who may not write a resource of any type.
 func (m *Manager) mayWriteSome(ctx context.Context) error {
 	first := error(nil)

@@ -16,9 +16,7 @@ const adminTimeout = 30 * time.Minute
 
 // long gives a request more time than others have.
 func long(w http.ResponseWriter, r *http.Request) (*http.Request, context.CancelFunc) {
-	control := http.NewResponseController(w)
-	_ = control.SetWriteDeadline(time.Now().Add(adminTimeout))
-	_ = control.SetReadDeadline(time.Now().Add(adminTimeout))
+	lengthen(w, adminTimeout)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), adminTimeout)
 	return r.WithContext(ctx), cancel
 }
@@ -100,6 +98,9 @@ func (a *API) admin(w http.ResponseWriter, r *http.Request, fn func(call) error)
 	c := call{w: w, r: r}
 	p := readQuery(r)
 	err := p.err
+	if err == nil {
+		err = a.m.Admin(r.Context()) // before it is waited for the body
+	}
 	if err == nil {
 		err = nothing(w, r)
 	}

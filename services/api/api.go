@@ -42,6 +42,7 @@ type Options struct {
 	// PrincipalRate is how many requests a second who authenticates may send; 0:
 	// any.
 	PrincipalRate float64
+	Limits        Limits // how much of the API one client may take at the same time
 	// HideDocs and HideMetrics show the documents, and the metrics, to nobody
 	// without a credential; the metrics need that of an admin.
 	HideDocs, HideMetrics bool
@@ -64,8 +65,8 @@ type API struct {
 	logger       *slog.Logger
 	router       http.Handler
 	metrics      *metrics
-	slots        chan struct{}
-	streams      chan struct{} // slots of requests whose answer goes on
+	asking       *room
+	watching     *room // for requests whose answer goes on
 	perAddress   *limiter
 	perPrincipal *limiter
 	telling      *telling                      // of refusals, to the audit
@@ -107,10 +108,13 @@ func New(m *resource.Manager, o Options) *API {
 	if o.Registry == nil {
 		o.Registry = prometheus.NewRegistry()
 	}
-	a := &API{m: m, o: o, logger: o.Logger, metrics: newMetrics(o.Registry), slots: make(chan struct{}, maxConcurrent), streams: make(chan struct{}, maxStreams),
+	o.Limits = o.Limits.withDefaults()
+	a := &API{m: m, o: o, logger: o.Logger, metrics: newMetrics(o.Registry),
+		asking:     newRoom(maxConcurrent, o.Limits.RequestsPerAddress, o.Limits.RequestsPerPrincipal),
+		watching:   newRoom(maxStreams, o.Limits.WatchesPerAddress, o.Limits.WatchesPerPrincipal),
 		perAddress: newLimiter(o.AddressRate), perPrincipal: newLimiter(o.PrincipalRate), telling: newTelling()}
 	a.running, a.end = context.WithCancel(context.Background())
-	a.metrics.gauges(a.o.Registry, m.Watches, func() int { return len(a.slots) })
+	a.metrics.gauges(a.o.Registry, m.Watches, func() int { return len(a.asking.slots) })
 	a.openapi = OpenAPI(m.Types(), OpenAPIOptions{Version: o.Version, ServerURL: o.URL, Actions: o.Actions, Auth: o.Auth != nil})
 	a.events = AsyncAPI(m.Types(), AsyncAPIOptions{Version: o.Version, Namespace: o.Namespace, Host: o.NATS, ServerURL: o.URL})
 	a.actions = map[string]handler{}
@@ -280,6 +284,9 @@ func (a *API) route(rec *recorder, r *http.Request) (h handler, c call, name str
 	}
 	if (method == http.MethodGet || method == http.MethodDelete) && r.ContentLength != 0 {
 		return nil, c, name, resource.Errorf(resource.InvalidRequest, "%s takes no body", method)
+	}
+	if err := a.mayBegin(c, name); err != nil {
+		return nil, c, name, err
 	}
 	c.r, err = withKey(rec, c.r)
 	return h, c, name, err

@@ -66,7 +66,7 @@ func (a *API) restoreBackup(w http.ResponseWriter, r *http.Request) {
 		body := &bodyReader{r: r.Body}
 		n, err := io.Copy(f, body)
 		if body.err != nil {
-			return resource.Errorf(resource.InvalidRequest, "the body ended early: %w", body.err)
+			return endedEarly(body.err)
 		}
 		if err != nil {
 			return &resource.Error{Code: resource.Unavailable, Detail: "there is no room for the backup in the temporary folder", Cause: err}

@@ -34,6 +34,9 @@ func (a *API) runBatch(c call) (err error) {
 	if p := readQuery(c.r); p.err != nil {
 		return p.err
 	}
+	if err := a.m.KnowsSome(c.r.Context()); err != nil {
+		return err
+	}
 	if c.r, err = withKey(c.w, c.r); err != nil {
 		return err
 	}

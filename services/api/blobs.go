@@ -31,7 +31,7 @@ func (a *API) putBlob(w http.ResponseWriter, r *http.Request) {
 		body := &bodyReader{r: r.Body}
 		b, err := a.m.PutBinary(r.Context(), body, resource.MaxBinary)
 		if body.err != nil {
-			return resource.Errorf(resource.InvalidRequest, "the body ended early: %w", body.err)
+			return endedEarly(body.err)
 		}
 		if err != nil {
 			return err
@@ -68,7 +68,7 @@ func (a *API) getBlob(c call) error {
 		return err
 	}
 	defer r.Close()
-	_ = http.NewResponseController(c.w).SetWriteDeadline(time.Now().Add(uploadTimeout))
+	lengthen(c.w, uploadTimeout)
 	h := c.w.Header()
 	h.Set("Content-Type", mediaType)
 	h.Set("ETag", `"`+strings.TrimPrefix(c.n, "sha256:")+`"`)

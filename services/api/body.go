@@ -13,6 +13,10 @@ import (
 // maxBody is the most bytes of a JSON body.
 const maxBody = 10 << 20
 
+// maxPromised is up to where memory is taken for what a client says that it will
+// send; for more it is taken as it comes.
+const maxPromised = 64 << 10
+
 const (
 	typeJSON  = "application/json"
 	typeMerge = "application/merge-patch+json"
@@ -48,7 +52,7 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, erro
 	body := http.MaxBytesReader(w, r.Body, limit)
 	var b []byte
 	var err error
-	if n := r.ContentLength; n > 0 && n <= limit {
+	if n := r.ContentLength; n > 0 && n <= maxPromised {
 		b = make([]byte, n)
 		_, err = io.ReadFull(body, b)
 	} else {
@@ -59,9 +63,18 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, erro
 	case errors.As(err, &over):
 		return nil, resource.Errorf(resource.TooLarge, "the body is over %d bytes", limit)
 	case err != nil:
-		return nil, resource.Errorf(resource.InvalidRequest, "the body ended early: %w", err)
+		return nil, endedEarly(err)
 	}
 	return b, nil
+}
+
+// endedEarly tells why a body is not whole.
+func endedEarly(err error) error {
+	var slow *resource.Error
+	if errors.As(err, &slow) {
+		return slow
+	}
+	return resource.Errorf(resource.InvalidRequest, "the body ended early: %w", err)
 }
 
 // nothing checks that an action without parameters got no body or {}.

@@ -28,13 +28,13 @@ func (a *API) guard(next http.Handler) http.Handler {
 		}
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		admitted, leave := g.admit(w, r)
+		paced, admitted, leave := g.admit(w, r)
 		if admitted == nil {
 			return
 		}
 		defer leave()
-		defer a.catch(w, admitted)
-		next.ServeHTTP(w, admitted)
+		defer a.catch(paced, admitted)
+		next.ServeHTTP(paced, admitted)
 	})
 }
 
@@ -56,23 +56,25 @@ type gate struct {
 	sharing cors
 }
 
-// admit returns the request with its actor and what must be called when it has
-// been answered; nil when it was answered here.
-func (g *gate) admit(w http.ResponseWriter, r *http.Request) (*http.Request, func()) {
+// admit returns the request with its actor, where to answer it, and what must be
+// called when it has been answered; nil when it was answered here. Health takes
+// no place among the others, so it is told however busy they are.
+func (g *gate) admit(w http.ResponseWriter, r *http.Request) (http.ResponseWriter, *http.Request, func()) {
 	a := g.a
 	id := requestID(r)
 	address := clientAddress(r, a.o.Proxies)
-	ctx, slots, cancel := r.Context(), a.streams, func() {}
+	ctx, in, cancel := r.Context(), a.watching, func() {}
 	if !streams(r) {
 		ctx, cancel = context.WithTimeout(ctx, requestTimeout)
-		slots = a.slots
+		in = a.asking
+		w = a.o.Limits.paced(w, r)
 	}
 	ctx = resource.WithActor(ctx, resource.Actor{RequestID: id, Address: address, UserAgent: shorten(r.UserAgent(), 200)})
 	r = r.WithContext(ctx)
 	h := w.Header()
 	h.Set("X-Request-Id", id)
 	a.secure(h)
-	leave, admitted := cancel, false
+	leave, admitted, principal := cancel, false, ""
 	defer func() {
 		if !admitted {
 			leave()
@@ -83,29 +85,34 @@ func (g *gate) admit(w http.ResponseWriter, r *http.Request) (*http.Request, fun
 	if !health(r.URL.Path) {
 		if wait := a.perAddress.take(addressKey(address), time.Now()); wait > 0 {
 			a.fail(w, r, tooMany("address", wait))
-			return nil, nil
+			return nil, nil, nil
 		}
-	}
-	select {
-	case slots <- struct{}{}:
-		leave = func() { <-slots; cancel() }
-	default:
-		a.fail(w, r, &resource.Error{Code: resource.Unavailable, RetryAfter: time.Second,
-			Detail: "too many requests at the same time; try again"})
-		return nil, nil
+		key := addressKey(address)
+		if err := in.enter(key); err != nil {
+			a.fail(w, r, err)
+			return nil, nil, nil
+		}
+		leave = func() { in.leave(key, principal); cancel() }
 	}
 	if err := g.check(w, r, shared); err != nil {
 		if !errors.Is(err, errAnswered) {
 			a.fail(w, r, err)
 		}
-		return nil, nil
+		return nil, nil, nil
 	}
 	if err := a.identify(&r); err != nil {
 		a.fail(w, r, err)
-		return nil, nil
+		return nil, nil, nil
+	}
+	if who := resource.ActorOf(r.Context()); who.Identity != nil && !health(r.URL.Path) {
+		if err := in.known(who.Principal); err != nil {
+			a.fail(w, r, err)
+			return nil, nil, nil
+		}
+		principal = who.Principal
 	}
 	admitted = true
-	return r, leave
+	return w, r, leave
 }
 
 // errAnswered tells that there is nothing more to say.
