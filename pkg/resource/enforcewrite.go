@@ -14,6 +14,7 @@ type limits struct {
 	action string
 	actor  Actor
 	before *sight // nil: a new resource
+	patch  bool   // the document is what a patch made: what it lacks was removed
 }
 
 type limitsKey struct{}
@@ -37,10 +38,10 @@ func (m *Manager) planned(ctx context.Context, t *Type, p plan, s state) (step, 
 	x := m.accessTo(ctx, t)
 	if x == nil || p.action == "" {
 		next, err := p.make(ctx, s)
-		if err == nil && next.event != nil && t.Builtin && p.action != "" {
-			err = m.mayAlso(ctx, t, next.content) // every right on a type is not every right there is
+		if err != nil || next.event == nil {
+			return next, err
 		}
-		return next, err
+		return m.gate(ctx, nil, t, p, s, next)
 	}
 	if d := x.may(p.action); !d.Allowed {
 		return step{}, denied(ctx, t, "", p.action, d)
@@ -71,7 +72,7 @@ func (m *Manager) planned(ctx context.Context, t *Type, p plan, s state) (step, 
 	if err != nil || next.event == nil {
 		return next, l.censor(err)
 	}
-	return next, m.checkAfterwards(ctx, l, t, p, s, next)
+	return m.gate(ctx, l, t, p, s, next)
 }
 
 // taken says no more than that an id is taken by what the actor may not read.
@@ -89,38 +90,6 @@ func (m *Manager) taken(ctx context.Context, t *Type, p plan, s state) (step, er
 		}
 	}
 	return step{}, err
-}
-
-// checkAfterwards asks whether the state that a step makes is allowed.
-func (m *Manager) checkAfterwards(ctx context.Context, l *limits, t *Type, p plan, s state, next step) error {
-	e := *next.event
-	if e.Action == storage.Purged {
-		return nil
-	}
-	now, who := m.now(), l.actor.Principal
-	e.Meta.UpdatedAt, e.Meta.UpdatedBy = now, who
-	if !s.exists() {
-		e.Meta.CreatedAt, e.Meta.CreatedBy = now, who
-	}
-	content, err := t.current(next.content, e.Revision.SchemaVersion)
-	if err != nil {
-		return err
-	}
-	v := newView(t, &e, content)
-	id := e.Meta.ID
-	if p.action == "switch" && !l.access.on("read", v).Allowed {
-		return Errorf(UnknownRevision, "%s %q has no revision %d", t.Name, id, e.Revision.Number)
-	}
-	actions := []string{p.action}
-	if publishes(t, s, &e) && p.action != "publish" && p.action != "switch" {
-		actions = append(actions, "publish")
-	}
-	for _, action := range actions {
-		if d := l.access.on(action, v); !d.Allowed {
-			return denied(ctx, t, id, action, d)
-		}
-	}
-	return m.mayAlso(ctx, t, next.content)
 }
 
 // publishes tells that a step makes stable what was a draft, or would be one if

@@ -1,6 +1,7 @@
 package resource
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"reflect"
@@ -87,6 +88,25 @@ func (l *limits) shown(content []byte) []byte {
 	return redact(content, l.protected())
 }
 
+// patching is the context in which the outcome of a patch is prepared. A merge
+// patch that names a hidden field is refused, also when it would remove what is
+// not there: what is there must not show.
+func (l *limits) patching(ctx context.Context, t *Type, p Patch) (context.Context, error) {
+	if l == nil {
+		return ctx, nil
+	}
+	if p.Kind == MergePatch {
+		for _, path := range l.protected() {
+			if len(collect(p.Body, splitPath(path))) > 0 {
+				return ctx, l.refuse(ctx, t, path, notToWrite)
+			}
+		}
+	}
+	own := *l
+	own.patch = true
+	return context.WithValue(ctx, limitsKey{}, &own), nil
+}
+
 // merge completes a document with what its writer may not see or write, and
 // refuses one that changes it.
 func (l *limits) merge(ctx context.Context, t *Type, data any) (any, error) {
@@ -94,20 +114,11 @@ func (l *limits) merge(ctx context.Context, t *Type, data any) (any, error) {
 	if l == nil || !ok {
 		return data, nil
 	}
-	refuse := func(path, why string) error {
-		refused := denied(ctx, t, "", l.action, Decision{Why: "the field " + path + " " + why})
-		var err *Error
-		if !errors.As(refused, &err) {
-			return refused
-		}
-		err.Fields = []FieldError{{Pointer: "/" + strings.ReplaceAll(path, ".", "/"), Detail: why}}
-		return err
-	}
 	if l.before == nil {
 		row := newView(t, &storage.Event{Meta: storage.Meta{Type: t.Name, CreatedBy: l.actor.Principal, UpdatedBy: l.actor.Principal}}, l.defaulted(t, data))
 		for _, path := range append(slices.Clone(l.access.hidden(l.action, row)), l.access.readonly(l.action, row)...) {
 			if len(collect(doc, splitPath(path))) > 0 {
-				return nil, refuse(path, "is not yours to write")
+				return nil, l.refuse(ctx, t, path, notToWrite)
 			}
 		}
 		return data, nil
@@ -118,13 +129,13 @@ func (l *limits) merge(ctx context.Context, t *Type, data any) (any, error) {
 	}
 	old, _ := tree.(map[string]any)
 	for _, path := range l.protected() {
-		if !keep(doc, old, splitPath(path), false) {
-			return nil, refuse(path, "is not yours to write")
+		if !(keeping{seen: false, patch: l.patch}).keep(doc, old, splitPath(path)) {
+			return nil, l.refuse(ctx, t, path, notToWrite)
 		}
 	}
 	for _, path := range slices.DeleteFunc(outermost(slices.Clone(l.access.readonly(l.action, l.before))), func(p string) bool { return touches(p, l.protected()) }) {
-		if !keep(doc, old, splitPath(path), true) {
-			return nil, refuse(path, "is not yours to change")
+		if !(keeping{seen: true, patch: l.patch}).keep(doc, old, splitPath(path)) {
+			return nil, l.refuse(ctx, t, path, notToChange)
 		}
 	}
 	return doc, nil
@@ -140,51 +151,87 @@ func (l *limits) defaulted(t *Type, data any) []byte {
 	return AppendCanonical(nil, t.Defaults(copied))
 }
 
+// Why a field is refused.
+const (
+	notToWrite  = "is not yours to write"
+	notToChange = "is not yours to change"
+)
+
+// refuse is the error of a write to a field; it tells the field and no value.
+func (l *limits) refuse(ctx context.Context, t *Type, path, why string) error {
+	refused := denied(ctx, t, "", l.action, Decision{Why: "the field " + path + " " + why})
+	var err *Error
+	if !errors.As(refused, &err) {
+		return refused
+	}
+	err.Fields = []FieldError{{Pointer: "/" + strings.ReplaceAll(path, ".", "/"), Detail: why}}
+	return err
+}
+
+// keeping says how a document is completed with what it may not change.
+type keeping struct {
+	seen  bool // the writer sees the field and may repeat it
+	patch bool // what is missing was removed by a patch, not left out
+}
+
 // keep makes a field of doc what it is in old. Where doc already says something
 // it must be the same, and may only be there at all when the writer sees it.
-func keep(doc, old map[string]any, names []string, seen bool) bool {
+// What the answer is does not depend on whether an object holds a field that the
+// writer does not see.
+func (k keeping) keep(doc, old map[string]any, names []string) bool {
 	name := names[0]
 	was, had := old[name]
 	is, has := doc[name]
 	if len(names) == 1 {
-		if !has {
-			if had {
-				doc[name] = was
-			}
-			return true
+		if has {
+			return k.seen && had && equalJSON(was, is)
 		}
-		return seen && had && reflect.DeepEqual(was, is)
+		if had && k.seen && k.patch {
+			return false
+		}
+		if had {
+			doc[name] = was
+		}
+		return true
 	}
 	switch was := was.(type) {
 	case map[string]any:
 		sub, ok := is.(map[string]any)
-		if !has || is == nil { // its other parts go, what is kept stays
-			sub, ok = map[string]any{}, true
-			if len(collect(was, names[1:])) == 0 {
+		if !ok {
+			if k.seen && len(collect(was, names[1:])) == 0 {
 				return true
 			}
-		}
-		if !ok {
-			return len(collect(was, names[1:])) == 0
+			if has || k.patch {
+				return false
+			}
+			sub = map[string]any{} // its other parts go, what is kept stays
 		}
 		doc[name] = sub
-		return keep(sub, was, names[1:], seen)
+		return k.keep(sub, was, names[1:])
 	case []any:
 		// Which element of a list was which cannot be told: it stays as it is.
+		if _, ok := is.([]any); has && !ok && !k.seen {
+			return false
+		}
 		if len(collect(was, names[1:])) == 0 {
 			return len(collect(is, names[1:])) == 0
 		}
 		shown := any(was)
-		if !seen {
+		if !k.seen {
 			shown = without(was, names[1:])
 		}
-		if has && reflect.DeepEqual(shown, is) {
+		if has && equalJSON(shown, is) {
 			doc[name] = was
 			return true
 		}
 		return false
 	}
 	return len(collect(is, names[1:])) == 0
+}
+
+// equalJSON reports whether two values are the same JSON: 1 and 1.0 are.
+func equalJSON(a, b any) bool {
+	return reflect.DeepEqual(a, b) || bytes.Equal(AppendCanonical(nil, a), AppendCanonical(nil, b))
 }
 
 // collect lists the values at a path, through lists.

@@ -435,7 +435,7 @@ func (m *Manager) planSwitch(t *Type, id string, number int, match Match) plan {
 		e := successor(s, storage.Switched)
 		e.Revision, e.Ref = target.Revision, target.Ref
 		e.Meta.CurrentRevision, e.Meta.Status, e.Meta.SchemaVersion = target.Revision.ID, target.Revision.Status, target.Revision.SchemaVersion
-		return step{event: e, content: content}, nil
+		return step{event: e, content: content, from: number}, nil
 	}}
 }
 

@@ -65,7 +65,11 @@ func (m *Manager) planPatch(t *Type, id string, p Patch, o UpdateOptions) (plan,
 		if err != nil {
 			return step{}, err
 		}
-		data, err := apply(limitsOf(ctx).shown(old))
+		ctx, err = limitsOf(ctx).patching(ctx, t, p)
+		if err != nil {
+			return step{}, err
+		}
+		data, err := apply(limitsOf(ctx).shown(t.conceal(old)))
 		if err != nil {
 			return step{}, err
 		}

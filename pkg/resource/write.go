@@ -46,6 +46,9 @@ type step struct {
 	content []byte
 	put     bool
 	early   bool // it may be lost with the power: it would be done again
+	// also are the rights it needs besides that of its plan.
+	also []string
+	from int // the older revision whose content it takes; 0: none
 }
 
 // plan computes the step. It is called again with the newest state when the

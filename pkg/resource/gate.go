@@ -1,0 +1,158 @@
+package resource
+
+import (
+	"context"
+
+	"github.com/autocrud-go/autocrud/pkg/storage"
+)
+
+// gate decides whether a step may be taken, by the state before it, the state it
+// makes, and its actor. Every step passes it, whatever made it: a write, a
+// switch, a restore, one operation of a batch. What a step may do is decided here
+// and not where it is made, so that no operation can forget it. l is nil when no
+// policy limits the actor.
+func (m *Manager) gate(ctx context.Context, l *limits, t *Type, p plan, s state, next step) (step, error) {
+	e := next.event
+	if e.Action == storage.Purged {
+		return next, nil
+	}
+	if l != nil {
+		if err := m.gateRules(ctx, l, t, p, s, next); err != nil {
+			return step{}, err
+		}
+	}
+	if p.action == "" { // the program's own
+		return next, nil
+	}
+	return next, m.mayAlso(ctx, t, next.content)
+}
+
+// gateRules asks the policy about the state that a step makes: whether it may be
+// made, and whether it leaves alone the fields that its actor may not write.
+func (m *Manager) gateRules(ctx context.Context, l *limits, t *Type, p plan, s state, next step) error {
+	e := *next.event
+	now, who := m.now(), l.actor.Principal
+	e.Meta.UpdatedAt, e.Meta.UpdatedBy = now, who
+	if !s.exists() {
+		e.Meta.CreatedAt, e.Meta.CreatedBy = now, who
+	}
+	content, err := t.current(next.content, e.Revision.SchemaVersion)
+	if err != nil {
+		return err
+	}
+	after := newView(t, &e, content)
+	id := e.Meta.ID
+	if next.from != 0 && !l.access.on("read", after).Allowed {
+		return Errorf(UnknownRevision, "%s %q has no revision %d", t.Name, id, next.from)
+	}
+	actions := append([]string{p.action}, next.also...)
+	for _, action := range next.also {
+		if d := l.access.may(action); !d.Allowed {
+			return denied(ctx, t, "", action, d)
+		}
+		if l.before == nil {
+			continue
+		}
+		if d := l.access.on(action, l.before); !d.Allowed {
+			return denied(ctx, t, id, action, d)
+		}
+	}
+	if err := l.keepsFields(ctx, t, actions, after); err != nil {
+		return err
+	}
+	if publishes(t, s, &e) && p.action != "publish" && p.action != "switch" {
+		actions = append(actions, "publish")
+	}
+	for _, action := range actions {
+		if d := l.access.on(action, after); !d.Allowed {
+			return denied(ctx, t, id, action, d)
+		}
+	}
+	return nil
+}
+
+// keepsFields refuses a step that changes a field which its actor may not see or
+// write, by the rules for the state before it and for the state after it.
+func (l *limits) keepsFields(ctx context.Context, t *Type, actions []string, after *sight) error {
+	var hidden, readonly []string
+	for _, row := range []*sight{l.before, after} {
+		if row == nil {
+			continue
+		}
+		if l.before != nil {
+			hidden = append(hidden, l.access.hidden("read", row)...)
+		}
+		for _, action := range actions {
+			hidden = append(hidden, l.access.hidden(action, row)...)
+			readonly = append(readonly, l.access.readonly(action, row)...)
+		}
+	}
+	if len(hidden)+len(readonly) == 0 {
+		return nil
+	}
+	f, err := newFieldsKept(t, l.before, after)
+	if err != nil {
+		return err
+	}
+	for _, path := range outermost(hidden) {
+		if !f.kept(path) {
+			return l.refuse(ctx, t, path, notToWrite)
+		}
+	}
+	for _, path := range outermost(readonly) {
+		if !f.kept(path) {
+			return l.refuse(ctx, t, path, notToChange)
+		}
+	}
+	return nil
+}
+
+// fieldsKept compares two states of a resource field by field.
+type fieldsKept struct {
+	typ           *Type
+	before, after any
+	filled        any // before with the defaults of today
+}
+
+func newFieldsKept(t *Type, before, after *sight) (f fieldsKept, err error) {
+	f.typ = t
+	if f.after, err = DecodeJSON(after.content); err != nil || before == nil {
+		return f, err
+	}
+	if f.before, err = DecodeJSON(before.content); err != nil {
+		return f, err
+	}
+	f.filled = t.Defaults(f.before)
+	return f, nil
+}
+
+// kept reports whether a field is after the step what it was before it, or what
+// its default makes it.
+func (f fieldsKept) kept(path string) bool {
+	names := splitPath(path)
+	if f.before == nil {
+		return agree(f.typ.Defaults(without(f.after, names)), f.after, names)
+	}
+	return agree(f.before, f.after, names) || agree(f.filled, f.after, names)
+}
+
+// agree reports whether two documents have the same at a path. Which element of a
+// list was which cannot be told, so a list that has anything there must be the
+// same list.
+func agree(a, b any, names []string) bool {
+	_, list := a.([]any)
+	if !list {
+		_, list = b.([]any)
+	}
+	if list {
+		return len(collect(a, names)) == 0 && len(collect(b, names)) == 0 || equalJSON(a, b)
+	}
+	x, _ := a.(map[string]any)
+	y, _ := b.(map[string]any)
+	was, had := x[names[0]]
+	is, has := y[names[0]]
+	if len(names) == 1 {
+		return had == has && equalJSON(was, is)
+	}
+	return agree(was, is, names[1:])
+}
