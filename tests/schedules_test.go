@@ -27,6 +27,41 @@ func TestASchedulesJobsAreResources(t *testing.T) {
 	})
 }
 
+func TestAScheduleTellsItsNextAndLastTime(t *testing.T) {
+	each(t, func(t *testing.T, c *apitest.Client) {
+		create := func(id, rest string) {
+			t.Helper()
+			c.Post(t, "/v1/schedules?id="+id, `{"type":"mails","payload":{"to":"ann"},`+rest+`}`).Want(t, 201)
+		}
+		create("yearly", `"cron":"30 2 29 3 *","timezone":"Europe/Berlin"`)
+		create("often", `"cron":"* * * * * *","overlap":"skip"`)
+		create("paused", `"cron":"@daily","paused":true`)
+		next := moment(t, c.Get(t, "/v1/schedules/yearly").Want(t, 200).Equal(t, "/meta/schedule/last", `null`).Text("/meta/schedule/next"))
+		if !next.After(time.Now()) || next.Month() != time.March || next.Minute() != 30 {
+			t.Errorf("next is %s", next)
+		}
+		apitest.Eventually(t, 10*time.Second, "a time has come", func() bool {
+			return c.Get(t, "/v1/schedules/often").Want(t, 200).Text("/meta/schedule/last") != ""
+		})
+		c.Get(t, "/v1/schedules/paused").Want(t, 200).Equal(t, "/meta/schedule", `{"last":null,"next":null}`)
+		if list := c.Get(t, "/v1/schedules?returns=meta&filter="+query(`meta.id = "yearly"`)).Want(t, 200); list.Text("/items/0/meta/schedule/next") != next.UTC().Format(time.RFC3339) {
+			t.Errorf("a list tells %s", list.Body)
+		}
+		c.Patch(t, "/v1/schedules/paused", apitest.MergePatch, `{"paused":false}`).Want(t, 200)
+		if got := c.Get(t, "/v1/schedules/paused").Text("/meta/schedule/next"); !moment(t, got).After(time.Now()) {
+			t.Errorf("one that goes on is due at %s", got)
+		}
+		if past := c.Get(t, "/v1/schedules/paused?revision=1").Want(t, 200); past.Value("/meta/schedule") != nil {
+			t.Errorf("an old revision has times: %s", past.Body)
+		}
+		c.Delete(t, "/v1/schedules/often").Want(t, 200)
+		if gone := c.Get(t, "/v1/schedules/often?include_deleted=true").Want(t, 200); gone.Value("/meta/schedule") != nil {
+			t.Errorf("a deleted one has times: %s", gone.Body)
+		}
+		c.Post(t, "/v1/schedules", `{"type":"mails","payload":{"to":"ann"},"cron":"@reboot"}`).WantProblem(t, 422, "validation_failed")
+	})
+}
+
 func TestAModelsScheduleMakesJobs(t *testing.T) {
 	c := run(t, inMemory, nil, map[string]string{"beats": `name: beats
 schema: {type: object, properties: {n: {type: integer, default: 7}}}

@@ -46,6 +46,9 @@ func (m *Manager) List(ctx context.Context, typ string, o ListOptions) (*List, e
 	if x := m.accessTo(ctx, t); x != nil && len(x.everHidden("list")) > 0 {
 		s.Bare, o.Bare = false, false // the hash is that of what is shown
 	}
+	if t.Name == Schedules {
+		s.Bare, o.Bare = false, false // its times are in the meta
+	}
 	if err := m.freshen(ctx, o.Consistency, o.MinSeq); err != nil {
 		return nil, err
 	}
@@ -63,6 +66,11 @@ func (m *Manager) List(ctx context.Context, typ string, o ListOptions) (*List, e
 	out.Items = m.readAgain(ctx, t, "list", page.Rows, out.Items)
 	if err := m.redactAll(ctx, t, "list", out.Items); err != nil {
 		return nil, err
+	}
+	if t.Name == Schedules {
+		for _, r := range out.Items {
+			m.showTimes(r)
+		}
 	}
 	return out, m.tellRead(ctx, t, "list", idsOf(out.Items)...)
 }

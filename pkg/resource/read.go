@@ -54,6 +54,9 @@ func (m *Manager) Get(ctx context.Context, typ, id string, o GetOptions) (*Resou
 	if err != nil {
 		return nil, err
 	}
+	if t.Name == Schedules && o.Revision == 0 && o.Status == "" && o.AsOf.IsZero() {
+		m.showTimes(r)
+	}
 	return r, nil
 }
 

@@ -109,6 +109,7 @@ func sharedSchemas() object {
 	return object{
 		{"Meta", recordSchema(meta, memberNames(meta)...)},
 		{"JobMeta", object{{"allOf", []any{componentRef("schemas", "Meta"), recordSchema(object{{"job", componentRef("schemas", "JobState")}}, "job")}}}},
+		{"ScheduleMeta", object{{"allOf", []any{componentRef("schemas", "Meta"), recordSchema(object{{"schedule", scheduleSchema()}})}}}},
 		{"JobState", recordSchema(job, "state", "queue", "attempts", "max_attempts", "run_at")},
 		{"Revision", recordSchema(revision, memberNames(revision)...)},
 		{"MetaEnvelope", recordSchema(metaOnly, "meta")},
@@ -156,9 +157,22 @@ func (d *document) schemas() object {
 	return append(out, sharedSchemas()...)
 }
 
+// scheduleSchema is when a schedule that is read is due.
+func scheduleSchema() object {
+	moment := func(text string) object {
+		return object{{"type", []any{"string", "null"}}, {"format", "date-time"}, {"description", text}}
+	}
+	return append(object{{"description", "Where the schedule is read as it is now"}}, recordSchema(object{
+		{"next", moment("When it makes its next job; null while it is paused")},
+		{"last", moment("When it was due last, since its last change; null when it was not, or is paused")}}, "next", "last")...)
+}
+
 func metaName(t *resource.Type) string {
-	if t.Job != nil {
+	switch {
+	case t.Job != nil:
 		return "JobMeta"
+	case t.Name == resource.Schedules:
+		return "ScheduleMeta"
 	}
 	return "Meta"
 }

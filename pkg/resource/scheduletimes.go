@@ -1,0 +1,46 @@
+package resource
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/autocrud-go/autocrud/pkg/storage"
+)
+
+// scheduleTimes is the member schedule of the meta of a schedule that is read.
+type scheduleTimes struct {
+	Next *time.Time `json:"next"` // null while it is paused
+	Last *time.Time `json:"last"` // since its last change; null when it was not due yet
+}
+
+// showTimes tells of a schedule as it is now when it is due next and when it was
+// due last. One whose line the reader may not see tells nothing.
+func (m *Manager) showTimes(r *Resource) {
+	var meta storage.Meta
+	s, err := readSchedule(r.Data)
+	if err != nil || s.Cron == "" || r.Deleted || json.Unmarshal(r.Meta, &meta) != nil || len(r.Meta) == 0 {
+		return
+	}
+	c, err := ParseCron(s.Cron, s.Timezone)
+	if err != nil { // of an older version of the program
+		return
+	}
+	var times scheduleTimes
+	if now := m.o.Now(); !s.Paused {
+		times.Next, times.Last = utc(c.Next(now)), utc(c.Last(meta.UpdatedAt, now))
+	}
+	b, err := json.Marshal(times)
+	if err != nil {
+		return
+	}
+	open := r.Meta[:len(r.Meta)-1] // without the closing brace
+	r.Meta = append(append(append(append(make([]byte, 0, len(r.Meta)+len(b)+16), open...), `,"schedule":`...), b...), '}')
+}
+
+func utc(at time.Time) *time.Time {
+	if at.IsZero() {
+		return nil
+	}
+	at = at.UTC()
+	return &at
+}
