@@ -113,6 +113,38 @@ func TestACommandThatKeepsFailingEndsAsFailed(t *testing.T) {
 	})
 }
 
+// TestTheExitCodeIsTheWordOfACommand: whatever a command leaves running, with
+// its output open, it succeeded, asked to be tried again or failed as it said.
+func TestTheExitCodeIsTheWordOfACommand(t *testing.T) {
+	more := map[string]string{}
+	for name, script := range map[string]string{
+		"well":   `sleep 60 & echo "{\"ok\":true}"`,
+		"quiet":  `sleep 60 >&2 & exit 0`,
+		"apart":  `exec setsid sh -c "sleep 8 & echo 7"`,
+		"again":  `sleep 60 & if [ "$AUTOCRUD_JOB_ATTEMPT" = 1 ]; then echo not yet >&2; exit 75; fi; echo 2`,
+		"broken": `sleep 60 & echo broken >&2; exit 3`,
+		"huge":   `sleep 60 & head -c 1100000 /dev/zero | tr "\\000" a`,
+	} {
+		more[name] = strings.Replace(jobModel(name, "{exec: [sh, -c, '"+script+"']}")[name], "maxAttempts: 3", "maxAttempts: 2", 1)
+	}
+	c := run(t, inMemory, nil, more)
+	for name := range more {
+		c.Post(t, "/v1/"+name+"?id=a", `{"to":"x"}`).Want(t, 201)
+	}
+	for name, want := range map[string][3]string{
+		"well": {`"succeeded"`, "1", `{"ok":true}`}, "quiet": {`"succeeded"`, "1", "null"}, "apart": {`"succeeded"`, "1", "7"},
+		"again": {`"succeeded"`, "2", "2"}, "broken": {`"failed"`, "2", "null"}, "huge": {`"failed"`, "1", "null"},
+	} {
+		r := ended(t, c, "/v1/"+name+"/a").Equal(t, "/meta/job/state", want[0]).Equal(t, "/meta/job/attempts", want[1]).Equal(t, "/meta/job/result", want[2])
+		if strings.Contains(string(r.Body), "WaitDelay") || strings.Contains(string(r.Body), "did not run") {
+			t.Errorf("%s: %s", name, r.Body)
+		}
+	}
+	if logs := string(c.Get(t, "/v1/well/a/logs").Want(t, 200).Body); !strings.Contains(logs, "left behind") {
+		t.Errorf("nothing tells what was left: %s", logs)
+	}
+}
+
 // handled is a web server whose answers a test gives, one for each attempt.
 type handled struct {
 	mu       sync.Mutex

@@ -54,7 +54,7 @@ func runGroup(cmd *exec.Cmd) error {
 }
 
 // execHandler runs a command: payload on stdin, result on stdout, log on
-// stderr.
+// stderr. Its exit code is its word, whatever it leaves behind.
 func execHandler(h resource.Handler) Handler {
 	command := h.Exec
 	return func(ctx context.Context, c *job.Attempt) (json.RawMessage, error) {
@@ -76,6 +76,10 @@ func execHandler(h resource.Handler) Handler {
 		}
 		err := runGroup(cmd)
 		log.end()
+		if errors.Is(err, exec.ErrWaitDelay) { // it ended well: what it left running does not undo that
+			c.Report.Log(fmt.Sprintf("the command ended; a process that it left behind had its output open for another %s and was stopped", cmd.WaitDelay))
+			err = nil
+		}
 		var exit *exec.ExitError
 		switch {
 		case err == nil && stdout.over:

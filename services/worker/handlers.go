@@ -1,7 +1,6 @@
 package worker
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -68,21 +67,6 @@ func retryAfter(h string) (time.Duration, bool) {
 		return max(time.Until(t), 0), true
 	}
 	return 0, false
-}
-
-// asResult takes JSON as it is and other text as a JSON string.
-func asResult(b []byte) (json.RawMessage, error) {
-	b = bytes.TrimSpace(b)
-	if len(b) > maxOutput {
-		return nil, job.Fail(fmt.Errorf("the result is over %d bytes", maxOutput))
-	}
-	if len(b) == 0 {
-		return nil, nil
-	}
-	if json.Valid(b) {
-		return b, nil
-	}
-	return json.Marshal(strings.ToValidUTF8(string(b), "?"))
 }
 
 func excerpt(b []byte) string {
