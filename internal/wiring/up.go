@@ -190,7 +190,9 @@ func (p *program) start(ctx context.Context) (_ *Running, err error) {
 	var g run.Group
 	g.Add(both(p.front.serve(p.listener, p.handler(out.URL)))(until(ctx, p.jobs.work)))
 	if p.has.worker {
+		p.adoptSubscriptions(ctx)
 		g.Add(until(ctx, p.maintain))
+		g.Add(until(ctx, p.policeEvents))
 		g.Add(until(ctx, p.webhooks.Run))
 		g.Add(until(ctx, func(ctx context.Context) error { return p.manager.RunAfterHooks(ctx, p.st.outward) }))
 	}
@@ -233,6 +235,9 @@ func (p *program) wire(ctx context.Context) error {
 		}
 	}
 	if err := p.admit(ctx); err != nil {
+		return err
+	}
+	if err := p.protectEvents(claimKey); err != nil {
 		return err
 	}
 	keyOfAudit, err := auditKey(ctx, p.st.log)

@@ -188,9 +188,13 @@ func TestAnUnnamedSubscriptionHasNoGap(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	program, err := jetstream.New(s.NATS)
+	if err != nil {
+		t.Fatal(err)
+	}
 	var names []string
 	for deadline := time.Now().Add(20 * time.Second); len(names) == 0 && time.Now().Before(deadline); {
-		stream, err := js.Stream(t.Context(), "AC_MAIN_EVENTS")
+		stream, err := program.Stream(t.Context(), "AC_MAIN_EVENTS") // a subscriber may list none
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -347,5 +351,56 @@ func TestASubscriberReachesNothingThroughTheServer(t *testing.T) {
 	}
 	if after, err := s.Log.State(t.Context()); err != nil || after.Last != before.Last {
 		t.Errorf("the log ended at %d and ends at %d, %v", before.Last, after.Last, err)
+	}
+}
+
+// TestWhatTheServerAnswersIsNoEvent asks everything that a subscriber may ask, to be
+// answered on subjects of the stream of events itself.
+func TestWhatTheServerAnswersIsNoEvent(t *testing.T) {
+	s, nc := open(t, t.TempDir())
+	write(t, s, "a", 1)
+	js, err := nc.JetStream()
+	if err != nil {
+		t.Fatal(err)
+	}
+	sub, err := js.PullSubscribe("", "mine", nats.BindStream("AC_MAIN_EVENTS"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, err := sub.Fetch(1, nats.MaxWait(10*time.Second))
+	if err != nil {
+		t.Fatal(err)
+	}
+	asks := map[string]string{"$JS.API.INFO": "", "$JS.API.STREAM.NAMES": "", "$JS.API.STREAM.INFO.AC_MAIN_EVENTS": "", "$JS.API.CONSUMER.INFO.AC_MAIN_EVENTS.mine": "",
+		"$JS.API.CONSUMER.INFO.AC_MAIN_EVENTS.none": "", "$JS.API.CONSUMER.DELETE.AC_MAIN_EVENTS.none": "", "$JS.API.CONSUMER.CREATE.AC_MAIN_EVENTS.x": "{", "$JS.API.CONSUMER.MSG.NEXT.AC_MAIN_EVENTS.mine": `{"batch":5,"no_wait":true}`,
+		"$JS.API.CONSUMER.DURABLE.CREATE.AC_MAIN_EVENTS.y": `{"stream_name":"AC_MAIN_EVENTS","config":{"durable_name":"y","deliver_subject":"ac.main.live.films.created.forged","ack_policy":"none"}}`,
+		"$JS.API.CONSUMER.CREATE.AC_MAIN_EVENTS.z":         `{"stream_name":"AC_MAIN_EVENTS","config":{"name":"z","deliver_subject":"ac.main.event.films.created.pushed","ack_policy":"none"}}`, first[0].Reply: ""}
+	for subject, body := range asks {
+		for _, answer := range []string{"ac.main.event.films.created.answer", "ac.main.event.x.y.z", "ac.main.rev.films.answer"} {
+			if err := nc.PublishRequest(subject, answer, []byte(body)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := nc.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	info, err := js.StreamInfo("AC_MAIN_EVENTS") // what was asked before has been answered
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info.State.LastSeq != 1 {
+		t.Errorf("the stream of events ends at %d", info.State.LastSeq)
+	}
+	var got heard
+	go func() {
+		_ = hook.Subscribe(t.Context(), nc, hook.Options{Begin: hook.Start}, func(_ context.Context, e hook.Event[film]) error {
+			got.add(e.Resource)
+			return nil
+		})
+	}()
+	write(t, s, "b", 2)
+	if all := got.wait(t, 2); fmt.Sprint(all) != "[a b]" {
+		t.Errorf("heard %q", all)
 	}
 }

@@ -16,6 +16,9 @@ import (
 // stream of events.
 const afterHooks = "after-hooks"
 
+// Subscribes reports whether a name is that under which after-hooks subscribe.
+func Subscribes(name string) bool { return name == afterHooks }
+
 // The bounds of after-hooks that are run from the stream: how many run at once,
 // and how many events may wait for another try while others go on.
 const (

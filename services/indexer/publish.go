@@ -36,6 +36,9 @@ type publisher struct {
 	done    atomic.Uint64 // last sequence that is told, or need not be
 }
 
+// lookAround is how often a stream that is told nothing is looked at.
+const lookAround = 15 * time.Second
+
 const (
 	maxQueued      = 32 << 20 // bytes; what is more is read from the log again
 	maxTold        = 256      // events in one go
@@ -155,6 +158,10 @@ func (p *publisher) follow(ctx context.Context) error {
 			p.done.Store(max(through, told))
 			select {
 			case <-p.wake:
+			case <-time.After(lookAround):
+				if _, err := p.to.Position(ctx); err != nil { // it removes what does not belong there
+					return err
+				}
 			case <-ctx.Done():
 				return ctx.Err()
 			}

@@ -27,7 +27,7 @@ type Sync struct {
 }
 
 // Listen opens an embedded server to subscribers outside. They may create and
-// read consumers of the stream of events, hear it live, and nothing else.
+// read pull consumers of the stream of events, hear it live, and nothing else.
 type Listen struct {
 	Addr string // host:port; empty: nobody outside reaches the server
 	// Password of the user "hook". Empty: who connects without a user is it.
@@ -36,10 +36,10 @@ type Listen struct {
 }
 
 // Embedded is a NATS server inside this process, reachable by nobody else unless
-// it was told to listen. Events for subscribers outside are in an account of
-// their own: what a consumer is told to deliver where, and what the server
-// answers where, is no matter of permissions, so whoever may make consumers
-// could have messages put on any subject of its account.
+// it was told to listen. The log, the events for subscribers outside, and those
+// subscribers each have an account: what a consumer is told to deliver where, and
+// what the server answers where, is no matter of permissions, so a user can have
+// messages put on any subject of its account.
 type Embedded struct {
 	Server *server.Server
 	Conn   *nats.Conn // for the log
@@ -136,29 +136,17 @@ func (l Listen) apply(o *server.Options, password string) error {
 		o.Port = server.RANDOM_PORT
 	}
 	o.Host, o.DontListen = host, false
-	hook := &server.User{Username: hookUser, Password: l.Password, Account: events, Permissions: HookPermissions(l.Namespace)}
+	hooks, err := hooksAccount(events, l.namespace())
+	if err != nil {
+		return fmt.Errorf("embedded nats: %w", err)
+	}
+	o.Accounts = append(o.Accounts, hooks)
+	hook := &server.User{Username: hookUser, Password: l.Password, Account: hooks, Permissions: hookPermissions(l.namespace())}
 	if l.Password == "" {
 		hook.Password, o.NoAuthUser = rand.Text(), hookUser
 	}
 	o.Users = append(o.Users, hook)
 	return nil
-}
-
-// HookPermissions are the rights of a subscriber of a namespace's events. They
-// hold where the stream of events is in an account of its own.
-func HookPermissions(namespace string) *server.Permissions {
-	if namespace == "" {
-		namespace = "main"
-	}
-	stream := OutwardName(namespace)
-	var may []string
-	for _, what := range []string{"CONSUMER.CREATE", "CONSUMER.DURABLE.CREATE", "CONSUMER.INFO", "CONSUMER.DELETE", "CONSUMER.MSG.NEXT"} {
-		may = append(may, "$JS.API."+what+"."+stream+".>")
-	}
-	may = append(may, "$JS.API.CONSUMER.CREATE."+stream, "$JS.API.CONSUMER.NAMES."+stream, "$JS.API.CONSUMER.LIST."+stream,
-		"$JS.API.STREAM.INFO."+stream, "$JS.API.STREAM.NAMES", "$JS.API.INFO", "$JS.ACK."+stream+".>", "$JS.FC."+stream+".>")
-	return &server.Permissions{Publish: &server.SubjectPermission{Allow: may},
-		Subscribe: &server.SubjectPermission{Allow: []string{"_INBOX.>", "ac." + namespace + ".live.>"}}}
 }
 
 // Addr is where others reach the server; empty when they cannot.

@@ -32,6 +32,8 @@ type Outward struct {
 	prefix string // of subjects, up to the type
 	nc     *nats.Conn
 	stream jetstream.Stream
+	key    []byte               // of the names of subscriptions
+	found  func(n int, e error) // told of foreign messages; nil: nobody is
 
 	mu    sync.Mutex
 	last  uint64 // sequence in the stream that the next event follows
@@ -248,18 +250,7 @@ func (w *Outward) newest(ctx context.Context) (seq, last uint64, err error) {
 	if info.State.Msgs == 0 {
 		return 0, info.State.LastSeq, nil
 	}
-	m, err := w.stream.GetMsg(ctx, info.State.LastSeq)
-	if errors.Is(err, jetstream.ErrMsgNotFound) { // somebody took it out
-		m, err = w.stream.GetLastMsgForSubject(ctx, w.prefix+">")
-	}
-	if err != nil {
-		return 0, 0, unavailable("newest event", err)
-	}
-	seq, err = strconv.ParseUint(m.Header.Get(ceSequence), 10, 64)
-	if err != nil || seq == 0 {
-		return 0, 0, fmt.Errorf("stream %s holds at %d what AutoCRUD did not publish: %w", OutwardName(w.o.Namespace), m.Sequence, storage.ErrCorrupt)
-	}
-	return seq, info.State.LastSeq, nil
+	return w.genuine(ctx, info)
 }
 
 // Publish implements storage.Outward. Every message expects the one before it to

@@ -20,7 +20,7 @@ var _ storage.Subscriptions = (*Outward)(nil)
 
 // Subscribe implements storage.Subscriptions with a durable consumer.
 func (w *Outward) Subscribe(ctx context.Context, name string, o storage.SubscribeOptions) (storage.Subscription, error) {
-	c, err := w.consumer(ctx, name, o)
+	c, err := w.consumer(ctx, w.seal(name), o)
 	if err != nil {
 		return nil, err
 	}
@@ -110,7 +110,7 @@ func (w *Outward) behind(ctx context.Context, after uint64) (uint64, error) {
 
 // Unsubscribe implements storage.Subscriptions.
 func (w *Outward) Unsubscribe(ctx context.Context, name string) error {
-	err := w.stream.DeleteConsumer(ctx, name)
+	err := w.stream.DeleteConsumer(ctx, w.seal(name))
 	if err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
 		return unavailable("unsubscribe", err)
 	}
@@ -120,8 +120,8 @@ func (w *Outward) Unsubscribe(ctx context.Context, name string) error {
 // Subscribed implements storage.Subscriptions.
 func (w *Outward) Subscribed(ctx context.Context, prefix string) (names []string, err error) {
 	list := w.stream.ConsumerNames(ctx)
-	for name := range list.Name() {
-		if strings.HasPrefix(name, prefix) {
+	for sealed := range list.Name() {
+		if name, own := w.unseal(sealed); own && strings.HasPrefix(name, prefix) {
 			names = append(names, name)
 		}
 	}

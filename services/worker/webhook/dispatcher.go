@@ -256,6 +256,9 @@ func (d *Dispatcher) end(id string, rest func()) {
 // prefix of the names of subscriptions.
 const prefix = "webhook-"
 
+// Subscribes reports whether a name is one that webhooks subscribe under.
+func Subscribes(name string) bool { return strings.HasPrefix(name, prefix) }
+
 // forget ends what belongs to webhooks that are not there any more.
 func (d *Dispatcher) forget(ctx context.Context, there map[string]bool) {
 	d.mu.Lock()
