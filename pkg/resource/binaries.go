@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 
@@ -52,125 +53,103 @@ func (p *prefix) Write(b []byte) (int, error) {
 // sniff tells the media type of content from its first bytes.
 func sniff(head []byte) string { return mimetype.Detect(head).String() }
 
-// vague media types say little, so that what the writer says is believed.
-var vague = []string{"application/octet-stream", "text/plain", "text/xml", "application/zip"}
-
-// mediaType is what a binary counts as: what it looks like, or what was said of
-// it when it could be anything.
-func mediaType(looks, said string) string {
-	base, _, _ := strings.Cut(looks, ";")
-	if said == "" || !slices.Contains(vague, base) {
-		return looks
-	}
-	kind, _, _ := strings.Cut(said, "/")
-	if base != "application/octet-stream" && (kind == "audio" || kind == "font" || kind == "image" && !strings.HasPrefix(said, "image/svg") || kind == "video") {
-		return looks // text and archives are none of these, whatever is said
-	}
-	return said
-}
-
 // settle finds the binaries that a document refers to, moves inline ones out,
-// checks them against the model, and completes what stands for them. The
-// document is changed in place; it belongs to the write.
+// and completes what stands for them; whether they fit the model is for the
+// schema to say. The document is changed in place; it belongs to the write.
 func (m *Manager) settle(ctx context.Context, t *Type, data any) error {
-	if len(t.Binaries) == 0 {
-		return nil
-	}
 	var problems []FieldError
-	for _, path := range t.binaryPaths() {
-		if err := m.settleAt(ctx, data, strings.Split(path, "."), "", t.Binaries[path], &problems); err != nil {
-			return err
-		}
+	err := t.places.visit(data, func(at string, v map[string]any) (any, error) {
+		s := settling{at: at, v: v}
+		made, err := m.settleOne(ctx, &s)
+		problems = append(problems, s.problems...)
+		return made, err
+	})
+	if err == nil && len(problems) > 0 {
+		err = &Error{Code: ValidationFailed, Detail: "a binary does not fit", Fields: problems[:min(len(problems), maxFieldErrors)]}
 	}
-	if len(problems) > 0 {
-		return &Error{Code: ValidationFailed, Detail: "a binary does not fit", Fields: problems}
-	}
-	return nil
+	return err
 }
 
-func (t *Type) binaryPaths() []string {
-	out := make([]string, 0, len(t.Binaries))
-	for path := range t.Binaries {
-		out = append(out, path)
-	}
-	slices.Sort(out)
-	return out
+// settling is one object that stands for a binary.
+type settling struct {
+	at       string
+	v        map[string]any
+	problems []FieldError
 }
 
-func (m *Manager) settleAt(ctx context.Context, v any, names []string, at string, spec Binaries, problems *[]FieldError) error {
-	switch v := v.(type) {
-	case []any:
-		for i, x := range v {
-			if err := m.settleAt(ctx, x, names, fmt.Sprintf("%s/%d", at, i), spec, problems); err != nil {
-				return err
-			}
-		}
-	case map[string]any:
-		x, ok := v[names[0]]
-		if !ok {
-			return nil
-		}
-		at += "/" + escapePointer(names[0])
-		if len(names) > 1 {
-			return m.settleAt(ctx, x, names[1:], at, spec, problems)
-		}
-		if list, ok := x.([]any); ok {
-			for i := range list {
-				var err error
-				if list[i], err = m.settleOne(ctx, list[i], fmt.Sprintf("%s/%d", at, i), spec, problems); err != nil {
-					return err
-				}
-			}
-			return nil
-		}
-		settled, err := m.settleOne(ctx, x, at, spec, problems)
-		v[names[0]] = settled
-		return err
-	}
-	return nil
+func (s *settling) refuse(member, format string, args ...any) {
+	s.problems = append(s.problems, FieldError{Pointer: s.at + member, Detail: fmt.Sprintf(format, args...)})
 }
 
 // settleOne turns {"base64": ...} or {"digest": ...} into the complete form.
-// What is neither is left to the schema.
-func (m *Manager) settleOne(ctx context.Context, v any, at string, spec Binaries, problems *[]FieldError) (any, error) {
-	o, ok := v.(map[string]any)
-	if !ok {
-		return v, nil
+// Members that are not known stay for the schema to refuse.
+func (m *Manager) settleOne(ctx context.Context, s *settling) (any, error) {
+	blob, ok, err := m.blobOf(ctx, s)
+	if err != nil || !ok {
+		return s.v, err
 	}
-	refuse := func(format string, args ...any) (any, error) {
-		*problems = append(*problems, FieldError{Pointer: at, Detail: fmt.Sprintf(format, args...)})
-		return v, nil
+	s.check(blob)
+	out := maps.Clone(s.v)
+	delete(out, "base64")
+	out["digest"], out["size"] = blob.Digest, blob.Size
+	out["content_type"] = blob.ContentType
+	if text, ok := s.v["content_type"].(string); ok {
+		said, err := MediaType(text)
+		if err != nil {
+			s.refuse("/content_type", "%v", err)
+			return s.v, nil
+		}
+		counts, ok := fits(blob.ContentType, said)
+		if !ok {
+			s.refuse("/content_type", "the binary is %s; leave content_type out, or say what it is", blob.ContentType)
+			return s.v, nil
+		}
+		out["content_type"] = counts
 	}
-	said, _ := o["content_type"].(string)
-	var blob Blob
-	if text, inline := o["base64"].(string); inline {
+	return out, nil
+}
+
+// blobOf finds the binary, or stores it when its content is given.
+func (m *Manager) blobOf(ctx context.Context, s *settling) (blob Blob, ok bool, err error) {
+	if inline, given := s.v["base64"]; given {
+		text, ok := inline.(string)
+		if !ok {
+			s.refuse("/base64", "must be a string")
+			return blob, false, nil
+		}
 		raw, err := base64.StdEncoding.DecodeString(text)
 		if err != nil {
-			return refuse("base64 cannot be read: %v", err)
+			s.refuse("/base64", "cannot be read: %v", err)
+			return blob, false, nil
 		}
-		if blob, err = m.PutBinary(AsProgram(ctx), bytes.NewReader(raw), MaxBinary); err != nil {
-			return v, err
-		}
-	} else {
-		digest, ok := o["digest"].(string)
-		if !ok || !validDigest(digest) {
-			return v, nil
-		}
-		var err error
-		if blob, err = m.describe(ctx, digest); errors.Is(err, storage.ErrNotFound) {
-			return refuse("there is no binary %s; send it to POST /v1/blobs first", digest)
-		} else if err != nil {
-			return v, stored(err)
+		blob, err = m.PutBinary(AsProgram(ctx), bytes.NewReader(raw), MaxBinary)
+		return blob, err == nil, err
+	}
+	digest, ok := s.v["digest"].(string)
+	if !ok || !validDigest(digest) {
+		return blob, false, nil
+	}
+	blob, err = m.describe(ctx, digest)
+	if errors.Is(err, storage.ErrNotFound) {
+		s.refuse("", "there is no binary %s; send it to POST /v1/blobs first", digest)
+		return blob, false, nil
+	}
+	return blob, err == nil, stored(err)
+}
+
+// check compares what is said of a binary with what it is.
+func (s *settling) check(blob Blob) {
+	if d, given := s.v["digest"]; given && d != blob.Digest {
+		s.refuse("/digest", "is not that of the content, %s", blob.Digest)
+	}
+	if n, given := s.v["size"]; given && n != blob.Size {
+		s.refuse("/size", "the binary has %d bytes; leave size out, or say so", blob.Size)
+	}
+	if x, given := s.v["content_type"]; given {
+		if _, ok := x.(string); !ok {
+			s.refuse("/content_type", "must be a string")
 		}
 	}
-	blob.ContentType = mediaType(blob.ContentType, said)
-	if spec.MaxBytes > 0 && blob.Size > spec.MaxBytes {
-		return refuse("the binary has %d bytes, the most is %d", blob.Size, spec.MaxBytes)
-	}
-	if !accepts(spec.ContentTypes, blob.ContentType) {
-		return refuse("the binary is %s; accepted is %s", blob.ContentType, strings.Join(spec.ContentTypes, ", "))
-	}
-	return map[string]any{"digest": blob.Digest, "size": blob.Size, "content_type": blob.ContentType}, nil
 }
 
 func validDigest(s string) bool {
@@ -196,49 +175,34 @@ func (m *Manager) describe(ctx context.Context, digest string) (Blob, error) {
 	return Blob{Digest: digest, Size: r.Size(), ContentType: sniff(head[:n])}, nil
 }
 
-// accepts matches "image/png" with "image/png" and "image/*".
-func accepts(accepted []string, got string) bool {
-	if len(accepted) == 0 {
-		return true
-	}
-	got, _, _ = strings.Cut(got, ";")
-	for _, a := range accepted {
-		if a == got || strings.HasSuffix(a, "/*") && strings.HasPrefix(got, strings.TrimSuffix(a, "*")) {
-			return true
-		}
-	}
-	return false
-}
-
 // digests lists the binaries that canonical content refers to.
 func (t *Type) digests(content []byte) []string {
-	if len(t.Binaries) == 0 || content == nil {
-		return nil
+	var out []string
+	t.eachBinary(content, func(digest, _ string) {
+		if !slices.Contains(out, digest) {
+			out = append(out, digest)
+		}
+	})
+	return out
+}
+
+// eachBinary tells the digest and the media type of each binary of canonical
+// content.
+func (t *Type) eachBinary(content []byte, fn func(digest, mediaType string)) {
+	if t.places == nil || content == nil {
+		return
 	}
 	tree, err := DecodeJSON(content)
 	if err != nil {
-		return nil
+		return
 	}
-	var out []string
-	var walk func(v any, names []string)
-	walk = func(v any, names []string) {
-		switch v := v.(type) {
-		case []any:
-			for _, x := range v {
-				walk(x, names)
-			}
-		case map[string]any:
-			if len(names) > 0 {
-				walk(v[names[0]], names[1:])
-			} else if d, ok := v["digest"].(string); ok && !slices.Contains(out, d) {
-				out = append(out, d)
-			}
+	_ = t.places.visit(tree, func(_ string, v map[string]any) (any, error) {
+		if d, ok := v["digest"].(string); ok && validDigest(d) {
+			kind, _ := v["content_type"].(string)
+			fn(d, kind)
 		}
-	}
-	for _, path := range t.binaryPaths() {
-		walk(tree, strings.Split(path, "."))
-	}
-	return out
+		return v, nil
+	})
 }
 
 // OpenBinary opens a binary for reading through a resource of which a revision
@@ -287,43 +251,25 @@ func (m *Manager) OpenBinary(ctx context.Context, typ, id, digest string) (stora
 	if err != nil {
 		return nil, "", stored(err)
 	}
-	return r, m.saidType(ctx, s, digest), nil
+	return r, m.saidType(ctx, t, s, digest), nil
 }
 
 // saidType is the media type that HEAD gives a binary, else what it looks like.
-func (m *Manager) saidType(ctx context.Context, s state, digest string) string {
-	content, err := m.content(ctx, s.event)
-	if err == nil {
-		tree, _ := DecodeJSON(content)
-		if said := findType(tree, digest); said != "" {
-			return said
-		}
+func (m *Manager) saidType(ctx context.Context, t *Type, s state, digest string) string {
+	said := ""
+	if content, err := m.content(ctx, s.event); err == nil {
+		t.eachBinary(content, func(d, kind string) {
+			if d == digest && said == "" {
+				said = kind
+			}
+		})
+	}
+	if kind, err := MediaType(said); err == nil {
+		return kind
 	}
 	b, err := m.describe(ctx, digest)
 	if err != nil {
 		return "application/octet-stream"
 	}
 	return b.ContentType
-}
-
-func findType(v any, digest string) string {
-	switch v := v.(type) {
-	case []any:
-		for _, x := range v {
-			if s := findType(x, digest); s != "" {
-				return s
-			}
-		}
-	case map[string]any:
-		if v["digest"] == digest {
-			s, _ := v["content_type"].(string)
-			return s
-		}
-		for _, x := range v {
-			if s := findType(x, digest); s != "" {
-				return s
-			}
-		}
-	}
-	return ""
 }

@@ -68,7 +68,7 @@ func checkBulk(m *Manager, content []byte) error {
 		return refuse("patch", "is for the op patch only")
 	}
 	if b.Op == "patch" {
-		if _, err := patch.compile(); err != nil {
+		if _, err := patch.compile(t); err != nil {
 			return err
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"maps"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -38,9 +37,10 @@ func newCompiler() *jsonschema.Compiler {
 	}})
 	c.RegisterFormat(&jsonschema.Format{Name: "regex", Validate: func(v any) error {
 		s, _ := v.(string)
-		_, err := regexp.Compile(s)
+		_, err := compilePattern(s)
 		return err
 	}})
+	c.UseRegexpEngine(func(s string) (jsonschema.Regexp, error) { return compilePattern(s) })
 	return c
 }
 
@@ -58,20 +58,21 @@ func (t *Type) compileSchema(schema any, p *problems) bool {
 	}
 	var failed *jsonschema.ValidationError
 	if errors.As(metaschema().Validate(root), &failed) {
-		for _, f := range explain(failed, nil) {
+		for _, f := range explain(failed, nil, nil) {
 			p.add("/schema"+f.Pointer, "schema: %s %s", strings.TrimPrefix(f.Pointer, "/"), f.Detail)
 		}
 	}
-	e := &effective{p: p, root: root, binaries: map[string]Binaries{}}
-	made := e.schema(root, "/schema", "", whole, nil)
+	e := &effective{p: p, root: root, seen: map[uintptr]bool{}, refs: map[string]string{}}
+	made := e.schema(root, "/schema", whole, nil)
+	e.checkReferred()
+	e.checkCircles()
 	t.tree, ok = made.(map[string]any)
 	if !ok || len(p.list) > before {
 		return false
 	}
 	t.tree["type"] = "object"
-	if len(e.binaries) > 0 {
-		t.Binaries = e.binaries
-	}
+	t.places = findPlaces(t.tree)
+	t.Binaries = t.places.describe()
 	c := newCompiler()
 	if err := c.AddResource(schemaURL, any(t.tree)); err != nil {
 		p.add("/schema", "schema: %v", err)

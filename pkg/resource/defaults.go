@@ -3,7 +3,9 @@ package resource
 import (
 	"errors"
 	"maps"
+	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
@@ -40,8 +42,19 @@ func cloneTree(v any) any {
 // filler is what one schema says about defaults.
 type filler struct {
 	properties []fillerProperty // by name
-	elements   *filler
+	patterns   []fillerPattern
+	others     *filler   // of properties that the two above do not name
+	rest       *filler   // unevaluatedProperties
+	first      []*filler // prefixItems
+	elements   *filler   // after those
+	left       *filler   // unevaluatedItems
 	also       []*filler // schemas of the same value
+	guess      bool      // others may describe it too, which no default depends on
+}
+
+type fillerPattern struct {
+	re     *regexp.Regexp
+	inside *filler
 }
 
 type fillerProperty struct {
@@ -63,16 +76,66 @@ func (f *filler) fill(v any) {
 				v[p.name] = cloneTree(p.value)
 			}
 		}
+		if f.hasMaps() {
+			for name, x := range v {
+				f.eachOther(name, func(inside *filler) { inside.fill(x) })
+			}
+		}
 	case []any:
-		if f.elements != nil {
-			for _, x := range v {
-				f.elements.fill(x)
+		for i, x := range v {
+			if inside := f.element(i); inside != nil {
+				inside.fill(x)
 			}
 		}
 	}
 	for _, x := range f.also {
 		x.fill(v)
 	}
+}
+
+func (f *filler) hasMaps() bool { return len(f.patterns) > 0 || f.others != nil || f.rest != nil }
+
+// eachOther calls fn with the schemas of a property beside those of its name.
+func (f *filler) eachOther(name string, fn func(*filler)) {
+	known := f.names(name)
+	for _, x := range f.patterns {
+		if x.re.MatchString(name) {
+			known = true
+			fn(x.inside)
+		}
+	}
+	switch {
+	case known:
+	case f.others != nil:
+		fn(f.others)
+	case f.rest != nil && !slices.ContainsFunc(f.also, func(x *filler) bool { return x.describes(name) }):
+		fn(f.rest)
+	}
+}
+
+func (f *filler) names(name string) bool {
+	_, ok := slices.BinarySearchFunc(f.properties, name, func(p fillerProperty, name string) int { return strings.Compare(p.name, name) })
+	return ok
+}
+
+// describes tells whether a property is described by more than
+// unevaluatedProperties, as far as can be known without its value.
+func (f *filler) describes(name string) bool {
+	return f.guess || f.names(name) || f.others != nil ||
+		slices.ContainsFunc(f.patterns, func(x fillerPattern) bool { return x.re.MatchString(name) }) ||
+		slices.ContainsFunc(f.also, func(x *filler) bool { return x.describes(name) })
+}
+
+func (f *filler) element(i int) *filler {
+	switch {
+	case i < len(f.first):
+		return f.first[i]
+	case f.elements != nil:
+		return f.elements
+	case f.left != nil && !slices.ContainsFunc(f.also, func(x *filler) bool { return x.guess || x.element(i) != nil }):
+		return f.left
+	}
+	return nil
 }
 
 var errEndlessDefault = errors.New("a default that holds itself")
@@ -96,10 +159,22 @@ func (f *filler) complete(v any, depth int) (any, error) {
 				}
 			}
 		}
+		if f.hasMaps() {
+			for _, name := range slices.Sorted(maps.Keys(v)) {
+				f.eachOther(name, func(inside *filler) {
+					if err == nil {
+						v[name], err = inside.complete(v[name], depth+1)
+					}
+				})
+			}
+			if err != nil {
+				return nil, err
+			}
+		}
 	case []any:
-		if f.elements != nil {
-			for i, x := range v {
-				if v[i], err = f.elements.complete(x, depth+1); err != nil {
+		for i, x := range v {
+			if inside := f.element(i); inside != nil {
+				if v[i], err = inside.complete(x, depth+1); err != nil {
 					return nil, err
 				}
 			}
@@ -136,9 +211,7 @@ func (b *fillers) build(v any, pointer string) *filler {
 		b.any = b.any || p.has
 		f.properties = append(f.properties, p)
 	}
-	if items, ok := node["items"]; ok {
-		f.elements = b.build(items, pointer+"/items")
-	}
+	b.buildOthers(f, node, pointer)
 	if ref, ok := node["$ref"].(string); ok {
 		if target, ok := lookupRef(b.root, ref); ok {
 			f.also = append(f.also, b.build(target, ref[1:]))
@@ -160,11 +233,36 @@ func (b *fillers) build(v any, pointer string) *filler {
 			}
 			only = i
 		}
+		f.guess = f.guess || only < 0 && len(listOf(node[k])) > 0
 		if only >= 0 {
 			f.also = append(f.also, b.build(listOf(node[k])[only], pointerTo(pointer+"/"+k, only)))
 		}
 	}
 	return f
+}
+
+// buildOthers adds what is said of properties without a name and of elements.
+func (b *fillers) buildOthers(f *filler, node map[string]any, pointer string) {
+	f.guess = hasAny(node, "if", "dependentSchemas", "contains")
+	patterns, _ := node["patternProperties"].(map[string]any)
+	for _, expression := range slices.Sorted(maps.Keys(patterns)) {
+		if re, err := compilePattern(expression); err == nil {
+			f.patterns = append(f.patterns, fillerPattern{re, b.build(patterns[expression], pointerTo(pointer+"/patternProperties", expression))})
+		}
+	}
+	for i, x := range listOf(node["prefixItems"]) {
+		f.first = append(f.first, b.build(x, pointerTo(pointer+"/prefixItems", i)))
+	}
+	one := func(key string) *filler {
+		if _, ok := node[key]; !ok {
+			return nil
+		}
+		return b.build(node[key], pointerTo(pointer, key))
+	}
+	f.others, f.elements = one("additionalProperties"), one("items")
+	if !hasAny(node, "if", "anyOf", "oneOf", "dependentSchemas", "contains") { // certain to be left over
+		f.rest, f.left = one("unevaluatedProperties"), one("unevaluatedItems")
+	}
 }
 
 // defaultOf is the default of a schema or of the one it refers to.
@@ -220,7 +318,7 @@ func (t *Type) checkDefault(c *jsonschema.Compiler, prop *fillerProperty, p *pro
 	}
 	var failed *jsonschema.ValidationError
 	if errors.As(schema.Validate(v), &failed) {
-		for _, f := range explain(failed, t.properties) {
+		for _, f := range explain(failed, t.properties, t.tree) {
 			if f.Pointer != "" {
 				f.Pointer += " "
 			}

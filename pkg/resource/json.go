@@ -366,6 +366,38 @@ func hex4(s string) (rune, bool) {
 	return r, true
 }
 
+// checkSize refuses a document that could not be read again.
+func checkSize(doc any) error {
+	values := 0
+	var beyond func(v any, depth int) bool
+	beyond = func(v any, depth int) bool {
+		if values++; values > MaxJSONValues {
+			return true
+		}
+		switch v := v.(type) {
+		case map[string]any:
+			for _, x := range v {
+				if beyond(x, depth+1) {
+					return true
+				}
+			}
+			return depth == MaxJSONDepth
+		case []any:
+			for _, x := range v {
+				if beyond(x, depth+1) {
+					return true
+				}
+			}
+			return depth == MaxJSONDepth
+		}
+		return false
+	}
+	if beyond(doc, 0) {
+		return Errorf(TooLarge, "a document has at most %d values, nested at most %d levels deep", MaxJSONValues, MaxJSONDepth)
+	}
+	return nil
+}
+
 var pointerEscapes = strings.NewReplacer("~", "~0", "/", "~1")
 
 // escapePointer makes a key a reference token of a pointer (RFC 6901).

@@ -232,33 +232,13 @@ func readMigrations(r reader) []Migration {
 		}
 		if ops := take[[]any](m, "patch", "a list of RFC 6902 operations"); len(ops) > 0 {
 			for j, op := range ops {
-				checkOperation(r.p, op, pointerTo(at+"/patch", j))
+				r.p.object(op, pointerTo(at+"/patch", j), "op", "path", "value", "from")
 			}
 			migration.Patch = AppendCanonical(nil, ops)
 		}
 		out = append(out, migration)
 	}
 	return out
-}
-
-func checkOperation(p *problems, v any, at string) {
-	op := p.object(v, at, "op", "path", "value", "from")
-	needs := map[string]string{"add": "value", "replace": "value", "test": "value", "move": "from", "copy": "from", "remove": "path"}
-	need, ok := needs[op.text("op")]
-	if !ok {
-		p.add(at, "patch: op must be add, remove, replace, move, copy or test")
-		return
-	}
-	for _, k := range []string{"path", need} {
-		if _, ok := op.m[k]; !ok {
-			p.add(at, "patch: operation %s needs %s", op.m["op"], k)
-		}
-	}
-	for _, k := range []string{"path", "from"} {
-		if s := op.text(k); s != "" && s[0] != '/' {
-			p.add(at, "patch: %s must be a JSON pointer, beginning with /", k)
-		}
-	}
 }
 
 func readEnv(h reader) map[string]string {

@@ -3,10 +3,10 @@ package resource
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
-	jsonpatch "github.com/evanphx/json-patch/v5"
-
+	"github.com/autocrud-go/autocrud/pkg/jsonpatch"
 	"github.com/autocrud-go/autocrud/pkg/query"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -51,18 +51,29 @@ func (s Migration) apply(doc any) (any, error) {
 		}
 		return encode(out) // a function may use any Go values
 	}
-	patch, err := jsonpatch.DecodePatch(s.Patch)
+	// An optional field is not there in every resource.
+	out, err := s.ops.Apply(jsonpatch.Clone(doc), jsonpatch.Options{MaxCopied: maxPatchCopied, SkipMissing: true})
 	if err != nil {
 		return nil, err
 	}
-	o := jsonpatch.NewApplyOptions()
-	o.AccumulatedCopySizeLimit = maxPatchCopied
-	o.AllowMissingPathOnRemove = true // an optional field
-	out, err := patch.ApplyWithOptions(AppendCanonical(nil, doc), o)
-	if err != nil {
-		return nil, err
+	return out, checkSize(out)
+}
+
+// compile reads the patch.
+func (s *Migration) compile() error {
+	if len(s.Patch) == 0 {
+		return nil
 	}
-	return DecodeJSON(out)
+	tree, err := DecodeJSON(s.Patch)
+	if err != nil {
+		return err
+	}
+	ops, ok := tree.([]any)
+	if !ok {
+		return errors.New("a patch is a list of operations")
+	}
+	s.ops, err = jsonpatch.Parse(ops)
+	return err
 }
 
 // current returns stored content as the type's version has it.

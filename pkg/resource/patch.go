@@ -2,11 +2,10 @@ package resource
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
-	"strings"
 
-	jsonpatch "github.com/evanphx/json-patch/v5"
+	"github.com/autocrud-go/autocrud/pkg/jsonpatch"
 )
 
 // PatchKind is the format of a patch.
@@ -47,7 +46,7 @@ func (m *Manager) Patch(ctx context.Context, typ, id string, p Patch, o UpdateOp
 // planPatch refuses a patch that no state could take; one that is of the wrong
 // shape for a resource is told after the state, as invalid content is.
 func (m *Manager) planPatch(t *Type, id string, p Patch, o UpdateOptions) (plan, error) {
-	apply, unfit := p.compile()
+	apply, unfit := p.compile(t)
 	if unfit != nil && CodeOf(unfit) != ValidationFailed {
 		return plan{}, unfit
 	}
@@ -82,7 +81,7 @@ func (m *Manager) planPatch(t *Type, id string, p Patch, o UpdateOptions) (plan,
 }
 
 // compile checks the patch and returns what applies it to canonical content.
-func (p Patch) compile() (func(old []byte) (any, error), error) {
+func (p Patch) compile(t *Type) (func(old []byte) (any, error), error) {
 	if p.Kind == MergePatch {
 		patch, ok := p.Body.(map[string]any)
 		if !ok {
@@ -94,7 +93,7 @@ func (p Patch) compile() (func(old []byte) (any, error), error) {
 			if err != nil {
 				return nil, fmt.Errorf("stored content: %w", err)
 			}
-			return mergePatch(doc, patch), nil
+			return t.wholeBinaries(jsonpatch.Merge(doc, patch), patch)
 		}, nil
 	}
 	ops, ok := p.Body.([]any)
@@ -104,84 +103,55 @@ func (p Patch) compile() (func(old []byte) (any, error), error) {
 	if len(ops) > maxPatchOperations {
 		return nil, Errorf(InvalidRequest, "a patch has at most %d operations", maxPatchOperations)
 	}
-	for i, op := range ops {
-		if err := checkPatchOperation(op); err != nil {
-			return nil, Errorf(InvalidRequest, "operation %d: %w", i, err)
-		}
-	}
-	patch, err := jsonpatch.DecodePatch(AppendCanonical(nil, p.Body))
+	patch, err := jsonpatch.Parse(ops)
 	if err != nil {
-		return nil, Errorf(InvalidRequest, "the patch cannot be read: %v", err)
+		return nil, patchError(InvalidRequest, "the patch cannot be read", err)
 	}
-	return func(old []byte) (any, error) { return applyJSONPatch(patch, old) }, nil
-}
-
-func checkPatchOperation(op any) error {
-	o, ok := op.(map[string]any)
-	if !ok {
-		return fmt.Errorf("must be an object")
-	}
-	name, _ := o["op"].(string)
-	need := []string{"path"}
-	switch name {
-	case "add", "replace", "test":
-		if _, ok := o["value"]; !ok {
-			return fmt.Errorf("%s needs a value", name)
+	return func(old []byte) (any, error) {
+		doc, err := DecodeJSON(old)
+		if err != nil {
+			return nil, fmt.Errorf("stored content: %w", err)
 		}
-	case "move", "copy":
-		need = append(need, "from")
-	case "remove":
-	default:
-		return fmt.Errorf("op must be add, remove, replace, move, copy or test")
-	}
-	for _, n := range need {
-		if s, ok := o[n].(string); !ok || s != "" && !strings.HasPrefix(s, "/") {
-			return fmt.Errorf("%s must be a JSON pointer", n)
+		out, err := patch.Apply(doc, jsonpatch.Options{MaxCopied: maxPatchCopied})
+		if err != nil {
+			// A failed test and a path that is not there both mean that the
+			// document is not what the patch was made for.
+			return nil, patchError(Conflict, "the patch does not apply to the current state", err)
 		}
-	}
-	return nil
+		return out, nil
+	}, nil
 }
 
-func applyJSONPatch(patch jsonpatch.Patch, old []byte) (any, error) {
-	o := jsonpatch.NewApplyOptions()
-	o.AccumulatedCopySizeLimit = maxPatchCopied
-	o.SupportNegativeIndices = false
-	out, err := patch.ApplyWithOptions(old, o)
-	if err != nil {
-		// A failed test and a path that is not there both mean that the
-		// document is not what the patch was made for.
-		return nil, Errorf(Conflict, "the patch does not apply to the current state: %s", oneLine(err))
-	}
-	if !json.Valid(out) {
-		return nil, Errorf(Conflict, "the patch does not give a JSON document")
-	}
-	return DecodeJSON(out)
-}
-
-func oneLine(err error) string {
-	s := strings.Join(strings.Fields(err.Error()), " ")
-	if len(s) > 200 {
-		s = s[:200]
-	}
-	return strings.ToValidUTF8(s, "?")
-}
-
-// mergePatch is RFC 7396 on decoded documents; neither operand is changed.
-func mergePatch(doc any, patch map[string]any) any {
-	old, _ := doc.(map[string]any)
-	out := make(map[string]any, len(old)+len(patch))
-	for k, v := range old {
-		out[k] = v
-	}
-	for k, v := range patch {
-		switch v := v.(type) {
-		case nil:
-			delete(out, k)
-		case map[string]any:
-			out[k] = mergePatch(out[k], v)
-		default:
-			out[k] = v
-		}
+// patchError tells which operation of a patch is in the way, and where.
+func patchError(code Code, what string, err error) error {
+	out := Errorf(code, "%s: %w", what, err)
+	var e *jsonpatch.Error
+	if errors.As(err, &e) {
+		out.Fields = []FieldError{{Pointer: e.Pointer, Detail: e.Reason}}
 	}
 	return out
+}
+
+// wholeBinaries makes what a merge patch says of a binary all that is said of
+// it: the size of the one before is not that of the new one.
+func (t *Type) wholeBinaries(merged, patch any) (any, error) {
+	err := t.places.visit(merged, func(at string, v map[string]any) (any, error) {
+		said := any(patch)
+		pointer, err := jsonpatch.ParsePointer(at)
+		if err != nil {
+			return v, err
+		}
+		for _, token := range pointer {
+			m, ok := said.(map[string]any)
+			if !ok {
+				return v, nil // in a list, which a merge patch replaces as a whole
+			}
+			said = m[token]
+		}
+		if m, ok := said.(map[string]any); ok && standsForBinary(m) {
+			return jsonpatch.Merge(nil, m), nil
+		}
+		return v, nil
+	})
+	return merged, err
 }

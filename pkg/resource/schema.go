@@ -3,7 +3,7 @@ package resource
 import (
 	"maps"
 	"math"
-	"regexp"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -62,29 +62,38 @@ var (
 // effective makes the schema that is in force from the one of the model, and
 // reports what is wrong with it.
 type effective struct {
-	p        *problems
-	root     map[string]any // of the model
-	binaries map[string]Binaries
+	p      *problems
+	root   map[string]any    // of the model
+	seen   map[uintptr]bool  // the schemas of it that were made effective
+	places []schemaPlace     // the same, in their order
+	refs   map[string]string // what is referred to, and from where
 }
 
-// schema returns the effective form of v, which is at pointer ptr and, when it
-// describes data, at the dotted path of the data. shared holds the properties
-// that more than one schema of the same value describes.
-func (e *effective) schema(v any, ptr, path string, m mode, shared map[string]bool) any {
+// schemaPlace is a schema and where it is.
+type schemaPlace struct {
+	node map[string]any
+	ptr  string
+}
+
+// schema returns the effective form of v, which is at pointer ptr. shared holds
+// the properties that more than one schema of the same value describes.
+func (e *effective) schema(v any, ptr string, m mode, shared map[string]bool) any {
 	in, ok := v.(map[string]any)
 	if !ok {
 		return v // true and false; the metaschema refuses the rest
 	}
 	e.check(in, ptr)
+	e.seen[reflect.ValueOf(in).Pointer()] = true
+	e.places = append(e.places, schemaPlace{in, ptr})
 	if bin, ok := in["x-binary"]; ok {
-		return e.binary(in, bin, ptr, path)
+		return e.binary(in, bin, ptr)
 	}
 	if m == whole {
 		shared = e.shared(in)
 	}
 	out := maps.Clone(in)
 	for k, sub := range in {
-		e.keyword(out, k, sub, ptr, path, m, shared)
+		e.keyword(out, k, sub, ptr, m, shared)
 	}
 	delete(out, "$schema")
 	delete(out, "$id")
@@ -111,7 +120,7 @@ func (e *effective) schema(v any, ptr, path string, m mode, shared map[string]bo
 	return out
 }
 
-func (e *effective) keyword(out map[string]any, k string, sub any, ptr, path string, m mode, shared map[string]bool) {
+func (e *effective) keyword(out map[string]any, k string, sub any, ptr string, m mode, shared map[string]bool) {
 	inherit := func(own mode) mode {
 		if m == asIs || m == open {
 			return m
@@ -120,13 +129,13 @@ func (e *effective) keyword(out map[string]any, k string, sub any, ptr, path str
 	}
 	at := pointerTo(ptr, k)
 	if own, ok := schemaKeywords[k]; ok {
-		out[k] = e.schema(sub, at, path, inherit(own), shared)
+		out[k] = e.schema(sub, at, inherit(own), shared)
 	}
 	if own, ok := listKeywords[k]; ok {
 		if list, ok := sub.([]any); ok {
 			made := make([]any, len(list))
 			for i, x := range list {
-				made[i] = e.schema(x, pointerTo(at, i), path, inherit(own), shared)
+				made[i] = e.schema(x, pointerTo(at, i), inherit(own), shared)
 			}
 			out[k] = made
 		}
@@ -135,17 +144,14 @@ func (e *effective) keyword(out map[string]any, k string, sub any, ptr, path str
 		if members, ok := sub.(map[string]any); ok {
 			made := make(map[string]any, len(members))
 			for name, x := range members {
-				mm, p, sh := inherit(own), path, shared
+				mm, sh := inherit(own), shared
 				switch {
-				case k == "properties":
-					p = dotted(path, name)
-					if m != asIs && shared[name] {
-						mm = open
-					}
+				case k == "properties" && m != asIs && shared[name]:
+					mm = open
 				case k == "$defs":
-					p, sh = "", e.shared(x) // no place in the data of its own
+					sh = e.shared(x)
 				}
-				made[name] = e.schema(x, pointerTo(at, name), p, mm, sh)
+				made[name] = e.schema(x, pointerTo(at, name), mm, sh)
 			}
 			out[k] = made
 		}
@@ -253,7 +259,7 @@ func (e *effective) check(node map[string]any, ptr string) {
 }
 
 func (e *effective) checkPattern(s, at string) {
-	if _, err := regexp.Compile(s); err != nil {
+	if _, err := compilePattern(s); err != nil {
 		e.p.add(at, "schema: bad regular expression %q: %v", s, err)
 	}
 }
@@ -270,6 +276,7 @@ func (e *effective) checkRef(v any, at string) {
 			e.p.add(at, "schema: $ref %q leads nowhere", ref)
 			return
 		}
+		e.refs[ref] = at
 		for range 32 {
 			node, _ := target.(map[string]any)
 			next, ok := node["$ref"].(string)
@@ -282,56 +289,6 @@ func (e *effective) checkRef(v any, at string) {
 		}
 		e.p.add(at, "schema: $ref %q leads in a circle", ref)
 	}
-}
-
-// binary is the schema of what stands for a binary in the data.
-func (e *effective) binary(in map[string]any, spec any, ptr, path string) any {
-	at := ptr + "/x-binary"
-	b := Binaries{}
-	m, ok := spec.(map[string]any)
-	if !ok && spec != nil {
-		e.p.add(at, "schema: x-binary takes an object with maxBytes and contentTypes")
-	}
-	for k, v := range m {
-		switch k {
-		case "maxBytes":
-			n, ok := v.(int64)
-			if !ok || n < 1 {
-				e.p.add(at+"/maxBytes", "schema: x-binary.maxBytes must be a positive integer")
-			}
-			b.MaxBytes = n
-		case "contentTypes":
-			for _, x := range listOf(v) {
-				s, _ := x.(string)
-				if strings.Count(s, "/") != 1 {
-					e.p.add(at+"/contentTypes", "schema: x-binary.contentTypes: %q is no media type such as image/png or image/*", s)
-				}
-				b.ContentTypes = append(b.ContentTypes, s)
-			}
-		default:
-			e.p.add(pointerTo(at, k), "schema: unknown key %q of x-binary%s", k, hint(k, []string{"contentTypes", "maxBytes"}))
-		}
-	}
-	if path != "" {
-		e.binaries[path] = b
-	}
-	out := map[string]any{
-		"type": "object", "required": []any{"digest"}, "additionalProperties": false, "x-binary": spec,
-		"properties": map[string]any{
-			"digest":       map[string]any{"type": "string", "pattern": "^sha256:[0-9a-f]{64}$"},
-			"size":         map[string]any{"type": "integer", "minimum": int64(0), "maximum": int64(math.MaxInt64)},
-			"content_type": map[string]any{"type": "string", "maxLength": int64(255)},
-		},
-	}
-	if typesOf(in["type"]).has(nulls) {
-		out["type"] = []any{"object", "null"}
-	}
-	for _, k := range []string{"title", "description"} {
-		if s, ok := in[k]; ok {
-			out[k] = s
-		}
-	}
-	return out
 }
 
 func hasAny(m map[string]any, keys ...string) bool {

@@ -2,11 +2,13 @@ package resource
 
 import (
 	"encoding/json"
+	"errors"
 	"maps"
 	"regexp"
 	"slices"
 	"time"
 
+	"github.com/autocrud-go/autocrud/pkg/jsonpatch"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
@@ -33,7 +35,7 @@ type Type struct {
 	Migrations     []Migration         `json:"migrations,omitempty"`
 	Retention      Retention           `json:"retention"`
 	Job            *JobSpec            `json:"job,omitempty"`
-	Binaries       map[string]Binaries `json:"binaries,omitempty"` // by dotted path; made from the schema
+	Binaries       map[string]Binaries `json:"binaries,omitempty"` // by dotted path, "*" for the names of a map; made from the schema
 	// Builtin marks the types of the program itself, which may have the names
 	// that are reserved for them.
 	Builtin bool `json:"-"`
@@ -52,6 +54,7 @@ type Type struct {
 	tree       map[string]any // Schema, decoded
 	validator  *jsonschema.Schema
 	filler     *filler
+	places     *places  // of the binaries; nil when there are none
 	properties []string // every property name of the schema, for hints
 	definition storage.Definition
 	fields     []fieldPath // in the order of definition.Fields
@@ -85,6 +88,8 @@ type Migration struct {
 	From  string                      `json:"from"`
 	Patch json.RawMessage             `json:"patch,omitempty"` // RFC 6902 operations
 	Func  func(tree any) (any, error) `json:"-"`
+
+	ops jsonpatch.Patch // Patch, read
 }
 
 // Retention limits what is kept of a resource.
@@ -249,8 +254,17 @@ func (t *Type) compileOptions(p *problems) {
 		p.add("/retention/revisions", "retention.revisions must not be negative")
 	}
 	seen := map[string]bool{t.Version: true}
+	t.Migrations = slices.Clone(t.Migrations)
 	for i, m := range t.Migrations {
 		at := pointerTo("/migrations", i)
+		if err := t.Migrations[i].compile(); err != nil {
+			var e *jsonpatch.Error
+			place := at + "/patch"
+			if errors.As(err, &e) {
+				place += e.Pointer
+			}
+			p.add(place, "migration from %q: patch: %v", m.From, err)
+		}
 		if seen[m.From] {
 			p.add(at+"/from", "migration from %q: another one, or the type itself, has this version", m.From)
 		}

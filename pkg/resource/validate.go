@@ -33,7 +33,7 @@ func (t *Type) Validate(tree any) error {
 	if !errors.As(err, &failed) {
 		return &Error{Code: ValidationFailed, Detail: "the data does not fit the schema", Cause: err}
 	}
-	fields := explain(failed, t.properties)
+	fields := explain(failed, t.properties, t.tree)
 	detail := fmt.Sprintf("the data does not fit type %s in one place", t.Name)
 	if n := len(fields); n > 1 {
 		detail = fmt.Sprintf("the data does not fit type %s in %d places", t.Name, n)
@@ -46,8 +46,8 @@ func (t *Type) Validate(tree any) error {
 }
 
 // explain turns the library's tree of failures into one line for each place.
-func explain(failed *jsonschema.ValidationError, known []string) []FieldError {
-	x := explainer{known: known}
+func explain(failed *jsonschema.ValidationError, known []string, tree map[string]any) []FieldError {
+	x := explainer{known: known, tree: tree}
 	x.walk(failed)
 	// A branch that fails leaves its properties unevaluated, known as they are.
 	for _, at := range x.unevaluated {
@@ -68,7 +68,8 @@ func explain(failed *jsonschema.ValidationError, known []string) []FieldError {
 }
 
 type explainer struct {
-	known       []string // property names of the schema, for hints
+	known       []string       // property names of the schema, for hints
+	tree        map[string]any // the schema itself
 	fields      []FieldError
 	unevaluated [][]string // places refused by unevaluatedProperties
 	alone       bool       // nothing else is wrong
@@ -116,13 +117,45 @@ func (x *explainer) walk(f *jsonschema.ValidationError) {
 		x.add(at, "holds too few elements of the required form")
 	default:
 		if len(f.Causes) == 0 {
-			x.add(at, describe(k))
+			if !x.binary(f) {
+				x.add(at, describe(k))
+			}
 			return
 		}
 		for _, cause := range f.Causes {
 			x.walk(cause)
 		}
 	}
+}
+
+// binary explains that a binary itself does not fit, where the schema speaks of
+// what stands for it.
+func (x *explainer) binary(f *jsonschema.ValidationError) bool {
+	_, place, _ := strings.Cut(f.SchemaURL, "#")
+	i := strings.LastIndex(place, "/properties/")
+	if i < 0 || len(f.InstanceLocation) == 0 {
+		return false
+	}
+	found, _ := lookupRef(x.tree, "#"+place[:i])
+	node, _ := found.(map[string]any)
+	spec, ok := node["x-binary"]
+	if !ok {
+		return false
+	}
+	at := f.InstanceLocation[:len(f.InstanceLocation)-1]
+	switch k := f.ErrorKind.(type) {
+	case *kind.Maximum:
+		got, _ := k.Got.Float64()
+		x.add(at, fmt.Sprintf("the binary has %.0f bytes, the most is %s", got, decimalText(k.Want)))
+	case *kind.Pattern:
+		if f.InstanceLocation[len(at)] != "content_type" {
+			return false
+		}
+		x.add(at, fmt.Sprintf("the binary is %s; accepted is %s", k.Got, strings.Join(binariesOf(spec).ContentTypes, ", ")))
+	default:
+		return false
+	}
+	return true
 }
 
 func (x *explainer) unknown(at []string) {
@@ -133,45 +166,6 @@ func (x *explainer) unknown(at []string) {
 		}
 	}
 	x.add(at, detail)
-}
-
-// alternatives explains a value that fits none of several forms by the one
-// form it could have been, when its kind leaves only one.
-func (x *explainer) alternatives(f *jsonschema.ValidationError) {
-	if k, ok := f.ErrorKind.(*kind.OneOf); ok && k.Subschemas != nil {
-		x.add(f.InstanceLocation, "fits more than one of the forms of which it must have exactly one")
-		return
-	}
-	var fits []*jsonschema.ValidationError
-	var wanted []string
-	for _, cause := range f.Causes {
-		if want := otherKind(cause, len(f.InstanceLocation)); want != nil {
-			wanted = append(wanted, want...)
-		} else {
-			fits = append(fits, cause)
-		}
-	}
-	switch len(fits) {
-	case 0:
-		slices.Sort(wanted)
-		x.add(f.InstanceLocation, "must be "+articles(slices.Compact(wanted)))
-	case 1:
-		x.walk(fits[0])
-	default:
-		x.add(f.InstanceLocation, fmt.Sprintf("has none of the %d forms that are allowed", len(f.Causes)))
-	}
-}
-
-// otherKind gives the wanted kinds when a form was refused for the kind of the
-// value alone.
-func otherKind(f *jsonschema.ValidationError, depth int) []string {
-	for len(f.Causes) == 1 {
-		f = f.Causes[0]
-	}
-	if k, ok := f.ErrorKind.(*kind.Type); ok && len(f.InstanceLocation) == depth {
-		return k.Want
-	}
-	return nil
 }
 
 var english = message.NewPrinter(language.English)

@@ -368,6 +368,9 @@ func (m *Manager) prepare(ctx context.Context, t *Type, data any) ([]byte, error
 	if err := m.settle(ctx, t, data); err != nil {
 		return nil, err
 	}
+	if err := checkSize(data); err != nil {
+		return nil, err
+	}
 	if err := t.Validate(data); err != nil {
 		return nil, err
 	}
