@@ -206,8 +206,16 @@ func (a *adoption) checkUnique(id string, values map[string]query.Value) {
 	}
 }
 
-// claim announces the holders of all unique values.
+// claim announces the holders of all unique values, and lets go what is still
+// claimed from the last time that the type had the constraints.
 func (a *adoption) claim(ctx context.Context) error {
+	if len(a.unique) == 0 {
+		return nil
+	}
+	old, err := a.claimed(ctx)
+	if err != nil {
+		return err
+	}
 	var unit []storage.Record
 	flush := func() error {
 		if len(unit) == 0 {
@@ -228,6 +236,7 @@ func (a *adoption) claim(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		delete(old, subject)
 		unit = append(unit, storage.Record{Subject: subject, ID: newUUID(), Expected: entry.Seq, Data: data})
 		if len(unit) == 500 {
 			if err := flush(); err != nil {
@@ -235,5 +244,58 @@ func (a *adoption) claim(ctx context.Context) error {
 			}
 		}
 	}
+	for _, subject := range slices.Sorted(maps.Keys(old)) {
+		c := old[subject]
+		c.Live = false
+		data, err := json.Marshal(c.claim)
+		if err != nil {
+			return err
+		}
+		unit = append(unit, storage.Record{Subject: subject, ID: newUUID(), Expected: c.seq, Data: data})
+		if len(unit) == 500 {
+			if err := flush(); err != nil {
+				return err
+			}
+		}
+	}
 	return flush()
+}
+
+// claimedAt is a claim and its place in the log.
+type claimedAt struct {
+	claim
+	seq uint64
+}
+
+// claimed lists what is claimed by the constraints, by subject.
+func (a *adoption) claimed(ctx context.Context) (map[string]claimedAt, error) {
+	out := map[string]claimedAt{}
+	last, err := a.m.log.Last(ctx, storage.ClaimSubject(">"))
+	if errors.Is(err, storage.ErrNotFound) {
+		return out, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	feed, err := a.m.log.Follow(ctx, 1, storage.ClaimSubject(">"))
+	if err != nil {
+		return nil, err
+	}
+	defer feed.Close()
+	for {
+		entry, err := feed.Next(ctx)
+		if err != nil {
+			return nil, err
+		}
+		var c claim
+		if json.Unmarshal(entry.Data, &c) == nil && c.Type == a.t.Name && slices.ContainsFunc(a.unique, func(u []string) bool { return strings.Join(u, ",") == c.Constraint }) {
+			delete(out, entry.Subject)
+			if c.Live {
+				out[entry.Subject] = claimedAt{c, entry.Seq}
+			}
+		}
+		if entry.Seq >= last.Seq {
+			return out, nil
+		}
+	}
 }

@@ -124,7 +124,7 @@ func (m *Manager) RotateKey(ctx context.Context, id string, overlap time.Duratio
 	}
 	r, err := m.run(ctx, t, id, p)
 	if err == nil {
-		m.showSecret(ctx, t, r, nil)
+		r.Secret = keyMade(ctx, r.ID)
 	}
 	return r, err
 }

@@ -36,6 +36,7 @@ func findReferrers(types []*Type) map[string][]referrer {
 // constrain adds to the unit what the step's constraints need: claims of unique
 // values, guards of references, the guard of a delete.
 func (m *Manager) constrain(ctx context.Context, t *Type, s state, e *storage.Event, content []byte, u *unit) error {
+	e.Claims, e.ClaimSet = nil, t.claimSet
 	k := key{t.Name, e.Meta.ID}
 	gone := e.Meta.Deleted || e.Action == storage.Purged
 	if len(t.Unique) > 0 || len(t.Refs) > 0 || hasUniqueKey(s.event) || hasUniqueKey(e) {
@@ -88,94 +89,30 @@ func (t *Type) valuesAt(content []byte, version string) (map[string]query.Value,
 // claim moves the unique values from what the resource held to what it holds
 // now. A null or missing value is not claimed.
 func (m *Manager) claim(ctx context.Context, t *Type, k key, s state, e *storage.Event, values map[string]query.Value, u *unit) error {
-	e.Claims = nil
-	before, err := m.claimsOf(ctx, t, s)
+	before, err := m.holdings(ctx, t, s)
 	if err != nil {
 		return err
 	}
 	for _, fields := range t.Unique {
 		name := strings.Join(fields, ",")
-		old := before[name]
-		now := m.claimHash(t.Name, name, fields, values)
-		if now != "" {
-			if e.Claims == nil {
-				e.Claims = map[string]string{}
-			}
-			e.Claims[name] = now
-		}
-		if old == now {
-			continue
-		}
-		if old != "" {
-			u.move(old).release = &k
-		}
-		if now != "" {
-			move := u.move(now)
-			move.field = strings.Join(fields, ", ")
-			move.take = &claim{Version: 1, Type: k.typ, ID: k.id, Constraint: name, Event: e.ID, Live: true}
+		if err := u.hold(e, k, name, strings.Join(fields, ", "), before.of[name], m.claimHash(t.Name, name, fields, values), before.sure); err != nil {
+			return err
 		}
 	}
-	m.claimKey(k, before[uniqueKey], e, u)
-	return nil
+	now := ""
+	if hasUniqueKey(e) && !e.Meta.Deleted && e.Action != storage.Purged && !e.Meta.Job.State.Final() {
+		now = m.claimHash(k.typ, uniqueKey, []string{uniqueKey}, map[string]query.Value{uniqueKey: e.Meta.Job.UniqueKey})
+	}
+	return u.hold(e, k, uniqueKey, uniqueKey, before.of[uniqueKey], now, true)
 }
 
-// uniqueKey is the constraint that a job's unique key is claimed under. No
-// field has this name.
+// uniqueKey is the constraint that a job's unique key is claimed under: it is held
+// from its creation, or its rerun, until the job is finished or deleted. No field
+// has this name.
 const uniqueKey = "unique_key"
 
 func hasUniqueKey(e *storage.Event) bool {
 	return e != nil && e.Meta.Job != nil && e.Meta.Job.UniqueKey != ""
-}
-
-// claimKey moves the unique key of a job: it is held from its creation, or its
-// rerun, until the job is finished or deleted.
-func (m *Manager) claimKey(k key, old string, e *storage.Event, u *unit) {
-	now := ""
-	if hasUniqueKey(e) && !e.Meta.Deleted && e.Action != storage.Purged && !e.Meta.Job.State.Final() {
-		now = m.claimHash(k.typ, uniqueKey, []string{uniqueKey}, map[string]query.Value{uniqueKey: e.Meta.Job.UniqueKey})
-		if e.Claims == nil {
-			e.Claims = map[string]string{}
-		}
-		e.Claims[uniqueKey] = now
-	}
-	if old == now {
-		return
-	}
-	if old != "" {
-		u.move(old).release = &k
-	}
-	if now != "" {
-		move := u.move(now)
-		move.field = uniqueKey
-		move.take = &claim{Version: 1, Type: k.typ, ID: k.id, Constraint: uniqueKey, Event: e.ID, Live: true}
-	}
-}
-
-// claimsOf are the unique values a state holds. An event from before the
-// constraint does not tell; its content does.
-func (m *Manager) claimsOf(ctx context.Context, t *Type, s state) (map[string]string, error) {
-	if !s.exists() || s.event.Meta.Deleted {
-		return nil, nil
-	}
-	if s.event.Claims != nil || len(t.Unique) == 0 {
-		return s.event.Claims, nil
-	}
-	content, err := m.contentNow(ctx, t, s.event)
-	if err != nil {
-		return nil, err
-	}
-	values, err := t.valuesOf(content)
-	if err != nil {
-		return nil, nil //nolint:nilerr // content from before the constraint's field was indexed
-	}
-	out := map[string]string{}
-	for _, fields := range t.Unique {
-		name := strings.Join(fields, ",")
-		if h := m.claimHash(t.Name, name, fields, values); h != "" {
-			out[name] = h
-		}
-	}
-	return out, nil
 }
 
 // claimHash hides the value behind a keyed hash, "" when a part is null.

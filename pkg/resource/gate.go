@@ -12,9 +12,15 @@ import (
 // and not where it is made, so that no operation can forget it. l is nil when no
 // policy limits the actor.
 func (m *Manager) gate(ctx context.Context, l *limits, t *Type, p plan, s state, next step) (step, error) {
-	e := next.event
-	if e.Action == storage.Purged {
+	if next.event.Action == storage.Purged {
 		return next, nil
+	}
+	next, err := m.carried(ctx, t, s, next)
+	if err != nil {
+		return step{}, err
+	}
+	if e := next.event; t.Builtin && e.Meta.Status == storage.Draft && (!s.exists() || s.event.Meta.Status != storage.Draft) {
+		return step{}, Errorf(ValidationFailed, "%s have no drafts: what is written is in force at once", t.Name)
 	}
 	if l != nil {
 		if err := m.gateRules(ctx, l, t, p, s, next); err != nil {

@@ -49,14 +49,20 @@ func (m *Manager) Create(ctx context.Context, typ string, data any, o CreateOpti
 		return nil, err
 	}
 	p := m.planCreate(t, id, data, o)
-	var r *Resource
+	var e *storage.Event
+	var content []byte
+	made := true
 	if o.ID == "" && !keyed(ctx) {
-		r, err = m.createNew(ctx, t, id, p)
+		e, content, err = m.createNew(ctx, t, id, p)
 	} else {
-		r, err = m.run(ctx, t, id, p)
+		e, content, made, err = m.write(ctx, t, id, p)
 	}
+	if err != nil {
+		return nil, err
+	}
+	r, err := m.answer(ctx, e, content)
 	if err == nil {
-		m.showSecret(ctx, t, r, data)
+		r.Secret = m.secretMade(ctx, t, e, content, made, data)
 	}
 	return r, err
 }
@@ -103,7 +109,7 @@ func deletedNote(s state) string {
 
 // createNew commits under an id this process just made: nobody else can have
 // it, so there is no head to look for.
-func (m *Manager) createNew(ctx context.Context, t *Type, id string, p plan) (_ *Resource, err error) {
+func (m *Manager) createNew(ctx context.Context, t *Type, id string, p plan) (e *storage.Event, content []byte, err error) {
 	begun := time.Now()
 	defer func() {
 		if c := CodeOf(err); c != "" {
@@ -115,24 +121,23 @@ func (m *Manager) createNew(ctx context.Context, t *Type, id string, p plan) (_ 
 	defer m.keepBinaries(t)()
 	var object putObject
 	var next step
-	var e *storage.Event
 	for range maxTries { // only a claim or a reference can lose
 		if next, err = m.planned(ctx, t, p, state{}); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if e, err = m.commit(ctx, t, state{}, next, &object); err == nil {
 			break
 		}
 		if !errors.Is(err, storage.ErrConflict) {
-			return nil, stored(err)
+			return nil, nil, stored(err)
 		}
 	}
-	if e == nil {
-		return nil, errBusy()
+	if err != nil {
+		return nil, nil, errBusy()
 	}
 	m.o.Observer.Committed(t.Name, e.Action, time.Since(begun))
 	m.runAfter(ctx, t, state{}, next)
-	return m.answer(ctx, e, next.content)
+	return e, next.content, nil
 }
 
 func (m *Manager) creation(t *Type, id string, content []byte, o CreateOptions) (step, error) {
@@ -193,14 +198,14 @@ func (m *Manager) Update(ctx context.Context, typ, id string, data any, o Update
 		return nil, false, err
 	}
 	ctx = expectKey(ctx, t)
-	e, content, _, err := m.write(ctx, t, id, m.planUpdate(t, id, data, o))
+	e, content, made, err := m.write(ctx, t, id, m.planUpdate(t, id, data, o))
 	if err != nil {
 		return nil, false, err
 	}
 	r, err := m.answer(ctx, e, content)
 	created := o.Create && e.Action == storage.Created
 	if created && err == nil {
-		m.showSecret(ctx, t, r, data)
+		r.Secret = m.secretMade(ctx, t, e, content, made, data)
 	}
 	return r, created, err
 }

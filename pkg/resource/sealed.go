@@ -1,6 +1,7 @@
 package resource
 
 import (
+	"bytes"
 	"context"
 	"crypto/aes"
 	"crypto/cipher"
@@ -12,6 +13,8 @@ import (
 	"maps"
 	"strings"
 	"time"
+
+	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
 // A secret of a built-in type is written and never read: in the stored content
@@ -111,23 +114,15 @@ func (m *Manager) withSealed(ctx context.Context, t *Type, s state) (context.Con
 	return context.WithValue(ctx, sealedKey{}, t.boxes(content)), nil
 }
 
-// takeSecret separates what is written of a secret from the document: its text,
-// or nothing when the document has what was stored.
-func (t *Type) takeSecret(ctx context.Context, data any) (rest any, text string) {
-	doc, ok := data.(map[string]any)
-	if t.Secret == "" || !ok {
-		return data, ""
+// secretIn is the text of a secret in what is written; "" when there is none. What is
+// stored never gets here: a patch applies to what is shown.
+func (t *Type) secretIn(data any) string {
+	doc, _ := data.(map[string]any)
+	if t.Secret == "" {
+		return ""
 	}
-	text, _ = doc[t.Secret].(string)
-	list, _ := doc[t.Secret].([]any)
-	old, _ := ctx.Value(sealedKey{}).([]box)
-	if len(list) > 0 && len(old) > 0 {
-		if first, _ := list[0].(map[string]any); first["key"] == old[0].Key {
-			doc = maps.Clone(doc)
-			delete(doc, t.Secret)
-		}
-	}
-	return doc, text
+	text, _ := doc[t.Secret].(string)
+	return text
 }
 
 // putSecret puts the boxes where the text was: the one that was written, a new
@@ -234,16 +229,84 @@ func (m *Manager) Secrets(ctx context.Context, typ, id string) (out [][]byte, er
 	return out, nil
 }
 
-// showSecret adds to the answer of a create the secret that was made for it.
-func (m *Manager) showSecret(ctx context.Context, t *Type, r *Resource, data any) {
+// secretMade is the secret that a create made, for its answer; "" when the caller
+// chose it. A repetition under the same Idempotency-Key shows it while it is still
+// the one in force and the caller may read the resource.
+func (m *Manager) secretMade(ctx context.Context, t *Type, e *storage.Event, content []byte, made bool, data any) string {
 	if t.Hashed {
-		r.Secret = keyMade(ctx, r.ID)
-		return
+		if !made { // only its hash is kept
+			return ""
+		}
+		return keyMade(ctx, e.Meta.ID)
 	}
-	if _, text := t.takeSecret(ctx, data); t.Secret == "" || text != "" {
-		return
+	list := t.boxes(content)
+	if t.secretIn(data) != "" || len(list) == 0 {
+		return ""
 	}
-	if secrets, err := m.Secrets(ctx, t.Name, r.ID); err == nil && len(secrets) > 0 {
-		r.Secret = secretPrefix + base64.StdEncoding.EncodeToString(secrets[0])
+	if !made {
+		s, err := m.head(ctx, key{t.Name, e.Meta.ID}, !m.o.Sole)
+		if err != nil || !s.exists() || s.event.Meta.Deleted {
+			return ""
+		}
+		newest, err := m.content(ctx, s.event)
+		if now := t.boxes(newest); err != nil || len(now) == 0 || now[0].Key != list[0].Key {
+			return ""
+		}
 	}
+	secret, err := m.unseal(t, list[0])
+	if err != nil {
+		return ""
+	}
+	return secretPrefix + base64.StdEncoding.EncodeToString(secret)
+}
+
+// carried makes a step that takes the content of an older revision keep the secrets
+// of the newest state: what was replaced is never in force again. When that makes
+// another content it is a new revision, whose parent is the older one.
+func (m *Manager) carried(ctx context.Context, t *Type, s state, next step) (step, error) {
+	if next.from == 0 || t.Secret == "" {
+		return next, nil
+	}
+	newest, err := m.contentNow(ctx, t, s.event)
+	if err != nil {
+		return step{}, err
+	}
+	content, err := t.current(next.content, next.event.Revision.SchemaVersion)
+	if err != nil {
+		return step{}, err
+	}
+	if content, err = t.withSecretOf(content, newest); err != nil || bytes.Equal(content, next.content) {
+		return next, err
+	}
+	next.anew(t, content)
+	return next, nil
+}
+
+// withSecretOf is content with the boxes of another.
+func (t *Type) withSecretOf(content, newest []byte) ([]byte, error) {
+	var docs [2]map[string]any
+	for i, b := range [][]byte{content, newest} {
+		tree, err := DecodeJSON(b)
+		if err != nil {
+			return nil, err
+		}
+		docs[i], _ = tree.(map[string]any)
+	}
+	if boxes, ok := docs[1][t.Secret]; ok {
+		docs[0][t.Secret] = boxes
+	} else {
+		delete(docs[0], t.Secret)
+	}
+	return AppendCanonical(nil, docs[0]), nil
+}
+
+// anew makes a step that moves to a revision one that writes a new revision after
+// it, with other content.
+func (x *step) anew(t *Type, content []byte) {
+	e := x.event
+	parent, status := e.Revision.ID, e.Revision.Status
+	n := e.Meta.RevisionCount + 1
+	e.Meta.RevisionCount, e.Meta.CurrentRevision, e.Meta.SchemaVersion = n, revisionID(e.Meta.ID, n), t.Version
+	e.Revision = newRevision(t, e.Meta.ID, n, &parent, status, content, "")
+	e.Wrote, x.content, x.put = n, content, true
 }

@@ -57,6 +57,7 @@ type Type struct {
 	places     *places  // of the binaries; nil when there are none
 	properties []string // every property name of the schema, for hints
 	definition storage.Definition
+	claimSet   string      // names what Unique and the kinds of its fields are; empty: there is nothing unique
 	fields     []fieldPath // in the order of definition.Fields
 	text       []fieldPath // in the order of definition.FullText
 }
@@ -231,6 +232,7 @@ func (t *Type) compile(schema any, p *problems) {
 		p.add("/job/concurrencyKey", "job.concurrencyKey: the schema has no field %q", t.Job.ConcurrencyKey)
 	}
 	t.compileFields(p)
+	t.claimSet = t.claimSetOf()
 }
 
 func (t *Type) compileOptions(p *problems) {

@@ -4,8 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"sort"
-	"strings"
 
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -124,7 +124,9 @@ func (m *Manager) claimRecord(ctx context.Context, hash string, move *claimMove)
 		}
 		next = &now
 		next.Live = false
-	case now.Live && holder != (key{next.Type, next.ID}) && (move.release == nil || holder != *move.release) && m.holds(ctx, holder, now.Constraint, hash):
+	case now.Live && holder == (key{next.Type, next.ID}):
+		return nil, nil
+	case now.Live && (move.release == nil || holder != *move.release) && m.holds(ctx, holder, now.Constraint, hash):
 		id := now.ID
 		if ok, err := m.mayRead(ctx, holder); err != nil {
 			return nil, err
@@ -141,6 +143,33 @@ func (m *Manager) claimRecord(ctx context.Context, hash string, move *claimMove)
 	return &storage.Record{Subject: subject, ID: newUUID(), Expected: entry.Seq, Data: data}, nil
 }
 
+// hold moves a unique value from what a resource may have held to what it holds
+// from its event on; "" is none. Two operations of one unit that take one value are
+// refused: no two live resources have the same, however many are written at once.
+func (u *unit) hold(e *storage.Event, k key, constraint, field string, before []string, now string, sure bool) error {
+	if now != "" {
+		if e.Claims == nil {
+			e.Claims = map[string]string{}
+		}
+		e.Claims[constraint] = now
+	}
+	for _, old := range before {
+		if old != now {
+			u.move(old).release = &k
+		}
+	}
+	if now == "" || sure && len(before) == 1 && before[0] == now {
+		return nil
+	}
+	move := u.move(now)
+	if move.take != nil && (key{move.take.Type, move.take.ID}) != k {
+		return &Error{Code: UniqueConflict, Field: field, Detail: "another operation of the batch takes this " + field}
+	}
+	move.field = field
+	move.take = &claim{Version: 1, Type: k.typ, ID: k.id, Constraint: constraint, Event: e.ID, Live: true}
+	return nil
+}
+
 // holds reports whether a resource really has the value that a claim says it
 // has. It may not when the type was without the constraint for a while.
 func (m *Manager) holds(ctx context.Context, k key, constraint, hash string) bool {
@@ -152,13 +181,9 @@ func (m *Manager) holds(ctx context.Context, k key, constraint, hash string) boo
 		return false
 	}
 	t := m.types[k.typ]
-	if s.event.Claims[constraint] == hash || t == nil {
+	if t == nil {
 		return true
 	}
-	content, err := m.contentNow(ctx, t, s.event)
-	if err != nil {
-		return true
-	}
-	values, err := t.valuesOf(content)
-	return err != nil || m.claimHash(k.typ, constraint, strings.Split(constraint, ","), values) == hash
+	held, err := m.holdings(ctx, t, s)
+	return err != nil || slices.Contains(held.now(constraint), hash)
 }

@@ -74,7 +74,7 @@ type verified struct {
 	hash    string
 	deleted bool
 	purged  bool
-	claims  map[string]string
+	held    holdings
 }
 
 // Verify compares the log, the blobs and the index with each other up to where
@@ -188,8 +188,14 @@ func (v *verifier) entry(ctx context.Context, entry storage.Entry) error {
 		find("revision %d follows %d", e.Wrote, before.count)
 	}
 	v.events[e.Seq] = logged{k, digest(e)}
-	v.heads[k] = verified{seq: e.Seq, event: e.ID, digest: digest(e), count: e.Meta.RevisionCount, hash: e.Revision.Hash,
-		deleted: e.Meta.Deleted, purged: e.Action == storage.Purged, claims: e.Claims}
+	h := verified{seq: e.Seq, event: e.ID, digest: digest(e), count: e.Meta.RevisionCount, hash: e.Revision.Hash,
+		deleted: e.Meta.Deleted, purged: e.Action == storage.Purged}
+	if t := v.m.types[typ]; t != nil && e.Action != storage.Purged {
+		if h.held, err = v.m.holdings(ctx, t, stateOf(e, false)); err != nil {
+			find("its content cannot be read: %v", err)
+		}
+	}
+	v.heads[k] = h
 	if e.Action == storage.Purged {
 		return nil
 	}
@@ -347,28 +353,38 @@ func (v *verifier) compareRow(ctx context.Context, k key, want verified, last ui
 func (v *verifier) compareClaims() {
 	held := map[string]key{}
 	for k, h := range v.heads {
-		if h.deleted || h.purged {
+		t := v.m.types[k.typ]
+		if h.deleted || h.purged || t == nil {
 			continue
 		}
-		for constraint, hash := range h.claims {
-			subject := storage.ClaimSubject(hash)
-			held[subject] = k
-			v.out.Claims++
-			if c := v.claims[subject]; !c.Live || (key{c.Type, c.ID}) != k {
+		for constraint, hashes := range h.held.of {
+			if constraint != uniqueKey && !t.constrains(constraint) {
+				continue // the model has it no more
+			}
+			claimed := false
+			for _, hash := range hashes {
+				subject := storage.ClaimSubject(hash)
+				c := v.claims[subject]
+				if c.Live && (key{c.Type, c.ID}) == k {
+					held[subject], claimed = k, true
+				}
+			}
+			if v.out.Claims++; !claimed {
 				v.report(Finding{Type: k.typ, ID: k.id, Problem: "its " + constraint + " is claimed by another or nobody"})
 			}
 		}
 	}
 	for subject, c := range v.claims {
-		k := key{c.Type, c.ID}
 		if _, ok := held[subject]; ok || !c.Live {
 			continue
 		}
-		h, known := v.heads[k]
-		t := v.m.types[c.Type]
-		constrained := t != nil && slices.ContainsFunc(t.Unique, func(f []string) bool { return strings.Join(f, ",") == c.Constraint })
-		if constrained && (!known || h.deleted || h.purged || h.claims != nil) {
+		if t := v.m.types[c.Type]; t != nil && t.constrains(c.Constraint) {
 			v.report(Finding{Type: c.Type, ID: c.ID, Problem: "it claims a value of " + c.Constraint + " that it does not have"})
 		}
 	}
+}
+
+// constrains reports whether the type has a unique constraint of a name.
+func (t *Type) constrains(name string) bool {
+	return slices.ContainsFunc(t.Unique, func(f []string) bool { return strings.Join(f, ",") == name })
 }

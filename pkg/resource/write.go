@@ -363,7 +363,7 @@ func (m *Manager) prepare(ctx context.Context, t *Type, data any) ([]byte, error
 	if err != nil {
 		return nil, err
 	}
-	data, secret := t.takeSecret(ctx, data)
+	secret := t.secretIn(data)
 	data = t.Defaults(data)
 	if err := m.settle(ctx, t, data); err != nil {
 		return nil, err

@@ -126,6 +126,9 @@ func (e *Event) appendHeader(b []byte) []byte {
 	if len(e.Claims) > 0 {
 		b = appendAny(append(b, `,"claims":`...), e.Claims)
 	}
+	if e.ClaimSet != "" {
+		b = appendText(append(b, `,"claim_set":`...), e.ClaimSet)
+	}
 	if e.Attempt != "" {
 		b = appendText(append(b, `,"attempt":`...), e.Attempt)
 	}

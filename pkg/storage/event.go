@@ -174,6 +174,9 @@ type Event struct {
 	Binaries []string `json:"binaries,omitempty"`
 	// Claims are the unique values this resource holds, by constraint.
 	Claims map[string]string `json:"claims,omitempty"`
+	// ClaimSet names the constraints that Claims were made by. Those of an event
+	// that was written under others do not tell what the resource holds.
+	ClaimSet string `json:"claim_set,omitempty"`
 	// Attempt is the fencing token of the job attempt that is running.
 	Attempt string `json:"attempt,omitempty"`
 	// LeaseUntil was when a running attempt counts as dead; heartbeats outside

@@ -1,0 +1,89 @@
+package resource
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"slices"
+	"strings"
+)
+
+// holdings are the unique values that a resource may have claimed, by constraint.
+// sure tells that they are those and no others.
+type holdings struct {
+	of   map[string][]string // what its event tells is first, then what its content does
+	has  map[string]string   // what its content has, when its event does not tell
+	sure bool
+}
+
+// holdings finds them. An event tells what was claimed when it was written: while
+// the type had other constraints, or none, its values changed and the claims did
+// not, so that then the content counts, and what either says is let go.
+func (m *Manager) holdings(ctx context.Context, t *Type, s state) (h holdings, err error) {
+	if !s.exists() || s.event.Meta.Deleted {
+		return holdings{sure: true}, nil
+	}
+	h.of = map[string][]string{}
+	for constraint, hash := range s.event.Claims {
+		h.of[constraint] = []string{hash}
+	}
+	if h.sure = s.event.ClaimSet == t.claimSet; h.sure {
+		return h, nil
+	}
+	h.has = map[string]string{}
+	if hash := s.event.Claims[uniqueKey]; hash != "" {
+		h.has[uniqueKey] = hash
+	}
+	content, err := m.contentNow(ctx, t, s.event)
+	if err != nil {
+		return h, err
+	}
+	values, err := t.valuesOf(content)
+	if err != nil {
+		h.has = s.event.Claims
+		return h, nil //nolint:nilerr // content from before the constraint's field was indexed
+	}
+	for _, fields := range t.Unique {
+		name := strings.Join(fields, ",")
+		hash := m.claimHash(t.Name, name, fields, values)
+		if hash == "" {
+			continue
+		}
+		h.has[name] = hash
+		if !slices.Contains(h.of[name], hash) {
+			h.of[name] = append(h.of[name], hash)
+		}
+	}
+	return h, nil
+}
+
+// now are the values that the resource has.
+func (h holdings) now(constraint string) []string {
+	if h.sure {
+		return h.of[constraint]
+	}
+	if hash := h.has[constraint]; hash != "" {
+		return []string{hash}
+	}
+	return nil
+}
+
+// claimSetOf names the unique constraints of a type, with the kinds of their
+// fields.
+func (t *Type) claimSetOf() string {
+	if len(t.Unique) == 0 {
+		return ""
+	}
+	kinds := map[string]string{}
+	for _, f := range t.definition.Fields {
+		kinds[f.Name] = f.Kind.String()
+	}
+	h := sha256.New()
+	for _, fields := range t.Unique {
+		for _, f := range fields {
+			h.Write([]byte(f + "\x00" + kinds[f] + "\x00"))
+		}
+		h.Write([]byte{1})
+	}
+	return hex.EncodeToString(h.Sum(nil)[:6])
+}
