@@ -33,10 +33,13 @@ type place struct {
 func (p place) isOffline() bool { return p.Offline || p.DataDir != "" }
 
 func (p place) offline(e *env, fn func(context.Context, *resource.Manager) error) error {
-	s := wiring.Settings{DataDir: p.DataDir, Models: p.Models, Storage: p.Storage, Auth: "off", LogLevel: "warn", Namespace: p.Namespace,
+	return wiring.Offline(e.ctx, p.settings(), e.app, fn)
+}
+
+func (p place) settings() wiring.Settings {
+	return wiring.Settings{DataDir: p.DataDir, Models: p.Models, Storage: p.Storage, Auth: "off", LogLevel: "warn", Namespace: p.Namespace,
 		NatsURL: p.NatsURL, PostgresURL: p.PostgresURL, S3Endpoint: p.S3Endpoint, S3Bucket: p.S3Bucket, S3AccessKey: p.S3AccessKey,
-		S3SecretKey: p.S3SecretKey, S3Region: p.S3Region, S3UseTLS: p.S3UseTLS}
-	return wiring.Offline(e.ctx, s.WithDefaults(), e.app, fn)
+		S3SecretKey: p.S3SecretKey, S3Region: p.S3Region, S3UseTLS: p.S3UseTLS}.WithDefaults()
 }
 
 // ask posts to a running server and decodes the answer.

@@ -5,39 +5,94 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"log/slog"
+	"maps"
 
 	"github.com/google/uuid"
 
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
-// ClaimKey reads the key that hides unique values from the log, making it the
-// first time. Of two processes that make it at once, one wins.
-func ClaimKey(ctx context.Context, log storage.Log) ([]byte, error) {
-	return systemKey(ctx, log, "key")
+// claimKey reads the key that hides unique values from the log, making it the
+// first time. A log with data that lost it gets back the copy that stands beside
+// the data: with another key unique values would not be unique any more.
+func (s *stores) claimKey(ctx context.Context, logger *slog.Logger) ([]byte, error) {
+	key, err := s.systemKey(ctx, "key", logger)
+	if !errors.Is(err, storage.ErrNotFound) {
+		return key, err
+	}
+	_, err = s.log.Next(ctx, "rev.>", 1)
+	if err == nil {
+		return nil, s.damaged("the log lost the key behind unique values and stored secrets, and no copy of it is beside the data")
+	}
+	if !errors.Is(err, storage.ErrNotFound) {
+		return nil, err
+	}
+	return s.makeKey(ctx, "key")
 }
 
-// auditKey is the one that proves who wrote a piece of the audit.
-func auditKey(ctx context.Context, log storage.Log) ([]byte, error) {
-	return systemKey(ctx, log, "audit-key")
+// auditKey is the one that proves which process wrote a piece of the audit. Logs
+// of earlier versions have none.
+func (s *stores) auditKey(ctx context.Context, logger *slog.Logger) ([]byte, error) {
+	key, err := s.systemKey(ctx, "audit-key", logger)
+	if errors.Is(err, storage.ErrNotFound) {
+		return s.makeKey(ctx, "audit-key")
+	}
+	return key, err
 }
 
-func systemKey(ctx context.Context, log storage.Log, name string) ([]byte, error) {
+// systemKey reads a key from the log and keeps its copy; a key that the log lost
+// is written to it again.
+func (s *stores) systemKey(ctx context.Context, name string, logger *slog.Logger) ([]byte, error) {
+	e, err := s.log.Last(ctx, storage.SystemSubject(name))
+	if err == nil && len(e.Data) >= 32 {
+		return e.Data, s.keepKey(ctx, name, e.Data)
+	}
+	if err != nil && !errors.Is(err, storage.ErrNotFound) {
+		return nil, err
+	}
+	if s.known == nil || len(s.known.Keys[name]) < 32 {
+		return nil, fmt.Errorf("the %s of the log: %w", name, storage.ErrNotFound)
+	}
+	logger.WarnContext(ctx, "the log lost a record with a key; the copy that stands beside the data was written to it again. Run verify: more may be lost", "key", name)
+	return s.writeKey(ctx, name, s.known.Keys[name], e.Seq)
+}
+
+func (s *stores) makeKey(ctx context.Context, name string) ([]byte, error) {
+	key := make([]byte, 32)
+	_, _ = rand.Read(key) // never fails
+	return s.writeKey(ctx, name, key, 0)
+}
+
+// writeKey appends a key. Of two processes that do it at once, one wins.
+func (s *stores) writeKey(ctx context.Context, name string, key []byte, last uint64) ([]byte, error) {
 	subject := storage.SystemSubject(name)
-	for range 3 {
-		e, err := log.Last(ctx, subject)
-		if err == nil && len(e.Data) >= 32 {
-			return e.Data, nil
-		}
-		if err != nil && !errors.Is(err, storage.ErrNotFound) {
-			return nil, err
-		}
-		key := make([]byte, 32)
-		_, _ = rand.Read(key) // never fails
-		_, err = log.Append(ctx, []storage.Record{{Subject: subject, ID: uuid.NewString(), Data: key}})
-		if err != nil && !errors.Is(err, storage.ErrConflict) {
-			return nil, err
+	_, err := s.log.Append(ctx, []storage.Record{{Subject: subject, ID: uuid.NewString(), Expected: last, Data: key}})
+	if errors.Is(err, storage.ErrConflict) {
+		var e storage.Entry
+		if e, err = s.log.Last(ctx, subject); err == nil {
+			key = e.Data
 		}
 	}
-	return nil, fmt.Errorf("the %s of the log cannot be read: %w", name, storage.ErrUnavailable)
+	if err != nil {
+		return nil, err
+	}
+	if len(key) < 32 {
+		return nil, fmt.Errorf("the %s of the log cannot be read: %w", name, storage.ErrUnavailable)
+	}
+	return key, s.keepKey(ctx, name, key)
+}
+
+// keepKey keeps the copy beside the data.
+func (s *stores) keepKey(ctx context.Context, name string, key []byte) error {
+	if s.notebook == nil || string(s.notebook.now.Keys[name]) == string(key) {
+		return nil
+	}
+	return s.notebook.save(ctx, true, func(i *origin) {
+		i.Keys = maps.Clone(i.Keys)
+		if i.Keys == nil {
+			i.Keys = map[string][]byte{}
+		}
+		i.Keys[name] = key
+	})
 }

@@ -8,9 +8,16 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/resource"
 )
 
-// Offline opens the data folder of a stopped program, brings the index up to
-// the log, and calls fn with a Manager of it.
-func Offline(ctx context.Context, set Settings, app App, fn func(context.Context, *resource.Manager) error) (err error) {
+// Offline opens the stores of a stopped program, brings the index up to the log,
+// and calls fn with a Manager of it. Stores without a log are a SettingError, and
+// nothing is made.
+func Offline(ctx context.Context, set Settings, app App, fn func(context.Context, *resource.Manager) error) error {
+	set.existing = true
+	return OfflineOrNew(ctx, set, app, fn)
+}
+
+// OfflineOrNew is Offline for what fills stores, which may be new.
+func OfflineOrNew(ctx context.Context, set Settings, app App, fn func(context.Context, *resource.Manager) error) (err error) {
 	defer func() { err = set.scrubbed(err) }()
 	if err := set.check(); err != nil {
 		return err

@@ -14,15 +14,22 @@ func Provision(ctx context.Context, set Settings) (err error) {
 	if err := set.check(); err != nil {
 		return err
 	}
-	st, err := openStores(ctx, &set, newObserver(prometheus.NewRegistry()), set.Logger())
+	logger := set.Logger()
+	st, err := openStores(ctx, &set, newObserver(prometheus.NewRegistry()), logger)
 	if err != nil {
 		return err
 	}
 	defer st.close()
-	if _, err = ClaimKey(ctx, st.log); err != nil {
+	if err = checkLog(ctx, st); err != nil {
 		return err
 	}
-	if _, err = auditKey(ctx, st.log); err != nil || set.Auth != "required" || set.AdminKey != "" {
+	if err = st.fit(ctx, &set, logger); err != nil {
+		return err
+	}
+	if _, err = st.claimKey(ctx, logger); err != nil {
+		return err
+	}
+	if _, err = st.auditKey(ctx, logger); err != nil || set.Auth != "required" || set.AdminKey != "" {
 		return err
 	}
 	_, key, err := adminKey(ctx, st.log)

@@ -36,6 +36,7 @@ type Settings struct {
 	Policies          string        `help:"With --auth required: file with roles and bindings, YAML or JSON."`
 	SecretKeyFile     string        `help:"File with the key that signs page tokens; made at first start. Default: secret.key in the data folder."`
 	AllowMissing      bool          `name:"allow-missing-types" help:"Start although a type that has data has no model."`
+	AcceptDamage      bool          `name:"accept-damage" help:"Start with what is left of a log that is damaged or shortened. What refers to what was lost goes with it: put a copy of the data aside first."`
 	LogLevel          string        `default:"info" enum:"debug,info,warn,error" help:"debug, info, warn or error."`
 	NatsListen        string        `name:"nats-listen" help:"Address on which the embedded NATS server lets subscribers read events, for example 127.0.0.1:4222; without it nobody reaches it."`
 	NatsHookPassword  string        `name:"nats-hook-password" secret:"value" help:"Password of the NATS user hook; without it whoever connects may read events, on loopback only."`
@@ -86,6 +87,7 @@ type Settings struct {
 
 	maintenance bool // the stores are this process's alone
 	rebuilding  bool // the log is lost and to be made again
+	existing    bool // stores without a log are refused, and nothing is made
 }
 
 // service is the name of what this process is.

@@ -39,12 +39,16 @@ type stores struct {
 	archive storage.Archive      // a second copy of the log; nil: there is none
 	lost    *resource.Rebuilding // the log that is to be made again
 	index   storage.Index
-	shared  *pgindex.Index // index, when other processes use it too; else nil
-	sole    bool           // no other process writes to the log
-	grouped bool           // an append syncs the blobs put before it
-	closers []func()
-	flight  func(appends int, took time.Duration) // told of groups of appends
-	leads   func(role string, does bool)          // told what this process leads
+	// notebook remembers which log the data belongs to; known is what it said at
+	// the start, nil: nothing.
+	notebook *notebook
+	known    *origin
+	shared   *pgindex.Index // index, when other processes use it too; else nil
+	sole     bool           // no other process writes to the log
+	grouped  bool           // an append syncs the blobs put before it
+	closers  []func()
+	flight   func(appends int, took time.Duration) // told of groups of appends
+	leads    func(role string, does bool)          // told what this process leads
 }
 
 func (s *stores) onClose(fn func()) { s.closers = append(s.closers, fn) }
@@ -65,6 +69,11 @@ func openStores(ctx context.Context, set *Settings, o *observer, logger *slog.Lo
 		}
 	}()
 	dir := set.DataDir
+	if set.existing {
+		if err := existing(ctx, set); err != nil {
+			return nil, err
+		}
+	}
 	if set.Storage == "memory" {
 		if dir, err = os.MkdirTemp("", "autocrud-"); err != nil {
 			return nil, err
@@ -75,10 +84,16 @@ func openStores(ctx context.Context, set *Settings, o *observer, logger *slog.Lo
 			return nil, err
 		}
 	}
+	if err := s.recall(ctx, set, dir, logger); err != nil {
+		return nil, err
+	}
 	if err := s.openBlobs(ctx, set, dir, logger); err != nil {
 		return nil, err
 	}
-	if err := s.openLog(ctx, set, dir); err != nil {
+	if err := s.inspect(ctx, set, dir); err != nil {
+		return nil, err
+	}
+	if err := s.openLog(ctx, set, dir, logger); err != nil {
 		return nil, err
 	}
 	return s, s.openIndex(ctx, set, dir, logger)
@@ -135,10 +150,10 @@ func (s *stores) openBucket(ctx context.Context, set *Settings, logger *slog.Log
 	if set.Archive == nil || *set.Archive {
 		s.archive = b.Archive()
 	}
-	return nil
+	return s.recallBucket(ctx, set, b.Identity())
 }
 
-func (s *stores) openLog(ctx context.Context, set *Settings, dir string) error {
+func (s *stores) openLog(ctx context.Context, set *Settings, dir string, logger *slog.Logger) error {
 	every, err := set.sync()
 	if err != nil {
 		return err
@@ -158,7 +173,7 @@ func (s *stores) openLog(ctx context.Context, set *Settings, dir string) error {
 	} else {
 		barrier, begun := every == 0 && !o.Memory, time.Now()
 		n, err := natslog.StartListening(filepath.Join(dir, "nats"), natslog.Sync{Barrier: barrier, Every: every},
-			natslog.Listen{Addr: set.NatsListen, Password: set.NatsHookPassword, Namespace: set.Namespace})
+			natslog.Listen{Addr: set.NatsListen, Password: set.NatsHookPassword, Namespace: set.Namespace, Logger: logger})
 		if err != nil {
 			return err
 		}
@@ -168,6 +183,7 @@ func (s *stores) openLog(ctx context.Context, set *Settings, dir string) error {
 		}
 		s.nats = n.Addr()
 		s.nc, s.events, o.Sole, s.sole = n.Conn, n.Events, true, true
+		o.Erasing = s.notebook.erasing
 		if barrier {
 			o.BlockDir, o.SyncWith, s.grouped = n.BlockDir(set.Namespace), s.blobs.Sync, true
 		}
@@ -183,10 +199,8 @@ func (s *stores) openLog(ctx context.Context, set *Settings, dir string) error {
 			return err
 		}
 	}
-	if set.provisions() {
-		if err := natslog.Provision(ctx, js, o); err != nil {
-			return settingOf(err)
-		}
+	if err := s.provisionLog(ctx, set, js, o); err != nil {
+		return err
 	}
 	if s.log, err = natslog.Open(ctx, nc, o); err != nil {
 		return settingOf(err)
@@ -234,6 +248,28 @@ func (s *stores) openLog(ctx context.Context, set *Settings, dir string) error {
 		s.syncEvery(every)
 	}
 	return nil
+}
+
+// provisionLog makes the log where there never was one.
+func (s *stores) provisionLog(ctx context.Context, set *Settings, js jetstream.JetStream, o natslog.Options) error {
+	if set.Storage != "memory" && !set.rebuilding {
+		there, err := natslog.Exists(ctx, js, set.Namespace)
+		if err != nil {
+			return err
+		}
+		if !there && (s.sole && s.known != nil || set.existing) {
+			return s.damaged("the log cannot be opened: the NATS server knows none of namespace " + set.Namespace + "; its own warnings say more")
+		}
+		if !there {
+			if err := s.mayBegin(ctx, set, "the NATS server"); err != nil {
+				return err
+			}
+		}
+	}
+	if !set.provisions() {
+		return nil
+	}
+	return settingOf(natslog.Provision(ctx, js, o))
 }
 
 // settingOf makes a drifted stream a matter of settings: nothing was started.

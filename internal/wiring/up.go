@@ -225,7 +225,10 @@ func (p *program) wire(ctx context.Context) error {
 	if err := checkLog(ctx, p.st); err != nil {
 		return err
 	}
-	claimKey, err := ClaimKey(ctx, p.st.log)
+	if err := p.st.fit(ctx, p.set, p.logger); err != nil {
+		return err
+	}
+	claimKey, err := p.st.claimKey(ctx, p.logger)
 	if err != nil {
 		return err
 	}
@@ -240,7 +243,7 @@ func (p *program) wire(ctx context.Context) error {
 	if err := p.protectEvents(claimKey); err != nil {
 		return err
 	}
-	keyOfAudit, err := auditKey(ctx, p.st.log)
+	keyOfAudit, err := p.st.auditKey(ctx, p.logger)
 	if err != nil {
 		return err
 	}
@@ -292,7 +295,16 @@ func (p *program) index(ctx context.Context) error {
 		<-ctx.Done()
 		return nil
 	}
-	return p.indexing.index(ctx, p.jobs.dispatch, p.archiving)
+	return p.indexing.index(ctx, p.jobs.dispatch, p.archiving, p.noting)
+}
+
+// noting writes down how far the log goes.
+func (p *program) noting(ctx context.Context) error {
+	every, err := p.set.sync()
+	if err != nil {
+		return err
+	}
+	return p.st.notebook.follow(ctx, p.progress.Applied, every)
 }
 
 // maintain finishes what writes began and sweeps, on one process of all.

@@ -57,6 +57,8 @@ type Indexer struct {
 	damaged  atomic.Int64
 	outward  *publisher // nil: nobody is told
 
+	prepared bool // once: from then on the log only grows
+
 	mu     sync.Mutex
 	fresh  []storage.Fresh // types whose tables are to be filled
 	filled chan struct{}   // closed when there are none
@@ -105,6 +107,10 @@ func (x *Indexer) Prepare(ctx context.Context) (storage.Position, error) {
 		return storage.Position{}, err
 	}
 	fresh, err := x.index.Define(ctx, x.defs)
+	if errors.Is(err, storage.ErrNotReady) { // it is damaged, and known to be now
+		x.o.Logger.WarnContext(ctx, "the index is damaged and is made anew", "error", err)
+		fresh, err = x.index.Define(ctx, x.defs)
+	}
 	if err != nil {
 		return storage.Position{}, fmt.Errorf("define the index: %w", err)
 	}
@@ -124,6 +130,12 @@ func (x *Indexer) Prepare(ctx context.Context) (storage.Position, error) {
 	if pos.Applied < x.progress.Applied() {
 		x.progress.Restart() // the index is another one, or one of earlier
 	}
+	if reason != "" && pos.Identity == state.Identity && x.prepared {
+		// Whether a log may be shorter than its index is found out before anything
+		// runs; that it became so meanwhile is no reason to forget what is known.
+		return storage.Position{}, fmt.Errorf("the log ends at %d and the index has read up to %d: the log lost its end: %w", state.Last, pos.Applied, storage.ErrUnavailable)
+	}
+	x.prepared = true
 	if reason == "" {
 		fresh, err = x.fillEmpty(ctx, fresh)
 		x.toFill(fresh)
@@ -131,7 +143,11 @@ func (x *Indexer) Prepare(ctx context.Context) (storage.Position, error) {
 	}
 	x.toFill(nil)
 	if pos.Applied > 0 || state.Last > 10 { // a new folder is not worth a line
-		x.o.Logger.InfoContext(ctx, "the index is built from the log", "because", reason, "events", state.Last)
+		level := slog.LevelInfo
+		if pos.Identity != "" {
+			level = slog.LevelWarn
+		}
+		x.o.Logger.Log(ctx, level, "the index is built from the log", "because", reason, "events", state.Last)
 	}
 	x.progress.Restart()
 	if err := x.index.Reset(ctx, state.Identity, state.Last); err != nil {

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"path/filepath"
 	"strconv"
@@ -33,6 +34,9 @@ type Listen struct {
 	// Password of the user "hook". Empty: who connects without a user is it.
 	Password  string
 	Namespace string // default "main"
+	// Logger is told what the server finds wrong, with its files above all; nil:
+	// nobody is.
+	Logger *slog.Logger
 }
 
 // Embedded is a NATS server inside this process, reachable by nobody else unless
@@ -75,6 +79,9 @@ func StartListening(dir string, s Sync, l Listen) (*Embedded, error) {
 	srv, err := server.NewServer(o)
 	if err != nil {
 		return nil, fmt.Errorf("embedded nats: %w", err)
+	}
+	if l.Logger != nil {
+		srv.SetLogger(complaints{l.Logger}, false, false)
 	}
 	e := &Embedded{Server: srv, dir: dir}
 	if err := e.start(own); err != nil {

@@ -26,24 +26,47 @@ func (l *Log) remove(ctx context.Context, subject string, before uint64, one fun
 	if _, err := l.Next(ctx, subject, before); err != nil {
 		return 0, fmt.Errorf("erase %s before %d: nothing would stay: %w", subject, before, err)
 	}
-	for seq := uint64(1); ; n++ {
+	var doomed []uint64
+	for seq := uint64(1); ; {
 		e, err := l.wire.Get(ctx, l.prefix+subject, seq)
 		if errors.Is(err, storage.ErrNotFound) || err == nil && e.Seq >= before {
-			return n, nil
+			break
 		}
 		if err != nil {
-			return n, err
+			return 0, err
 		}
-		if err := one(ctx, e.Seq); err != nil {
-			return n, fmt.Errorf("erase %d: %w", e.Seq, err)
-		}
+		doomed = append(doomed, e.Seq)
 		seq = e.Seq + 1
 	}
+	if err := l.erasing(len(doomed)); err != nil {
+		return 0, err
+	}
+	for _, seq := range doomed {
+		if err := one(ctx, seq); err != nil {
+			return n, fmt.Errorf("erase %d: %w", seq, err)
+		}
+		n++
+	}
+	return n, nil
+}
+
+// erasing tells of entries that are about to be erased.
+func (l *Log) erasing(n int) error {
+	if n == 0 || l.o.Erasing == nil {
+		return nil
+	}
+	if err := l.o.Erasing(uint64(n)); err != nil {
+		return fmt.Errorf("erase %d entries: %w: %w", n, storage.ErrUnavailable, err)
+	}
+	return nil
 }
 
 // Drop implements storage.Log.
 func (l *Log) Drop(ctx context.Context, subject string, seq uint64) error {
 	_, err := l.Forget(ctx, subject, seq)
+	if err == nil {
+		err = l.erasing(1)
+	}
 	if err == nil {
 		err = l.deleteOne(ctx, seq, l.stream.DeleteMsg)
 	}

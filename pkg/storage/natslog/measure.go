@@ -1,6 +1,35 @@
 package natslog
 
-import "context"
+import (
+	"context"
+	"errors"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Exists tells whether there is a log of a namespace.
+func Exists(ctx context.Context, js jetstream.JetStream, namespace string) (bool, error) {
+	_, err := js.Stream(ctx, StreamName(namespace))
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, unavailable("find", err)
+	}
+	return true, nil
+}
+
+// Missing counts the entries up to the last that the log does not hold any more.
+func (l *Log) Missing(ctx context.Context) (uint64, error) {
+	info, err := l.stream.Info(ctx)
+	if err != nil {
+		return 0, unavailable("state", err)
+	}
+	if info.State.LastSeq < l.origin {
+		return 0, nil
+	}
+	return info.State.LastSeq - l.origin + 1 - info.State.Msgs, nil
+}
 
 // Size is how large the log is.
 type Size struct {

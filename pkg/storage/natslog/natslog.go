@@ -51,6 +51,9 @@ type Options struct {
 	// Flight is told of every group of appends that was made durable together:
 	// how many, and how long that took. It must not wait.
 	Flight func(appends int, took time.Duration)
+	// Erasing is told before so many entries are erased; an error keeps them.
+	// What is missing beyond what it was told is lost.
+	Erasing func(entries uint64) error
 	// Wire replaces the way to the server, for tests of what a server may do.
 	Wire func(Wire) Wire
 	// BeforeSync is called before each sync of the barrier, for tests.
