@@ -166,6 +166,39 @@ func LaunchCommand(t testing.TB, cmd *exec.Cmd) *Process {
 	return p
 }
 
+// TryLaunch is Launch for a program that may refuse to start: p is nil then, and
+// the result what it said.
+func TryLaunch(t testing.TB, args ...string) (p *Process, refused Result) {
+	t.Helper()
+	cmd := command(t, append([]string{"up", "--addr", "127.0.0.1:0"}, args...)...)
+	p = &Process{cmd: cmd, exited: make(chan struct{})}
+	cmd.Stderr = &p.stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.Kill)
+	timer := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill() })
+	lines := bufio.NewReader(out)
+	line, _ := lines.ReadString('\n') // the address, or nothing when it ended
+	timer.Stop()
+	go func() {
+		_, _ = io.Copy(io.Discard, lines)
+		_ = cmd.Wait() // its state tells
+		close(p.exited)
+	}()
+	_, rest, ok := strings.Cut(line, " at http")
+	if !ok {
+		<-p.exited
+		return nil, Result{cmd.ProcessState.ExitCode(), line, p.stderr.String()}
+	}
+	p.URL = "http" + strings.Fields(rest)[0]
+	return p, Result{}
+}
+
 // Signal sends a signal.
 func (p *Process) Signal(s os.Signal) error { return p.cmd.Process.Signal(s) }
 

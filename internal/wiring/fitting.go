@@ -108,12 +108,36 @@ func (s *stores) inspect(ctx context.Context, set *Settings, dir string) error {
 		return fmt.Errorf("look at the log in %s: %w", nats, err)
 	case f.Damaged != "" && !set.AcceptDamage:
 		return s.damaged("the log in " + nats + " is damaged: " + f.Damaged)
+	case f.There && f.Damaged == "" && !set.AcceptDamage && !set.rebuilding:
+		went, err := s.went(ctx, f.Identity)
+		if err == nil && f.Last < went {
+			err = s.damaged(fmt.Sprintf("the log in %s was shortened or is an older copy: its blocks go up to sequence %d and it went to %d", nats, f.Last, went))
+		}
+		return err
 	case f.There || set.rebuilding:
 		return nil
 	case len(f.Others) > 0:
 		return wrong("--data-dir %s belongs to namespace %s, not %s: a folder keeps one namespace", dir, strings.Join(f.Others, ", "), set.Namespace)
 	}
 	return s.mayBegin(ctx, set, nats)
+}
+
+// went is how far a log went, as far as is known.
+func (s *stores) went(ctx context.Context, log string) (last uint64, err error) {
+	if s.known != nil && s.known.Log == log {
+		last = s.known.Last
+	}
+	pos, err := s.index.Position(ctx)
+	if errors.Is(err, storage.ErrNotReady) {
+		return last, nil
+	}
+	if err != nil {
+		return last, fmt.Errorf("read the index's position: %w", err)
+	}
+	if pos.Identity == log && (s.known == nil || !s.known.Lagging) {
+		last = max(last, pos.Applied)
+	}
+	return last, nil
 }
 
 // mayBegin refuses to make an empty log where there was another one.
@@ -163,6 +187,11 @@ func existing(ctx context.Context, set *Settings) error {
 		f, err := natslog.Inspect(filepath.Join(set.DataDir, "nats"), set.Namespace)
 		if err != nil {
 			return fmt.Errorf("look at the log in %s: %w", set.DataDir, err)
+		}
+		for _, name := range []string{identityName, "blobs"} {
+			if _, err := os.Stat(filepath.Join(set.DataDir, name)); !f.There && len(f.Others) == 0 && err == nil {
+				return nil // there was a log: the start tells more
+			}
 		}
 		if !f.There && len(f.Others) > 0 {
 			return wrong("--data-dir %s holds no data of namespace %s, but of %s", set.DataDir, set.Namespace, strings.Join(f.Others, ", "))

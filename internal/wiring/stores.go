@@ -90,13 +90,13 @@ func openStores(ctx context.Context, set *Settings, o *observer, logger *slog.Lo
 	if err := s.openBlobs(ctx, set, dir, logger); err != nil {
 		return nil, err
 	}
+	if err := s.openIndex(ctx, set, dir, logger); err != nil {
+		return nil, err
+	}
 	if err := s.inspect(ctx, set, dir); err != nil {
 		return nil, err
 	}
-	if err := s.openLog(ctx, set, dir, logger); err != nil {
-		return nil, err
-	}
-	return s, s.openIndex(ctx, set, dir, logger)
+	return s, s.openLog(ctx, set, dir, logger)
 }
 
 // lock keeps a second process out of the data folder.

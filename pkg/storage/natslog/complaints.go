@@ -13,8 +13,9 @@ type complaints struct{ l *slog.Logger }
 
 var _ server.Logger = complaints{}
 
-// usual are complaints that a crash leads to, and that start checks settle.
-var usual = []string{"Stream state outdated", "Stream state detected prior state"}
+// usual are complaints that a crash leads to, and that start checks settle, and one
+// about the passwords that are made for this process alone.
+var usual = []string{"Plaintext passwords detected", "Stream state outdated", "Stream state detected prior state"}
 
 // Warnf implements server.Logger.
 func (c complaints) Warnf(format string, v ...any) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -19,9 +20,11 @@ import (
 // Files is what the files of an embedded server's log tell before the server
 // opens them.
 type Files struct {
-	There   bool     // the log of the namespace has a folder
-	Others  []string // other namespaces that have one
-	Damaged string   // what is wrong with them, a sentence; empty: nothing that was looked at
+	There    bool     // the log of the namespace has a folder
+	Others   []string // other namespaces that have one
+	Identity string   // of the log
+	Last     uint64   // sequence up to which its blocks go; known when nothing is damaged
+	Damaged  string   // what is wrong with them, a sentence; empty: nothing that was looked at
 }
 
 // Inspect looks at the files of a log below the folder of an embedded server. It
@@ -44,45 +47,59 @@ func Inspect(dir, namespace string) (f Files, err error) {
 		f.Others = append(f.Others, strings.ToLower(other))
 	}
 	if f.There {
-		f.Damaged, err = inspectStream(own)
+		err = f.stream(own)
 	}
 	return f, err
 }
 
-// inspectStream tells what is wrong with the folder of a stream.
-func inspectStream(dir string) (string, error) {
+// stream looks at the folder of a stream.
+func (f *Files) stream(dir string) error {
 	for _, name := range []string{"meta.inf", "meta.sum", "msgs"} {
 		if _, err := os.Stat(filepath.Join(dir, name)); os.IsNotExist(err) {
-			return name + " is missing", nil
+			f.Damaged = name + " is missing"
+			return nil
 		} else if err != nil {
-			return "", err
+			return err
 		}
 	}
 	meta, err := os.ReadFile(filepath.Join(dir, "meta.inf"))
 	if err != nil {
-		return "", err
+		return err
 	}
 	sum, err := os.ReadFile(filepath.Join(dir, "meta.sum"))
 	if err != nil {
-		return "", err
+		return err
 	}
-	if string(sum) != fmt.Sprintf("%x", checksum(filepath.Base(dir), meta)) {
-		return "meta.inf or meta.sum was altered or cut short", nil
+	var settings struct {
+		Metadata map[string]string `json:"metadata"`
 	}
+	if string(sum) != fmt.Sprintf("%x", checksum(filepath.Base(dir), meta)) || json.Unmarshal(meta, &settings) != nil {
+		f.Damaged = "meta.inf or meta.sum was altered or cut short"
+		return nil
+	}
+	f.Identity = settings.Metadata[metaIdentity]
+	return f.blocks(dir)
+}
+
+// blocks reads the newest block after a clean stop, else all.
+func (f *Files) blocks(dir string) error {
 	numbers, err := blockNumbers(filepath.Join(dir, "msgs"))
-	if err != nil || len(numbers) == 0 {
-		return "", err
+	if err != nil {
+		return err
 	}
-	if _, err := os.Stat(filepath.Join(dir, "msgs", "index.db")); err == nil {
-		numbers = numbers[len(numbers)-1:] // it was closed: the server reads no other
-	}
-	for i, n := range numbers {
-		what, err := inspectBlock(dir, n, i == len(numbers)-1)
+	_, err = os.Stat(filepath.Join(dir, "msgs", "index.db"))
+	closed, found := err == nil, false
+	for i := len(numbers) - 1; i >= 0 && !(closed && found); i-- {
+		what, b, err := inspectBlock(dir, numbers[i], i == len(numbers)-1)
 		if what != "" || err != nil {
-			return what, err
+			f.Damaged = what
+			return err
+		}
+		if !found { // the newest may hold nothing but notes of what was erased in others
+			f.Last, found = max(f.Last, b.last), b.holds
 		}
 	}
-	return "", nil
+	return nil
 }
 
 func blockNumbers(dir string) (out []int, err error) {
@@ -98,33 +115,28 @@ func blockNumbers(dir string) (out []int, err error) {
 
 // inspectBlock reads one block. Of the newest a crash may have cut the end off;
 // what cannot be read is damage when something that can be read is behind it.
-func inspectBlock(dir string, n int, newest bool) (string, error) {
-	name := filepath.Join(dir, "msgs", strconv.Itoa(n)+".blk")
-	raw, err := os.ReadFile(name)
-	if os.IsNotExist(err) {
-		return "", nil
-	}
+func inspectBlock(dir string, n int, newest bool) (string, *block, error) {
+	b := &block{key: fmt.Sprintf("%s-%d", filepath.Base(dir), n)}
+	raw, err := os.ReadFile(filepath.Join(dir, "msgs", strconv.Itoa(n)+".blk"))
 	if err != nil {
-		return "", err
+		return "", b, err
 	}
-	buf, err := decompress(raw)
-	if err != nil {
-		return fmt.Sprintf("block %d.blk cannot be unpacked: %v", n, err), nil
+	if b.buf, err = decompress(raw); err != nil {
+		return fmt.Sprintf("block %d.blk cannot be unpacked: %v", n, err), b, nil
 	}
-	b := block{buf: buf, key: fmt.Sprintf("%s-%d", filepath.Base(dir), n)}
-	at, last := b.walk(0, 0)
-	if at == len(buf) {
-		return "", nil
+	at := b.walk()
+	if at == len(b.buf) {
+		return "", b, nil
 	}
-	for next := at + 1; next < len(buf); next++ {
-		if size, seq := b.record(next); size > 0 && (last == 0 || seq > last && seq < last+1<<20) {
-			return fmt.Sprintf("block %d.blk is damaged behind entry %d, and entry %d behind that can be read", n, last, seq), nil
+	for next := at + 1; next < len(b.buf); next++ {
+		if size, seq, _ := b.record(next); size > 0 && (b.last == 0 || seq > b.last && seq < b.last+1<<20) {
+			return fmt.Sprintf("block %d.blk is damaged behind entry %d, and entry %d behind that can be read", n, b.last, seq), b, nil
 		}
 	}
 	if !newest {
-		return fmt.Sprintf("block %d.blk is damaged or cut short behind entry %d", n, last), nil
+		return fmt.Sprintf("block %d.blk is damaged or cut short behind entry %d", n, b.last), b, nil
 	}
-	return "", nil
+	return "", b, nil
 }
 
 // decompress undoes what the server does to blocks that are full.
@@ -152,30 +164,32 @@ const (
 )
 
 type block struct {
-	buf []byte
-	key string
-	hh  *highwayhash.Digest64
+	buf   []byte
+	key   string
+	hh    *highwayhash.Digest64
+	last  uint64 // the highest sequence that walk saw
+	holds bool   // it saw an entry, or what is left of one
 }
 
-// walk passes over whole records from an offset on and returns where it ended
-// and the highest sequence it saw.
-func (b *block) walk(at int, last uint64) (int, uint64) {
+// walk passes over whole records and returns where it ended.
+func (b *block) walk() (at int) {
 	for at < len(b.buf) {
-		size, seq := b.record(at)
+		size, seq, note := b.record(at)
 		if size == 0 {
-			return at, last
+			return at
 		}
-		last = max(last, seq)
+		b.last, b.holds = max(b.last, seq), b.holds || !note
 		at += size
 	}
-	return at, last
+	return at
 }
 
-// record is the size of the record at an offset and its sequence; size 0: there
-// is no whole one.
-func (b *block) record(at int) (size int, seq uint64) {
+// record is the size of the record at an offset, its sequence and whether it is
+// only a note that the entry of that sequence was erased elsewhere; size 0: there is
+// no whole one.
+func (b *block) record(at int) (size int, seq uint64, note bool) {
 	if at+recordHead+recordSum > len(b.buf) {
-		return 0, 0
+		return 0, 0, false
 	}
 	head := b.buf[at : at+recordHead]
 	length := binary.LittleEndian.Uint32(head)
@@ -185,7 +199,7 @@ func (b *block) record(at int) (size int, seq uint64) {
 	}
 	size = int(length)
 	if size > recordMax || size < recordHead+subject+skip+recordSum || at+size > len(b.buf) {
-		return 0, 0
+		return 0, 0, false
 	}
 	data := b.buf[at+recordHead : at+size-recordSum]
 	if b.hh == nil {
@@ -197,9 +211,10 @@ func (b *block) record(at int) (size int, seq uint64) {
 		_, _ = b.hh.Write(part) // a hash takes everything
 	}
 	if !bytes.Equal(b.hh.Sum(nil), b.buf[at+size-recordSum:at+size]) {
-		return 0, 0
+		return 0, 0, false
 	}
-	return size, binary.LittleEndian.Uint64(head[4:]) &^ (erasedBit | deletedBit)
+	seq = binary.LittleEndian.Uint64(head[4:])
+	return size, seq &^ (erasedBit | deletedBit), seq&deletedBit != 0
 }
 
 // checksum is the one that the server keeps beside a stream's settings.
