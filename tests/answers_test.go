@@ -116,3 +116,42 @@ func TestDatesCompareWithNow(t *testing.T) {
 		}
 	})
 }
+
+// TestFieldsOfEveryNameCanBeAskedAbout: what can be indexed can be named in
+// filters, orders, groups, projections and expansions.
+func TestFieldsOfEveryNameCanBeAskedAbout(t *testing.T) {
+	const model = "name: odd\nschema:\n  type: object\n  properties:\n    c d: {type: string}\n    é: {type: string}\n    \"@type\": {type: string}\n    AND: {type: integer}\n" +
+		"    \"null\": {type: integer}\n    \"true\": {type: integer}\n    1st: {type: integer}\n    \"a,b\": {type: string}\n    \"x`y\": {type: string}\n    to it: {type: [string, \"null\"]}\n    dotted.name: {type: string}\n" +
+		"    credits: {type: object, properties: {first name: {type: string}}}\n" +
+		"index: [c d, é, \"@type\", AND, \"null\", \"true\", 1st, \"a,b\", \"x`y\", credits.first name]\nrefs: {to it: {type: odd}}\n"
+	t.Parallel()
+	for _, s := range storages {
+		t.Run(s.Name, func(t *testing.T) {
+			t.Parallel()
+			c := run(t, s, nil, map[string]string{"odd": model})
+			c.Post(t, "/v1/odd?id=a", "{\"c d\":\"x\",\"é\":\"x\",\"@type\":\"x\",\"AND\":1,\"null\":1,\"true\":1,\"1st\":1,\"a,b\":\"x\",\"x`y\":\"x\",\"dotted.name\":\"d\",\"credits\":{\"first name\":\"x\"}}").Want(t, 201)
+			c.Post(t, "/v1/odd?id=b", "{\"c d\":\"y\",\"AND\":2,\"null\":2,\"to it\":\"a\"}").Want(t, 201)
+			for _, name := range []string{"`c d`", "`é`", "`@type`", "`a,b`", "`x``y`", "credits.`first name`", "`credits.first name`"} {
+				finds(t, c, "odd", name+` = "x"`, "a")
+				finds(t, c, "odd", "NOT isNull("+name+") AND startsWith("+name+`, "x")`, "a")
+			}
+			for _, name := range []string{"`AND`", "`null`", "`true`", "`1st`"} {
+				finds(t, c, "odd", name+" < 2", "a")
+				finds(t, c, "odd", "1 = "+name, "a")
+			}
+			for _, order := range []string{"`c d` desc", "`null` desc, `é`", "`AND` desc", "AND desc"} {
+				c.Get(t, "/v1/odd?order_by="+query(order)).Want(t, 200).Equal(t, "/items/0/meta/id", `"b"`)
+			}
+			c.Get(t, "/v1/odd:aggregate?sum="+query("`null`,`AND`")+"&max="+query("`a,b`")+"&group_by="+query("`c d`")+"&order_by="+query("`c d` desc")).Want(t, 200).
+				Equal(t, "/groups/0/key", `{"c d":"y"}`).Equal(t, "/groups/0/sum", `{"AND":2,"null":2}`).Equal(t, "/groups/1/max", `{"a,b":"x"}`)
+			c.Get(t, "/v1/odd:aggregate?group_by="+query("c d")).Want(t, 200) // as ever
+			c.Get(t, "/v1/odd/a?returns=data&fields="+query("`a,b`,`dotted.name`,credits.`first name`")).Want(t, 200).
+				Equal(t, "/data", `{"a,b":"x","dotted.name":"d","credits":{"first name":"x"}}`)
+			c.Get(t, "/v1/odd/b?returns=data&fields=c%20d&expand="+query("`to it`")).Want(t, 200).Equal(t, "/data", `{"c d":"y"}`).Equal(t, "/expanded/to it/meta/id", `"a"`)
+			c.Post(t, "/v1/odd:search", "{\"filter\":\"`c d` = \\\"x\\\"\",\"fields\":[\"c d\",\"`a,b`\"],\"returns\":[\"data\"]}").Want(t, 200).Equal(t, "/items/0/data", `{"a,b":"x","c d":"x"}`)
+			c.Get(t, "/v1/odd?filter="+query("é = 1")).WantProblem(t, 400, "invalid_filter")
+			c.Get(t, "/v1/odd?filter="+query("`c d = 1")).WantProblem(t, 400, "invalid_filter")
+			c.Get(t, "/v1/odd?fields="+query("`a")).WantProblem(t, 400, "invalid_request")
+		})
+	}
+}

@@ -65,16 +65,24 @@ func (p *parser) valueFirst() (Expr, *Error) {
 	t := p.take()
 	op, ok := operators[t.text]
 	if t.kind != tokSymbol || !ok {
-		return nil, p.fail(first, "a value alone is no condition; compare a field with it")
+		return nil, p.fail(first, "a value alone is no condition; compare a field with it%s", p.hintName(first))
 	}
 	if p.atValue() {
-		return nil, p.fail(first, "a comparison needs a field on one side")
+		return nil, p.fail(first, "a comparison needs a field on one side%s", p.hintName(first))
 	}
 	s, err := p.subject()
 	if err != nil {
 		return nil, err
 	}
 	return p.unchained(p.compare(s, mirrored[op], t, v))
+}
+
+// hintName tells how to name a field that is called as a constant is.
+func (p *parser) hintName(t token) string {
+	if keywords[t.text] && t.kind == tokName && p.known(t.text) {
+		return ", or write " + Quote(t.text) + " for the field of this name"
+	}
+	return ""
 }
 
 // unchained refuses a second operator after a whole comparison.
@@ -97,6 +105,9 @@ func (p *parser) subject() (subject, *Error) {
 	}
 	via := Plain
 	if p.is("(") {
+		if t.quoted {
+			return subject{}, p.fail(t, "%s is a field, not a function", Quote(t.text))
+		}
 		switch t.text {
 		case "len":
 			via = Length
@@ -172,7 +183,7 @@ func (p *parser) compare(s subject, op Op, at token, v literal) (Expr, *Error) {
 	}
 	kind, single := s.kind()
 	if !single {
-		return nil, p.fail(at, "%s is a list: use %s:value to ask for an element", s.field.Name, s.field.Name)
+		return nil, p.fail(at, "%s is a list: use %s:value to ask for an element", s.name(), s.name())
 	}
 	if kind == Boolean && op != Equal && op != NotEqual {
 		return nil, p.fail(at, "%s is of kind boolean: only = and != compare it", s.field.Name)
@@ -191,11 +202,11 @@ func (p *parser) compare(s subject, op Op, at token, v literal) (Expr, *Error) {
 func (s subject) name() string {
 	switch s.via {
 	case Length:
-		return "len(" + s.field.Name + ")"
+		return "len(" + Quote(s.field.Name) + ")"
 	case Lower:
-		return "lower(" + s.field.Name + ")"
+		return "lower(" + Quote(s.field.Name) + ")"
 	}
-	return s.field.Name
+	return Quote(s.field.Name)
 }
 
 // has types "field:value" and "field:*".
@@ -207,7 +218,7 @@ func (p *parser) has(s subject, at token) (Expr, *Error) {
 		return Not{IsNull{s.field}}, nil
 	}
 	if !s.field.List {
-		return nil, p.fail(at, "\":\" asks a list for an element and %s is no list: use = (or %s:* for any value)", s.field.Name, s.field.Name)
+		return nil, p.fail(at, "\":\" asks a list for an element and %s is no list: use = (or %s:* for any value)", s.name(), s.name())
 	}
 	if !p.atValue() {
 		return nil, p.notValue()

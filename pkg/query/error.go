@@ -32,7 +32,7 @@ func unknownField(fields Fields, name string, column int) *Error {
 		if strings.HasPrefix(n, "meta.") {
 			meta = append(meta, n)
 		} else {
-			data = append(data, n)
+			data = append(data, Quote(n))
 		}
 	}
 	all := append(data, meta...)

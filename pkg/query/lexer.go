@@ -14,7 +14,7 @@ type tokenKind uint8
 
 const (
 	tokEnd    tokenKind = iota
-	tokName             // a dotted identifier or a keyword
+	tokName             // a name or a keyword
 	tokString           // text holds the decoded string
 	tokNumber
 	tokSymbol // one of ( ) , : * + - = != < <= > >=
@@ -22,9 +22,10 @@ const (
 
 // token is one word of the source; at is its byte offset.
 type token struct {
-	kind tokenKind
-	text string
-	at   int
+	kind   tokenKind
+	text   string
+	at     int
+	quoted bool // a name with a part in backticks: never a keyword or a function
 }
 
 // describe is how an error names the token.
@@ -77,18 +78,19 @@ func lexOne(src string, at int) (token, int, *Error) {
 		return lexString(src, at)
 	case c >= '0' && c <= '9':
 		return lexNumber(src, at)
-	case isNameStart(c):
-		n := nameLength(rest)
-		return token{tokName, rest[:n], at}, n, nil
+	case isNameStart(c) || c == '`':
+		return lexName(src, at)
 	case len(rest) > 1 && rest[1] == '=' && strings.IndexByte("!<>", c) >= 0:
-		return token{tokSymbol, rest[:2], at}, 2, nil
+		return token{kind: tokSymbol, text: rest[:2], at: at}, 2, nil
 	case strings.IndexByte("(),:*+-=<>", c) >= 0:
-		return token{tokSymbol, rest[:1], at}, 1, nil
+		return token{kind: tokSymbol, text: rest[:1], at: at}, 1, nil
 	}
 	r, _ := utf8.DecodeRuneInString(rest)
 	detail := fmt.Sprintf("unexpected character %q", r)
 	if r == '\'' {
 		detail += `; strings are written in double quotes`
+	} else if r != '/' && r != ';' {
+		detail += "; a field whose name is no identifier is written in backticks"
 	}
 	return token{}, 0, &Error{Column: column(src, at), Detail: detail}
 }
@@ -138,7 +140,7 @@ func lexString(src string, at int) (token, int, *Error) {
 	if strings.Count(s, "\uFFFD") != strings.Count(raw, "\uFFFD")+countReplacementEscapes(raw) {
 		return fail(at, "the string holds half of a surrogate pair")
 	}
-	return token{tokString, s, at}, len(raw), nil
+	return token{kind: tokString, text: s, at: at}, len(raw), nil
 }
 
 // countReplacementEscapes counts the escapes that spell U+FFFD itself, which
@@ -193,5 +195,5 @@ func lexNumber(src string, at int) (token, int, *Error) {
 	if n < len(s) && (isNamePart(s[n]) && s[n] != '-' || s[n] == '.') {
 		return bad()
 	}
-	return token{tokNumber, s[:n], at}, n, nil
+	return token{kind: tokNumber, text: s[:n], at: at}, n, nil
 }

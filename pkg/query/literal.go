@@ -27,6 +27,9 @@ func (p *parser) atValue() bool {
 	case tokSymbol:
 		return t.text == "-"
 	case tokName:
+		if t.quoted {
+			return false
+		}
 		switch t.text {
 		case "true", "false", "null":
 			return true

@@ -29,6 +29,9 @@ type Options struct {
 //	expr    = term { "AND" term } | term { "OR" term }
 //	term    = "NOT" term | "(" expr ")" | predicate | operand op operand
 //	operand = field | len(field) | lower(field) | value
+//
+// A field whose name is no dotted identifier, or a keyword, is written in
+// backticks.
 func Parse(fields Fields, src string, o Options) (Expr, error) {
 	if o.Now.IsZero() {
 		o.Now = time.Now()
@@ -83,7 +86,7 @@ func (p *parser) fail(t token, format string, args ...any) *Error {
 // is tells whether the next token is this symbol or keyword.
 func (p *parser) is(text string) bool {
 	t := p.peek()
-	return (t.kind == tokSymbol || t.kind == tokName) && t.text == text
+	return (t.kind == tokSymbol || t.kind == tokName) && t.text == text && !t.quoted
 }
 
 func (p *parser) accept(text string) bool {
@@ -113,7 +116,7 @@ func (p *parser) leave() { p.depth-- }
 
 // expectedConnective explains what may follow a complete term.
 func (p *parser) expectedConnective(t token) *Error {
-	if up := strings.ToUpper(t.text); t.kind == tokName && t.text != up && (up == "AND" || up == "OR") {
+	if up := strings.ToUpper(t.text); t.kind == tokName && !t.quoted && t.text != up && (up == "AND" || up == "OR") {
 		return p.fail(t, "write %s in upper case", up)
 	}
 	if t.kind == tokSymbol && t.text == ")" {
@@ -181,11 +184,11 @@ func (p *parser) term() (Expr, *Error) {
 			return nil, p.fail(t, "this parenthesis is never closed")
 		}
 		return e, nil
-	case t.kind == tokName && t.text != "NOT" && strings.EqualFold(t.text, "not") && !p.known(t.text):
+	case t.kind == tokName && !t.quoted && t.text != "NOT" && strings.EqualFold(t.text, "not") && !p.known(t.text):
 		return nil, p.fail(t, "write NOT in upper case")
 	case p.is("AND"), p.is("OR"):
-		return nil, p.fail(t, "%s needs a condition before it", t.text)
-	case t.kind == tokName && p.calls(1):
+		return nil, p.fail(t, "%s needs a condition before it%s", t.text, p.hintName(t))
+	case t.kind == tokName && !t.quoted && p.calls(1):
 		if parse, ok := predicates[t.text]; ok {
 			p.next += 2
 			return parse(p, t)

@@ -24,9 +24,9 @@ func String(e Expr) string {
 		}
 		return "FALSE" // no filter of the language says so
 	case IsNull:
-		return "isNull(" + e.Field.Name + ")"
+		return "isNull(" + Quote(e.Field.Name) + ")"
 	case Has:
-		return e.Field.Name + ":" + printValue(e.Value)
+		return Quote(e.Field.Name) + ":" + printValue(e.Value)
 	case Compare:
 		return printSubject(e.Field, e.Via) + " " + printOp(e.Op) + " " + printValue(e.Value)
 	case In:
@@ -88,7 +88,7 @@ func printValue(v Value) string {
 func (o Order) String() string {
 	parts := make([]string, len(o))
 	for i, t := range o {
-		parts[i] = t.Field.Name
+		parts[i] = Quote(t.Field.Name)
 		if t.Desc {
 			parts[i] += " desc"
 		}

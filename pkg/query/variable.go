@@ -19,7 +19,7 @@ func (undecided) expr() {}
 
 // variable finds the variable that a token names.
 func (p *parser) variable(t token) (Variable, bool) {
-	if t.kind != tokName || p.variables == nil {
+	if t.kind != tokName || t.quoted || p.variables == nil {
 		return Variable{}, false
 	}
 	return p.variables(t.text)
@@ -27,7 +27,7 @@ func (p *parser) variable(t token) (Variable, bool) {
 
 // reserved tells that a name looks like a variable and is none.
 func (p *parser) reserved(t token) bool {
-	return t.kind == tokName && p.variables != nil && strings.HasPrefix(t.text, "principal.") && !p.known(t.text)
+	return t.kind == tokName && !t.quoted && p.variables != nil && strings.HasPrefix(t.text, "principal.") && !p.known(t.text)
 }
 
 // variableFirst reads a condition that begins with a variable: variable:value,

@@ -84,7 +84,11 @@ func (m *Manager) aggregation(ctx context.Context, t *Type, o AggregateOptions) 
 		{"sum", o.Sum, &a.Sum, isNumber, "numbers"}, {"avg", o.Avg, &a.Avg, isNumber, "numbers"},
 		{"min", o.Min, &a.Min, isSingle, "fields that are no lists"}, {"max", o.Max, &a.Max, isSingle, "fields that are no lists"},
 	} {
-		for _, name := range x.names {
+		for _, item := range x.names {
+			name, err := fieldName(fields, item)
+			if err != nil {
+				return a, "", Errorf(InvalidFilter, "%s: %v", x.parameter, err)
+			}
 			f, err := fields.Find(name)
 			if err != nil {
 				return a, "", Errorf(InvalidFilter, "%s: %v", x.parameter, err)
@@ -122,24 +126,51 @@ func isNumber(f query.Field) bool {
 	return !f.List && (f.Kind == query.Integer || f.Kind == query.Number)
 }
 
-// groupOrder reads "count desc, year".
+// fieldName is the field that an item of a list names, in backticks or not.
+func fieldName(fields query.Fields, item string) (string, error) {
+	if _, ok := fields.Lookup(item); ok {
+		return item, nil
+	}
+	names, err := query.Path(item)
+	return strings.Join(names, "."), err
+}
+
+// groupOrder reads "count desc, year"; by are the items of group_by.
 func groupOrder(src string, by []string) (order []storage.GroupTerm, err error) {
 	if strings.TrimSpace(src) == "" {
 		return nil, nil
 	}
-	for _, part := range strings.Split(src, ",") {
-		words := strings.Fields(part)
-		if len(words) == 0 || len(words) > 2 || len(words) == 2 && words[1] != "asc" && words[1] != "desc" {
-			return nil, Errorf(InvalidFilter, `order_by: write count or a field of group_by, and desc for descending order, like "count desc"`)
+	parts, err := query.List(src)
+	if err != nil {
+		return nil, Errorf(InvalidFilter, "order_by: %v", err)
+	}
+	for _, part := range parts {
+		name, desc := part, false
+		if !slices.Contains(by, part) {
+			if short, ok := strings.CutSuffix(part, " desc"); ok {
+				name, desc = strings.TrimSpace(short), true
+			} else if short, ok := strings.CutSuffix(part, " asc"); ok {
+				name = strings.TrimSpace(short)
+			}
 		}
-		t := storage.GroupTerm{Key: slices.Index(by, words[0]), Desc: len(words) == 2 && words[1] == "desc"}
-		if t.Key < 0 && words[0] != "count" {
-			return nil, Errorf(InvalidFilter, "order_by: groups are ordered by count and by the fields of group_by, not by %q", words[0])
+		t := storage.GroupTerm{Key: slices.IndexFunc(by, func(item string) bool { return sameName(item, name) }), Desc: desc}
+		if t.Key < 0 && name != "count" {
+			return nil, Errorf(InvalidFilter, "order_by: groups are ordered by count and by the fields of group_by, each with desc for descending order, not by %q", part)
 		}
 		if slices.ContainsFunc(order, func(o storage.GroupTerm) bool { return o.Key == t.Key }) {
-			return nil, Errorf(InvalidFilter, "order_by: %s is named twice", words[0])
+			return nil, Errorf(InvalidFilter, "order_by: %s is named twice", name)
 		}
 		order = append(order, t)
 	}
 	return order, nil
+}
+
+// sameName tells whether two items of lists name one field.
+func sameName(a, b string) bool {
+	if a == b {
+		return true
+	}
+	x, err := query.Path(a)
+	y, err2 := query.Path(b)
+	return err == nil && err2 == nil && slices.Equal(x, y)
 }

@@ -8,4 +8,10 @@ func (t *Type) HasPath(path string) bool {
 	return err == nil
 }
 
+// HasNames is HasPath of property names, which may hold dots.
+func (t *Type) HasNames(names []string) bool {
+	_, err := shapes{t.tree}.follow(strings.Join(names, "."), names)
+	return err == nil
+}
+
 func splitPath(path string) []string { return strings.Split(path, ".") }

@@ -224,11 +224,15 @@ type place struct {
 }
 
 // find follows a dotted path through objects and lists.
-func (s shapes) find(path string) (place, error) {
+func (s shapes) find(path string) (place, error) { return s.follow(path, strings.Split(path, ".")) }
+
+// follow follows names through objects and lists; path is what an error calls
+// them.
+func (s shapes) follow(path string, through []string) (place, error) {
 	at := []any{s.root}
 	var p place
 	done := ""
-	for _, name := range strings.Split(path, ".") {
+	for _, name := range through {
 		var next []any
 		names := map[string]bool{}
 		for _, v := range at {
@@ -247,6 +251,11 @@ func (s shapes) find(path string) (place, error) {
 			}
 		}
 		if len(next) == 0 {
+			for k := range names {
+				if path == k || strings.HasPrefix(path, k+".") {
+					return p, fmt.Errorf("the property %q has a dot in its name and cannot be named here: a dot leads into an object", strings.TrimPrefix(k, dotted(done, "")))
+				}
+			}
 			return p, fmt.Errorf("there is no field %q%s", path, hint(path, slices.Sorted(maps.Keys(names))))
 		}
 		at, done = next, dotted(done, name)

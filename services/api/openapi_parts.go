@@ -72,7 +72,7 @@ func componentParameters() object {
 	add("total", "query", "total", "Count all matches", flag, nil)
 	add("returns", "query", "returns", "Parts of the envelope, separated by commas: data, meta, revision; all by default", text, "data,meta")
 	add("list_returns", "query", "returns", "Parts of each envelope, separated by commas: data, meta, revision; default data,meta", text, "data,meta")
-	add("fields", "query", "fields", "Only these fields of the data, dotted paths separated by commas", text, nil)
+	add("fields", "query", "fields", "Only these fields of the data, dotted paths separated by commas; a name that is no identifier in backticks", text, nil)
 	add("expand", "query", "expand", "Reference fields, separated by commas; what they lead to comes along as expanded", text, nil)
 	add("dry_run", "query", "dry_run", "Only count", flag, nil)
 	add("after", "query", "after", "Go on after this id, the answer's next", text, nil)

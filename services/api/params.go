@@ -184,15 +184,28 @@ func (p *params) fields(t *resource.Type) projection {
 		return nil
 	}
 	out := projection{}
-	for _, path := range strings.Split(p.text("fields"), ",") {
-		path = strings.TrimSpace(path)
-		if !t.HasPath(path) {
-			p.refuse("fields: %s has no field %q", t.Name, path)
+	for _, item := range p.list("fields") {
+		names, err := query.Path(item)
+		if err != nil {
+			p.refuse("fields: %v", err)
 			return nil
 		}
-		out.add(strings.Split(path, "."))
+		if !t.HasNames(names) {
+			p.refuse("fields: %s has no field %q", t.Name, item)
+			return nil
+		}
+		out.add(names)
 	}
 	return out
+}
+
+// list reads a list of names, which may be in backticks.
+func (p *params) list(name string) []string {
+	items, err := query.List(p.text(name))
+	if err != nil {
+		p.refuse("%s: %v", name, err)
+	}
+	return items
 }
 
 // projection is a tree of the wanted properties; an empty one wants all below.

@@ -7,6 +7,7 @@ import (
 	"sort"
 	"strings"
 
+	"github.com/autocrud-go/autocrud/pkg/query"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 )
 
@@ -47,8 +48,12 @@ func (p *params) expand(t *resource.Type) []string {
 		return nil
 	}
 	var out []string
-	for _, name := range strings.Split(p.text("expand"), ",") {
-		out = append(out, strings.TrimSpace(name))
+	for _, item := range p.list("expand") {
+		names, err := query.Path(item)
+		if err != nil {
+			p.refuse("expand: %v", err)
+		}
+		out = append(out, strings.Join(names, "."))
 	}
 	if err := t.CheckExpand(out); err != nil && p.err == nil {
 		p.err = err

@@ -69,7 +69,7 @@ func bodyParameter(name string, v any) (string, error) {
 			parts := make([]string, len(list))
 			for i, x := range list {
 				s, ok := x.(string)
-				if !ok || strings.Contains(s, ",") {
+				if items, err := query.List(s); !ok || err != nil || len(items) != 1 {
 					return "", invalid(fmt.Sprintf("/%s/%d", name, i), "must be a name")
 				}
 				parts[i] = s
@@ -150,6 +150,9 @@ func named(names []string, values []query.Value) map[string]any {
 	}
 	out := make(map[string]any, len(names))
 	for i, n := range names {
+		if path, err := query.Path(n); err == nil {
+			n = strings.Join(path, ".") // without backticks
+		}
 		out[n] = values[i]
 	}
 	return out
@@ -160,9 +163,8 @@ func (p *params) names(name string) []string {
 	if !p.has(name) {
 		return nil
 	}
-	out := strings.Split(p.text(name), ",")
-	for i, n := range out {
-		out[i] = strings.TrimSpace(n)
+	out := p.list(name)
+	for i := range out {
 		if out[i] == "" || slices.Contains(out[:i], out[i]) {
 			p.refuse("%s is a list of different fields, separated by commas", name)
 		}
