@@ -103,8 +103,8 @@ func TestNobodyIsAnsweredWithoutACredential(t *testing.T) {
 	for _, path := range []string{"/v1/films", "/v1/films/x/history", "/v1/types", "/metrics", "/v1/queues", "/v1:reindex"} {
 		r := nobody.Do(t, "GET", path, nil)
 		r.WantProblem(t, 401, "unauthenticated")
-		if r.Header.Get("WWW-Authenticate") == "" {
-			t.Errorf("%s: no WWW-Authenticate", path)
+		if got := r.Header.Get("WWW-Authenticate"); got != `Bearer realm="autocrud"` { // RFC 6750 section 3.1: no error is told to a client that sent nothing
+			t.Errorf("%s: WWW-Authenticate %q", path, got)
 		}
 	}
 	for _, path := range []string{"/livez", "/readyz", "/openapi.json", "/asyncapi.json", "/docs"} {
@@ -113,7 +113,18 @@ func TestNobodyIsAnsweredWithoutACredential(t *testing.T) {
 		}
 	}
 	for _, token := range []string{"x", "ack__", "ack_x_" + strings.Repeat("0", 64), adminKey + "x", "a.b.c"} {
-		admin.As(token).Get(t, "/v1/films").WantProblem(t, 401, "unauthenticated")
+		r := admin.As(token).Get(t, "/v1/films")
+		r.WantProblem(t, 401, "unauthenticated")
+		if got := r.Header.Get("WWW-Authenticate"); got != `Bearer realm="autocrud", error="invalid_token"` {
+			t.Errorf("%q: WWW-Authenticate %q", token, got)
+		}
+	}
+	for _, header := range []string{"Basic eDp5", "Bearer", "Bearer a b"} { // none that could be good or not
+		r := nobody.Get(t, "/v1/films", apitest.Header("Authorization", header))
+		r.WantProblem(t, 401, "unauthenticated")
+		if got := r.Header.Get("WWW-Authenticate"); got != `Bearer realm="autocrud"` {
+			t.Errorf("%q: WWW-Authenticate %q", header, got)
+		}
 	}
 	admin.Get(t, "/metrics").Want(t, 200)
 	admin.Get(t, "/v1/films").Want(t, 200)

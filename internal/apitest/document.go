@@ -164,11 +164,16 @@ func (d *Document) Parameters(op *Operation) (out []Parameter) {
 	return out
 }
 
+// Body of an operation as the document has it; nil when it takes none.
+func (d *Document) Body(op *Operation) map[string]any {
+	body, _ := d.deref(object(op.def["requestBody"]), op.at+"/requestBody")
+	return body
+}
+
 // Example of an operation's body by media type; none when it takes no body.
 func (d *Document) Example(op *Operation) map[string]any {
-	body, _ := d.deref(object(op.def["requestBody"]), op.at+"/requestBody")
 	out := map[string]any{}
-	for media, m := range object(body["content"]) {
+	for media, m := range object(d.Body(op)["content"]) {
 		out[media] = object(m)["example"]
 	}
 	return out

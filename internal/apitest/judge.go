@@ -24,7 +24,7 @@ type exchange struct {
 
 // judge tells what of an exchange is not as the document says.
 func (d *Document) judge(x exchange) error {
-	op, params, methods := d.Find(x.method, x.url.EscapedPath())
+	op, params, methods := d.Find(x.method, decodedPath(x.url))
 	if op == nil {
 		return d.judgeStranger(x, methods)
 	}
@@ -38,6 +38,15 @@ func (d *Document) judge(x exchange) error {
 		return fmt.Errorf("accepted request: %w", err)
 	}
 	return nil
+}
+
+// decodedPath is the path as the operations of the document are found by: an
+// escape may stand for any character but the slash that divides the parts.
+func decodedPath(u *url.URL) string {
+	if strings.Contains(strings.ToLower(u.RawPath), "%2f") {
+		return u.EscapedPath()
+	}
+	return u.Path
 }
 
 // judgeStranger is for what the document does not know: that can only be

@@ -65,10 +65,12 @@ func (f *front) serve(l net.Listener, h http.Handler) (func() error, func(error)
 }
 
 // closing ends connections with an answer, once it is leaving: one that is closed
-// while it is idle may just be taking the next request.
+// while it is idle may just be taking the next request. It also ends those of a
+// chunked request: with a Content-Length besides, that must be (RFC 9112 section
+// 6.1), and net/http does not tell the two apart.
 func (f *front) closing(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if f.leaving.Load() {
+		if f.leaving.Load() || len(r.TransferEncoding) > 0 {
 			w.Header().Set("Connection", "close")
 		}
 		h.ServeHTTP(w, r)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/autocrud-go/autocrud/pkg/storage"
@@ -14,26 +15,30 @@ import (
 type Match struct {
 	Any    bool     // "*": the resource exists
 	Events []string // one of these event ids is its last
+	Absent bool     // there is none, or it is deleted (If-None-Match: *)
 }
 
-// None reports that nothing is asked.
+// None reports that no state is asked for.
 func (p Match) None() bool { return !p.Any && len(p.Events) == 0 }
+
+// Holds reports whether the state whose last event this is is asked for, or any.
+func (p Match) Holds(event string) bool {
+	return p.None() || p.Any || slices.Contains(p.Events, event)
+}
 
 // check compares with the state of an existing resource.
 func (p Match) check(t *Type, s state) error {
+	if p.Absent && !s.event.Meta.Deleted {
+		return Errorf(PreconditionFailed, "the resource exists, and If-None-Match: * is only for one that does not")
+	}
 	if p.None() {
 		if t.RequireIfMatch {
 			return Errorf(PreconditionRequired, "writes to %s need If-Match with the ETag of the state they are based on", t.Name)
 		}
 		return nil
 	}
-	if p.Any {
+	if p.Holds(s.event.ID) {
 		return nil
-	}
-	for _, id := range p.Events {
-		if id == s.event.ID {
-			return nil
-		}
 	}
 	return Errorf(PreconditionFailed, "the resource was changed meanwhile; read it again and apply the change to what it is now")
 }

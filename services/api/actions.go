@@ -9,15 +9,18 @@ import (
 // action runs a custom action: at once, or as a job.
 func (*API) action(x *resource.Action) handler {
 	return func(a *API, c call) error {
-		if p := readQuery(c.r); p.err != nil {
-			return p.err
-		}
-		if _, err := contentType(c.r, typeJSON); err != nil {
-			return err
-		}
-		input, err := readDocument(c.w, c.r)
+		match, err := c.plainWrite()
 		if err != nil {
 			return err
+		}
+		input, err := actionInput(c)
+		if err != nil {
+			return err
+		}
+		if x.OnResource && (match.Absent || !match.None()) {
+			if err := a.m.Check(c.r.Context(), x.Name, c.t.Name, c.id, match); err != nil {
+				return err
+			}
 		}
 		if x.Job {
 			job, err := a.m.QueueAction(c.r.Context(), x, c.id, input)
@@ -33,6 +36,19 @@ func (*API) action(x *resource.Action) handler {
 		}
 		return c.write(http.StatusOK, out)
 	}
+}
+
+// actionInput reads what an action takes; no body is {}, which its schema may
+// accept.
+func actionInput(c call) (any, error) {
+	b, err := readBody(c.w, c.r, maxBody)
+	if err != nil || len(b) == 0 {
+		return map[string]any{}, err
+	}
+	if _, err := contentType(c.r, typeJSON); err != nil {
+		return nil, err
+	}
+	return resource.DecodeJSON(b)
 }
 
 // actionShape is the path of an action below /v1.
@@ -52,9 +68,13 @@ func actionOperations(t *resource.Type, actions []*resource.Action) (out []opera
 		op := operation{Operation: Operation{Method: "POST", Path: "/v1" + actionShape(x), Name: x.Name}, summary: x.Title,
 			parameters: []string{"Idempotency-Key"},
 			body: func(*document, *resource.Type) object {
-				return withBody(true, jsonContent(object{{"allOf", []any{mustDecode(x.Input.Schema)}}}, sampleData(x.Input)))
+				needed := x.Input.Validate(x.Input.Defaults(map[string]any{})) != nil
+				return withBody(needed, jsonContent(object{{"allOf", []any{mustDecode(x.Input.Schema)}}}, sampleData(x.Input)))
 			},
 			problems: bodyProblems,
+		}
+		if x.OnResource {
+			op.parameters = append(op.parameters, "If-Match")
 		}
 		if x.Job {
 			op.responses = []answer{{"202", "Queued as a job", append([]string{"Location"}, writeHeaders...), func(*document, *resource.Type) object {

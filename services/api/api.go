@@ -8,7 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
-	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -93,6 +93,7 @@ type call struct {
 	t  *resource.Type
 	id string // of a resource
 	n  string // of a revision
+	conditions
 }
 
 type handler func(*API, call) error
@@ -164,7 +165,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.router.Serve
 
 func (a *API) build() http.Handler {
 	r := chi.NewRouter()
-	r.Use(a.traced, a.guard, anyMethod)
+	r.Use(a.traced, a.guard, routing)
 	r.HandleFunc("/v1:batch", only("POST", a.batch))
 	r.HandleFunc("/v1:watch", only("GET", a.watchAll))
 	r.HandleFunc("/v1:verify", only("POST", a.verify))
@@ -198,18 +199,9 @@ func (a *API) build() http.Handler {
 		http.Redirect(w, r, "/docs", http.StatusFound)
 	}))
 	r.NotFound(func(w http.ResponseWriter, r *http.Request) {
-		a.fail(w, r, resource.Errorf(resource.NotFound, "there is nothing at %s; /docs shows what there is", r.URL.Path))
+		a.fail(w, r, a.nothingAt(r))
 	})
 	return r
-}
-
-// anyMethod makes the router find the route also of a method that it does not
-// know; every route tells by itself which methods it takes.
-func anyMethod(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		chi.RouteContext(r.Context()).RouteMethod = http.MethodGet
-		next.ServeHTTP(w, r)
-	})
 }
 
 // only answers other methods with 405.
@@ -224,7 +216,11 @@ func only(method string, fn http.HandlerFunc) http.HandlerFunc {
 }
 
 func notAllowed(w http.ResponseWriter, r *http.Request, allowed ...string) {
-	w.Header().Set("Allow", strings.Join(allowed, ", "))
+	methods := slices.Clone(allowed)
+	if i := slices.Index(methods, http.MethodGet); i >= 0 {
+		methods = slices.Insert(methods, i+1, http.MethodHead)
+	}
+	w.Header().Set("Allow", strings.Join(methods, ", "))
 	writeProblem(w, problem{Type: "urn:autocrud:problem:invalid_request", Title: http.StatusText(http.StatusMethodNotAllowed),
 		Status: http.StatusMethodNotAllowed, Code: resource.InvalidRequest,
 		Detail: r.Method + " is not possible here; " + strings.Join(allowed, " and ") + " is"})
@@ -266,7 +262,7 @@ func (a *API) route(rec *recorder, r *http.Request) (h handler, c call, name str
 		methods, ok = map[string]handler{"POST": custom}, true
 	}
 	if !ok || c.t.Job == nil && jobShapes[shape] || c.t.Name != resource.APIKeys && shape == "/{type}/{id}:rotate" || (c.t.Name != resource.Webhooks || a.o.Webhooks == nil) && webhookShapes[shape] {
-		return nil, c, name, resource.Errorf(resource.NotFound, "there is nothing at %s; /docs shows what there is", r.URL.Path)
+		return nil, c, name, a.nothingAt(r)
 	}
 	method := r.Method
 	if method == http.MethodHead {
@@ -285,6 +281,11 @@ func (a *API) route(rec *recorder, r *http.Request) (h handler, c call, name str
 	if (method == http.MethodGet || method == http.MethodDelete) && r.ContentLength != 0 {
 		return nil, c, name, resource.Errorf(resource.InvalidRequest, "%s takes no body", method)
 	}
+	if method == http.MethodGet {
+		if c.conditions, err = readConditions(r); err != nil {
+			return h, c, name, err
+		}
+	}
 	if err := a.mayBegin(c, name); err != nil {
 		return nil, c, name, err
 	}
@@ -299,45 +300,6 @@ func keys(m map[string]handler) (out []string) {
 		}
 	}
 	return out
-}
-
-// resolve reads type, id and verb from the path. A verb is what follows the
-// last ':' of the segment as it was sent; escapes are undone afterwards, so
-// nothing that is escaped can be a verb.
-func (a *API) resolve(w http.ResponseWriter, r *http.Request) (c call, shape string, err error) {
-	c.w, c.r = w, r
-	typ, verb, err := segment(chi.URLParam(r, "type"))
-	if err != nil {
-		return c, "", err
-	}
-	if c.t, err = a.m.Type(typ); err != nil {
-		return c, "", err
-	}
-	shape = "/{type}" + verb
-	if raw := chi.URLParam(r, "id"); raw != "" || strings.Count(r.URL.EscapedPath(), "/") > 2 {
-		if c.id, verb, err = segment(raw); err != nil {
-			return c, "", err
-		}
-		shape += "/{id}" + verb
-	}
-	if part := chi.URLParam(r, "part"); part != "" {
-		shape += "/" + part
-	}
-	if c.n = chi.URLParam(r, "n"); c.n != "" {
-		shape += "/{n}"
-	}
-	return c, shape, nil
-}
-
-func segment(raw string) (name, verb string, err error) {
-	if i := strings.LastIndexByte(raw, ':'); i >= 0 {
-		raw, verb = raw[:i], raw[i:]
-	}
-	name, err = url.PathUnescape(raw)
-	if err != nil {
-		return "", "", resource.Errorf(resource.InvalidRequest, "the path cannot be read: %v", err)
-	}
-	return name, verb, nil
 }
 
 func (a *API) ready(w http.ResponseWriter, r *http.Request) {

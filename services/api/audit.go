@@ -62,7 +62,7 @@ func (a *API) tellRefused(r *http.Request, err error) {
 	case e.Refusal != nil:
 		x := e.Refusal
 		if x.ID == "" { // refused before it was looked for
-			x.ID, _, _ = segment(chi.URLParam(r, "id"))
+			x.ID, _ = verbOf(chi.URLParam(r, "id"))
 		}
 		a.tellRefusal(r, storage.AuditEntry{Principal: x.Actor.Principal, Action: x.Action, Type: x.Type, ID: x.ID, Code: string(e.Code), Why: x.Decision.Why})
 	case e.Code == resource.Unauthenticated:

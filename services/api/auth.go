@@ -89,12 +89,21 @@ func (a *API) whileValid(r *http.Request, end context.CancelFunc, allowed func()
 // refused tells the log, and how to do better.
 func (a *API) refused(w http.ResponseWriter, r *http.Request, err error) {
 	if resource.CodeOf(err) == resource.Unauthenticated {
-		w.Header().Set("WWW-Authenticate", `Bearer realm="autocrud"`)
+		w.Header().Set("WWW-Authenticate", challenge(r))
 		who := resource.ActorOf(r.Context())
 		a.logger.LogAttrs(r.Context(), slog.LevelWarn, "not authenticated", slog.String("method", r.Method), slog.String("path", r.URL.Path),
 			slog.String("address", who.Address), slog.String("request_id", who.RequestID), slog.Any("cause", errors.Unwrap(err)))
 	}
 	a.logRefusal(r, err)
+}
+
+// challenge says what is wrong with the credential (RFC 6750 section 3): one that
+// is not good is an error, none is not.
+func challenge(r *http.Request) string {
+	if _, err := bearer(r); err != nil {
+		return `Bearer realm="autocrud"`
+	}
+	return `Bearer realm="autocrud", error="invalid_token"`
 }
 
 func (a *API) logRefusal(r *http.Request, err error) {
@@ -115,7 +124,7 @@ func (a *API) rotateKey(c call) error {
 	if err != nil {
 		return err
 	}
-	body, err := readObject(c.w, c.r, "overlap")
+	body, err := readOptional(c.w, c.r, "overlap")
 	if err != nil {
 		return a.unfit(c, "update", match, err)
 	}

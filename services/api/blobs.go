@@ -3,7 +3,6 @@ package api
 import (
 	"io"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/autocrud-go/autocrud/pkg/resource"
@@ -55,28 +54,4 @@ func (b *bodyReader) Read(p []byte) (int, error) {
 		b.err = err
 	}
 	return n, err
-}
-
-// getBlob sends a binary through a resource that refers to it. Its content
-// never changes, so it may be cached for ever, by its reader alone.
-func (a *API) getBlob(c call) error {
-	if p := readQuery(c.r); p.err != nil {
-		return p.err
-	}
-	r, mediaType, err := a.m.OpenBinary(c.r.Context(), c.t.Name, c.id, c.n)
-	if err != nil {
-		return err
-	}
-	defer r.Close()
-	lengthen(c.w, uploadTimeout)
-	h := c.w.Header()
-	h.Set("Content-Type", mediaType)
-	h.Set("ETag", `"`+strings.TrimPrefix(c.n, "sha256:")+`"`)
-	h.Set("Cache-Control", "private, max-age=31536000, immutable")
-	h.Set("Content-Security-Policy", "sandbox; default-src 'none'")
-	if !strings.HasPrefix(mediaType, "image/") || strings.HasPrefix(mediaType, "image/svg") {
-		h.Set("Content-Disposition", "attachment")
-	}
-	http.ServeContent(c.w, c.r, "", time.Time{}, r)
-	return nil
 }

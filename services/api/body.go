@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"mime"
@@ -94,6 +95,17 @@ func nothing(w http.ResponseWriter, r *http.Request) error {
 		return resource.Errorf(resource.InvalidRequest, "this request takes no body, or {}")
 	}
 	return nil
+}
+
+// readOptional reads the body of an action whose parameters may all be left out:
+// no body is {}.
+func readOptional(w http.ResponseWriter, r *http.Request, names ...string) (map[string]any, error) {
+	b, err := readBody(w, r, maxBody)
+	if err != nil || len(b) == 0 {
+		return nil, err
+	}
+	r.Body = io.NopCloser(bytes.NewReader(b))
+	return readObject(w, r, names...)
 }
 
 // readObject reads a small body whose properties are all of the given names.

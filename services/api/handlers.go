@@ -32,7 +32,7 @@ func (a *API) create(c call) error {
 	if err != nil {
 		return err
 	}
-	if match, err := ifMatch(c.r); err != nil {
+	if match, err := writeMatch(c.r); err != nil {
 		return err
 	} else if !match.None() {
 		return resource.Errorf(resource.PreconditionFailed, "what a create makes is not there yet, so no If-Match can hold")
@@ -72,6 +72,9 @@ func (a *API) listed(c call, p *params) error {
 	}
 	if p.err != nil {
 		return p.err
+	}
+	if err := c.untagged(); err != nil {
+		return err
 	}
 	l, err := a.m.List(c.r.Context(), c.t.Name, o)
 	if err != nil {
@@ -127,9 +130,6 @@ func (a *API) read(c call) error {
 	if p.err != nil {
 		return p.err
 	}
-	if _, err := notModified(c.r, ""); err != nil {
-		return err
-	}
 	r, err := a.m.Get(c.r.Context(), c.t.Name, c.id, o)
 	if err != nil {
 		return err
@@ -139,16 +139,17 @@ func (a *API) read(c call) error {
 		if err != nil {
 			return err
 		}
+		if !c.match.Holds(r.EventID) {
+			return errNotMatched
+		}
 		var b bytes.Buffer
 		if err := appendEnvelope(&b, r, returns, only, more[0]); err != nil {
 			return err
 		}
 		return c.write(http.StatusOK, b.Bytes())
 	}
-	if same, _ := notModified(c.r, r.EventID); same {
-		c.tag(r.EventID)
-		c.w.WriteHeader(http.StatusNotModified)
-		return nil
+	if done, err := c.unmodified(r.EventID); done || err != nil {
+		return err
 	}
 	return c.send(http.StatusOK, r, returns, only)
 }
@@ -162,7 +163,7 @@ func (c call) change(p *params) (o resource.UpdateOptions, err error) {
 	case p.has("mode") && mode != "update":
 		p.refuse("mode is update or modify, not %q", mode)
 	}
-	o.IfMatch, err = ifMatch(c.r)
+	o.IfMatch, err = writeMatch(c.r)
 	return o, err
 }
 
@@ -240,7 +241,7 @@ func (c call) plainWrite() (resource.Match, error) {
 	if p := readQuery(c.r); p.err != nil {
 		return resource.Match{}, p.err
 	}
-	return ifMatch(c.r)
+	return writeMatch(c.r)
 }
 
 func (a *API) restore(c call) error {
@@ -325,6 +326,9 @@ func (a *API) revisions(c call) error {
 	if err != nil {
 		return err
 	}
+	if done, err := c.unmodified(l.EventID); done || err != nil {
+		return err
+	}
 	type item struct {
 		Revision storage.Revision `json:"revision"`
 	}
@@ -351,6 +355,9 @@ func (a *API) revision(c call) error {
 	if err != nil {
 		return err
 	}
+	if done, err := c.unmodified(r.EventID); done || err != nil {
+		return err
+	}
 	return c.send(http.StatusOK, r, returns, only)
 }
 
@@ -362,6 +369,9 @@ func (a *API) history(c call) error {
 	}
 	l, err := a.m.History(c.r.Context(), c.t.Name, c.id, page)
 	if err != nil {
+		return err
+	}
+	if done, err := c.unmodified(l.EventID); done || err != nil {
 		return err
 	}
 	c.tag(l.EventID)

@@ -73,6 +73,9 @@ func (a *API) jobLogs(c call) error {
 	if err != nil {
 		return err
 	}
+	if !c.match.Holds(l.EventID) { // If-None-Match is not asked: lines come without a change of the job
+		return errNotMatched
+	}
 	if follow {
 		a.followLog(c, place)
 		return nil

@@ -48,6 +48,9 @@ type answer struct {
 	content     func(*document, *resource.Type) object
 }
 
+// unmodifiedAnswer is that of a read whose state the client has.
+var unmodifiedAnswer = answer{"304", "It is still what If-None-Match names", []string{"ETag"}, nil}
+
 // operationsOf makes the table for the types.
 func operationsOf(types []*resource.Type, actions []*resource.Action) []operation {
 	var all []operation
@@ -64,8 +67,8 @@ func operationsOf(types []*resource.Type, actions []*resource.Action) []operatio
 }
 
 var (
-	readProblems = []string{"400", "404", "405", "503"}
-	liveProblems = []string{"400", "404", "405", "410", "503"}
+	readProblems = []string{"400", "404", "405", "412", "503"}
+	liveProblems = []string{"400", "404", "405", "410", "412", "503"}
 	bodyProblems = []string{"400", "404", "405", "409", "410", "412", "413", "415", "422", "428", "503"}
 	moveProblems = []string{"400", "404", "405", "409", "410", "412", "413", "415", "422", "428", "503"}
 	writeHeaders = []string{"ETag", "Autocrud-Seq"}
@@ -89,9 +92,9 @@ func typeOperations(t *resource.Type) []operation {
 			problems:  []string{"400", "404", "405", "409", "412", "413", "415", "422", "503"}},
 		{Operation: Operation{Method: "GET", Path: "/v1/{type}/{id}", Name: "read"}, summary: "Read one {name}",
 			description: "The newest state, an older revision by its number, or what was there at an instant.",
-			parameters:  append([]string{"revision", "as_of", "read_status", "fields", "returns", "expand", "include_deleted", "If-None-Match"}, listReading...),
+			parameters:  append([]string{"revision", "as_of", "read_status", "fields", "returns", "expand", "include_deleted", "If-Match", "If-None-Match"}, listReading...),
 			responses: []answer{{"200", "The resource", []string{"OptionalETag"}, (*document).partial},
-				{"304", "It is still what If-None-Match names", []string{"ETag"}, nil}},
+				unmodifiedAnswer},
 			problems: liveProblems},
 		{Operation: Operation{Method: "PUT", Path: "/v1/{type}/{id}", Name: "replace"}, summary: "Replace a {name}",
 			description: "Makes a new revision, or changes a draft in place with mode=modify. With If-None-Match: * it creates.",
@@ -121,16 +124,16 @@ func typeOperations(t *resource.Type) []operation {
 			responses: []answer{{"200", "Its status is now the one asked for", writeHeaders, (*document).partial}},
 			problems:  moveProblems},
 		{Operation: Operation{Method: "GET", Path: "/v1/{type}/{id}/revisions", Name: "revisions"}, summary: "List the revisions of a {name}, newest first",
-			parameters: []string{"page_size", "page_token", "chain_only"},
-			responses:  []answer{{"200", "One page", nil, (*document).revisions}},
+			parameters: []string{"page_size", "page_token", "chain_only", "If-Match", "If-None-Match"},
+			responses:  []answer{{"200", "One page", []string{"ETag"}, (*document).revisions}, unmodifiedAnswer},
 			problems:   readProblems},
 		{Operation: Operation{Method: "GET", Path: "/v1/{type}/{id}/revisions/{n}", Name: "revision"}, summary: "Read one revision of a {name}",
-			parameters: []string{"raw", "returns", "fields"},
-			responses:  []answer{{"200", "The revision", []string{"ETag"}, (*document).partial}},
+			parameters: []string{"raw", "returns", "fields", "If-Match", "If-None-Match"},
+			responses:  []answer{{"200", "The revision", []string{"ETag"}, (*document).partial}, unmodifiedAnswer},
 			problems:   readProblems},
 		{Operation: Operation{Method: "GET", Path: "/v1/{type}/{id}/history", Name: "history"}, summary: "List what happened to a {name}, oldest first",
-			parameters: []string{"page_size", "page_token"},
-			responses:  []answer{{"200", "One page", nil, (*document).history}},
+			parameters: []string{"page_size", "page_token", "If-Match", "If-None-Match"},
+			responses:  []answer{{"200", "One page", []string{"ETag"}, (*document).history}, unmodifiedAnswer},
 			problems:   readProblems},
 	}, slices.Concat(searchOperations(), watchOperations(), relationOperations(t), jobOperations(t), []operation{bulkOperation(t)}, webhookOperations(t), keyOperations(t))...)
 }

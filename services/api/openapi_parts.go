@@ -28,6 +28,7 @@ func componentHeaders() object {
 		{"Autocrud-Seq", header("The write's place in the log, for min_seq", seq, 1842)},
 		{"Autocrud-Index-Seq", header("The answer includes every write up to this place in the log", seq, 1842)},
 		{"Location", header("Where the resource is", object{{"type", "string"}, {"format", "uri-reference"}}, "/v1/things/"+sampleID)},
+		{"OptionalContent-Range", object{{"description", "What part it is, when it is one"}, {"required", false}, {"schema", object{{"type", "string"}}}}},
 		{"Retry-After", header("Seconds to wait before trying again", seq, 1)},
 	}
 }
@@ -98,8 +99,10 @@ func componentParameters() object {
 	searchParameters(add)
 	watchParameters(add)
 	auditParameters(add)
-	add("If-Match", "header", "If-Match", "Write only if this is the state", text, nil)
+	add("If-Match", "header", "If-Match", "Only if this is the state, else 412", text, nil)
 	add("If-None-Match", "header", "If-None-Match", "GET: 304 if this is the state. PUT: * creates", text, nil)
+	add("Range", "header", "Range", "Parts of it, in bytes", text, "bytes=0-1023")
+	add("If-Range", "header", "If-Range", "The whole if this is not its ETag any more", text, nil)
 	add("Idempotency-Key", "header", "Idempotency-Key", "Repeating the request with the same key gives the first answer again and has no second effect", text, nil)
 	return out
 }
@@ -122,6 +125,7 @@ var problemStatuses = []struct {
 	{"413", "The body is too large", resource.TooLarge, "the body is over the limit"},
 	{"414", "The request line is too long", resource.TooLarge, "the request line is over 65536 bytes"},
 	{"415", "The body has a media type that is not understood here", resource.UnsupportedMediaType, "send application/json"},
+	{"416", "Nothing of the binary is in the range; Content-Range tells its size", resource.InvalidRequest, "nothing of the 42 bytes of the binary is in this range"},
 	{"422", "The data does not fit", resource.ValidationFailed, "the data does not fit the type in one place"},
 	{"428", "The type needs If-Match", resource.PreconditionRequired, "send If-Match with the ETag of the state you saw"},
 	{"429", "Too many requests of this principal or address", resource.RateLimited, "too many requests of this address; Retry-After tells when the next is answered"},

@@ -20,11 +20,11 @@ func relationOperations(t *resource.Type) []operation {
 			responses: []answer{{"204", "Erased", []string{"Autocrud-Seq"}, nil}, {"202", "Gone; a job erases the long history", []string{"Autocrud-Seq", "Location", "ETag"}, purgeAnswer}},
 			problems:  moveProblems},
 		{Operation: Operation{Method: "GET", Path: "/v1/{type}/{id}:diff", Name: "diff"}, summary: "What turns one revision of a {name} into another",
-			parameters: []string{"diff_from", "diff_to"},
-			responses:  []answer{{"200", "Operations of RFC 6902", []string{"ETag"}, diffAnswer}},
+			parameters: []string{"diff_from", "diff_to", "If-Match", "If-None-Match"},
+			responses:  []answer{{"200", "Operations of RFC 6902", []string{"ETag"}, diffAnswer}, unmodifiedAnswer},
 			problems:   readProblems},
 		{Operation: Operation{Method: "GET", Path: "/v1/{type}/{id}/referrers", Name: "referrers"}, summary: "List what refers to a {name}",
-			parameters: []string{"page_size", "page_token"},
+			parameters: []string{"page_size", "page_token", "If-Match"},
 			responses:  []answer{{"200", "One page", []string{"ETag"}, referrersAnswer}},
 			problems:   readProblems},
 	}
@@ -106,7 +106,7 @@ var adminOperations = []operation{
 	{Operation: Operation{Method: "POST", Path: "/v1:restore", Name: "restoreBackup"}, summary: "Fill an empty server from a backup",
 		description: "The whole file is checked before anything is written. Where there is data, it is refused.",
 		body: func(*document, *resource.Type) object {
-			return withBody(true, object{{typeBinary, object{{"schema", object{}}}}})
+			return withBody(true, object{{typeBinary, bytesSchema}})
 		},
 		responses: []answer{{"200", "What was restored", nil, func(*document, *resource.Type) object {
 			return jsonContent(recordSchema(object{{"entries", countSchema}, {"events", countSchema}, {"binaries", countSchema}, {"bytes", countSchema}}, "entries", "events", "binaries", "bytes"), nil)
@@ -128,7 +128,7 @@ var blobOperation = operation{
 	Operation: Operation{Method: "POST", Path: "/v1/blobs", Name: "upload"}, summary: "Upload a binary",
 	description: "Streamed, stored once for equal content. Refer to it by its digest in a binary field; unreferenced ones go after a day.",
 	body: func(*document, *resource.Type) object {
-		return withBody(true, object{{"*/*", object{{"schema", object{}}}}})
+		return withBody(true, object{{typeBinary, bytesSchema}, {"*/*", bytesSchema}})
 	},
 	responses: []answer{{"201", "Stored", nil, blobAnswer}},
 	problems:  []string{"400", "405", "413", "415", "503"},
@@ -142,14 +142,19 @@ func blobAnswer(*document, *resource.Type) object {
 func downloadOperation() operation {
 	return operation{Operation: Operation{Method: "GET", Path: "/v1/{type}/{id}/blobs/{digest}", Name: "blob"}, summary: "Download a binary of a {name}",
 		description: "Only what a revision of the resource refers to. Ranges are answered.",
-		responses: []answer{{"200", "The binary", []string{"ETag"}, anyBinary}, {"206", "A part of it", []string{"ETag"}, anyBinary},
-			{"304", "It is what If-None-Match names", []string{"ETag"}, nil}, {"416", "The range is outside of the binary", nil, nil}},
-		problems: liveProblems}
+		parameters:  []string{"Range", "If-Range", "If-Match", "If-None-Match"},
+		responses: []answer{{"200", "The binary", []string{"ETag"}, anyBinary}, {"206", "A part of it", []string{"ETag", "OptionalContent-Range"}, anyBinary},
+			unmodifiedAnswer},
+		problems: append([]string{"416"}, liveProblems...)}
 }
 
 func anyBinary(*document, *resource.Type) object {
-	return object{{"*/*", object{{"schema", object{}}}}}
+	return object{{"*/*", bytesSchema}}
 }
+
+// bytesSchema is a body of bytes: "format: binary" says nothing in OpenAPI 3.1, and
+// is what generators of clients go by.
+var bytesSchema = object{{"schema", object{{"type", "string"}, {"format", "binary"}}}}
 
 // inlineBinaries lets a write give a binary by its content too.
 func inlineBinaries(v any) any {

@@ -82,6 +82,9 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 		a.logger.LogAttrs(r.Context(), slog.LevelError, "request failed", slog.String("method", r.Method),
 			slog.String("path", r.URL.Path), slog.Int("status", p.Status), slog.Any("error", err), slog.Any("cause", errors.Unwrap(err)))
 	}
+	if p.Status == http.StatusUnsupportedMediaType {
+		accepted(w.Header(), r)
+	}
 	if p.Status == http.StatusServiceUnavailable || p.Status == http.StatusTooManyRequests {
 		after := time.Second
 		var e *resource.Error
@@ -91,6 +94,16 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(after.Seconds()))))
 	}
 	writeProblem(w, p)
+}
+
+// accepted says what a body may be that was refused for its form: its coding (RFC
+// 9110 section 15.5.16), or the media type of a patch (RFC 5789 section 2.2).
+func accepted(h http.Header, r *http.Request) {
+	if e := r.Header.Get("Content-Encoding"); e != "" && e != "identity" {
+		h.Set("Accept-Encoding", "identity")
+	} else if r.Method == http.MethodPatch {
+		h.Set("Accept-Patch", typeMerge+", "+typePatch)
+	}
 }
 
 func writeProblem(w http.ResponseWriter, p problem) {

@@ -47,12 +47,13 @@ func (a *API) listQueues(w http.ResponseWriter, r *http.Request) {
 
 // onQueue reads one queue, pauses or resumes it.
 func (a *API) onQueue(w http.ResponseWriter, r *http.Request) {
-	name, verb, err := segment(chi.URLParam(r, "queue"))
+	var err error
+	name, verb := verbOf(chi.URLParam(r, "queue"))
 	method := map[string]string{"": http.MethodGet, ":pause": http.MethodPost, ":resume": http.MethodPost}[verb]
 	switch {
-	case err == nil && method == "":
-		err = resource.Errorf(resource.NotFound, "there is nothing at %s; /docs shows what there is", r.URL.Path)
-	case err == nil && r.Method != method && !(method == http.MethodGet && r.Method == http.MethodHead):
+	case method == "":
+		err = a.nothingAt(r)
+	case r.Method != method && !(method == http.MethodGet && r.Method == http.MethodHead):
 		notAllowed(w, r, method)
 		return
 	}

@@ -24,6 +24,9 @@ func (a *API) diff(c call) error {
 	if err != nil {
 		return err
 	}
+	if done, err := c.unmodified(r.EventID); done || err != nil {
+		return err
+	}
 	c.tag(r.EventID)
 	return c.json(http.StatusOK, map[string]any{"operations": ops})
 }
@@ -37,6 +40,9 @@ func (a *API) referrers(c call) error {
 	l, err := a.m.Referrers(c.r.Context(), c.t.Name, c.id, page)
 	if err != nil {
 		return err
+	}
+	if !c.match.Holds(l.EventID) { // If-None-Match is not asked: the tag tells of the resource, not of the others
+		return errNotMatched
 	}
 	c.tag(l.EventID)
 	return c.json(http.StatusOK, map[string]any{"items": l.Items, "next_page_token": l.NextPageToken})

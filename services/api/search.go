@@ -99,6 +99,9 @@ func (a *API) count(c call) error {
 	if p.err != nil {
 		return p.err
 	}
+	if err := c.untagged(); err != nil {
+		return err
+	}
 	n, seq, err := a.m.Count(c.r.Context(), c.t.Name, o)
 	if err != nil {
 		return err
@@ -117,6 +120,9 @@ func (a *API) aggregate(c call) error {
 	}
 	if p.err != nil {
 		return p.err
+	}
+	if err := c.untagged(); err != nil {
+		return err
 	}
 	g, err := a.m.Aggregate(c.r.Context(), c.t.Name, o)
 	if err != nil {

@@ -25,8 +25,8 @@ func streams(r *http.Request) bool {
 	if r.Method != http.MethodGet {
 		return false
 	}
-	path := r.URL.EscapedPath()
-	return strings.HasSuffix(path, ":watch") || strings.HasSuffix(path, "/logs") && strings.Contains(r.URL.RawQuery, "follow=true")
+	path := routePath(r.URL)
+	return strings.HasSuffix(path, ":watch") || strings.HasSuffix(path, "/logs") && r.URL.Query().Get("follow") == "true"
 }
 
 // watch follows a type or a resource as Server-Sent Events (WHATWG HTML section

@@ -1,0 +1,151 @@
+package api
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/autocrud-go/autocrud/pkg/resource"
+)
+
+// The conditions of RFC 9110 section 13, for every method that has something to
+// compare with. Nothing has a Last-Modified, so conditions on a time are ignored,
+// as sections 13.1.3 and 13.1.4 ask.
+
+// writeMatch reads the conditions of a write to a resource. If-None-Match can only
+// be *, and is false while the resource is there.
+func writeMatch(r *http.Request) (resource.Match, error) {
+	m, err := parseMatch(r.Header.Values("If-Match"))
+	if err == nil {
+		m.Absent, err = mustNotExist(r)
+	}
+	return m, err
+}
+
+func parseMatch(headers []string) (resource.Match, error) {
+	var m resource.Match
+	tags, any, err := etags(headers)
+	if err != nil {
+		return m, resource.Errorf(resource.InvalidRequest, "If-Match: %w", err)
+	}
+	m.Any = any
+	for _, t := range tags {
+		if t.weak {
+			t.value = "W/" + t.value // a weak tag never matches strongly
+		}
+		m.Events = append(m.Events, t.value)
+	}
+	return m, nil
+}
+
+// mustNotExist reads If-None-Match of a write, where only * has a meaning.
+func mustNotExist(r *http.Request) (bool, error) {
+	tags, any, err := etags(r.Header.Values("If-None-Match"))
+	if err != nil || len(tags) > 0 {
+		return false, resource.Errorf(resource.InvalidRequest, "If-None-Match of a write is *")
+	}
+	return any, nil
+}
+
+// conditions are those of a GET.
+type conditions struct {
+	wanted  bool // whether there are any
+	match   resource.Match
+	none    []etag
+	noneAny bool
+}
+
+// readConditions reads those of a GET.
+func readConditions(r *http.Request) (c conditions, err error) {
+	h := r.Header
+	if c.wanted = len(h["If-Match"])+len(h["If-None-Match"]) > 0; !c.wanted {
+		return c, nil
+	}
+	if c.match, err = parseMatch(h["If-Match"]); err != nil {
+		return c, err
+	}
+	if c.none, c.noneAny, err = etags(h["If-None-Match"]); err != nil {
+		return c, resource.Errorf(resource.InvalidRequest, "If-None-Match: %w", err)
+	}
+	return c, nil
+}
+
+// holds compares the conditions with the tag of what would be answered, in the
+// order of section 13.2.2: a false If-Match is an error, a false If-None-Match says
+// that nothing was modified.
+func (c conditions) holds(tag string) (modified bool, err error) {
+	if !c.wanted {
+		return true, nil
+	}
+	if !c.match.Holds(tag) {
+		return true, errNotMatched
+	}
+	modified = !c.noneAny
+	for _, t := range c.none {
+		modified = modified && t.value != tag // compared weakly
+	}
+	return modified, nil
+}
+
+var errNotMatched = resource.Errorf(resource.PreconditionFailed, "this is not the state that If-Match names")
+
+// unmodified compares the conditions of a GET with the state that it would show,
+// and answers when that is what the client has already.
+func (c call) unmodified(event string) (answered bool, err error) {
+	modified, err := c.conditions.holds(event)
+	if err != nil || modified {
+		return false, err
+	}
+	c.tag(event)
+	c.w.WriteHeader(http.StatusNotModified)
+	return true, nil
+}
+
+// untagged is for what is read and has no tag: no If-Match but * can hold.
+func (c call) untagged() error {
+	if !c.conditions.match.Holds("") {
+		return resource.Errorf(resource.PreconditionFailed, "this answer has no ETag, so no If-Match can hold")
+	}
+	return nil
+}
+
+type etag struct {
+	weak  bool
+	value string
+}
+
+// etags reads a list of entity tags, of which elements may be empty (section
+// 5.6.1.2), or *.
+func etags(headers []string) (tags []etag, any bool, err error) {
+	for _, h := range headers {
+		rest := strings.Trim(h, " \t")
+		if rest == "*" && len(headers) == 1 {
+			return nil, true, nil
+		}
+		for rest = strings.TrimLeft(rest, ", \t"); rest != ""; rest = strings.TrimLeft(rest, ", \t") {
+			var t etag
+			rest, t.weak = strings.CutPrefix(rest, "W/")
+			if !strings.HasPrefix(rest, `"`) {
+				return nil, false, errBadTag
+			}
+			end := strings.IndexByte(rest[1:], '"')
+			if end < 0 || len(tags) >= maxTags {
+				return nil, false, errBadTag
+			}
+			t.value = rest[1 : end+1]
+			tags = append(tags, t)
+			rest = strings.TrimLeft(rest[end+2:], " \t")
+			if rest != "" && rest[0] != ',' {
+				return nil, false, errBadTag
+			}
+		}
+	}
+	if len(headers) > 0 && len(tags) == 0 {
+		return nil, false, errBadTag
+	}
+	return tags, false, nil
+}
+
+// maxTags bounds the tags of a condition.
+const maxTags = 100
+
+var errBadTag = resource.Errorf(resource.InvalidRequest, `want * or a list of quoted tags like "abc"`)

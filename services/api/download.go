@@ -1,0 +1,135 @@
+package api
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/autocrud-go/autocrud/pkg/resource"
+)
+
+// getBlob sends a binary through a resource that refers to it. A cache may keep
+// it and asks again each time, which the tag makes cheap: so a purge, or a right
+// that was taken away, holds from the next request on. What is stored never runs
+// as a page of this origin: it is sandboxed, its type is not guessed, and all but
+// pictures are attachments.
+func (a *API) getBlob(c call) error {
+	if p := readQuery(c.r); p.err != nil {
+		return p.err
+	}
+	r, mediaType, err := a.m.OpenBinary(c.r.Context(), c.t.Name, c.id, c.n)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	tag := strings.TrimPrefix(c.n, "sha256:")
+	if done, err := c.unmodified(tag); done || err != nil {
+		return err
+	}
+	size, err := r.Seek(0, io.SeekEnd)
+	if err != nil {
+		return err
+	}
+	wanted, ok := rangesOf(c.r, tag, size)
+	if !ok {
+		notInRange(c.w, c.r, size)
+		return nil
+	}
+	lengthen(c.w, uploadTimeout)
+	h := c.w.Header()
+	h.Set("Content-Type", mediaType)
+	h.Set("Content-Security-Policy", "sandbox; default-src 'none'")
+	if !strings.HasPrefix(mediaType, "image/") || strings.HasPrefix(mediaType, "image/svg") {
+		h.Set("Content-Disposition", "attachment")
+	}
+	c.tag(tag)
+	plain := c.r.Clone(c.r.Context())
+	plain.Header = http.Header{}
+	if wanted != "" {
+		plain.Header.Set("Range", wanted)
+	}
+	http.ServeContent(c.w, plain, "", time.Time{}, r)
+	return nil
+}
+
+// maxRanges bounds the parts of one answer; who asks for more gets the whole.
+const maxRanges = 100
+
+// rangesOf reads Range (RFC 9110 section 14.2) and writes it again with only what
+// lies in size bytes; "" asks for the whole: without a Range, for HEAD, with an
+// unknown unit, or when If-Range names another tag. ok is false when nothing that
+// was asked for is there.
+func rangesOf(r *http.Request, tag string, size int64) (wanted string, ok bool) {
+	unit, set, given := strings.Cut(r.Header.Get("Range"), "=")
+	if !given || r.Method != http.MethodGet || !strings.EqualFold(unit, "bytes") {
+		return "", true
+	}
+	if is := r.Header.Get("If-Range"); is != "" && is != `"`+tag+`"` { // weak ones and times never match
+		return "", true
+	}
+	var out []string
+	for spec := range strings.SplitSeq(set, ",") {
+		if spec = strings.Trim(spec, " \t"); spec == "" {
+			continue
+		}
+		first, last, ok := oneRange(spec, size)
+		switch {
+		case !ok:
+			return "", false
+		case first <= last:
+			out = append(out, fmt.Sprintf("%d-%d", first, last))
+		}
+	}
+	if len(out) == 0 {
+		// An empty binary has no range; clients that always ask for one are answered.
+		return "", size == 0 && strings.Trim(set, " \t") != "-0"
+	}
+	if len(out) > maxRanges {
+		return "", true
+	}
+	return "bytes=" + strings.Join(out, ","), true
+}
+
+// oneRange reads one of the forms 5-9, 5- and -5; first is after last when it
+// holds nothing of size bytes.
+func oneRange(spec string, size int64) (first, last int64, ok bool) {
+	from, to, ok := strings.Cut(spec, "-")
+	if !ok || from == "" && to == "" {
+		return 0, 0, false
+	}
+	last = size - 1
+	if to != "" {
+		if last, ok = position(to); !ok {
+			return 0, 0, false
+		}
+	}
+	if from == "" {
+		return max(size-last, 0), size - 1, true
+	}
+	if first, ok = position(from); !ok || to != "" && first > last {
+		return 0, 0, false
+	}
+	return first, min(last, size-1), true
+}
+
+// position reads digits; more than fit mean the largest number.
+func position(text string) (int64, bool) {
+	for _, c := range []byte(text) {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+	}
+	n, _ := strconv.ParseInt(text, 10, 64) // the largest one when it is out of range
+	return n, true
+}
+
+// notInRange answers that nothing of the binary is where it was asked for.
+func notInRange(w http.ResponseWriter, r *http.Request, size int64) {
+	w.Header().Set("Content-Range", "bytes */"+strconv.FormatInt(size, 10))
+	writeProblem(w, problem{Type: "urn:autocrud:problem:invalid_request", Title: http.StatusText(http.StatusRequestedRangeNotSatisfiable),
+		Status: http.StatusRequestedRangeNotSatisfiable, Code: resource.InvalidRequest, RequestID: resource.ActorOf(r.Context()).RequestID,
+		Detail: fmt.Sprintf("nothing of the %d bytes of the binary is in this range", size)})
+}
