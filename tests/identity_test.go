@@ -286,7 +286,7 @@ func TestOwnersSeeTheirOwn(t *testing.T) {
 	}
 	bob.Get(t, "/v1/films").WantProblem(t, 403, "permission_denied")
 	bob.Get(t, "/v1/types").Want(t, 200).Equal(t, "/items/0/name", `"notes"`)
-	ann.Post(t, "/v1:can", `{"action":"delete","type":"notes","id":"`+id+`"}`).Want(t, 200).Equal(t, "/allowed", "true").Equal(t, "/rule", `"model notes, rule 0"`)
+	ann.Post(t, "/v1:can", `{"action":"delete","type":"notes","id":"`+id+`"}`).Want(t, 200).Equal(t, "/allowed", "true").Equal(t, "/rule", `"model notes, rule 1"`)
 	bob.Post(t, "/v1:can", `{"action":"delete","type":"notes","id":"`+id+`"}`).Want(t, 200).Equal(t, "/allowed", "false")
 	bob.Post(t, "/v1:can", `{"action":"read","type":"notes","principal":"key:ann"}`).WantProblem(t, 403, "permission_denied")
 	admin.Post(t, "/v1:can", `{"action":"read","type":"films","principal":"key:bob"}`).Want(t, 200).Equal(t, "/allowed", "false").Equal(t, "/why", `"no rule allows read on films"`)

@@ -21,6 +21,7 @@ type Access struct {
 	bound    map[string]Binding  // of the resources, by id
 	keys     map[string]*apiKey  // by id
 	holders  map[string]*apiKey  // by name
+	former   map[string]string   // name -> id of the key that had it last
 	subjects map[string][]string // subject -> roles
 	named    map[string]Role     // every role, by name
 	stale    bool                // subjects and named are to be made again
@@ -34,7 +35,7 @@ type Access struct {
 // NewAccess begins with the policy of the file; nil: it has none.
 func NewAccess(types []*Type, file *Policy) *Access {
 	a := &Access{types: types, roles: map[string]Role{}, added: map[string]Role{}, bound: map[string]Binding{}, keys: map[string]*apiKey{},
-		holders: map[string]*apiKey{}, seen: map[string]uint64{}, changed: make(chan struct{}), stale: true}
+		holders: map[string]*apiKey{}, former: map[string]string{}, seen: map[string]uint64{}, changed: make(chan struct{}), stale: true}
 	if file != nil {
 		a.bindings = file.Bindings
 		for _, r := range file.Roles {
@@ -112,10 +113,10 @@ func (a *Access) rolesOf(actor Actor) []Role {
 	return a.including(names)
 }
 
-// role lists a role and those that it includes; none when there is no such role.
-func (a *Access) role(name string) []Role {
+// rolesNamed lists roles and those that they include; what is no role is left out.
+func (a *Access) rolesNamed(names ...string) []Role {
 	defer a.tables()()
-	return a.including([]string{name})
+	return a.including(names)
 }
 
 // including lists roles and those that they include, each once. The caller holds

@@ -8,10 +8,12 @@ type Actor struct {
 	RequestID string
 	Address   string
 	UserAgent string
+	// Cause names what made it ask: "<type>/<id>" of the job whose handler it is.
+	Cause string
 	// Identity is what the policy judges by; nil: it is the program itself,
 	// which no policy limits.
 	Identity *Identity
-	groups   []string // of who the program acts for
+	groups   []string // of the principal that the program acts for
 }
 
 type actorKey struct{}

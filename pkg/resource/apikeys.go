@@ -202,6 +202,14 @@ func (a *Access) adminKey(token string) (Actor, bool) {
 	return Actor{Principal: AdminPrincipal, Identity: &Identity{Admin: true}}, true
 }
 
+// formerly is the id of the key that had a name last, as far as the log tells.
+func (a *Access) formerly(name string) (id string, known bool) {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	id, known = a.former[name]
+	return id, known
+}
+
 // readKey reads a key as it is stored.
 func readKey(content []byte) (*apiKey, error) {
 	k := &apiKey{}

@@ -2,6 +2,7 @@ package resource
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"github.com/autocrud-go/autocrud/pkg/storage"
@@ -49,24 +50,32 @@ func (m *Manager) May(ctx context.Context, t *Type, action string) error {
 	return nil
 }
 
-// Admin refuses who has not every right.
+// Admin refuses an actor that has not every right there is: a role with admin on all
+// types, and no rule that denies it anything. What is about the whole store would
+// show or change what the rule denies.
 func (m *Manager) Admin(ctx context.Context) error {
 	actor := ActorOf(ctx)
 	if m.o.Access == nil || actor.Identity == nil {
 		return nil
 	}
 	actor = m.o.Access.asNow(actor)
+	admin := false
 	if actor.Identity.Scopes == nil && actor.Identity.Limit == "" {
 		if actor.Identity.Admin {
 			return nil
 		}
 		for _, role := range m.o.Access.rolesOf(actor) {
-			for _, r := range role.Rules {
-				if slices.Contains(r.Types, "*") && slices.Contains(r.Actions, "admin") && r.Effect != "deny" {
-					return nil
+			for i, r := range role.Rules {
+				if r.denies() {
+					return denied(ctx, nil, "", "admin", Decision{Rule: fmt.Sprintf("role %s, rule %d", role.Name, i+1),
+						Why: fmt.Sprintf("this is about everything there is, and rule %d of role %s denies a part", i+1, role.Name)})
 				}
+				admin = admin || slices.Contains(r.Types, "*") && slices.Contains(r.Actions, "admin")
 			}
 		}
+	}
+	if admin {
+		return nil
 	}
 	return denied(ctx, nil, "", "admin", Decision{Why: "this needs a role with admin on all types"})
 }

@@ -2,8 +2,6 @@ package resource
 
 import (
 	"context"
-	"encoding/json"
-	"slices"
 
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -102,88 +100,4 @@ func publishes(t *Type, s state, e *storage.Event) bool {
 		return true
 	}
 	return t.draftFirst() && (e.Action == storage.Created || e.Action == storage.Updated)
-}
-
-// mayAlso refuses what would give its writer rights by a detour: a key that may do
-// more than itself, a schedule of jobs it may not make, a webhook that is told what
-// it may not watch.
-func (m *Manager) mayAlso(ctx context.Context, t *Type, content []byte) error {
-	if !t.Builtin || m.Admin(ctx) == nil {
-		return nil
-	}
-	switch t.Name {
-	case APIKeys:
-		k, err := readKey(content)
-		if err != nil {
-			return err
-		}
-		return m.mayHand(ctx, t, k)
-	case Schedules:
-		s, err := readSchedule(content)
-		if err != nil {
-			return err
-		}
-		if jobs := m.types[s.Type]; jobs != nil {
-			return m.May(ctx, jobs, "create")
-		}
-	case BulkJobs:
-		b, _, err := readBulk(content)
-		if err != nil {
-			return err
-		}
-		if target := m.types[b.Type]; target != nil {
-			return m.May(ctx, target, bulkRight(b.Op))
-		}
-	case Webhooks:
-		var h Webhook
-		if err := json.Unmarshal(content, &h); err != nil {
-			return err
-		}
-		for _, of := range m.Types() {
-			if of.Builtin || len(h.Types) > 0 && !slices.Contains(h.Types, of.Name) {
-				continue
-			}
-			if !m.watchesAll(ctx, of) {
-				return denied(ctx, of, "", "watch", Decision{Why: "a webhook is told everything about " + of.Name + ", which needs the right to watch all of it"})
-			}
-		}
-	}
-	return nil
-}
-
-// mayHand refuses a key that may do what its writer may not: one with groups or
-// roles that it has not, or without the scopes that limit it.
-func (m *Manager) mayHand(ctx context.Context, t *Type, k *apiKey) error {
-	actor := m.o.Access.asNow(ActorOf(ctx))
-	refuse := func(why string) error { return denied(ctx, t, "", "create", Decision{Why: why}) }
-	if actor.Identity.Scopes != nil || actor.Identity.Limit != "" {
-		return refuse("who is limited by scopes or a role of jobs makes no keys")
-	}
-	for _, g := range k.Groups {
-		if !slices.Contains(actor.Identity.Groups, g) {
-			return refuse("only an admin gives a key groups that it is not in itself")
-		}
-	}
-	own := m.o.Access.rolesOf(actor)
-	for _, r := range m.o.Access.rolesOf(Actor{Principal: "key:" + k.Name, Identity: k.identity}) {
-		if !slices.ContainsFunc(own, func(o Role) bool { return o.Name == r.Name }) {
-			return refuse("only an admin makes or changes a key with roles that it has not itself")
-		}
-	}
-	return nil
-}
-
-// watchesAll reports whether the actor may watch every resource of a type and see
-// all of it.
-func (m *Manager) watchesAll(ctx context.Context, t *Type) bool {
-	x := m.accessTo(ctx, t)
-	return x == nil || x.may("watch").Allowed && x.rows("watch") == nil && len(x.everHidden("watch")) == 0
-}
-
-// bulkRight is the right that each write of a bulk change needs.
-func bulkRight(op string) string {
-	if op == "patch" {
-		return "update"
-	}
-	return op
 }

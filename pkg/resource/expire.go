@@ -283,7 +283,7 @@ func (m *Manager) expireClaims(ctx context.Context, limit uint64) (n int, err er
 		}
 		from = c.Seq
 		var held claim
-		if json.Unmarshal(c.Data, &held) != nil || held.Live {
+		if json.Unmarshal(c.Data, &held) != nil || held.Live || held.Type == APIKeys { // a key's name stays taken
 			continue
 		}
 		last, err := m.log.Last(ctx, c.Subject)

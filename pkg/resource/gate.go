@@ -13,7 +13,7 @@ import (
 // policy limits the actor.
 func (m *Manager) gate(ctx context.Context, l *limits, t *Type, p plan, s state, next step) (step, error) {
 	if next.event.Action == storage.Purged {
-		return next, nil
+		return next, m.mayHand(ctx, t, p, s, next)
 	}
 	next, err := m.carried(ctx, t, s, next)
 	if err != nil {
@@ -27,10 +27,10 @@ func (m *Manager) gate(ctx context.Context, l *limits, t *Type, p plan, s state,
 			return step{}, err
 		}
 	}
-	if p.action == "" { // the program's own
-		return next, nil
+	if err := m.mayMakeAct(ctx, t, p, next); err != nil {
+		return step{}, err
 	}
-	return next, m.mayAlso(ctx, t, next.content)
+	return next, m.mayHand(ctx, t, p, s, next)
 }
 
 // gateRules asks the policy about the state that a step makes: whether it may be

@@ -56,7 +56,7 @@ func (a *Access) of(actor Actor, t *Type) *access {
 	x := newAccess(actor, t, now, append([]rules{own}, rulesOf(a.rolesOf(actor))...))
 	x.admin, x.scopes = x.admin || actor.Identity.Admin, actor.Identity.Scopes
 	if role := actor.Identity.Limit; role != "" {
-		x.limit = newAccess(actor, t, now, rulesOf(a.role(role)))
+		x.limit = newAccess(actor, t, now, rulesOf(a.rolesNamed(role)))
 	}
 	x.version, x.until = version, now.Add(grantsFor)
 	if c.kept == nil {
@@ -90,7 +90,7 @@ func newAccess(actor Actor, t *Type, now time.Time, of []rules) *access {
 				continue
 			}
 			deny := r.Effect == "deny"
-			g := grant{name: fmt.Sprintf("%s, rule %d", from.name, i), rule: r, hide: r.Fields.Hide, readonly: r.Fields.ReadOnly}
+			g := grant{name: fmt.Sprintf("%s, rule %d", from.name, i+1), rule: r, hide: r.Fields.Hide, readonly: r.Fields.ReadOnly}
 			if strings.TrimSpace(r.Where) != "" {
 				var err error
 				if g.where, err = query.Parse(fields, r.Where, query.Options{Now: now, Variables: actor.variable, Negated: deny}); err != nil {

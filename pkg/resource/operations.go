@@ -327,7 +327,7 @@ func (m *Manager) setStatus(t *Type, s state, content []byte, status storage.Sta
 func successor(s state, action storage.Action) *storage.Event {
 	old := s.event
 	e := &storage.Event{Action: action, Meta: old.Meta, Revision: old.Revision, Ref: old.Ref, Claims: old.Claims,
-		Attempt: old.Attempt, LeaseUntil: old.LeaseUntil, Groups: old.Groups}
+		Attempt: old.Attempt, LeaseUntil: old.LeaseUntil, Owner: old.Owner, Groups: old.Groups}
 	if old.Meta.Job != nil {
 		j := *old.Meta.Job
 		e.Meta.Job = &j

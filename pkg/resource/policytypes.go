@@ -215,7 +215,11 @@ func (a *Access) applyKey(id string, e *storage.Event, gone bool) {
 			delete(a.holders, old.Name)
 		}
 	}
-	if k, err := readKey(e.Content); !gone && err == nil {
+	k, err := readKey(e.Content)
+	if err == nil && k.Name != "" {
+		a.former[k.Name] = id
+	}
+	if !gone && err == nil {
 		if old != nil {
 			k.used = old.used
 		}

@@ -31,7 +31,7 @@ type Schedule struct {
 	ID       string         `json:"-"` // of the resource, or of the model's line
 	Changed  time.Time      `json:"-"` // when it became what it is; earlier times are not caught up
 	Version  string         `json:"-"` // another one is another schedule
-	Owner    string         `json:"-"` // who its jobs belong to
+	Owner    string         `json:"-"` // of one of a model: as whom its jobs are made
 	Type     string         `json:"type"`
 	Cron     string         `json:"cron"`
 	Timezone string         `json:"timezone"`
@@ -122,7 +122,7 @@ func (m *Manager) AllSchedules(ctx context.Context) ([]Schedule, error) {
 			if err != nil {
 				return nil, stored(err)
 			}
-			s.ID, s.Changed, s.Version, s.Owner = row.ID, meta.UpdatedAt, strconv.FormatUint(row.Seq, 10), meta.CreatedBy
+			s.ID, s.Changed, s.Version = row.ID, meta.UpdatedAt, strconv.FormatUint(row.Seq, 10)
 			if !s.Paused {
 				out = append(out, s)
 			}
@@ -155,11 +155,10 @@ func (m *Manager) Fire(ctx context.Context, s *Schedule, at time.Time) (fired bo
 	if s.Overlap != "allow" {
 		o.UniqueKey = "schedule/" + s.ID
 	}
-	groups, err := m.groupsOf(ctx, s)
-	if err != nil {
+	ctx, err = m.actForSchedule(ctx, s)
+	if ctx == nil || err != nil {
 		return false, err
 	}
-	ctx = m.ActFor(ctx, Actor{Principal: s.Owner}, groups)
 	_, err = m.Create(ctx, s.Type, s.Payload, CreateOptions{ID: id, Job: o})
 	switch CodeOf(err) {
 	case AlreadyExists, UniqueConflict:
@@ -168,14 +167,17 @@ func (m *Manager) Fire(ctx context.Context, s *Schedule, at time.Time) (fired bo
 	return err == nil, err
 }
 
-// groupsOf are the groups that the owner of a schedule was in.
-func (m *Manager) groupsOf(ctx context.Context, s *Schedule) ([]string, error) {
-	if m.o.Access == nil || CheckID(s.ID) != nil { // one of a model is the program's own
-		return nil, nil
+// actForSchedule is a context that acts as the owner of a schedule, which is the one
+// that the schedule had when it became what it is; nil when that is not known any
+// more, because the schedule was purged.
+func (m *Manager) actForSchedule(ctx context.Context, s *Schedule) (context.Context, error) {
+	seq, err := strconv.ParseUint(s.Version, 10, 64)
+	if err != nil || CheckID(s.ID) != nil { // one of a model
+		return m.ActFor(ctx, Actor{Principal: s.Owner}, nil), nil
 	}
-	head, err := m.head(ctx, key{Schedules, s.ID}, false)
-	if err != nil || head.event == nil {
+	e, err := m.eventAt(ctx, key{Schedules, s.ID}, seq)
+	if e == nil || err != nil {
 		return nil, err
 	}
-	return head.event.Groups, nil
+	return m.actForOwner(ctx, e), nil
 }

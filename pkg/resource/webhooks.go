@@ -109,9 +109,9 @@ func (m *Manager) watchFilter(ctx context.Context, typ, text string) (query.Expr
 	return query.Parse(fields, text, query.Options{Now: m.o.Now()})
 }
 
-// MayTell reports whether a webhook may be told of a type: whether who made it may
-// watch all of that now.
-func (m *Manager) MayTell(ctx context.Context, id, typ string) (bool, error) {
+// MayTell reports whether a webhook, as an event of it left it, may be told of a
+// type: whether its owner then may watch all of that now.
+func (m *Manager) MayTell(ctx context.Context, id string, seq uint64, typ string) (bool, error) {
 	t := m.types[typ]
 	if m.o.Access == nil || t == nil {
 		return true, nil
@@ -120,8 +120,13 @@ func (m *Manager) MayTell(ctx context.Context, id, typ string) (bool, error) {
 	if err != nil || !s.exists() {
 		return false, err
 	}
-	ctx = m.ActFor(ctx, Actor{Principal: s.event.Meta.CreatedBy}, s.event.Groups)
-	return m.watchesAll(ctx, t), nil
+	e := s.event
+	if s.seq() != seq {
+		if e, err = m.eventAt(ctx, key{Webhooks, id}, seq); err != nil || e == nil {
+			return false, err
+		}
+	}
+	return m.watchesAll(m.actForOwner(ctx, e), t), nil
 }
 
 // Purged reports whether the resource that an event is about was purged since,

@@ -208,9 +208,7 @@ func (m *Manager) stage(ctx context.Context, t *Type, s state, next step, object
 			return err
 		}
 	}
-	if t.actsLater() && e.Action == storage.Created {
-		e.Groups = ActorOf(ctx).inGroups()
-	}
+	m.own(ctx, t, e)
 	if m.o.Hooks.watched(t.Name, e.Action) {
 		c, err := m.change(ctx, t, s, next)
 		if err != nil {
@@ -297,6 +295,9 @@ func (m *Manager) stamp(ctx context.Context, s state, e *storage.Event) {
 	e.Idempotency = idempotencyOf(ctx)
 	e.Trace = traceparent(ctx)
 	e.Principal, e.RequestID, e.Address, e.UserAgent = a.Principal, a.RequestID, a.Address, a.UserAgent
+	if e.Cause == "" && a.Cause != e.Meta.Type+"/"+e.Meta.ID {
+		e.Cause = a.Cause
+	}
 	e.Meta.UpdatedAt, e.Meta.UpdatedBy = e.At, a.Principal
 	if s.last != nil {
 		e.Previous = digest(s.last)

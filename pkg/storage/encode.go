@@ -144,6 +144,9 @@ func (e *Event) appendHeader(b []byte) []byte {
 	if e.Trace != "" {
 		b = appendText(append(b, `,"traceparent":`...), e.Trace)
 	}
+	if e.Owner != "" {
+		b = appendText(append(b, `,"owner":`...), e.Owner)
+	}
 	if len(e.Groups) > 0 {
 		b = appendAny(append(b, `,"groups":`...), e.Groups)
 	}

@@ -184,12 +184,17 @@ type Event struct {
 	LeaseUntil *time.Time `json:"lease_until,omitempty"`
 	// Idempotency is the key and the request's fingerprint, when one was sent.
 	Idempotency *Idempotency `json:"idempotency,omitempty"`
-	// Cause is the event that made this one happen (a cascade, a schedule).
+	// Cause is what made this one happen: the event that a cascade follows, or
+	// "<type>/<id>" of the job that wrote it.
 	Cause string `json:"cause,omitempty"`
 	// Trace names the span in which it was written (W3C Trace Context, the
 	// value of traceparent), so that what it leads to joins that trace.
 	Trace string `json:"traceparent,omitempty"`
-	// Groups are those that the creator of a job was in, whose rights it has.
+	// Owner is the principal that what acts later acts as, when that is not the
+	// one that made the resource.
+	Owner string `json:"owner,omitempty"`
+	// Groups are those that the owner of what acts later was in, whose rights it
+	// has; of a delete, those of the principal that deleted.
 	Groups []string `json:"groups,omitempty"`
 
 	Seq     uint64 `json:"-"` // place in the log; known after the commit

@@ -133,7 +133,7 @@ func (w *Worker) attempt(ctx context.Context, g Grant) {
 	}
 	t, _ := w.m.Type(meta.Type) // it has a handler, so it is there
 	begun := time.Now()
-	ctx, cancel := context.WithCancelCause(w.actor(ctx, g.Head))
+	ctx, cancel := context.WithCancelCause(w.actor(ctx, c.Event)) // not the head that woke it: the job may have another owner since
 	defer cancel(nil)
 	a := &attempt{Claim: c, cancel: cancel, live: w.o.Live}
 	w.enter(a)
@@ -152,13 +152,13 @@ func (w *Worker) attempt(ctx context.Context, g Grant) {
 	w.o.Observer.Attempted(c.Type, c.Event.Meta.Job.Queue, name, time.Since(begun))
 }
 
-// permitted runs the handler, unless who made the job may not have it run any more.
+// permitted runs the handler, unless the job's owner may not have it run any more.
 func (w *Worker) permitted(ctx context.Context, t *resource.Type, a *attempt) resource.Outcome {
 	err := w.m.MayRun(ctx, a.Claim.Event)
 	switch resource.CodeOf(err) {
 	case resource.PermissionDenied:
-		w.o.Logger.WarnContext(ctx, "a job is not run", "type", a.Type, "id", a.ID, "principal", a.Claim.Event.Meta.CreatedBy, "error", err)
-		return resource.Outcome{Err: "who made this job may not have it run any more", Progress: a.progress()}
+		w.o.Logger.WarnContext(ctx, "a job is not run", "type", a.Type, "id", a.ID, "principal", resource.ActorOf(ctx).Principal, "error", err)
+		return resource.Outcome{Err: "the owner of this job may not have it run any more", Progress: a.progress()}
 	case "":
 		if err == nil {
 			return w.run(ctx, t, a)

@@ -299,7 +299,7 @@ func (w *Worker) leave(a *attempt) {
 	delete(w.running, a.Token)
 }
 
-// actor makes what the worker does for a job the deed of its creator.
+// actor makes what the worker does for a job the deed of its owner.
 func (w *Worker) actor(ctx context.Context, job *storage.Event) context.Context {
 	return w.m.ActForJob(ctx, job, w.name)
 }

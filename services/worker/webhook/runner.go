@@ -256,7 +256,7 @@ func (r *runner) message(ctx context.Context, t *storage.Told) (message, bool, e
 	if h.Replay == nil && t.At.Before(r.h.meta.CreatedAt) {
 		return message{}, false, nil
 	}
-	if ok, err := r.d.m.MayTell(ctx, r.h.id, t.Type); err != nil || !ok {
+	if ok, err := r.d.m.MayTell(ctx, r.h.id, r.h.meta.Seq, t.Type); err != nil || !ok {
 		return message{}, false, err
 	}
 	body := t.Body

@@ -1,0 +1,161 @@
+package resource
+
+import (
+	"context"
+	"errors"
+
+	"github.com/autocrud-go/autocrud/pkg/storage"
+)
+
+// What acts later (a job, a schedule, a webhook) acts as its owner: the principal
+// that made it, or the last one that changed it. So a change of another's never
+// gives the rights of the other. An admin has every right there is and may have
+// changed the owner's rights as well, so an admin's change leaves the owner as it
+// is: what the admin did not write must not act with the admin's rights.
+
+// actsLater tells that something is done later for the owner of a resource of the
+// type.
+func (t *Type) actsLater() bool { return t.Job != nil || t.Name == Schedules || t.Name == Webhooks }
+
+// ownerOf is the principal that a resource acts as, after an event of it.
+func ownerOf(e *storage.Event) string {
+	if e.Owner != "" {
+		return e.Owner
+	}
+	return e.Meta.CreatedBy
+}
+
+// choosesActs are the actions of a change that decides what is done later, or that
+// it is done again. What a worker records of a job is none of them.
+func choosesActs(a storage.Action) bool {
+	switch a {
+	case storage.Created, storage.Updated, storage.Modified, storage.Switched, storage.StatusChanged, storage.Restored, storage.JobRerun:
+		return true
+	}
+	return false
+}
+
+// takesOver tells that an event makes the actor of the context the owner.
+func (m *Manager) takesOver(ctx context.Context, t *Type, e *storage.Event) bool {
+	if !t.actsLater() || !choosesActs(e.Action) {
+		return false
+	}
+	return e.Action == storage.Created || ActorOf(ctx).Identity != nil && m.o.Access != nil && m.Admin(ctx) != nil
+}
+
+// own writes down as whom the resource of an event acts, and the groups of that one.
+func (m *Manager) own(ctx context.Context, t *Type, e *storage.Event) {
+	if !m.takesOver(ctx, t, e) {
+		return
+	}
+	a := ActorOf(ctx)
+	e.Groups, e.Owner = a.inGroups(), ""
+	if a.Principal != e.Meta.CreatedBy {
+		e.Owner = a.Principal
+	}
+}
+
+// ActFor is a context whose operations are those of a principal, with the rights
+// that it has when it does them. The program's own principals, which no policy
+// knows, have every right.
+func (m *Manager) ActFor(ctx context.Context, a Actor, groups []string) context.Context {
+	if m.o.Access != nil {
+		a.Identity = m.o.Access.creatorOf(a.Principal, groups)
+	}
+	return WithActor(ctx, a)
+}
+
+// actForOwner is ActFor for the owner of what acts later.
+func (m *Manager) actForOwner(ctx context.Context, e *storage.Event) context.Context {
+	return m.ActFor(ctx, Actor{Principal: ownerOf(e)}, e.Groups)
+}
+
+// eventAt is the event of a resource at a place in the log; nil when it is not there
+// any more.
+func (m *Manager) eventAt(ctx context.Context, k key, seq uint64) (*storage.Event, error) {
+	entry, err := m.log.At(ctx, seq)
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, stored(err)
+	}
+	e, err := storage.DecodeEvent(entry.Data, entry.Seq)
+	if err != nil || e.Meta.Type != k.typ || e.Meta.ID != k.id {
+		return nil, err
+	}
+	return e, nil
+}
+
+// ActForJob is ActFor for the handler of a job: it has the rights of the job's
+// owner, limited to those of the role of its type. What it writes names the job as
+// its cause.
+func (m *Manager) ActForJob(ctx context.Context, job *storage.Event, userAgent string) context.Context {
+	ctx = m.actForOwner(ctx, job)
+	a := ActorOf(ctx)
+	a.UserAgent, a.Cause = userAgent, job.Meta.Type+"/"+job.Meta.ID
+	t := m.types[job.Meta.Type]
+	if m.o.Access != nil && t != nil && t.Job != nil && t.Job.Role != "" {
+		if a.Identity == nil {
+			a.Identity = &Identity{Admin: true}
+		}
+		a.Identity.Limit = t.Job.Role
+	}
+	return WithActor(ctx, a)
+}
+
+// MayRun refuses a job whose owner may not have it run any more.
+func (m *Manager) MayRun(ctx context.Context, job *storage.Event) error {
+	t := m.types[job.Meta.Type]
+	if m.o.Access == nil || t == nil {
+		return nil
+	}
+	ctx = m.actForOwner(ctx, job)
+	x := m.accessTo(ctx, t)
+	if x == nil {
+		return nil
+	}
+	v, err := m.view(ctx, t, job)
+	if err != nil {
+		return err
+	}
+	switch {
+	case t.action != nil:
+		return m.May(ctx, m.types[t.action.Type], t.action.Name)
+	case t.Name == BulkJobs:
+		b, _, err := readBulk(v.content)
+		if err != nil || b.Op == "purge" { // it was allowed when the tombstone was written
+			return err
+		}
+		return m.May(ctx, m.types[b.Type], bulkRight(b.Op))
+	}
+	if d := x.on("create", v); !d.Allowed {
+		return denied(ctx, t, job.Meta.ID, "create", d)
+	}
+	return nil
+}
+
+// mayMakeAct refuses a change that would make the actor the owner of a job which it
+// could not have made: the job would fail when its time comes.
+func (m *Manager) mayMakeAct(ctx context.Context, t *Type, p plan, next step) error {
+	e := next.event
+	if t.Job == nil || p.action == "" || e.Action == storage.Created || e.Meta.Job == nil || e.Meta.Deleted || e.Meta.Job.State.Final() || !m.takesOver(ctx, t, e) {
+		return nil
+	}
+	if t.action != nil {
+		return m.May(ctx, m.types[t.action.Type], t.action.Name)
+	}
+	x := m.accessTo(ctx, t)
+	if x == nil || t.Name == BulkJobs { // mayHand asks what a bulk change does
+		return nil
+	}
+	content, err := t.current(next.content, e.Revision.SchemaVersion)
+	if err != nil {
+		return err
+	}
+	if d := x.on("create", newView(t, e, content)); !d.Allowed {
+		d.Why = "the job would be run as you, and you may not make it: " + d.Why
+		return denied(ctx, t, e.Meta.ID, "create", d)
+	}
+	return nil
+}
