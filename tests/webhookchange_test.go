@@ -1,6 +1,7 @@
 package tests_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -207,4 +208,57 @@ func TestAWebhookIsNoWayAroundTheRules(t *testing.T) {
 		eve.Patch(t, "/v1/webhooks/w", apitest.MergePatch, change).WantProblem(t, 403, "permission_denied")
 	}
 	eve.Post(t, "/v1/webhooks?id=own", hookURL).WantProblem(t, 403, "permission_denied")
+}
+
+// TestNoWriteOfAWebhookSendsAgain: that deliveries began again once is the program's
+// own to know; what is written and what HEAD is moved to does not forget it.
+func TestNoWriteOfAWebhookSendsAgain(t *testing.T) {
+	c, r := startHooked(t), newReceiver(t)
+	made := hookTo(t, c, r, `,"types":["movies"],"ordered":true`)
+	id, body := made.Text("/meta/id"), fmt.Sprintf(`{"url":%q,"types":["movies"],"ordered":true}`, r.URL+"/hook")
+	path := "/v1/webhooks/" + id
+	for i := range 2 {
+		c.Post(t, fmt.Sprint("/v1/movies?id=first", i), aMovie).Want(t, 201)
+	}
+	r.wait(t, 2)
+	c.Patch(t, path, apitest.MergePatch, `{"replay":{"id":"mine","from_seq":0}}`).WantProblem(t, 422, "validation_failed")
+	c.Post(t, path+":replay", `{"from_seq":0}`).Want(t, 200)
+	r.wait(t, 4)
+	old, _ := json.Marshal(c.Get(t, path).Want(t, 200).Value("/data"))
+	c.Post(t, path+":replay", `{"from_seq":0}`).Want(t, 200)
+	told := 6
+	r.wait(t, told)
+	now := c.Get(t, path).Want(t, 200).Text("/data/replay/id")
+	batch := func(op string) string {
+		return fmt.Sprintf(`{"operations":[{"type":"webhooks","id":%q,%s}]}`, id, op)
+	}
+	for _, door := range []struct {
+		name  string
+		write func()
+	}{
+		{"PUT without it", func() { c.Put(t, path, body).Want(t, 200) }},
+		{"PUT with null", func() { c.Put(t, path, strings.TrimSuffix(body, "}")+`,"replay":null,"description":"x"}`).Want(t, 200) }},
+		{"merge patch", func() { c.Patch(t, path, apitest.MergePatch, `{"replay":null,"description":"y"}`).Want(t, 200) }},
+		{"JSON patch", func() {
+			c.Patch(t, path, apitest.JSONPatch, `[{"op":"remove","path":"/replay"},{"op":"add","path":"/description","value":"z"}]`).Want(t, 200)
+		}},
+		{"batch", func() { c.Post(t, "/v1:batch", batch(`"op":"update","data":`+body)).Want(t, 200) }},
+		{"switch", func() { c.Post(t, path+":switch", `{"revision":1}`).Want(t, 200) }},
+		{"switch in a batch", func() {
+			c.Patch(t, path, apitest.MergePatch, `{"description":"w"}`).Want(t, 200)
+			c.Post(t, "/v1:batch", batch(`"op":"switch","revision":1`)).Want(t, 200)
+		}},
+		{"restore", func() { c.Delete(t, path).Want(t, 200); c.Post(t, path+":restore", nil).Want(t, 200) }},
+	} {
+		door.write()
+		c.Get(t, path).Want(t, 200).Equal(t, "/data/replay/id", `"`+now+`"`)
+		c.Post(t, fmt.Sprint("/v1/movies?id=m", told), aMovie).Want(t, 201)
+		if told++; door.name == "restore" {
+			break // what was written while it was deleted may come first
+		}
+		if got := whats(r.wait(t, told)); len(got) != told || got[told-1] != fmt.Sprint("created m", told-1) {
+			t.Fatalf("%s: %q", door.name, got)
+		}
+	}
+	c.Put(t, path, string(old)).WantProblem(t, 422, "validation_failed") // it was replayed since
 }

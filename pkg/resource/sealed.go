@@ -111,6 +111,9 @@ func (m *Manager) withSealed(ctx context.Context, t *Type, s state) (context.Con
 	if err != nil {
 		return ctx, err
 	}
+	if t.state != "" {
+		ctx = context.WithValue(ctx, stateKey{}, kept{t.stateIn(content)})
+	}
 	return context.WithValue(ctx, sealedKey{}, t.boxes(content)), nil
 }
 
@@ -261,7 +264,8 @@ func (m *Manager) secretMade(ctx context.Context, t *Type, e *storage.Event, con
 }
 
 // carried makes a step that takes the content of an older revision keep the secrets
-// of the newest state: what was replaced is never in force again. When that makes
+// and the program's own property of the newest state: what was replaced is never in
+// force again. When that makes
 // another content it is a new revision, whose parent is the older one.
 func (m *Manager) carried(ctx context.Context, t *Type, s state, next step) (step, error) {
 	if next.from == 0 || t.Secret == "" {
@@ -296,6 +300,9 @@ func (t *Type) withSecretOf(content, newest []byte) ([]byte, error) {
 		docs[0][t.Secret] = boxes
 	} else {
 		delete(docs[0], t.Secret)
+	}
+	if now := docs[1][t.state]; now != nil {
+		docs[0][t.state] = now
 	}
 	return AppendCanonical(nil, docs[0]), nil
 }

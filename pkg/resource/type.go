@@ -57,6 +57,7 @@ type Type struct {
 	places     *places  // of the binaries; nil when there are none
 	properties []string // every property name of the schema, for hints
 	definition storage.Definition
+	state      string      // a property of a built-in type that the program changes, and writes keep
 	claimSet   string      // names what Unique and the kinds of its fields are; empty: there is nothing unique
 	fields     []fieldPath // in the order of definition.Fields
 	text       []fieldPath // in the order of definition.FullText

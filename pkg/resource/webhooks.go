@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -31,7 +33,7 @@ const webhookSchema = `{"type":"object","required":["url"],"additionalProperties
 // WebhookType is the type of Webhooks; check refuses addresses that must not be
 // called.
 func WebhookType(check func(url string) error) (*Type, error) {
-	return NewType(Type{Name: Webhooks, Title: "Webhook", Builtin: true, Schema: json.RawMessage(webhookSchema), Index: []string{"url", "paused"}, Secret: "secret",
+	return NewType(Type{Name: Webhooks, state: "replay", Title: "Webhook", Builtin: true, Schema: json.RawMessage(webhookSchema), Index: []string{"url", "paused"}, Secret: "secret",
 		Check: func(data any) error {
 			doc, _ := data.(map[string]any)
 			url, _ := doc["url"].(string)
@@ -59,6 +61,43 @@ type Replay struct {
 	ID       string  `json:"id"`
 	FromSeq  *uint64 `json:"from_seq,omitempty"`
 	FromTime *string `json:"from_time,omitempty"`
+}
+
+type (
+	stateKey    struct{}
+	changingKey struct{}
+	kept        struct{ value any }
+)
+
+// stateIn is what content has of the program's own property.
+func (t *Type) stateIn(content []byte) any {
+	tree, _ := DecodeJSON(content)
+	doc, _ := tree.(map[string]any)
+	return doc[t.state]
+}
+
+// keepState puts the program's own property of the state that a write found into a
+// document that leaves it out, and refuses one that changes it.
+func (t *Type) keepState(ctx context.Context, data any) (any, error) {
+	before, exists := ctx.Value(stateKey{}).(kept)
+	doc, ok := data.(map[string]any)
+	switch {
+	case !exists || !ok || ctx.Value(changingKey{}) != nil:
+	case doc[t.state] == nil && before.value != nil:
+		doc = maps.Clone(doc)
+		doc[t.state] = before.value
+		return doc, nil
+	case !reflect.DeepEqual(doc[t.state], before.value):
+		return nil, &Error{Code: ValidationFailed, Detail: "the " + t.state + " is not changed by writes", Fields: []FieldError{{Pointer: "/" + t.state,
+			Detail: "is not what it is now; leave it out, and use :replay to begin again"}}}
+	}
+	return data, nil
+}
+
+// ReplayWebhook makes the deliveries of a webhook begin again.
+func (m *Manager) ReplayWebhook(ctx context.Context, id string, replay map[string]any, o UpdateOptions) (*Resource, error) {
+	ctx = context.WithValue(ctx, changingKey{}, true)
+	return m.Patch(ctx, Webhooks, id, Patch{Kind: MergePatch, Body: map[string]any{"replay": replay}}, o)
 }
 
 // checkWebhook refuses a webhook that could never be told anything.

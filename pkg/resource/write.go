@@ -371,6 +371,9 @@ func (m *Manager) prepare(ctx context.Context, t *Type, data any) ([]byte, error
 	}
 	secret := t.secretIn(data)
 	data = t.Defaults(data)
+	if data, err = t.keepState(ctx, data); err != nil {
+		return nil, err
+	}
 	if err := m.settle(ctx, t, data); err != nil {
 		return nil, err
 	}

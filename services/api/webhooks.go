@@ -25,22 +25,20 @@ var webhookShapes = map[string]bool{"/{type}/{id}:pause": true, "/{type}/{id}:re
 	"/{type}/{id}:replay": true, "/{type}/{id}/deliveries": true}
 
 func (a *API) pauseWebhook(c call) error {
-	return a.patchWebhook(c, map[string]any{"paused": true, "paused_reason": nil}, true)
+	return a.patchWebhook(c, map[string]any{"paused": true, "paused_reason": nil})
 }
 
 func (a *API) resumeWebhook(c call) error {
-	return a.patchWebhook(c, map[string]any{"paused": false, "paused_reason": nil}, true)
+	return a.patchWebhook(c, map[string]any{"paused": false, "paused_reason": nil})
 }
 
-func (a *API) patchWebhook(c call, change map[string]any, empty bool) error {
+func (a *API) patchWebhook(c call, change map[string]any) error {
 	match, err := c.plainWrite()
 	if err != nil {
 		return err
 	}
-	if empty {
-		if err := nothing(c.w, c.r); err != nil {
-			return err
-		}
+	if err := nothing(c.w, c.r); err != nil {
+		return err
 	}
 	r, err := a.m.Patch(c.r.Context(), c.t.Name, c.id, resource.Patch{Kind: resource.MergePatch, Body: change}, resource.UpdateOptions{IfMatch: match})
 	if err != nil {
@@ -75,7 +73,11 @@ func (a *API) replayWebhook(c call) error {
 		}
 		replay["from_time"] = at
 	}
-	return a.patchWebhook(c, map[string]any{"replay": replay}, false)
+	r, err := a.m.ReplayWebhook(c.r.Context(), c.id, replay, resource.UpdateOptions{IfMatch: match})
+	if err != nil {
+		return err
+	}
+	return c.written(http.StatusOK, r, everything)
 }
 
 func (a *API) testWebhook(c call) error {
