@@ -179,3 +179,43 @@ func TestABulkChangeAndAnActionPassTheSameGate(t *testing.T) {
 	as.Post(t, "/v1/papers/undone:undo", `{}`).WantProblem(t, 403, "permission_denied")
 	admin.Get(t, "/v1/papers/undone").Equal(t, "/data/ro", "6")
 }
+
+func TestAHiddenFieldDoesNotShowAsAConcurrencyKey(t *testing.T) {
+	admin := guardModels(t, nil, autocrud.Settings{Storage: "memory"}, `
+roles:
+  clerk:
+    - {types: [calls, mails], actions: ["*"], fields: {hide: [patient.name]}}
+bindings:
+  - {role: clerk, subjects: ["key:clerk"]}
+`, map[string]string{"calls": `name: calls
+schema: {type: object, properties: {patient: {type: object, properties: {name: {type: string}}}, about: {type: string}}}
+index: [about]
+job: {concurrencyKey: patient.name}
+`, "mails": `name: mails
+schema: {type: object, properties: {patient: {type: object, properties: {name: {type: string}}}, about: {type: string}}}
+index: [about]
+job: {concurrencyKey: about}
+`})
+	as, _ := key(t, admin, "clerk", "")
+	const secret = "Zebedee"
+	at := "?id=j&run_at=2099-01-01T00:00:00Z"
+	admin.Post(t, "/v1/calls"+at, `{"patient":{"name":"`+secret+`"},"about":"call"}`).Want(t, 201).Equal(t, "/meta/job/concurrency_key", `"`+secret+`"`)
+	admin.Post(t, "/v1/mails"+at, `{"patient":{"name":"`+secret+`"},"about":"call"}`).Want(t, 201)
+	admin.Patch(t, "/v1/calls/j", apitest.MergePatch, `{"about":"again"}`).Want(t, 200)
+	for _, path := range []string{"/v1/calls/j", "/v1/calls", "/v1/calls?returns=meta", "/v1/calls?returns=meta,revision", "/v1/calls/j?revision=1", "/v1/calls/j/revisions/1", "/v1/calls/j?returns=meta",
+		"/v1/calls/j/history", "/v1/calls/j/revisions", "/v1/calls:watch?from_seq=0", "/v1:watch?from_seq=0", "/v1/calls?fields=about"} {
+		if body := string(as.Get(t, path).Want(t, 200).Body); strings.Contains(body, secret) {
+			t.Errorf("%s tells it: %s", path, body)
+		}
+	}
+	for _, r := range []*apitest.Response{
+		as.Patch(t, "/v1/calls/j", apitest.MergePatch, `{"about":"third"}`), as.Post(t, "/v1/calls:search", `{}`), as.Delete(t, "/v1/calls/j"), as.Post(t, "/v1/calls/j:restore", `{}`),
+		as.Post(t, "/v1:batch", batch(`{"op":"patch","type":"calls","id":"j","patch":{"about":"fourth"}}`)), as.Post(t, "/v1/calls/j:cancel", `{}`),
+	} {
+		if r.Status != 200 || strings.Contains(string(r.Body), secret) {
+			t.Errorf("%s tells it: %d %s", r.What, r.Status, r.Body)
+		}
+	}
+	admin.Get(t, "/v1/calls/j").Equal(t, "/meta/job/concurrency_key", `"`+secret+`"`)
+	as.Get(t, "/v1/mails/j").Equal(t, "/meta/job/concurrency_key", `"call"`)
+}

@@ -13,7 +13,8 @@ import (
 const MaxBatch = 100
 
 // BatchOperation is one write of a batch. What it needs depends on Op: data for
-// create, update and modify, a patch for patch, a revision for switch.
+// create, update and modify, a patch for patch, a revision for switch; a restore
+// may have a revision and a patch.
 type BatchOperation struct {
 	Op       string
 	Type, ID string
@@ -93,7 +94,8 @@ func (m *Manager) planOf(op BatchOperation) (*Type, plan, error) {
 	case "delete":
 		return t, m.planDelete(t, op.ID, op.IfMatch), nil
 	case "restore":
-		return t, m.planRestore(t, op.ID, op.IfMatch), nil
+		p, err := m.planRestore(t, op.ID, RestoreOptions{IfMatch: op.IfMatch, Revision: op.Revision, Patch: op.Patch})
+		return t, p, err
 	case "switch":
 		return t, m.planSwitch(t, op.ID, op.Revision, op.IfMatch), nil
 	}
@@ -207,7 +209,7 @@ func (m *Manager) prepareUnit(ctx context.Context, members []*member, u *unit, f
 		if x.step.event == nil {
 			continue
 		}
-		if err := m.stage(operationKey(ctx, i), x.typ, x.state, x.step, &x.object, u); err != nil {
+		if err := m.stage(operationKey(ctx, i), x.typ, x.state, &x.step, &x.object, u); err != nil {
 			return i, err
 		}
 	}

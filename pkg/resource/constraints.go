@@ -50,7 +50,7 @@ func (m *Manager) constrain(ctx context.Context, t *Type, s state, e *storage.Ev
 		if err := m.claim(ctx, t, k, s, e, values, u); err != nil {
 			return err
 		}
-		if err := m.refer(ctx, t, k, s, values, u); err != nil {
+		if err := m.refer(ctx, t, k, s, e, values, u); err != nil {
 			return err
 		}
 	}
@@ -165,12 +165,12 @@ func (r Ref) target(v string) (id string, number int, ok bool) {
 // refer checks that the references that are new exist and are not deleted. A
 // restrict reference also announces itself, guarded by the target's head, so
 // that a delete of the target and the reference cannot both be committed.
-func (m *Manager) refer(ctx context.Context, t *Type, k key, s state, values map[string]query.Value, u *unit) error {
+func (m *Manager) refer(ctx context.Context, t *Type, k key, s state, e *storage.Event, values map[string]query.Value, u *unit) error {
 	if len(t.Refs) == 0 || values == nil {
 		return nil
 	}
 	known := map[string]bool{} // path and target of the live state before
-	if s.exists() && !s.event.Meta.Deleted {
+	if s.exists() && (!s.event.Meta.Deleted || e.Action == storage.Restored) {
 		content, err := m.contentNow(ctx, t, s.event)
 		if err != nil {
 			return err
@@ -179,7 +179,10 @@ func (m *Manager) refer(ctx context.Context, t *Type, k key, s state, values map
 		if err != nil {
 			return err
 		}
-		for path := range t.Refs {
+		for path, ref := range t.Refs {
+			if s.event.Meta.Deleted && ref.OnDelete != Dangling { // the others would have followed their target
+				continue
+			}
 			for _, v := range targets(old[path]) {
 				known[path+"\x00"+v] = true
 			}

@@ -30,8 +30,37 @@ func (m *Manager) redacted(ctx context.Context, t *Type, action string, r *Resou
 	}
 	out := *r
 	out.Data = data
+	if out.Meta, err = t.coveredMeta(r.Meta, data); err != nil {
+		return nil, err
+	}
 	out.Revision, err = rehash(r.Revision, data)
 	return &out, err
+}
+
+// coveredMeta leaves out of the meta of a job what repeats a field that is not shown.
+func (t *Type) coveredMeta(raw json.RawMessage, shown []byte) (json.RawMessage, error) {
+	if t.Job == nil || t.Job.ConcurrencyKey == "" || len(raw) == 0 {
+		return raw, nil
+	}
+	var meta storage.Meta
+	if err := json.Unmarshal(raw, &meta); err != nil {
+		return nil, err
+	}
+	t.coverJob(&meta, shown)
+	return meta.AppendJSON(nil), nil
+}
+
+// coverJob is coveredMeta for a meta; the job in it is replaced, not changed.
+func (t *Type) coverJob(meta *storage.Meta, shown []byte) {
+	if t.Job == nil || t.Job.ConcurrencyKey == "" || meta.Job == nil || meta.Job.ConcurrencyKey == "" {
+		return
+	}
+	if tree, err := DecodeJSON(shown); err == nil && len(collect(tree, splitPath(t.Job.ConcurrencyKey))) > 0 {
+		return
+	}
+	j := *meta.Job
+	j.ConcurrencyKey = ""
+	meta.Job = &j
 }
 
 // viewOf is a resource as rules are asked about it.

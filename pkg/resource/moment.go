@@ -182,6 +182,7 @@ func (s *sight) envelope(content json.RawMessage) []byte {
 		e := *s.event
 		if content != nil {
 			e.Revision.Hash, e.Revision.Size = hashOf(content), len(content)
+			s.typ.coverJob(&e.Meta, content)
 		}
 		return AppendEnvelope(nil, &e, content)
 	}

@@ -81,7 +81,10 @@ func (m *Manager) planCreate(t *Type, id string, data any, o CreateOptions) plan
 		if s.exists() {
 			return step{}, Errorf(AlreadyExists, "%s %q exists already%s", t.Name, id, deletedNote(s))
 		}
-		return m.creation(t, id, content, o)
+		if err := m.notErased(ctx, s); err != nil {
+			return step{}, err
+		}
+		return m.creation(t, id, content, o, s)
 	}}
 }
 
@@ -125,7 +128,7 @@ func (m *Manager) createNew(ctx context.Context, t *Type, id string, p plan) (e 
 		if next, err = m.planned(ctx, t, p, state{}); err != nil {
 			return nil, nil, err
 		}
-		if e, err = m.commit(ctx, t, state{}, next, &object); err == nil {
+		if e, err = m.commit(ctx, t, state{}, &next, &object); err == nil {
 			break
 		}
 		if !errors.Is(err, storage.ErrConflict) {
@@ -140,7 +143,7 @@ func (m *Manager) createNew(ctx context.Context, t *Type, id string, p plan) (e 
 	return e, next.content, nil
 }
 
-func (m *Manager) creation(t *Type, id string, content []byte, o CreateOptions) (step, error) {
+func (m *Manager) creation(t *Type, id string, content []byte, o CreateOptions, s state) (step, error) {
 	status := o.Status
 	if status == "" {
 		status = t.DefaultStatus
@@ -150,6 +153,9 @@ func (m *Manager) creation(t *Type, id string, content []byte, o CreateOptions) 
 		Meta:     storage.Meta{Type: t.Name, ID: id, CurrentRevision: revisionID(id, 1), RevisionCount: 1, Status: status, SchemaVersion: t.Version},
 		Revision: newRevision(t, id, 1, nil, status, content, o.Message),
 		Wrote:    1,
+	}
+	if s.last != nil {
+		e.Erased = m.remembered(s.last.Erased)
 	}
 	if t.Job != nil {
 		j, err := m.newJob(t, content, o.Job)
@@ -229,7 +235,10 @@ func (m *Manager) planUpdate(t *Type, id string, data any, o UpdateOptions) plan
 			return step{}, err
 		}
 		if o.Create {
-			return m.creation(t, id, content, CreateOptions{ID: id, Status: o.Status, Message: o.Message})
+			if err := m.notErased(ctx, s); err != nil {
+				return step{}, err
+			}
+			return m.creation(t, id, content, CreateOptions{ID: id, Status: o.Status, Message: o.Message}, s)
 		}
 		return m.revise(t, s, content, o)
 	}}
@@ -359,32 +368,6 @@ func (m *Manager) planDelete(t *Type, id string, match Match) plan {
 	}}
 }
 
-// Restore undoes a delete; a live resource stays as it is.
-func (m *Manager) Restore(ctx context.Context, typ, id string, match Match) (*Resource, error) {
-	t, err := m.find(typ, id)
-	if err != nil {
-		return nil, err
-	}
-	return m.run(ctx, t, id, m.planRestore(t, id, match))
-}
-
-func (m *Manager) planRestore(t *Type, id string, match Match) plan {
-	return plan{"restore", func(ctx context.Context, s state) (step, error) {
-		if !s.exists() {
-			return step{}, live(t, id, s)
-		}
-		if err := match.check(t, s); err != nil {
-			return step{}, err
-		}
-		if !s.event.Meta.Deleted {
-			return step{}, nil
-		}
-		e := successor(s, storage.Restored)
-		e.Meta.Deleted = false
-		return m.unchanged(ctx, s, e)
-	}}
-}
-
 // SetStatus publishes a draft, or begins a draft from a stable revision.
 func (m *Manager) SetStatus(ctx context.Context, typ, id string, status storage.Status, match Match) (*Resource, error) {
 	t, err := m.find(typ, id)
@@ -429,18 +412,7 @@ func (m *Manager) planSwitch(t *Type, id string, number int, match Match) plan {
 		if s.event.Revision.Number == number {
 			return step{}, nil
 		}
-		target, err := m.wrote(ctx, key{t.Name, id}, number)
-		if err != nil {
-			return step{}, err
-		}
-		content, err := m.content(ctx, target)
-		if err != nil {
-			return step{}, err
-		}
-		e := successor(s, storage.Switched)
-		e.Revision, e.Ref = target.Revision, target.Ref
-		e.Meta.CurrentRevision, e.Meta.Status, e.Meta.SchemaVersion = target.Revision.ID, target.Revision.Status, target.Revision.SchemaVersion
-		return step{event: e, content: content, from: number}, nil
+		return m.moved(ctx, successor(s, storage.Switched), number)
 	}}
 }
 

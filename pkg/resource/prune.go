@@ -96,13 +96,13 @@ func (m *Manager) pruneType(ctx context.Context, t *Type) (n int, err error) {
 
 // prune leaves a job's tombstone; upkeep removes what is before it.
 func (m *Manager) prune(ctx context.Context, t *Type, id string, before time.Time) (bool, error) {
-	_, _, changed, err := m.write(ctx, t, id, plan{"", func(_ context.Context, s state) (step, error) {
+	_, _, changed, err := m.write(ctx, t, id, plan{"", func(ctx context.Context, s state) (step, error) {
 		if !s.exists() || s.event.Meta.Job == nil || !s.event.Meta.Job.State.Final() || !s.event.At.Before(before) {
 			return step{}, Errorf(InvalidState, "job %q is not to be pruned any more", id)
 		}
-		next := tombstone(s)
+		next, err := m.tombstone(ctx, s)
 		next.event.Cause = retention
-		return next, nil
+		return next, err
 	}})
 	switch CodeOf(err) {
 	case InvalidState, NotFound, Referenced:

@@ -38,14 +38,14 @@ func (m *Manager) Purge(ctx context.Context, typ, id string, match Match) (out P
 	if err != nil {
 		return out, stored(err)
 	}
-	e, _, _, err := m.write(ctx, t, id, plan{"purge", func(_ context.Context, s state) (step, error) {
+	e, _, _, err := m.write(ctx, t, id, plan{"purge", func(ctx context.Context, s state) (step, error) {
 		if !s.exists() {
 			return step{}, live(t, id, s)
 		}
 		if err := match.check(t, s); err != nil {
 			return step{}, err
 		}
-		return tombstone(s), nil
+		return m.tombstone(ctx, s)
 	}})
 	if err != nil {
 		return out, err
@@ -90,10 +90,11 @@ func (m *Manager) eraseNow(ctx context.Context, tombstone *storage.Event) error 
 }
 
 // tombstone is the event that stays of a purged resource.
-func tombstone(s state) step {
+func (m *Manager) tombstone(ctx context.Context, s state) (step, error) {
+	keys, err := m.keysOf(ctx, s)
 	old := s.event.Meta
 	return step{event: &storage.Event{Action: storage.Purged, Meta: storage.Meta{Type: old.Type, ID: old.ID, Deleted: true, RevisionCount: old.RevisionCount,
-		CreatedAt: old.CreatedAt, CreatedBy: old.CreatedBy}}}
+		CreatedAt: old.CreatedAt, CreatedBy: old.CreatedBy}, Erased: keys}}, err
 }
 
 // erase destroys what is before a tombstone: the revision objects, then the

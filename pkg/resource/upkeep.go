@@ -304,7 +304,9 @@ func (m *Manager) carry(ctx context.Context, r referrer, id string, target key, 
 		case !found:
 			return step{}, nil
 		case purge:
-			next = tombstone(s)
+			if next, err = m.tombstone(ctx, s); err != nil {
+				return step{}, err
+			}
 		case r.ref.OnDelete == Cascade:
 			if content, err = m.content(ctx, s.event); err != nil {
 				return step{}, err

@@ -52,8 +52,9 @@ type step struct {
 	put     bool
 	early   bool // it may be lost with the power: it would be done again
 	// also are the rights it needs besides that of its plan.
-	also []string
-	from int // the older revision whose content it takes; 0: none
+	also    []string
+	from    int  // the older revision whose content it takes; 0: none
+	cleared bool // references whose targets are gone were let go
 }
 
 // plan computes the step. It is called again with the newest state when the
@@ -160,7 +161,7 @@ func (m *Manager) decide(ctx context.Context, t *Type, k key, known *storage.Eve
 			content, err := m.content(ctx, s.event)
 			return s.event, content, nil, err
 		}
-		e, err := m.commit(ctx, t, s, next, &object)
+		e, err := m.commit(ctx, t, s, &next, &object)
 		if errors.Is(err, storage.ErrConflict) {
 			fresh = true
 			continue
@@ -186,12 +187,12 @@ type putObject struct {
 }
 
 // commit appends one step by itself.
-func (m *Manager) commit(ctx context.Context, t *Type, s state, next step, object *putObject) (_ *storage.Event, err error) {
+func (m *Manager) commit(ctx context.Context, t *Type, s state, next *step, object *putObject) (_ *storage.Event, err error) {
 	ctx, span := m.o.Tracer.Start(ctx, "commit")
 	describeSpan(span, next.event)
 	defer func() { endSpan(span, next.event, err) }()
 	u := newUnit()
-	u.plan(t, next)
+	u.plan(t, *next)
 	if err := m.stage(ctx, t, s, next, object, u); err != nil {
 		return nil, err
 	}
@@ -200,7 +201,10 @@ func (m *Manager) commit(ctx context.Context, t *Type, s state, next step, objec
 
 // stage completes the event of a step, puts its object and adds to the unit
 // what has to be appended for it.
-func (m *Manager) stage(ctx context.Context, t *Type, s state, next step, object *putObject, u *unit) error {
+func (m *Manager) stage(ctx context.Context, t *Type, s state, next *step, object *putObject, u *unit) error {
+	if err := m.letGo(ctx, t, next, u); err != nil {
+		return err
+	}
 	e := next.event
 	m.stamp(ctx, s, e)
 	if next.put && s.exists() {
@@ -210,7 +214,7 @@ func (m *Manager) stage(ctx context.Context, t *Type, s state, next step, object
 	}
 	m.own(ctx, t, e)
 	if m.o.Hooks.watched(t.Name, e.Action) {
-		c, err := m.change(ctx, t, s, next)
+		c, err := m.change(ctx, t, s, *next)
 		if err != nil {
 			return err
 		}

@@ -129,6 +129,9 @@ func (e *Event) appendHeader(b []byte) []byte {
 	if e.ClaimSet != "" {
 		b = appendText(append(b, `,"claim_set":`...), e.ClaimSet)
 	}
+	if len(e.Erased) > 0 {
+		b = appendAny(append(b, `,"erased":`...), e.Erased)
+	}
 	if e.Attempt != "" {
 		b = appendText(append(b, `,"attempt":`...), e.Attempt)
 	}

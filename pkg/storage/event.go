@@ -177,6 +177,9 @@ type Event struct {
 	// ClaimSet names the constraints that Claims were made by. Those of an event
 	// that was written under others do not tell what the resource holds.
 	ClaimSet string `json:"claim_set,omitempty"`
+	// Erased are the idempotency keys that made what was erased before, of a
+	// tombstone and of the create that follows one.
+	Erased []ErasedKey `json:"erased,omitempty"`
 	// Attempt is the fencing token of the job attempt that is running.
 	Attempt string `json:"attempt,omitempty"`
 	// LeaseUntil was when a running attempt counts as dead; heartbeats outside
@@ -207,6 +210,13 @@ type Idempotency struct {
 	Key         string `json:"key"`
 	Fingerprint string `json:"fingerprint"`
 	Status      int    `json:"status,omitempty"`
+}
+
+// ErasedKey is an idempotency key, hidden behind a hash, that made something which
+// was erased since.
+type ErasedKey struct {
+	Key string    `json:"key"`
+	At  time.Time `json:"at"`
 }
 
 // Encode writes the event: one line of JSON, a newline, the inline content.

@@ -131,7 +131,7 @@ var operationMembers = map[string][]string{
 	"modify":  {"id", "data", "if_match"},
 	"patch":   {"id", "patch", "if_match"},
 	"delete":  {"id", "if_match"},
-	"restore": {"id", "if_match"},
+	"restore": {"id", "if_match", "revision", "patch"},
 	"switch":  {"id", "revision", "if_match"},
 }
 
@@ -187,16 +187,20 @@ func parseOperation(v any) (op resource.BatchOperation, err error) {
 		if !ok {
 			return refuse("patch is missing")
 		}
-		op.Patch = resource.Patch{Kind: resource.MergePatch, Body: body}
-		if _, list := body.([]any); list {
-			op.Patch.Kind = resource.JSONPatch
+		op.Patch = patchOf(body)
+	case "restore":
+		if body, given := doc["patch"]; given {
+			op.Patch = patchOf(body)
+		}
+		if n, given := doc["revision"]; given {
+			if op.Revision, ok = revisionNumber(n); !ok {
+				return refuse("revision is the number of a revision")
+			}
 		}
 	case "switch":
-		n, ok := doc["revision"].(int64)
-		if !ok || n < 1 || n > 1<<31-1 {
+		if op.Revision, ok = revisionNumber(doc["revision"]); !ok {
 			return refuse("revision is the number of a revision")
 		}
-		op.Revision = int(n)
 	}
 	return op, nil
 }

@@ -249,10 +249,12 @@ func (a *API) restore(c call) error {
 	if err != nil {
 		return err
 	}
-	if err := nothing(c.w, c.r); err != nil {
-		return err
+	o, err := c.restoring()
+	if err != nil {
+		return a.unfitRestore(c, match, err)
 	}
-	r, err := a.m.Restore(c.r.Context(), c.t.Name, c.id, match)
+	o.IfMatch = match
+	r, err := a.m.RestoreAs(c.r.Context(), c.t.Name, c.id, o)
 	if err != nil {
 		return err
 	}

@@ -36,6 +36,11 @@ func emptyBody(*document, *resource.Type) object {
 	return withBody(false, jsonContent(object{{"type", "object"}, {"maxProperties", 0}}, object{}))
 }
 
+func restoreBody(*document, *resource.Type) object {
+	return withBody(false, jsonContent(recordSchema(object{{"revision", object{{"type", "integer"}, {"minimum", 1}}},
+		{"patch", object{{"type", []any{"object", "array"}}, {"description", "RFC 7396, or RFC 6902 when it is a list"}}}}), object{}))
+}
+
 func switchBody(*document, *resource.Type) object {
 	return withBody(true, jsonContent(recordSchema(object{{"revision", object{{"type", "integer"}, {"minimum", 1}}}}, "revision"), object{{"revision", 2}}))
 }

@@ -1,0 +1,197 @@
+package resource
+
+import (
+	"context"
+
+	"github.com/autocrud-go/autocrud/pkg/storage"
+)
+
+// RestoreOptions of RestoreAs. The zero value brings back what was deleted as it
+// was.
+type RestoreOptions struct {
+	IfMatch  Match
+	Revision int   // at this revision; 0: the one that was HEAD
+	Patch    Patch // applied to that revision's content; no kind: none
+}
+
+// Restore undoes a delete; a live resource stays as it is. References that are let
+// go when their target is deleted, and whose target is gone, are let go: the
+// resource is as if it had been live.
+func (m *Manager) Restore(ctx context.Context, typ, id string, match Match) (*Resource, error) {
+	return m.RestoreAs(ctx, typ, id, RestoreOptions{IfMatch: match})
+}
+
+// RestoreAs is Restore at another revision, or with a change, for what cannot come
+// back as it was: its reference or its unique value is gone. The one needs the right
+// to switch too, the other that to update.
+func (m *Manager) RestoreAs(ctx context.Context, typ, id string, o RestoreOptions) (*Resource, error) {
+	t, err := m.find(typ, id)
+	if err != nil {
+		return nil, err
+	}
+	p, err := m.planRestore(t, id, o)
+	if err != nil {
+		return nil, err
+	}
+	return m.run(ctx, t, id, p)
+}
+
+func (m *Manager) planRestore(t *Type, id string, o RestoreOptions) (plan, error) {
+	var apply func(old []byte) (any, error)
+	var unfit error
+	if o.Patch.Kind != 0 {
+		if apply, unfit = o.Patch.compile(t); unfit != nil && CodeOf(unfit) != ValidationFailed {
+			return plan{}, unfit
+		}
+	}
+	return plan{"restore", func(ctx context.Context, s state) (step, error) {
+		if !s.exists() {
+			return step{}, live(t, id, s)
+		}
+		if err := o.IfMatch.check(t, s); err != nil {
+			return step{}, err
+		}
+		if unfit != nil {
+			return step{}, unfit
+		}
+		if !s.event.Meta.Deleted {
+			if o.Revision != 0 || apply != nil {
+				return step{}, Errorf(InvalidState, "%s %q is not deleted; a revision and a patch are for what is", t.Name, id)
+			}
+			return step{}, nil
+		}
+		e := successor(s, storage.Restored)
+		e.Meta.Deleted = false
+		next, err := m.unchanged(ctx, s, e)
+		if err == nil && o.Revision != 0 && o.Revision != s.event.Revision.Number {
+			next, err = m.moved(ctx, e, o.Revision)
+			next.also = []string{"switch"}
+		}
+		if err != nil || apply == nil {
+			return next, err
+		}
+		next.also = append(next.also, "update")
+		return next, m.amend(ctx, t, &next, o.Patch, apply)
+	}}, nil
+}
+
+// moved makes an event one that moves HEAD to a revision.
+func (m *Manager) moved(ctx context.Context, e *storage.Event, number int) (step, error) {
+	target, err := m.wrote(ctx, key{e.Meta.Type, e.Meta.ID}, number)
+	if err != nil {
+		return step{}, err
+	}
+	content, err := m.content(ctx, target)
+	if err != nil {
+		return step{}, err
+	}
+	e.Revision, e.Ref = target.Revision, target.Ref
+	e.Meta.CurrentRevision, e.Meta.Status, e.Meta.SchemaVersion = target.Revision.ID, target.Revision.Status, target.Revision.SchemaVersion
+	return step{event: e, content: content, from: number}, nil
+}
+
+// amend applies a patch to the content of a step, which becomes a new revision.
+func (m *Manager) amend(ctx context.Context, t *Type, next *step, p Patch, apply func([]byte) (any, error)) error {
+	old, err := t.current(next.content, next.event.Revision.SchemaVersion)
+	if err != nil {
+		return err
+	}
+	if ctx, err = limitsOf(ctx).patching(ctx, t, p); err != nil {
+		return err
+	}
+	data, err := apply(limitsOf(ctx).shown(t.conceal(old)))
+	if err != nil {
+		return err
+	}
+	content, err := m.prepare(ctx, t, data)
+	if err != nil {
+		return err
+	}
+	next.anew(t, content)
+	return nil
+}
+
+// letGo empties the references of a resource that comes back whose targets are
+// gone and that are let go with them. It happens with the unit, so that what the
+// unit brings back too counts as being there.
+func (m *Manager) letGo(ctx context.Context, t *Type, next *step, u *unit) error {
+	if next.event.Action != storage.Restored {
+		return nil
+	}
+	k := key{t.Name, next.event.Meta.ID}
+	var tree any
+	for _, r := range t.references(SetNull) {
+		if tree == nil {
+			now, err := t.current(next.content, next.event.Revision.SchemaVersion)
+			if err != nil {
+				return err
+			}
+			if tree, err = DecodeJSON(now); err != nil {
+				return err
+			}
+		}
+		values, _, err := t.Extract(tree)
+		if err != nil {
+			return err
+		}
+		for i, f := range t.definition.Fields {
+			if f.Name != r.path {
+				continue
+			}
+			for _, v := range targets(values[i]) {
+				id, _, ok := r.ref.target(v)
+				if !ok {
+					continue
+				}
+				gone, err := m.isGone(ctx, key{r.ref.Type, id}, k, u)
+				if err != nil {
+					return err
+				}
+				if gone {
+					cleared, _ := r.clear(tree, id)
+					tree = cleared
+					next.cleared = true
+				}
+			}
+		}
+	}
+	if !next.cleared {
+		return nil
+	}
+	content := AppendCanonical(nil, tree)
+	if next.put { // it is a new revision already
+		next.content = content
+		next.event.Revision.Hash, next.event.Revision.Size = hashOf(content), len(content)
+	} else {
+		next.anew(t, content)
+	}
+	u.plan(t, *next)
+	return nil
+}
+
+// references lists the fields of a type that do something when their target is
+// deleted.
+func (t *Type) references(do OnDelete) (out []referrer) {
+	for _, f := range t.definition.Fields {
+		if ref, ok := t.Refs[f.Name]; ok && ref.OnDelete == do {
+			out = append(out, referrer{t, f.Name, ref})
+		}
+	}
+	return out
+}
+
+// isGone reports whether the target of a reference is deleted or not there, as the
+// unit leaves it.
+func (m *Manager) isGone(ctx context.Context, target, source key, u *unit) (bool, error) {
+	if own, ok := u.changes[target]; ok {
+		return own.event.Meta.Deleted || own.event.Action == storage.Purged, nil
+	}
+	if target == source {
+		return false, nil
+	}
+	s, err := m.head(ctx, target, false)
+	if err == nil && !m.o.Sole && !s.fresh && (!s.exists() || s.event.Meta.Deleted) {
+		s, err = m.head(ctx, target, true)
+	}
+	return err == nil && (!s.exists() || s.event.Meta.Deleted), err
+}

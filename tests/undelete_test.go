@@ -1,0 +1,204 @@
+package tests_test
+
+import (
+	"testing"
+
+	"github.com/autocrud-go/autocrud"
+	"github.com/autocrud-go/autocrud/internal/apitest"
+)
+
+var shelves = map[string]string{
+	"writers": "name: writers\nschema: {type: object, properties: {name: {type: string}}}\nindex: [name]\n",
+	"books": `name: books
+schema:
+  type: object
+  properties:
+    title: {type: string, minLength: 1}
+    code: {type: [string, "null"]}
+    editor: {type: [string, "null"]}
+    coauthors: {type: array, items: {type: string}}
+    inner: {type: object, properties: {editor: {type: string}}}
+    owner: {type: string}
+    part: {type: string}
+    loose: {type: string}
+index: [title]
+unique: [code]
+refs:
+  editor: {type: writers, onDelete: set_null}
+  coauthors: {type: writers, onDelete: set_null}
+  inner.editor: {type: writers, onDelete: set_null}
+  owner: {type: writers, onDelete: restrict}
+  part: {type: books, onDelete: cascade}
+  loose: {type: writers, onDelete: dangling}
+`}
+
+func TestEveryDeletedResourceHasAWayBack(t *testing.T) {
+	t.Parallel()
+	for _, row := range storages {
+		t.Run(row.Name, func(t *testing.T) {
+			t.Parallel()
+			c := run(t, row, nil, shelves)
+			writer := func(ids ...string) {
+				t.Helper()
+				for _, id := range ids {
+					c.Post(t, "/v1/writers?id="+id, `{"name":"`+id+`"}`).Want(t, 201)
+				}
+			}
+			book := func(id, data string) { t.Helper(); c.Post(t, "/v1/books?id="+id, data).Want(t, 201) }
+			remove := func(path string) { t.Helper(); c.Delete(t, "/v1/"+path).Want(t, 200) }
+			purge := func(path string) { t.Helper(); c.Post(t, "/v1/"+path+":purge", `{}`).Want(t, 204) }
+
+			t.Run("references that are let go with their target are let go", func(t *testing.T) {
+				writer("s1", "s2", "s3", "stays")
+				book("n", `{"title":"n","editor":"s1","coauthors":["s1","stays","s2"],"inner":{"editor":"s3"},"loose":"s2"}`)
+				remove("books/n")
+				remove("writers/s1")
+				purge("writers/s1")
+				remove("writers/s2")
+				remove("writers/s3")
+				c.Post(t, "/v1/books/n:restore", `{}`).Want(t, 200).
+					Equal(t, "/data", `{"title":"n","editor":null,"coauthors":["stays"],"inner":{},"loose":"s2"}`).
+					Equal(t, "/meta/current_revision", `"n:2"`).Equal(t, "/revision/parent", `"n:1"`).Equal(t, "/meta/deleted", "false")
+				c.Get(t, "/v1/books/n?revision=1").Want(t, 200).Equal(t, "/data/editor", `"s1"`)
+				if got := len(c.Get(t, "/v1/books/n/history").Items()); got != 3 {
+					t.Errorf("%d events", got)
+				}
+				if got := len(c.Get(t, "/v1/writers/stays/referrers").Items()); got != 1 {
+					t.Errorf("%d referrers", got)
+				}
+			})
+			t.Run("what comes back in the same batch is there", func(t *testing.T) {
+				writer("w1")
+				book("b1", `{"title":"b","editor":"w1"}`)
+				remove("books/b1")
+				remove("writers/w1")
+				c.Post(t, "/v1:batch", batch(`{"op":"restore","type":"books","id":"b1"}`, `{"op":"restore","type":"writers","id":"w1"}`)).Want(t, 200)
+				c.Get(t, "/v1/books/b1").Equal(t, "/data/editor", `"w1"`).Equal(t, "/meta/current_revision", `"b1:1"`)
+			})
+			t.Run("an earlier revision, or a patch, where a reference is gone for good", func(t *testing.T) {
+				writer("o1", "o2")
+				book("r", `{"title":"first"}`)
+				c.Patch(t, "/v1/books/r", apitest.MergePatch, `{"title":"second","owner":"o1"}`).Want(t, 200)
+				book("p", `{"title":"p","owner":"o1"}`)
+				book("q", `{"title":"q","owner":"o1"}`)
+				for _, id := range []string{"r", "p", "q"} {
+					remove("books/" + id)
+				}
+				remove("writers/o1")
+				purge("writers/o1")
+				c.Post(t, "/v1/books/r:restore", `{}`).WantProblem(t, 422, "dangling_reference")
+				c.Post(t, "/v1/books/r:restore", `{"revision":9}`).WantProblem(t, 404, "unknown_revision")
+				c.Post(t, "/v1/books/r:restore", `{"revision":1}`).Want(t, 200).Equal(t, "/data", `{"title":"first"}`).Equal(t, "/meta/current_revision", `"r:1"`)
+				c.Post(t, "/v1/books/r:restore", `{"revision":2}`).WantProblem(t, 409, "invalid_state")
+				c.Post(t, "/v1/books/r:restore", `{}`).Want(t, 200)
+				c.Post(t, "/v1/books/p:restore", `{"patch":{"title":""}}`).WantProblem(t, 422, "validation_failed")
+				c.Post(t, "/v1/books/p:restore", `{"patch":{"owner":"o2"}}`).Want(t, 200).Equal(t, "/data", `{"title":"p","owner":"o2"}`).Equal(t, "/meta/current_revision", `"p:2"`)
+				c.Post(t, "/v1:batch", batch(`{"op":"restore","type":"books","id":"q","patch":[{"op":"remove","path":"/owner"}]}`)).Want(t, 200)
+				c.Get(t, "/v1/books/q").Equal(t, "/data", `{"title":"q"}`)
+				for _, body := range []string{`{"revision":0}`, `{"revision":"1"}`, `{"patch":7}`, `{"other":1}`} {
+					c.Post(t, "/v1/books/q:restore", body).WantProblem(t, 422, "validation_failed")
+				}
+			})
+			t.Run("a value that another has by now", func(t *testing.T) {
+				book("u", `{"title":"u","code":"x"}`)
+				remove("books/u")
+				book("v", `{"title":"v","code":"x"}`)
+				c.Post(t, "/v1/books/u:restore", `{}`).WantProblem(t, 409, "unique_conflict")
+				c.Post(t, "/v1/books/u:restore", `{"patch":{"code":"y"}}`).Want(t, 200)
+				c.Patch(t, "/v1/books/v", apitest.MergePatch, `{"code":"y"}`).WantProblem(t, 409, "unique_conflict")
+			})
+			t.Run("a part whose whole is gone", func(t *testing.T) {
+				book("whole", `{"title":"whole"}`)
+				book("piece", `{"title":"piece","part":"whole"}`)
+				remove("books/piece")
+				remove("books/whole")
+				c.Post(t, "/v1/books/piece:restore", `{}`).WantProblem(t, 422, "dangling_reference")
+				c.Post(t, "/v1/books/piece:restore", `{"patch":{"part":null}}`).Want(t, 200)
+			})
+			verifyClean(t, c)
+		})
+	}
+}
+
+func TestARestoreElsewhereNeedsTheRightsOfWhatItDoes(t *testing.T) {
+	admin := guardModels(t, nil, autocrud.Settings{Storage: "memory"}, `
+roles:
+  restorer:
+    - {types: [papers], actions: [read, list, delete, restore]}
+  clerk:
+    - {types: [papers], actions: ["*"], fields: {hide: [salary], readonly: [ro]}}
+bindings:
+  - {role: restorer, subjects: ["key:restorer"]}
+  - {role: clerk, subjects: ["key:clerk"]}
+`, papers)
+	only, _ := key(t, admin, "restorer", "")
+	as, _ := key(t, admin, "clerk", "")
+	admin.Post(t, "/v1/papers?id=a", `{"title":"one","ro":1,"salary":1}`).Want(t, 201)
+	admin.Put(t, "/v1/papers/a", `{"title":"two","ro":1,"salary":1}`).Want(t, 200)
+	admin.Put(t, "/v1/papers/a", `{"title":"three","ro":2,"salary":2}`).Want(t, 200)
+	admin.Delete(t, "/v1/papers/a").Want(t, 200)
+	for _, body := range []string{`{"revision":1}`, `{"patch":{"title":"x"}}`} {
+		only.Post(t, "/v1/papers/a:restore", body).WantProblem(t, 403, "permission_denied")
+	}
+	for _, body := range []string{`{"revision":1}`, `{"patch":{"ro":5}}`, `{"patch":{"salary":null}}`, `{"patch":{"ro":null}}`, `{"revision":2,"patch":{"title":"x"}}`} {
+		as.Post(t, "/v1/papers/a:restore", body).WantProblem(t, 403, "permission_denied")
+	}
+	as.Post(t, "/v1/papers/a:restore", `{"patch":{"title":"four"}}`).Want(t, 200)
+	admin.Get(t, "/v1/papers/a").Equal(t, "/data", `{"title":"four","ro":2,"salary":2}`)
+	admin.Delete(t, "/v1/papers/a").Want(t, 200)
+	only.Post(t, "/v1/papers/a:restore", `{}`).Want(t, 200)
+}
+
+func TestARequestThatIsSentAgainBringsNothingErasedBack(t *testing.T) {
+	t.Parallel()
+	for _, row := range storages {
+		t.Run(row.Name, func(t *testing.T) {
+			t.Parallel()
+			c := run(t, row, nil, shelves)
+			with := func(key string) apitest.Option { return apitest.Header("Idempotency-Key", key) }
+			erase := func(id string) { t.Helper(); c.Post(t, "/v1/writers/"+id+":purge", `{}`).Want(t, 204) }
+			requests := map[string]func(key string) *apitest.Response{
+				"create": func(key string) *apitest.Response {
+					return c.Post(t, "/v1/writers", `{"name":"erased"}`, with(key))
+				},
+				"create under an id": func(key string) *apitest.Response {
+					return c.Post(t, "/v1/writers?id=chosen", `{"name":"erased"}`, with(key))
+				},
+				"put": func(key string) *apitest.Response {
+					return c.Put(t, "/v1/writers/put", `{"name":"erased"}`, with(key), apitest.Header("If-None-Match", "*"))
+				},
+			}
+			for name, send := range requests {
+				t.Run(name, func(t *testing.T) {
+					k := "key-" + name[:3] + name[len(name)-2:]
+					id := send(k).Want(t, 201).Text("/meta/id")
+					send(k).Want(t, 201)
+					c.Patch(t, "/v1/writers/"+id, apitest.MergePatch, `{"name":"changed"}`).Want(t, 200)
+					erase(id)
+					send(k).WantProblem(t, 410, "deleted")
+					send(k).WantProblem(t, 410, "deleted")
+					c.Get(t, "/v1/writers/"+id).WantProblem(t, 404, "not_found")
+					if name == "create" {
+						return
+					}
+					// The id is free for another request, and another life ends the same way.
+					send(k+"2").Want(t, 201)
+					erase(id)
+					send(k).WantProblem(t, 410, "deleted")
+					send(k+"2").WantProblem(t, 410, "deleted")
+					c.Post(t, "/v1/writers?id="+id, `{"name":"without a key"}`).Want(t, 201)
+				})
+			}
+			t.Run("batch", func(t *testing.T) {
+				body := batch(`{"op":"create","type":"writers","id":"b1","data":{"name":"erased"}}`, `{"op":"create","type":"writers","id":"b2","data":{"name":"stays"}}`)
+				c.Post(t, "/v1:batch", body, with("batch")).Want(t, 200)
+				erase("b1")
+				if r := c.Post(t, "/v1:batch", body, with("batch")); r.Status < 400 {
+					t.Errorf("%d %s", r.Status, r.Body)
+				}
+				c.Get(t, "/v1/writers/b1").WantProblem(t, 404, "not_found")
+			})
+			verifyClean(t, c)
+		})
+	}
+}
