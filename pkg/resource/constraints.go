@@ -54,6 +54,11 @@ func (m *Manager) constrain(ctx context.Context, t *Type, s state, e *storage.Ev
 			return err
 		}
 	}
+	if e.Action == storage.Purged || gone && s.exists() && !s.event.Meta.Deleted {
+		if err := m.mayFollow(ctx, e, u); err != nil {
+			return err
+		}
+	}
 	if gone && s.exists() && !s.event.Meta.Deleted {
 		return m.unreferenced(ctx, k, s.event.Meta.RevisionCount, u)
 	}

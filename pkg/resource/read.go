@@ -88,7 +88,9 @@ func (m *Manager) getLimited(ctx context.Context, x *access, id string, o GetOpt
 	}
 	r := head
 	if o.Revision != 0 || o.Status != "" || !o.AsOf.IsZero() {
-		if r, err = m.get(program, t, id, o); err != nil {
+		of := o
+		of.IncludeDeleted = o.IncludeDeleted || !o.AsOf.IsZero() // that it was deleted then is told after it was judged
+		if r, err = m.get(program, t, id, of); err != nil {
 			return nil, err
 		}
 		if ok, err = allowed(r); err != nil {
@@ -96,6 +98,8 @@ func (m *Manager) getLimited(ctx context.Context, x *access, id string, o GetOpt
 		}
 	}
 	switch {
+	case ok && r.Deleted && !o.IncludeDeleted:
+		return nil, live(t, id, state{event: &storage.Event{Meta: storage.Meta{Deleted: true}}})
 	case ok:
 		return m.redacted(ctx, t, "read", r)
 	case !o.AsOf.IsZero():

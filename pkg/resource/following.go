@@ -1,0 +1,255 @@
+package resource
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/autocrud-go/autocrud/pkg/query"
+	"github.com/autocrud-go/autocrud/pkg/storage"
+)
+
+// What follows a delete (a cascade, or a reference that is emptied) is the deed of the
+// actor that deletes. It is carried out later, when nobody waits for an answer, so
+// whether the actor may do it to every resource that refers is asked before the
+// delete is committed.
+
+// The most resources that are looked for behind one delete, and the most of which
+// the rules have to be asked one by one.
+const (
+	maxFollowing = 10_000
+	maxOneByOne  = 1_000
+)
+
+// action is the right that what follows needs on a referring resource.
+func (r referrer) action(purge bool) string {
+	switch {
+	case r.ref.OnDelete == SetNull:
+		return "update"
+	case purge:
+		return "purge"
+	}
+	return "delete"
+}
+
+// mayFollow refuses the delete or purge of a resource when its actor may not do
+// what follows to a resource that refers to it, directly or through others. It says
+// that there is one, as a restrict reference does, and not which.
+func (m *Manager) mayFollow(ctx context.Context, e *storage.Event, u *unit) error {
+	f := following{m: m, u: u, purge: e.Action == storage.Purged, seen: map[key]bool{}}
+	target := key{e.Meta.Type, e.Meta.ID}
+	if !f.limits(ctx, target.typ, map[string]bool{}) {
+		return nil
+	}
+	state, err := m.log.State(ctx)
+	if err != nil {
+		return err
+	}
+	if err := m.progress.Wait(ctx, max(state.Last, m.recent.last())); err != nil {
+		return err
+	}
+	f.queue = []followed{{target, e.Meta.RevisionCount}}
+	for len(f.queue) > 0 {
+		next := f.queue[0]
+		f.queue = f.queue[1:]
+		for _, r := range m.referrers[next.typ] {
+			if !r.carries() {
+				continue
+			}
+			why, err := f.look(ctx, r, next)
+			if err != nil {
+				return err
+			}
+			if why != "" {
+				return denied(ctx, m.types[target.typ], target.id, r.action(f.purge), Decision{Why: why})
+			}
+		}
+	}
+	return nil
+}
+
+// following is one delete whose consequences are asked about.
+type following struct {
+	m     *Manager
+	u     *unit
+	purge bool
+	queue []followed
+	seen  map[key]bool
+}
+
+// followed is a resource that is deleted, with how many revisions it has had.
+type followed struct {
+	key
+	revisions int
+}
+
+// limits reports whether a rule limits what may follow a delete in a type.
+func (f *following) limits(ctx context.Context, typ string, seen map[string]bool) bool {
+	if seen[typ] {
+		return false
+	}
+	seen[typ] = true
+	for _, r := range f.m.referrers[typ] {
+		if r.carries() && (f.limited(ctx, r) || r.ref.OnDelete == Cascade && f.limits(ctx, r.typ.Name, seen)) {
+			return true
+		}
+	}
+	return false
+}
+
+// limited reports whether a rule limits what may be done to the referrers by a field.
+func (f *following) limited(ctx context.Context, r referrer) bool {
+	x := f.m.accessTo(ctx, r.typ)
+	if x == nil {
+		return false
+	}
+	action := r.action(f.purge)
+	return !x.may("read").Allowed || !x.may(action).Allowed || x.rows("read") != nil || x.rows(action) != nil || x.asksFor(action, r.path)
+}
+
+// asksFor reports whether a rule for an action asks for a field, or keeps it.
+func (x *access) asksFor(action, path string) bool {
+	asks := func(g grant) bool {
+		return g.rule.names(action) && (strings.Contains(g.rule.Where, path) || touches(path, g.hide) || touches(path, g.readonly))
+	}
+	return slices.ContainsFunc(x.allow, asks) || slices.ContainsFunc(x.deny, asks) || x.limit != nil && x.limit.asksFor(action, path)
+}
+
+// look asks about everything that refers to a resource by one field, and puts what
+// is deleted with it on the queue. why tells what is not allowed.
+func (f *following) look(ctx context.Context, r referrer, target followed) (why string, err error) {
+	const notYours = "something refers to it that would be deleted or changed with it, which you may not do"
+	q := storage.Search{Type: r.typ.Name, Filter: f.others(r, target), Order: f.m.byID(r.typ), Limit: MaxPageSize, Bare: true}
+	if f.purge && r.ref.OnDelete == Cascade {
+		q.Deletion = storage.LiveAndDeleted
+	}
+	x, action := f.m.accessTo(ctx, r.typ), r.action(f.purge)
+	if f.limited(ctx, r) {
+		for _, c := range f.own(r, target) {
+			if v := newView(r.typ, c.event, c.content); !x.on("read", v).Allowed || !x.on(action, v).Allowed {
+				return notYours, nil
+			}
+		}
+		if r.ref.OnDelete == SetNull && x.asksFor(action, r.path) {
+			return f.oneByOne(ctx, x, r, target, q, notYours)
+		}
+		all, err := f.count(ctx, q)
+		if err != nil || all == 0 {
+			return "", err
+		}
+		may := query.Expr(query.Const{Value: false})
+		if x.may("read").Allowed && x.may(action).Allowed {
+			may = allOf(q.Filter, x.rows("read"), x.rows(action))
+		}
+		allowed := q
+		allowed.Filter = may
+		n, err := f.count(ctx, allowed)
+		if err != nil || n < all {
+			return notYours, err
+		}
+	}
+	if r.ref.OnDelete != Cascade || !f.limits(ctx, r.typ.Name, map[string]bool{}) {
+		return "", nil
+	}
+	return f.enqueue(ctx, q, r.typ.Name)
+}
+
+// others is what refers to the target, but for what the same unit changes.
+func (f *following) others(r referrer, target followed) query.Expr {
+	in := query.In{}
+	in.Field, _ = r.typ.Definition().QueryFields().Lookup("meta.id")
+	for k := range f.u.changes {
+		if k.typ == r.typ.Name {
+			in.Values = append(in.Values, k.id)
+		}
+	}
+	if len(in.Values) == 0 {
+		return r.filter(target.id, target.revisions)
+	}
+	return allOf(r.filter(target.id, target.revisions), query.Not{Term: in})
+}
+
+// own is what the same unit changes and that refers to the target afterwards.
+func (f *following) own(r referrer, target followed) (out []change) {
+	for k, c := range f.u.changes {
+		if k.typ == r.typ.Name && k != target.key && r.refersIn(c, target.id) {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+func (f *following) count(ctx context.Context, q storage.Search) (int64, error) {
+	g, err := f.m.index.Aggregate(ctx, storage.Aggregation{Type: q.Type, Filter: q.Filter, Deletion: q.Deletion, Limit: 1})
+	if err != nil {
+		return 0, stored(err)
+	}
+	if len(g.Groups) == 0 {
+		return 0, nil
+	}
+	return g.Groups[0].Count, nil
+}
+
+// oneByOne asks the rules about each resource as it is and as it is without the
+// reference, for rules that ask for the reference itself.
+func (f *following) oneByOne(ctx context.Context, x *access, r referrer, target followed, q storage.Search, notYours string) (string, error) {
+	q.Limit = maxOneByOne
+	page, err := f.m.index.Search(ctx, q)
+	if err != nil {
+		return "", stored(err)
+	}
+	if page.Next != nil {
+		return fmt.Sprintf("over %d resources refer to it, and your rules ask for the reference itself; delete them in parts, or ask an admin", maxOneByOne), nil
+	}
+	for _, row := range page.Rows {
+		s, err := f.m.head(ctx, key{r.typ.Name, row.ID}, false)
+		if err != nil {
+			return "", err
+		}
+		if !s.exists() || s.event.Meta.Deleted {
+			continue
+		}
+		v, err := f.m.view(ctx, r.typ, s.event)
+		if err != nil {
+			return "", err
+		}
+		tree, err := DecodeJSON(v.content)
+		if err != nil {
+			return "", err
+		}
+		cleared, found := r.clear(tree, target.id)
+		if !found {
+			continue
+		}
+		kept := append(x.hidden("read", v), append(x.hidden("update", v), x.readonly("update", v)...)...)
+		after := newView(r.typ, s.event, AppendCanonical(nil, cleared))
+		if !x.on("read", v).Allowed || !x.on("update", v).Allowed || !x.on("update", after).Allowed || touches(r.path, kept) {
+			return notYours, nil
+		}
+	}
+	return "", nil
+}
+
+// enqueue looks further behind what is deleted as well.
+func (f *following) enqueue(ctx context.Context, q storage.Search, typ string) (string, error) {
+	for {
+		page, err := f.m.index.Search(ctx, q)
+		if err != nil {
+			return "", stored(err)
+		}
+		for _, row := range page.Rows {
+			k := key{typ, row.ID}
+			if f.seen[k] {
+				continue
+			}
+			if f.seen[k] = true; len(f.seen) > maxFollowing {
+				return fmt.Sprintf("over %d resources would be deleted with it, and your rules have to be asked about what refers to them; delete them in parts, or ask an admin", maxFollowing), nil
+			}
+			f.queue = append(f.queue, followed{k, maxRevisionRefs})
+		}
+		if q.After = page.Next; q.After == nil {
+			return "", nil
+		}
+	}
+}
