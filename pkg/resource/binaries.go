@@ -20,7 +20,8 @@ import (
 const MaxBinary = 5 << 30
 
 // PutBinary stores a binary, streamed, and tells what to refer to it with.
-// Binaries that nothing refers to are swept after a day.
+// Binaries that nothing refers to are swept after a day. Only the actor, admins and
+// those that may read a resource with it can refer to it.
 func (m *Manager) PutBinary(ctx context.Context, r io.Reader, limit int64) (Blob, error) {
 	if err := m.mayWriteSome(ctx); err != nil {
 		return Blob{}, err
@@ -33,7 +34,7 @@ func (m *Manager) PutBinary(ctx context.Context, r io.Reader, limit int64) (Blob
 	if err != nil {
 		return Blob{}, err
 	}
-	return Blob{Digest: b.Digest, Size: b.Size, ContentType: sniff(head.b)}, nil
+	return Blob{Digest: b.Digest, Size: b.Size, ContentType: sniff(head.b)}, m.recordUpload(ctx, b.Digest)
 }
 
 // sniffed is how many bytes the kind of a binary is told from.
@@ -59,7 +60,7 @@ func sniff(head []byte) string { return mimetype.Detect(head).String() }
 func (m *Manager) settle(ctx context.Context, t *Type, data any) error {
 	var problems []FieldError
 	err := t.places.visit(data, func(at string, v map[string]any) (any, error) {
-		s := settling{at: at, v: v}
+		s := settling{typ: t, at: at, v: v}
 		made, err := m.settleOne(ctx, &s)
 		problems = append(problems, s.problems...)
 		return made, err
@@ -72,6 +73,7 @@ func (m *Manager) settle(ctx context.Context, t *Type, data any) error {
 
 // settling is one object that stands for a binary.
 type settling struct {
+	typ      *Type
 	at       string
 	v        map[string]any
 	problems []FieldError
@@ -129,8 +131,14 @@ func (m *Manager) blobOf(ctx context.Context, s *settling) (blob Blob, ok bool, 
 	if !ok || !validDigest(digest) {
 		return blob, false, nil
 	}
-	blob, err = m.describe(ctx, digest)
-	if errors.Is(err, storage.ErrNotFound) {
+	mine, err := m.mayRefer(ctx, s.typ, s.at, digest)
+	if err != nil {
+		return blob, false, stored(err)
+	}
+	if mine {
+		blob, err = m.describe(ctx, digest)
+	}
+	if !mine || errors.Is(err, storage.ErrNotFound) {
 		s.refuse("", "there is no binary %s; send it to POST /v1/blobs first", digest)
 		return blob, false, nil
 	}

@@ -1,0 +1,113 @@
+package resource
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/autocrud-go/autocrud/pkg/storage"
+)
+
+// A digest is no right to a binary: whoever has read one in a log or a message must
+// not be able to read the binary by referring to it. A writer refers to what it has
+// uploaded itself, or to what it may read in a resource.
+//
+// That a principal uploaded a binary is kept as a second, tiny binary beside it: its
+// content is made with the log's key, so that nobody can upload it, nothing refers
+// to it, and it is swept when an upload without a reference is. So it is known on
+// every store and process and after a restart, as long as it matters.
+
+// uploadRecord is the content that says that a principal uploaded a binary.
+func (m *Manager) uploadRecord(principal, digest string) string {
+	h := hmac.New(sha256.New, *m.hashKey.Load())
+	h.Write([]byte("upload\x00" + digest + "\x00" + principal))
+	return "an upload " + hex.EncodeToString(h.Sum(nil))
+}
+
+// limitedUploads tells that the actor refers only to what it uploaded or may read.
+func (m *Manager) limitedUploads(ctx context.Context) bool {
+	return m.o.Access != nil && ActorOf(ctx).Identity != nil && m.Admin(ctx) != nil
+}
+
+// recordUpload writes down that the actor uploaded a binary.
+func (m *Manager) recordUpload(ctx context.Context, digest string) error {
+	if !m.limitedUploads(ctx) {
+		return nil
+	}
+	text := m.uploadRecord(ActorOf(ctx).Principal, digest)
+	_, err := m.blobs.PutBinary(ctx, strings.NewReader(text), int64(len(text)))
+	return err
+}
+
+// mayRefer reports whether the actor may refer to a binary at a place of a document.
+func (m *Manager) mayRefer(ctx context.Context, t *Type, at, digest string) (bool, error) {
+	if !m.limitedUploads(ctx) {
+		return true, nil
+	}
+	if l := limitsOf(ctx); l != nil && l.before != nil {
+		if slices.Contains(t.digests(l.shown(l.before.content)), digest) || t.digestAt(l.before.content, at) == digest {
+			return true, nil // what it sees, and what stays where it is
+		}
+	}
+	sum := sha256.Sum256([]byte(m.uploadRecord(ActorOf(ctx).Principal, digest)))
+	err := m.blobs.TouchBinary(ctx, "sha256:"+hex.EncodeToString(sum[:]))
+	if err == nil || !errors.Is(err, storage.ErrNotFound) {
+		return err == nil, err
+	}
+	return m.readsBinary(ctx, digest)
+}
+
+// digestAt is the digest of the binary at a place of canonical content, or "".
+func (t *Type) digestAt(content []byte, at string) (digest string) {
+	tree, err := DecodeJSON(content)
+	if err != nil {
+		return ""
+	}
+	_ = t.places.visit(tree, func(place string, v map[string]any) (any, error) {
+		if place == at {
+			digest, _ = v["digest"].(string)
+		}
+		return v, nil
+	})
+	return digest
+}
+
+// maxHolders is how many of those that refer to a binary are looked at for one that
+// the actor may read.
+const maxHolders = 100
+
+// readsBinary reports whether the actor may read a live resource that refers to a
+// binary.
+func (m *Manager) readsBinary(ctx context.Context, digest string) (bool, error) {
+	if err := m.freshen(ctx, Default, 0); err != nil {
+		return false, err
+	}
+	held, err := m.index.Holders(ctx, digest, "", "", maxHolders)
+	if err != nil {
+		return false, stored(err)
+	}
+	for _, h := range held {
+		t := m.types[h.Type]
+		if t == nil || m.May(ctx, t, "read") != nil {
+			continue
+		}
+		s, err := m.head(ctx, key{h.Type, h.ID}, false)
+		if err != nil {
+			return false, err
+		}
+		if !s.exists() || s.event.Meta.Deleted {
+			continue
+		}
+		if ok, err := m.readable(ctx, t, s.event); err != nil || !ok {
+			continue
+		}
+		if ok, err := m.mayOpen(ctx, t, s, digest); err != nil || ok {
+			return ok, err
+		}
+	}
+	return false, nil
+}
