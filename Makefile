@@ -6,7 +6,7 @@ FUZZTIME ?= 10s
 ROWS ?= 1000000
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-short race fuzz lint bench bench-search bench-jobs clean up down compose-check deploy-check
+.PHONY: help build run test test-short race fuzz lint outdated bench bench-search bench-jobs clean up down compose-check deploy-check
 
 help: ## list what can be made
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ fuzz: ## every fuzz target for FUZZTIME (default 10s) each
 
 lint: ## gofmt, vet, staticcheck, golangci-lint, govulncheck
 	@sh scripts/lint.sh
+
+outdated: ## direct dependencies of every module that have a newer version
+	@for m in $$(git ls-files '*go.mod'); do echo "$$m"; (cd $$(dirname $$m) && go list -m -u -f '{{if and .Update (not .Indirect)}}  {{.Path}} {{.Version}} -> {{.Update.Version}}{{end}}' all | grep . || true); done
 
 bench: ## creates, gets and lists per second beside the floors, both sync modes
 	$(GO) run ./internal/bench

@@ -229,8 +229,8 @@ func readRows(ctx context.Context, in io.Reader, rows chan<- row) error {
 	}
 	s := bufio.NewScanner(r)
 	s.Buffer(make([]byte, 0, 1<<20), maxRow)
-	n := 0
-	for line := 1; s.Scan(); line++ {
+	n, line := 0, 1
+	for ; s.Scan(); line++ {
 		text := bytes.TrimSpace(s.Bytes())
 		if len(text) == 0 {
 			continue
@@ -242,6 +242,9 @@ func readRows(ctx context.Context, in io.Reader, rows chan<- row) error {
 		if err := give(n, bytes.Clone(text)); err != nil {
 			return err
 		}
+	}
+	if errors.Is(s.Err(), bufio.ErrTooLong) {
+		return &exitError{exitFailed, fmt.Sprintf("line %d is longer than %d bytes, which is the most of a row; rows before it were imported", line, maxRow)}
 	}
 	return s.Err()
 }

@@ -122,6 +122,36 @@ func (i *Issuer) Token(t testing.TB, claims map[string]any) string {
 	return text
 }
 
+// Add serves another key as well, which Sign may use.
+func (i *Issuer) Add(k jose.JSONWebKey) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.keys = append([]jose.JSONWebKey{k}, i.keys...)
+}
+
+// Sign is Token with a key, an algorithm and a type of the caller's choice; an
+// empty type is left out.
+func (i *Issuer) Sign(t testing.TB, k jose.JSONWebKey, alg jose.SignatureAlgorithm, typ string, claims map[string]any) string {
+	t.Helper()
+	o := &jose.SignerOptions{}
+	if typ != "" {
+		o = o.WithType(jose.ContentType(typ))
+	}
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: alg, Key: jose.JSONWebKey{Key: k.Key, KeyID: k.KeyID}}, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed, err := signer.Sign(i.claims(t, claims))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := signed.CompactSerialize()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
 // Unsigned is Token with the algorithm none.
 func (i *Issuer) Unsigned(t testing.TB, claims map[string]any) string {
 	t.Helper()

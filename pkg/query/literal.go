@@ -61,6 +61,9 @@ func (p *parser) notValue() *Error {
 // value reads a constant.
 func (p *parser) value() (literal, *Error) {
 	t := p.take()
+	if err := p.constant(t); err != nil {
+		return literal{}, err
+	}
 	if v, ok := p.variable(t); ok {
 		return v.literal(t), nil
 	}
@@ -83,6 +86,14 @@ func (p *parser) value() (literal, *Error) {
 		return p.nowValue(t)
 	}
 	return literal{tok: t, value: t.text == "true"}, nil
+}
+
+// constant counts the values of a filter.
+func (p *parser) constant(t token) *Error {
+	if p.constants++; p.constants > MaxConstants {
+		return p.fail(t, "a filter has at most %d values; ask in several requests", MaxConstants)
+	}
+	return nil
 }
 
 // number keeps integers exact while they fit int64.

@@ -65,6 +65,8 @@ type parser struct {
 	depth  int
 	now    time.Time
 
+	constants int // values read so far
+
 	variables func(name string) (Variable, bool)
 }
 

@@ -5,8 +5,13 @@ import (
 	"strings"
 )
 
-// MaxValues is how many values in() takes.
-const MaxValues = 1000
+const (
+	// MaxValues is how many values in() takes.
+	MaxValues = 1000
+	// MaxConstants is how many values and patterns a filter has in all. What a
+	// database does with each costs more the more there are.
+	MaxConstants = 5000
+)
 
 // predicates are the functions that are conditions by themselves. The name and
 // the parenthesis are already read. Filled at start: they call the parser,
@@ -129,6 +134,9 @@ func textPredicate(m Match) func(*parser, token) (Expr, *Error) {
 		t := p.take()
 		if t.kind != tokString {
 			return nil, p.fail(t, "%s takes a string, found %s", name.text, t.describe())
+		}
+		if err := p.constant(t); err != nil {
+			return nil, err
 		}
 		if m == Regexp {
 			if err := CheckRegexp(t.text); err != nil {

@@ -203,6 +203,27 @@ func (IsNull) expr()    {}
 func (TextMatch) expr() {}
 func (Const) expr()     {}
 
+// Constants is how many values and patterns a tree has.
+func Constants(e Expr) (n int) {
+	switch e := e.(type) {
+	case And:
+		for _, t := range e.Terms {
+			n += Constants(t)
+		}
+	case Or:
+		for _, t := range e.Terms {
+			n += Constants(t)
+		}
+	case Not:
+		return Constants(e.Term)
+	case In:
+		return len(e.Values)
+	case Compare, Has, TextMatch:
+		return 1
+	}
+	return n
+}
+
 // Term is one key of an order. Missing values come last in both directions.
 type Term struct {
 	Field Field

@@ -1,6 +1,7 @@
 package query
 
 import (
+	"fmt"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -55,6 +56,9 @@ type Phrase struct {
 // MaxPhrases is how many words and phrases one full-text query has.
 const MaxPhrases = 64
 
+// MaxPhraseWords is how many words a phrase has.
+const MaxPhraseWords = 64
+
 // ParseText reads a full-text query: every word and every "phrase" must be
 // found; word* finds the words that begin so. Other characters part words. A
 // query without words has no phrases and finds nothing.
@@ -68,13 +72,20 @@ func ParseText(src string) ([]Phrase, error) {
 	var out []Phrase
 	for i, part := range strings.Split(src, `"`) {
 		if i%2 == 1 {
-			if w := Words(part); len(w) > 0 {
+			w := Words(part)
+			if len(w) > MaxPhraseWords {
+				return nil, &Error{Detail: fmt.Sprintf("a phrase has at most %d words", MaxPhraseWords)}
+			}
+			if len(w) > 0 {
 				out = append(out, Phrase{Words: w})
 			}
 			continue
 		}
 		for _, piece := range strings.Fields(part) {
 			words := Words(piece)
+			if len(out)+len(words) > MaxPhrases {
+				return nil, &Error{Detail: fmt.Sprintf("the full-text query has more than %d words", MaxPhrases)}
+			}
 			for n, w := range words {
 				last := n == len(words)-1
 				out = append(out, Phrase{Words: []string{w}, Prefix: last && strings.HasSuffix(piece, "*")})

@@ -23,7 +23,7 @@ const MaxBinary = 5 << 30
 // Binaries that nothing refers to are swept after a day. Only the actor, admins and
 // those that may read a resource with it can refer to it.
 func (m *Manager) PutBinary(ctx context.Context, r io.Reader, limit int64) (Blob, error) {
-	if err := m.mayWriteSome(ctx); err != nil {
+	if err := m.MayWriteSome(ctx); err != nil {
 		return Blob{}, err
 	}
 	head := &prefix{max: sniffed}

@@ -101,8 +101,8 @@ func (m *Manager) KnowsSome(ctx context.Context) error {
 	return denied(ctx, nil, "", "read", Decision{Why: "no rule allows anything on any type"})
 }
 
-// mayWriteSome refuses who may not write a resource of any type.
-func (m *Manager) mayWriteSome(ctx context.Context) error {
+// MayWriteSome refuses who may not write a resource of any type.
+func (m *Manager) MayWriteSome(ctx context.Context) error {
 	first := error(nil)
 	for _, t := range m.types {
 		for _, action := range []string{"create", "update", "modify"} {

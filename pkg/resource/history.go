@@ -20,6 +20,9 @@ type PageOptions struct {
 const (
 	DefaultPageSize = 20
 	MaxPageSize     = 1000
+	// MaxPageBytes is how many bytes of resources a page brings; it ends early
+	// where one more would be over that, after its first item.
+	MaxPageBytes = 8 << 20
 )
 
 func (o PageOptions) size() int {

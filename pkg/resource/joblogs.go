@@ -44,6 +44,15 @@ func (m *Manager) Logs(ctx context.Context, typ, id string, o PageOptions) (*Log
 	if len(out.Items) > o.size() {
 		out.Items = out.Items[:o.size()]
 		out.NextPageToken = m.nextToken(out.Items[o.size()-1].Place, binding)
+	} else if n := len(out.Items); n > 0 { // many bytes end a page too
+		last := out.Items[n-1].Place
+		more, err := m.LogAfter(ctx, typ, id, last, 1)
+		if err != nil {
+			return nil, err
+		}
+		if len(more) > 0 {
+			out.NextPageToken = m.nextToken(last, binding)
+		}
 	}
 	return out, nil
 }

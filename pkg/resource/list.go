@@ -25,7 +25,8 @@ type ListOptions struct {
 	MinSeq      uint64
 }
 
-// List is a page of resources.
+// List is a page of resources. It may have fewer than were asked for although
+// there are more, when they are large: NextPageToken alone tells the end.
 type List struct {
 	Items         []*Resource
 	NextPageToken string
@@ -83,6 +84,11 @@ func idsOf(items []*Resource) []string {
 	return ids
 }
 
+// maxConstants is how many values a filter and the rules for its caller have
+// together. Each becomes up to two arguments of a statement, of which SQLite takes
+// 32,766.
+const maxConstants = 2 * query.MaxConstants
+
 // searchable are the fields that the actor may ask about.
 func (m *Manager) searchable(ctx context.Context, t *Type, action string) query.Fields {
 	if x := m.accessTo(ctx, t); x != nil {
@@ -98,7 +104,7 @@ func (m *Manager) search(ctx context.Context, t *Type, o ListOptions) (storage.S
 		return storage.Search{}, "", err
 	}
 	fields := m.searchable(ctx, t, "list")
-	s := storage.Search{Type: t.Name, Text: o.Text, Deletion: o.Deletion, Total: o.Total, Bare: o.Bare, Limit: o.Page.size()}
+	s := storage.Search{Type: t.Name, Text: o.Text, Deletion: o.Deletion, Total: o.Total, Bare: o.Bare, Limit: o.Page.size(), MaxBytes: MaxPageBytes}
 	var err error
 	if strings.TrimSpace(o.Filter) != "" {
 		if s.Filter, err = query.Parse(fields, o.Filter, query.Options{Now: m.o.Now()}); err != nil {
@@ -122,6 +128,9 @@ func (m *Manager) search(ctx context.Context, t *Type, o ListOptions) (storage.S
 		return s, "", Errorf(InvalidFilter, "order_by: %v", err)
 	}
 	s.Filter = m.narrow(ctx, t, "list", s.Filter)
+	if n := query.Constants(s.Filter); n > maxConstants {
+		return s, "", Errorf(InvalidFilter, "filter: with the rules for you it has %d values, more than %d", n, maxConstants)
+	}
 	if len(s.Order) == 0 && o.Text == "" {
 		created, _ := fields.Lookup("meta.created_at")
 		s.Order = query.Order{{Field: created, Desc: true}}

@@ -152,9 +152,12 @@ func (m *Manager) readAll(ctx context.Context, typ string, ids map[string]bool) 
 	if err := m.freshen(ctx, Default, 0); err != nil {
 		return nil, err
 	}
-	page, err := m.index.Search(ctx, storage.Search{Type: typ, Filter: m.narrow(ctx, t, "read", in), Order: m.byID(t), Limit: len(ids)})
+	page, err := m.index.Search(ctx, storage.Search{Type: typ, Filter: m.narrow(ctx, t, "read", in), Order: m.byID(t), Limit: len(ids), MaxBytes: MaxPageBytes})
 	if err != nil {
 		return nil, stored(err)
+	}
+	if page.Next != nil {
+		return nil, Errorf(TooLarge, "expand: what is referred to in %s is over %d bytes; ask for a smaller page, or for the %s by themselves", typ, MaxPageBytes, typ)
 	}
 	items := make([]*Resource, len(page.Rows))
 	if err := m.fill(AsProgram(ctx), typ, page.Rows, items, false); err != nil {

@@ -32,6 +32,10 @@ type GroupTerm struct {
 // ByCount orders groups by their count.
 const ByCount = -1
 
+// MaxCombinations is how many combinations of elements an Aggregation by several
+// lists looks at, over all rows. More is a *query.Error.
+const MaxCombinations = 250_000
+
 // MaxKeys is how many keys an Aggregation groups by.
 const MaxKeys = 6
 

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -169,6 +170,32 @@ type Row struct {
 	Content  []byte          // nil when it is only in Blobs
 }
 
+// Bytes is how much the row brings: its parts, and the content wherever that is,
+// unless it is bare.
+func (r *Row) Bytes(bare bool) int64 {
+	n := int64(len(r.Meta) + len(r.Revision))
+	switch {
+	case bare:
+	case r.Content != nil:
+		n += int64(len(r.Content))
+	default: // the size of the content is in the revision; a quote inside of a text is escaped there
+		if _, rest, ok := bytes.Cut(r.Revision, []byte(`"size":`)); ok {
+			for size := int64(0); len(rest) > 0 && rest[0] >= '0' && rest[0] <= '9'; rest = rest[1:] {
+				size = size*10 + int64(rest[0]-'0')
+				if len(rest) == 1 || rest[1] < '0' || rest[1] > '9' {
+					n += size
+				}
+			}
+		}
+	}
+	return n
+}
+
+// Full reports whether the page, which brings bytes already, ends before a row.
+func (s *Search) Full(p *Page, bytes, row int64) bool {
+	return len(p.Rows) >= s.Limit || s.MaxBytes > 0 && len(p.Rows) > 0 && bytes+row > s.MaxBytes
+}
+
 // Deletion says which resources a search sees.
 type Deletion uint8
 
@@ -187,6 +214,7 @@ type Search struct {
 	Order    query.Order
 	After    *query.Cursor // nil: from the start
 	Limit    int           // at least 1
+	MaxBytes int64         // the page ends before it brings more, but not before its second row; 0: any number
 	Deletion Deletion
 	Total    bool // count all matches too
 	Bare     bool // leave out Content

@@ -2,6 +2,7 @@ package api
 
 import (
 	"io"
+	"mime"
 	"net/http"
 	"time"
 
@@ -27,11 +28,10 @@ func (a *API) putBlob(w http.ResponseWriter, r *http.Request) {
 		if r.ContentLength > resource.MaxBinary {
 			return resource.Errorf(resource.TooLarge, "the binary is over %d bytes", int64(resource.MaxBinary))
 		}
-		body := &bodyReader{r: r.Body}
-		b, err := a.m.PutBinary(r.Context(), body, resource.MaxBinary)
-		if body.err != nil {
-			return endedEarly(body.err)
+		if err := a.m.MayWriteSome(r.Context()); err != nil {
+			return err // before it is waited for the body
 		}
+		b, err := a.receive(r)
 		if err != nil {
 			return err
 		}
@@ -39,6 +39,56 @@ func (a *API) putBlob(w http.ResponseWriter, r *http.Request) {
 	}()
 	if err != nil {
 		a.fail(w, r, err)
+	}
+}
+
+// receive stores the body, or the one file of a form.
+func (a *API) receive(r *http.Request) (resource.Blob, error) {
+	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")) // whatever it is, unless it is a form
+	switch kind {
+	case "application/x-www-form-urlencoded":
+		return resource.Blob{}, resource.Errorf(resource.UnsupportedMediaType,
+			"a form is not accepted; send the file itself, like curl -H 'Content-Type: application/octet-stream' --data-binary @FILE, or as the one file of a multipart/form-data")
+	case "multipart/form-data":
+		return a.receiveForm(r)
+	}
+	return a.receiveFrom(r, r.Body)
+}
+
+func (a *API) receiveFrom(r *http.Request, from io.Reader) (resource.Blob, error) {
+	body := &bodyReader{r: from}
+	b, err := a.m.PutBinary(r.Context(), body, resource.MaxBinary)
+	if body.err != nil {
+		return resource.Blob{}, endedEarly(body.err)
+	}
+	return b, err
+}
+
+// receiveForm stores the file of a form (RFC 7578) that holds one file and nothing
+// else. What was stored of a form that is refused is swept, as all that nothing
+// refers to.
+func (a *API) receiveForm(r *http.Request) (b resource.Blob, err error) {
+	form, err := r.MultipartReader()
+	if err != nil {
+		return b, resource.Errorf(resource.InvalidRequest, "the form cannot be read: %v", err)
+	}
+	for files := 0; ; files++ {
+		part, err := form.NextRawPart()
+		switch {
+		case err == io.EOF && files == 1:
+			return b, nil
+		case err == io.EOF:
+			return b, resource.Errorf(resource.InvalidRequest, "the form holds no file; it takes one")
+		case err != nil:
+			return b, endedEarly(err)
+		case part.FileName() == "":
+			return b, resource.Errorf(resource.InvalidRequest, "the form has a field %q; it takes one file and nothing else", shorten(part.FormName(), 100))
+		case files == 1:
+			return b, resource.Errorf(resource.InvalidRequest, "the form holds several files; send each in a request of its own")
+		}
+		if b, err = a.receiveFrom(r, part); err != nil {
+			return b, err
+		}
 	}
 }
 

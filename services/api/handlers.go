@@ -76,26 +76,13 @@ func (a *API) listed(c call, p *params) error {
 	if err := c.untagged(); err != nil {
 		return err
 	}
-	l, err := a.m.List(c.r.Context(), c.t.Name, o)
-	if err != nil {
-		return err
-	}
-	more := make([][]byte, len(l.Items))
-	if expand != nil {
-		if more, err = a.expanded(c, l.Items, expand); err != nil {
-			return err
-		}
-	}
 	b := buffers.Get().(*bytes.Buffer)
 	defer release(b)
-	b.WriteString(`{"items":[`)
-	for i, r := range l.Items {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		if err := appendEnvelope(b, r, returns, only, more[i]); err != nil {
-			return err
-		}
+	l, err := a.page(c, o, b, expand, func(r *resource.Resource, expanded []byte) error {
+		return appendEnvelope(b, r, returns, only, expanded)
+	})
+	if err != nil {
+		return err
 	}
 	b.WriteString(`],"next_page_token":`)
 	token, _ := json.Marshal(l.NextPageToken) // a string always marshals
@@ -107,6 +94,48 @@ func (a *API) listed(c call, p *params) error {
 	b.WriteByte('}')
 	c.w.Header().Set("Autocrud-Index-Seq", strconv.FormatUint(l.IndexSeq, 10))
 	return c.write(http.StatusOK, b.Bytes())
+}
+
+// page writes the items of a list. What they are expanded with can make an answer
+// larger than a page may be: then a page of fewer is read.
+func (a *API) page(c call, o resource.ListOptions, b *bytes.Buffer, expand []string, add func(r *resource.Resource, expanded []byte) error) (*resource.List, error) {
+	for {
+		l, err := a.m.List(c.r.Context(), c.t.Name, o)
+		if err != nil {
+			return nil, err
+		}
+		x, err := a.expand(c, l.Items, expand)
+		if resource.CodeOf(err) == resource.TooLarge && len(l.Items) > 1 {
+			o.Page.Size = len(l.Items) / 2
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		b.WriteString(`{"items":[`)
+		fits := len(l.Items)
+		for i, r := range l.Items {
+			if i > 0 && expand != nil && b.Len() > resource.MaxPageBytes {
+				fits = i
+				break
+			}
+			if i > 0 {
+				b.WriteByte(',')
+			}
+			more, err := x.of(r)
+			if err == nil {
+				err = add(r, more)
+			}
+			if err != nil {
+				return nil, err
+			}
+		}
+		if fits == len(l.Items) {
+			return l, nil
+		}
+		o.Page.Size = fits
+		b.Reset()
+	}
 }
 
 func (a *API) read(c call) error {
@@ -135,7 +164,11 @@ func (a *API) read(c call) error {
 		return err
 	}
 	if expand != nil { // no ETag: it would not tell of a change of what is referred to
-		more, err := a.expanded(c, []*resource.Resource{r}, expand)
+		x, err := a.expand(c, []*resource.Resource{r}, expand)
+		if err != nil {
+			return err
+		}
+		more, err := x.of(r)
 		if err != nil {
 			return err
 		}
@@ -143,7 +176,7 @@ func (a *API) read(c call) error {
 			return errNotMatched
 		}
 		var b bytes.Buffer
-		if err := appendEnvelope(&b, r, returns, only, more[0]); err != nil {
+		if err := appendEnvelope(&b, r, returns, only, more); err != nil {
 			return err
 		}
 		return c.write(http.StatusOK, b.Bytes())

@@ -75,6 +75,14 @@ var (
 	listReading  = []string{"consistency", "min_seq"}
 )
 
+// expanding are the problems of a read whose references can be expanded: to too much.
+func expanding(t *resource.Type, problems []string) []string {
+	if len(t.Refs) == 0 {
+		return problems
+	}
+	return slices.Insert(slices.Clone(problems), slices.Index(problems, "405")+1, "413")
+}
+
 // typeOperations is what can be done with the resources of a type.
 func typeOperations(t *resource.Type) []operation {
 	create := []string{"new_id", "new_status", "message", "returns", "Idempotency-Key"}
@@ -85,7 +93,7 @@ func typeOperations(t *resource.Type) []operation {
 		{Operation: Operation{Method: "GET", Path: "/v1/{type}", Name: "list"}, summary: "List and search {name}",
 			parameters: append([]string{"filter", "order_by", "q", "page_size", "page_token", "include_deleted", "only_deleted", "total", "list_returns", "fields", "expand"}, listReading...),
 			responses:  []answer{{"200", "One page", []string{"Autocrud-Index-Seq"}, (*document).page}},
-			problems:   readProblems},
+			problems:   expanding(t, readProblems)},
 		{Operation: Operation{Method: "POST", Path: "/v1/{type}", Name: "create"}, summary: "Create a {name}",
 			parameters: create, body: (*document).dataBody,
 			responses: []answer{{"201", "Created", append(writeHeaders, "Location"), (*document).envelope}},
@@ -95,7 +103,7 @@ func typeOperations(t *resource.Type) []operation {
 			parameters:  append([]string{"revision", "as_of", "read_status", "fields", "returns", "expand", "include_deleted", "If-Match", "If-None-Match"}, listReading...),
 			responses: []answer{{"200", "The resource", []string{"OptionalETag"}, (*document).partial},
 				unmodifiedAnswer},
-			problems: liveProblems},
+			problems: expanding(t, liveProblems)},
 		{Operation: Operation{Method: "PUT", Path: "/v1/{type}/{id}", Name: "replace"}, summary: "Replace a {name}",
 			description: "Makes a new revision, or changes a draft in place with mode=modify. With If-None-Match: * it creates.",
 			parameters:  []string{"new_status", "mode", "message", "returns", "If-Match", "If-None-Match", "Idempotency-Key"}, body: (*document).dataBody,

@@ -122,7 +122,7 @@ var problemStatuses = []struct {
 	{"409", "The request contradicts the current state", resource.AlreadyExists, "the id is taken"},
 	{"410", "The resource is deleted, or the point in the log is not kept any more", resource.Deleted, "the resource is deleted; it can be restored"},
 	{"412", "The state is not the one the precondition names", resource.PreconditionFailed, "the resource was changed by someone else"},
-	{"413", "The body is too large", resource.TooLarge, "the body is over the limit"},
+	{"413", "The body, or what references are expanded to, is too large", resource.TooLarge, "the body is over the limit"},
 	{"414", "The request line is too long", resource.TooLarge, "the request line is over 65536 bytes"},
 	{"415", "The body has a media type that is not understood here", resource.UnsupportedMediaType, "send application/json"},
 	{"416", "Nothing of the binary is in the range; Content-Range tells its size", resource.InvalidRequest, "nothing of the 42 bytes of the binary is in this range"},

@@ -126,7 +126,7 @@ func indexingAnswer(*document, *resource.Type) object {
 // blobOperation is the upload; the download belongs to each type.
 var blobOperation = operation{
 	Operation: Operation{Method: "POST", Path: "/v1/blobs", Name: "upload"}, summary: "Upload a binary",
-	description: "Streamed, stored once for equal content. Refer to it by its digest in a binary field; unreferenced ones go after a day.",
+	description: "The body is the file, or a form (multipart/form-data) that holds one file and nothing else. Streamed, stored once for equal content. Refer to it by its digest in a binary field; unreferenced ones go after a day.",
 	body: func(*document, *resource.Type) object {
 		return withBody(true, object{{typeBinary, bytesSchema}, {"*/*", bytesSchema}})
 	},

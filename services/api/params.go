@@ -205,6 +205,10 @@ func (p *params) list(name string) []string {
 	if err != nil {
 		p.refuse("%s: %v", name, err)
 	}
+	if len(items) > maxNames {
+		p.refuse("%s takes at most %d fields, not %d", name, maxNames, len(items))
+		return nil
+	}
 	return items
 }
 

@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/http"
-	"sort"
+	"slices"
 	"strings"
 
 	"github.com/autocrud-go/autocrud/pkg/query"
@@ -59,7 +59,12 @@ func (p *params) expand(t *resource.Type) []string {
 		if err != nil {
 			p.refuse("expand: %v", err)
 		}
-		out = append(out, strings.Join(names, "."))
+		name := strings.Join(names, ".")
+		if slices.Contains(out, name) {
+			p.refuse("expand names %q twice", name)
+			return nil
+		}
+		out = append(out, name)
 	}
 	if err := t.CheckExpand(out); err != nil && p.err == nil {
 		p.err = err
@@ -67,36 +72,46 @@ func (p *params) expand(t *resource.Type) []string {
 	return out
 }
 
-// expanded makes the "expanded" member of each item: what its reference fields
-// lead to, by field.
-func (a *API) expanded(c call, items []*resource.Resource, fields []string) ([][]byte, error) {
-	found, err := a.m.Expand(c.r.Context(), c.t.Name, items, fields)
-	if err != nil {
-		return nil, err
+// expansion is what reference fields of the items of an answer lead to.
+type expansion struct {
+	typ    *resource.Type
+	fields []string
+	found  map[string]map[string]*resource.Resource // type -> id
+}
+
+// expand reads what the fields of the items lead to; without fields nothing.
+func (a *API) expand(c call, items []*resource.Resource, fields []string) (x *expansion, err error) {
+	if fields == nil {
+		return nil, nil
 	}
-	sort.Strings(fields)
-	out := make([][]byte, len(items))
-	for i, item := range items {
-		var b bytes.Buffer
-		sep := byte('{')
-		for _, f := range fields {
-			b.WriteByte(sep)
-			sep = ','
-			name, _ := json.Marshal(f) // a string always marshals
-			b.Write(name)
-			b.WriteByte(':')
-			refs, list, err := c.t.References(item.Data, f)
-			if err != nil {
-				return nil, err
-			}
-			if err := appendReferred(&b, refs, list, found[c.t.Refs[f].Type]); err != nil {
-				return nil, err
-			}
+	x = &expansion{typ: c.t, fields: slices.Sorted(slices.Values(fields))}
+	x.found, err = a.m.Expand(c.r.Context(), c.t.Name, items, fields)
+	return x, err
+}
+
+// of makes the "expanded" member of an item, by field; nil is none.
+func (x *expansion) of(item *resource.Resource) ([]byte, error) {
+	if x == nil {
+		return nil, nil
+	}
+	var b bytes.Buffer
+	sep := byte('{')
+	for _, f := range x.fields {
+		b.WriteByte(sep)
+		sep = ','
+		name, _ := json.Marshal(f) // a string always marshals
+		b.Write(name)
+		b.WriteByte(':')
+		refs, list, err := x.typ.References(item.Data, f)
+		if err != nil {
+			return nil, err
 		}
-		b.WriteByte('}')
-		out[i] = b.Bytes()
+		if err := appendReferred(&b, refs, list, x.found[x.typ.Refs[f].Type]); err != nil {
+			return nil, err
+		}
 	}
-	return out, nil
+	b.WriteByte('}')
+	return b.Bytes(), nil
 }
 
 // appendReferred writes what a field leads to: an envelope or null, or for a
@@ -119,6 +134,9 @@ func appendReferred(b *bytes.Buffer, ids []string, list bool, found map[string]*
 			b.WriteByte(',')
 		}
 		n++
+		if b.Len() > 2*resource.MaxPageBytes { // a list may name one many times
+			return resource.Errorf(resource.TooLarge, "expand: what one item refers to is over %d bytes", 2*resource.MaxPageBytes)
+		}
 		if err := appendEnvelope(b, found[id], parts{data: true, meta: true}, nil, nil); err != nil {
 			return err
 		}

@@ -164,6 +164,9 @@ func named(names []string, values []query.Value) map[string]any {
 	return out
 }
 
+// maxNames is how many fields a parameter names.
+const maxNames = 1000
+
 // names reads a list of fields.
 func (p *params) names(name string) []string {
 	if !p.has(name) {

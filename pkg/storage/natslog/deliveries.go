@@ -93,6 +93,12 @@ func (d *Deliveries) Record(ctx context.Context, x storage.Delivery) error {
 // others gets what was found by then.
 const listTime = 3 * time.Second
 
+const (
+	// maxListed is how many bytes of bodies a page brings, within a window.
+	maxListed = 8 << 20
+	maxWindow = 32
+)
+
 // List implements storage.Deliveries. A stream is read forwards only, so windows
 // of the size of a page are read from its end. Where one holds nothing, the next
 // that does is looked for by halving, so others' deliveries are not read.
@@ -105,11 +111,12 @@ func (d *Deliveries) List(ctx context.Context, webhook string, before uint64, li
 		before = info.State.LastSeq + 1
 	}
 	subject, first := d.prefix+webhook+".>", max(info.State.FirstSeq, 1)
+	size := 0
 	for begun := time.Now(); before > first; {
-		if len(page) == limit || len(page) > 0 && time.Since(begun) > listTime {
+		if len(page) == limit || len(page) > 0 && (time.Since(begun) > listTime || size > maxListed) {
 			return page, before, nil
 		}
-		from := before - min(before-first, uint64(limit-len(page)))
+		from := before - min(before-first, uint64(limit-len(page)), maxWindow)
 		found, err := d.window(ctx, subject, from, before)
 		if err != nil {
 			return nil, 0, err
@@ -119,6 +126,9 @@ func (d *Deliveries) List(ctx context.Context, webhook string, before uint64, li
 			if before, err = d.newest(ctx, subject, first, before); err != nil {
 				return nil, 0, err
 			}
+		}
+		for _, x := range found {
+			size += len(x.Request.Body) + len(x.Response)
 		}
 		slices.Reverse(found)
 		page = append(page, found...)

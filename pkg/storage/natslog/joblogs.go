@@ -101,7 +101,8 @@ func (l *JobLogs) Append(ctx context.Context, typ, id string, lines []storage.Lo
 
 // Read implements storage.JobLogs.
 func (l *JobLogs) Read(ctx context.Context, typ, id string, after uint64, limit int) (out []storage.LogPiece, err error) {
-	for n := 0; n < limit; {
+	size := 0
+	for n := 0; n < limit && size < maxListed; {
 		m, err := l.stream.GetMsg(ctx, after+1, jetstream.WithGetMsgSubject(l.subject(typ, id)))
 		if errors.Is(err, jetstream.ErrMsgNotFound) {
 			return out, nil
@@ -115,6 +116,7 @@ func (l *JobLogs) Read(ctx context.Context, typ, id string, after uint64, limit 
 		}
 		out = append(out, p)
 		n += len(p.Lines)
+		size += len(m.Data)
 		after = m.Sequence
 	}
 	return out, nil

@@ -16,6 +16,9 @@ func (x *Index) Aggregate(ctx context.Context, a storage.Aggregation) (out stora
 		if err != nil {
 			return err
 		}
+		if err := x.combinations(ctx, s, a); err != nil {
+			return err
+		}
 		out = storage.Groups{Applied: x.applied.Load()}
 		text := s.r.Groups(a, s.where, position)
 		args, err := s.r.Args()
@@ -28,6 +31,23 @@ func (x *Index) Aggregate(ctx context.Context, a storage.Aggregation) (out stora
 		return storage.Groups{}, fmt.Errorf("pgindex: aggregate %s: %w", a.Type, err)
 	}
 	return out, nil
+}
+
+// combinations refuses an aggregation by lists that multiply to too much.
+func (x *Index) combinations(ctx context.Context, s *search, a storage.Aggregation) error {
+	text := s.r.Combinations(a, s.where)
+	if text == "" {
+		return nil
+	}
+	args, err := s.r.Args()
+	if err != nil {
+		return err
+	}
+	var n float64
+	if err := x.pool.QueryRow(ctx, text, append([]any{planned}, args...)...).Scan(&n); err != nil {
+		return err
+	}
+	return sqlrender.TooMany(n)
 }
 
 func (x *Index) readGroups(ctx context.Context, a storage.Aggregation, text string, args []any, out *storage.Groups) error {

@@ -169,6 +169,7 @@ func (x *Index) readPage(ctx context.Context, s *search, text string, args []any
 	last := make([]any, len(s.Order))
 	var row storage.Row
 	var state int
+	var size int64
 	var dest []any
 	for i := range keys {
 		dest = append(dest, &keys[i])
@@ -179,10 +180,15 @@ func (x *Index) readPage(ctx context.Context, s *search, text string, args []any
 	}
 	dest = append(dest, &page.Applied)
 	_, err = pgx.ForEachRow(rows, dest, func() error {
-		if len(page.Rows) == s.Limit {
-			page.Next = &query.Cursor{Values: cursorValues(s.Order, last), ID: page.Rows[s.Limit-1].ID}
+		if page.Next != nil { // what follows is not kept
 			return nil
 		}
+		more := row.Bytes(s.Bare)
+		if s.Full(page, size, more) {
+			page.Next = &query.Cursor{Values: cursorValues(s.Order, last), ID: page.Rows[len(page.Rows)-1].ID}
+			return nil
+		}
+		size += more
 		row.Deleted = state == deleted
 		page.Rows = append(page.Rows, row)
 		row = storage.Row{}

@@ -23,6 +23,9 @@ func (x *Index) Aggregate(ctx context.Context, a storage.Aggregation) (out stora
 	a.Limit = max(a.Limit, 1)
 	err = x.answer(ctx, a.Type, func(t *writable) error {
 		defer x.reading()()
+		if err := x.combinations(ctx, t, a); err != nil {
+			return err
+		}
 		err := x.groups(ctx, t, a, true, &out)
 		var sql *sqlite.Error
 		if errors.As(err, &sql) && ctx.Err() == nil { // a sum beyond 64 bits, or else the same again
@@ -34,6 +37,32 @@ func (x *Index) Aggregate(ctx context.Context, a storage.Aggregation) (out stora
 		return storage.Groups{}, fmt.Errorf("sqliteindex: aggregate %s: %w", a.Type, err)
 	}
 	return out, nil
+}
+
+// combinations refuses an aggregation by lists that multiply to too much.
+func (x *Index) combinations(ctx context.Context, t *writable, a storage.Aggregation) error {
+	s, err := t.search(storage.Search{Type: a.Type, Filter: a.Filter, Text: a.Text, Deletion: a.Deletion, Order: newest})
+	if err != nil {
+		return err
+	}
+	text := s.r.Combinations(a, s.conditions(s.r))
+	if text == "" {
+		return nil
+	}
+	args, err := s.r.Args()
+	if err != nil {
+		return err
+	}
+	stmt, done, err := x.prepared.get(ctx, text)
+	if err != nil {
+		return err
+	}
+	defer done()
+	var n float64
+	if err := stmt.QueryRowContext(ctx, args...).Scan(&n); err != nil {
+		return err
+	}
+	return sqlrender.TooMany(n)
 }
 
 // groups asks once; plain sums of integers cost less and may fail.

@@ -162,11 +162,8 @@ func (x *Index) readPage(ctx context.Context, s *search, text string, args []any
 	defer rows.Close()
 	keys := make([]any, len(s.Order))
 	last := make([]any, len(s.Order))
+	var size int64
 	for rows.Next() {
-		if len(page.Rows) == s.Limit {
-			page.Next = &query.Cursor{Values: cursorValues(s.Order, last), ID: page.Rows[s.Limit-1].ID}
-			break
-		}
 		var row storage.Row
 		var content any = &row.Content
 		if s.Bare {
@@ -180,6 +177,12 @@ func (x *Index) readPage(ctx context.Context, s *search, text string, args []any
 		if err := rows.Scan(dest...); err != nil {
 			return err
 		}
+		more := row.Bytes(s.Bare)
+		if s.Full(page, size, more) {
+			page.Next = &query.Cursor{Values: cursorValues(s.Order, last), ID: page.Rows[len(page.Rows)-1].ID}
+			break
+		}
+		size += more
 		page.Rows = append(page.Rows, row)
 		copy(last, keys)
 	}

@@ -60,6 +60,8 @@ func TestIndex(t *testing.T, open func(t *testing.T) storage.Index) {
 		"WithoutKeysThereIsOneGroup":             groupsOfAll,
 		"SumsAreExact":                           sumsAreExact,
 		"AListGroupsByItsElements":               groupsByElement,
+		"ListsMultiplyUpToALimit":                listsMultiply,
+		"APageEndsBeforeItBringsTooManyBytes":    pagesOfBytes,
 	} {
 		t.Run(name, func(t *testing.T) {
 			x := open(t)

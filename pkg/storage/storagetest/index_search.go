@@ -209,7 +209,7 @@ func longestFilters(t *testing.T, x storage.Index) {
 	apply(t, x, changes...)
 	for _, form := range []string{`year=%d OR `, `endsWith(title,"%d") OR `, `startsWith(title,"%d") OR `, `genres:"%d" OR `, `icontains(title,"%d") OR `, `NOT year=%d OR `} {
 		src := ""
-		for i := 1000; len(src) < query.MaxSource-100; i++ {
+		for i := 1000; len(src) < query.MaxSource-100 && i < 1000+query.MaxConstants-2; i++ {
 			src += fmt.Sprintf(form, i)
 		}
 		src = "year >= 0 AND (" + src + "year = 7)"

@@ -2,11 +2,13 @@ package identity
 
 import (
 	"context"
+	"crypto/rsa"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -57,6 +59,9 @@ func (s *keySet) verify(ctx context.Context, token string) ([]byte, error) {
 	if len(signed.Signatures) != 1 {
 		return nil, errSignature
 	}
+	if !forAPIs(signed.Signatures[0].Header.ExtraHeaders[jose.HeaderType]) {
+		return nil, fmt.Errorf("%w: it is a token for something else", errSignature)
+	}
 	id := signed.Signatures[0].Header.KeyID
 	payload, known := check(signed, s.held(), id)
 	if payload != nil || known && id != "" {
@@ -83,12 +88,38 @@ func check(signed *jose.JSONWebSignature, keys []jose.JSONWebKey, id string) (pa
 		if id != "" && k.KeyID != id || k.Use == "enc" || !k.IsPublic() {
 			continue
 		}
+		if k.Algorithm != "" && k.Algorithm != signed.Signatures[0].Header.Algorithm { // the issuer says what it is for (RFC 7517 section 4.4)
+			continue
+		}
 		known = true
 		if payload, err := signed.Verify(&k); err == nil {
 			return payload, true
 		}
 	}
 	return nil, known
+}
+
+// forAPIs reports whether the type of a token is that of one that says who somebody
+// is, or that is for an API (RFC 9068): those for other ends, like logging out, may
+// be signed with the same keys (RFC 8725 section 3.11).
+func forAPIs(typ any) bool {
+	name, ok := typ.(string)
+	switch strings.TrimPrefix(strings.ToLower(name), "application/") {
+	case "jwt", "at+jwt":
+		return ok
+	case "":
+		return typ == nil
+	}
+	return false
+}
+
+// minRSA is the fewest bits of an RSA key that is believed (RFC 7518 section 3.3).
+const minRSA = 2048
+
+// strong reports whether a key is one to be believed.
+func strong(k *jose.JSONWebKey) bool {
+	public, isRSA := k.Key.(*rsa.PublicKey)
+	return !isRSA || public.N.BitLen() >= minRSA
 }
 
 func (s *keySet) held() []jose.JSONWebKey {
@@ -138,7 +169,7 @@ func (s *keySet) ask(ctx context.Context) ([]jose.JSONWebKey, error) {
 	var keys []jose.JSONWebKey
 	for _, raw := range set.Keys {
 		var k jose.JSONWebKey
-		if json.Unmarshal(raw, &k) == nil && k.Valid() { // one of a kind that is not known spoils no other
+		if json.Unmarshal(raw, &k) == nil && k.Valid() && strong(&k) { // one of a kind that is not known spoils no other
 			keys = append(keys, k)
 		}
 	}

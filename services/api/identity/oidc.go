@@ -116,7 +116,7 @@ func (v *OIDC) Authenticate(ctx context.Context, token string) (who resource.Act
 	if err := t.Claims(&claims); err != nil {
 		return who, invalid(err)
 	}
-	if err := v.inTime(t.Expiry, claims["nbf"]); err != nil {
+	if err := v.inTime(claims["exp"], claims["nbf"]); err != nil {
 		return who, invalid(err)
 	}
 	subject, _ := claims[v.o.SubjectClaim].(string)
@@ -127,22 +127,30 @@ func (v *OIDC) Authenticate(ctx context.Context, token string) (who resource.Act
 		Identity: &resource.Identity{Groups: texts(claims[v.o.GroupsClaim]), Claims: plain(claims), Until: t.Expiry.Add(v.o.Leeway)}}, nil
 }
 
+// lastTime is the last second that RFC 3339 can write; what is beyond it is no time.
+const lastTime = 253402300799
+
 // inTime checks exp and nbf, each with the leeway; a token without exp is never good.
-func (v *OIDC) inTime(expiry time.Time, nbf any) error {
+func (v *OIDC) inTime(exp, nbf any) error {
 	now := v.o.Now()
-	if !now.Before(expiry.Add(v.o.Leeway)) {
+	expiry, ok := exp.(float64)
+	if !ok || expiry < 0 || expiry > lastTime {
+		return errors.New("exp is no time")
+	}
+	if !now.Before(time.Unix(int64(expiry), 0).Add(v.o.Leeway)) {
 		return errors.New("expired")
 	}
-	switch from := nbf.(type) {
-	case nil:
-		return nil
-	case float64:
-		if now.Add(v.o.Leeway).Before(time.Unix(int64(from), 0)) {
-			return errors.New("not valid yet")
-		}
+	if nbf == nil {
 		return nil
 	}
-	return errors.New("nbf is no time")
+	from, ok := nbf.(float64)
+	switch {
+	case !ok || from < 0 || from > lastTime:
+		return errors.New("nbf is no time")
+	case now.Add(v.o.Leeway).Before(time.Unix(int64(from), 0)):
+		return errors.New("not valid yet")
+	}
+	return nil
 }
 
 // signature is what was found out about that of one token: the library that asks
@@ -199,7 +207,7 @@ func texts(v any) (out []string) {
 // plain turns whole numbers into integers, which is what filters compare.
 func plain(claims map[string]any) map[string]any {
 	for k, v := range claims {
-		if f, ok := v.(float64); ok && f == float64(int64(f)) {
+		if f, ok := v.(float64); ok && f >= -1<<63 && f < 1<<63 && f == float64(int64(f)) {
 			claims[k] = int64(f)
 		}
 	}

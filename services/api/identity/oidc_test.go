@@ -7,6 +7,7 @@ import (
 	"crypto/elliptic"
 	"crypto/hmac"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
@@ -306,4 +307,53 @@ func TestClaimsAreMapped(t *testing.T) {
 		}
 	}
 	want(t, v, "without the claim that names who it is", i.Token(t, map[string]any{"sub": "ann"}), resource.Unauthenticated)
+}
+
+func TestTimesBeyondEveryCalendarAreNone(t *testing.T) {
+	i, v, _ := tokens(t, nil)
+	now := time.Now().Unix()
+	for what, claims := range map[string]map[string]any{
+		"nbf 1e300": {"nbf": 1e300}, "nbf 1e19": {"nbf": 1e19}, "nbf -1e300": {"nbf": -1e300}, "nbf a text": {"nbf": "1"}, "nbf tomorrow": {"nbf": now + 86400},
+		"exp 1e300": {"exp": 1e300}, "exp -1e300": {"exp": -1e300}, "exp a text": {"exp": fmt.Sprint(now + 3600)}, "no exp": {"exp": nil}, "exp 1e19": {"exp": 1e19}, "exp a list": {"exp": []int64{now + 3600}},
+	} {
+		claims["sub"] = "ann"
+		want(t, v, what, i.Token(t, claims), resource.Unauthenticated)
+	}
+	want(t, v, "fractions of seconds", i.Token(t, map[string]any{"sub": "ann", "nbf": float64(now) - 10.5, "exp": float64(now) + 60.25}), good)
+}
+
+func TestAKeyIsUsedOnlyForWhatItIsFor(t *testing.T) {
+	i, v, _ := tokens(t, nil)
+	of := func(bits int, id, alg, use string) jose.JSONWebKey {
+		private, err := rsa.GenerateKey(rand.Reader, bits)
+		if err != nil {
+			t.Fatal(err)
+		}
+		k := jose.JSONWebKey{Key: private, KeyID: id, Algorithm: alg, Use: use}
+		i.Add(k)
+		return k
+	}
+	sub := map[string]any{"sub": "ann"}
+	plain, rs256, weak, enc, oaep := of(2048, "plain", "", ""), of(2048, "rs256", "RS256", "sig"), of(1024, "weak", "RS256", "sig"), of(2048, "enc", "RS256", "enc"), of(2048, "oaep", "RSA-OAEP", "")
+	for what, x := range map[string]struct {
+		token string
+		want  resource.Code
+	}{
+		"a key without an algorithm":       {i.Sign(t, plain, jose.PS256, "JWT", sub), good},
+		"the key's algorithm":              {i.Sign(t, rs256, jose.RS256, "JWT", sub), good},
+		"another than the key's":           {i.Sign(t, rs256, jose.PS256, "JWT", sub), resource.Unauthenticated},
+		"a longer one than the key's":      {i.Sign(t, rs256, jose.RS512, "JWT", sub), resource.Unauthenticated},
+		"RSA of 1024 bits":                 {i.Sign(t, weak, jose.RS256, "JWT", sub), resource.Unauthenticated},
+		"a key for encryption by use":      {i.Sign(t, enc, jose.RS256, "JWT", sub), resource.Unauthenticated},
+		"a key for encryption by alg":      {i.Sign(t, oaep, jose.RS256, "JWT", sub), resource.Unauthenticated},
+		"no type":                          {i.Sign(t, plain, jose.RS256, "", sub), good},
+		"an access token":                  {i.Sign(t, plain, jose.RS256, "at+jwt", sub), good},
+		"an access token by its long name": {i.Sign(t, plain, jose.RS256, "application/AT+JWT", sub), good},
+		"a logout token":                   {i.Sign(t, plain, jose.RS256, "logout+jwt", sub), resource.Unauthenticated},
+		"a proof of possession":            {i.Sign(t, plain, jose.RS256, "dpop+jwt", sub), resource.Unauthenticated},
+		"a security event":                 {i.Sign(t, plain, jose.RS256, "secevent+jwt", sub), resource.Unauthenticated},
+		"an encrypted one's name":          {i.Sign(t, plain, jose.RS256, "JOSE+JSON", sub), resource.Unauthenticated},
+	} {
+		want(t, v, what, x.token, x.want)
+	}
 }

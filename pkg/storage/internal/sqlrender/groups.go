@@ -66,6 +66,30 @@ func (r *Renderer) Groups(a storage.Aggregation, where []string, extra ...string
 	return text + fmt.Sprintf(" LIMIT %d", a.Limit+1)
 }
 
+// Combinations writes the statement that counts how many combinations of elements
+// Groups would look at; it has no text for an aggregation by fewer than two lists.
+func (r *Renderer) Combinations(a storage.Aggregation, where []string) string {
+	var factors []string
+	for _, f := range a.By {
+		if f.List {
+			n := r.d.ListLength(r.column(f))
+			factors = append(factors, fmt.Sprintf("CAST(CASE WHEN %s > 1 THEN %s ELSE 1 END AS double precision)", n, n))
+		}
+	}
+	if len(factors) < 2 {
+		return ""
+	}
+	return fmt.Sprintf("SELECT coalesce(sum(%s), 0) FROM %s WHERE %s", strings.Join(factors, " * "), r.t.from(), balanced(where, " AND "))
+}
+
+// TooMany refuses to look at more combinations than an aggregation may.
+func TooMany(n float64) error {
+	if n <= storage.MaxCombinations {
+		return nil
+	}
+	return &query.Error{Detail: fmt.Sprintf("group_by: the lists have %.0f combinations of elements, more than %d: group by fewer lists, or narrow the filter", n, storage.MaxCombinations)}
+}
+
 func groupKey(t storage.GroupTerm) string {
 	if t.Key < 0 {
 		return "n"
