@@ -2,13 +2,17 @@ package cli
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 type exportCmd struct {
@@ -16,6 +20,8 @@ type exportCmd struct {
 	Type   string `arg:"" help:"Type to export."`
 	File   string `arg:"" default:"-" help:"File to write; - is stdout."`
 	Filter string `help:"Only resources that match, as in a list."`
+
+	WithMeta bool `name:"with-meta" help:"Write data and meta of each, and its binaries before it: an import elsewhere keeps ids, statuses, references and binaries."`
 }
 
 // Run writes the data of every live resource, oldest first, one a line. The
@@ -54,9 +60,13 @@ func (c *exportCmd) Run(e *env) error {
 
 func (c *exportCmd) pages(e *env, w io.Writer, terminal io.Writer) (n int64, err error) {
 	var bar *progress
-	token := ""
+	token, written := "", map[string]bool{}
+	returns := "data"
+	if c.WithMeta {
+		returns = "data,meta"
+	}
 	for {
-		q := url.Values{"page_size": {"1000"}, "order_by": {"meta.created_at"}, "returns": {"data"}}
+		q := url.Values{"page_size": {"1000"}, "order_by": {"meta.created_at"}, "returns": {returns}}
 		if c.Filter != "" {
 			q.Set("filter", c.Filter)
 		}
@@ -75,6 +85,7 @@ func (c *exportCmd) pages(e *env, w io.Writer, terminal io.Writer) (n int64, err
 		var page struct {
 			Items []struct {
 				Data json.RawMessage `json:"data"`
+				Meta json.RawMessage `json:"meta"`
 			} `json:"items"`
 			Next  string `json:"next_page_token"`
 			Total int64  `json:"total"`
@@ -86,7 +97,14 @@ func (c *exportCmd) pages(e *env, w io.Writer, terminal io.Writer) (n int64, err
 			bar = newProgress(terminal, page.Total, "exporting "+c.Type)
 		}
 		for _, item := range page.Items {
-			if _, err := w.Write(append(item.Data, '\n')); err != nil {
+			line := item.Data
+			if c.WithMeta {
+				if err := c.binaries(e.ctx, w, item.Data, item.Meta, written); err != nil {
+					return n, err
+				}
+				line = fmt.Appendf(nil, `{"data":%s,"meta":%s}`, item.Data, item.Meta)
+			}
+			if _, err := w.Write(append(line, '\n')); err != nil {
 				return n, err
 			}
 			n++
@@ -97,4 +115,26 @@ func (c *exportCmd) pages(e *env, w io.Writer, terminal io.Writer) (n int64, err
 			return n, nil
 		}
 	}
+}
+
+// binaries writes those of a row that were not written yet.
+func (c *exportCmd) binaries(ctx context.Context, w io.Writer, data, meta json.RawMessage, written map[string]bool) error {
+	var doc any
+	var of struct{ ID string }
+	if err := errors.Join(json.Unmarshal(data, &doc), json.Unmarshal(meta, &of)); err != nil {
+		return err
+	}
+	found := map[string]string{}
+	blobsIn(doc, found)
+	for _, d := range slices.Sorted(maps.Keys(found)) {
+		if written[d] {
+			continue
+		}
+		was, err := c.writeBlob(ctx, w, c.Type, of.ID, d, found[d])
+		if err != nil {
+			return err
+		}
+		written[d] = was
+	}
+	return nil
 }

@@ -19,6 +19,7 @@ type BatchOperation struct {
 	Op       string
 	Type, ID string
 	Data     any
+	Status   storage.Status // of create; empty: the type's default
 	Patch    Patch
 	Revision int
 	IfMatch  Match
@@ -85,7 +86,7 @@ func (m *Manager) planOf(op BatchOperation) (*Type, plan, error) {
 		if !op.IfMatch.None() {
 			return nil, plan{}, Errorf(InvalidRequest, "a create takes no if_match")
 		}
-		return t, m.planCreate(t, op.ID, op.Data, CreateOptions{ID: op.ID}), nil
+		return t, m.planCreate(t, op.ID, op.Data, CreateOptions{ID: op.ID, Status: op.Status}), nil
 	case "update", "modify":
 		return t, m.planUpdate(t, op.ID, op.Data, UpdateOptions{IfMatch: op.IfMatch, InPlace: op.Op == "modify"}), nil
 	case "patch":

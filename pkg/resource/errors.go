@@ -48,6 +48,7 @@ type Error struct {
 	Fields        []FieldError  // where, for validation
 	Field         string        // unique_conflict: the field
 	ConflictingID string        // unique_conflict: the holder
+	Deleted       bool          // already_exists: what exists is deleted
 	RetryAfter    time.Duration // when trying again makes sense
 	Cause         error         // for the service's log only
 	Refusal       *Refusal      // permission_denied: who wanted what; for the service's log only

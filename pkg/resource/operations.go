@@ -3,6 +3,7 @@ package resource
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/autocrud-go/autocrud/pkg/storage"
@@ -79,7 +80,7 @@ func (m *Manager) planCreate(t *Type, id string, data any, o CreateOptions) plan
 			return step{}, err
 		}
 		if s.exists() {
-			return step{}, Errorf(AlreadyExists, "%s %q exists already%s", t.Name, id, deletedNote(s))
+			return step{}, &Error{Code: AlreadyExists, Detail: fmt.Sprintf("%s %q exists already%s", t.Name, id, deletedNote(s)), Deleted: s.event.Meta.Deleted}
 		}
 		if err := m.notErased(ctx, s); err != nil {
 			return step{}, err

@@ -3,10 +3,12 @@ package api
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"strconv"
 
 	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
 // batchBody is what POST /v1:batch takes, already decoded strictly.
@@ -126,7 +128,7 @@ func parseBatch(doc map[string]any) (b batchBody, err error) {
 
 // members an operation may have besides op and type.
 var operationMembers = map[string][]string{
-	"create":  {"id", "data"},
+	"create":  {"id", "data", "status"},
 	"update":  {"id", "data", "if_match"},
 	"modify":  {"id", "data", "if_match"},
 	"patch":   {"id", "patch", "if_match"},
@@ -175,6 +177,11 @@ func parseOperation(v any) (op resource.BatchOperation, err error) {
 		}
 		if op.IfMatch, err = parseMatch([]string{text}); err != nil {
 			return op, err
+		}
+	}
+	if status, given := doc["status"]; given {
+		if op.Status = storage.Status(fmt.Sprint(status)); op.Status != storage.Draft && op.Status != storage.Stable {
+			return refuse("status is draft or stable")
 		}
 	}
 	switch op.Op {

@@ -61,7 +61,7 @@ func batchRequest(d *document, _ *resource.Type) object {
 	op := object{
 		{"op", object{{"type", "string"}, {"enum", []any{"create", "update", "patch", "modify", "delete", "restore", "switch"}}}},
 		{"type", object{{"type", "string"}}}, {"id", object{{"type", "string"}, {"pattern", "^[A-Za-z0-9_-]{1,128}$"}}},
-		{"data", object{{"type", "object"}}}, {"patch", object{{"type", []any{"object", "array"}}}},
+		{"data", object{{"type", "object"}}}, {"status", object{{"type", "string"}, {"enum", []any{"draft", "stable"}}, {"description", "Of create"}}}, {"patch", object{{"type", []any{"object", "array"}}}},
 		{"revision", object{{"type", "integer"}, {"minimum", 1}, {"description", "Of switch, and of restore when it is another than before"}}},
 		{"if_match", object{{"type", "string"}, {"description", "The ETag, as in the header"}}},
 	}

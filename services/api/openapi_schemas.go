@@ -91,6 +91,7 @@ func sharedSchemas() object {
 			{"pointer", object{{"type", "string"}, {"description", "RFC 6901"}}}, {"detail", stringSchema}}, "pointer", "detail")}}},
 		{"field", object{{"type", "string"}, {"description", "unique_conflict: the field"}}},
 		{"conflicting_id", object{{"type", "string"}, {"description", "unique_conflict: who holds the value"}}},
+		{"deleted", object{{"type", "boolean"}, {"description", "already_exists: what exists is deleted"}}},
 		{"request_id", object{{"type", "string"}, {"description", "Leads to the request in the server's log"}}},
 	}
 	event := object{

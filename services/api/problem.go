@@ -51,6 +51,7 @@ type problem struct {
 	Code          resource.Code         `json:"code"`
 	Field         string                `json:"field,omitempty"`
 	ConflictingID string                `json:"conflicting_id,omitempty"`
+	Deleted       bool                  `json:"deleted,omitempty"`
 	RequestID     string                `json:"request_id,omitempty"`
 	Errors        []resource.FieldError `json:"errors,omitempty"`
 }
@@ -71,7 +72,7 @@ func asProblem(err error) problem {
 		status = http.StatusInternalServerError
 	}
 	return problem{Type: "urn:autocrud:problem:" + string(e.Code), Title: http.StatusText(status), Status: status,
-		Detail: e.Detail, Code: e.Code, Field: e.Field, ConflictingID: e.ConflictingID, Errors: e.Fields}
+		Detail: e.Detail, Code: e.Code, Field: e.Field, ConflictingID: e.ConflictingID, Deleted: e.Deleted, Errors: e.Fields}
 }
 
 func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
