@@ -75,6 +75,10 @@ func (c *verifyCmd) Run(e *env) error {
 		return err
 	}
 	for _, f := range answer.Findings {
+		if f.Type == "" { // of all
+			fmt.Fprintln(e.Out, f.Problem)
+			continue
+		}
 		fmt.Fprintf(e.Out, "%s %s at %d: %s\n", f.Type, f.ID, f.Seq, f.Problem)
 	}
 	v := answer.Verified

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"strings"
 
 	"github.com/autocrud-go/autocrud/internal/wiring"
 	"github.com/autocrud-go/autocrud/pkg/resource"
@@ -109,8 +110,11 @@ func (c *restoreCmd) Run(e *env) error {
 	if err != nil {
 		return refused(err)
 	}
-	_, err = fmt.Fprintf(e.Out, "%d events and %d binaries restored\n", b.Summary.Events, b.Summary.Binaries)
-	return err
+	lost := len(b.Summary.Lost)
+	if _, err = fmt.Fprintf(e.Out, "%d events and %d binaries restored\n", b.Summary.Events, b.Summary.Binaries-int64(lost)); err != nil || lost == 0 {
+		return err
+	}
+	return &exitError{exitFailed, fmt.Sprintf("%d binaries were damaged already when the backup was made and are lost: %s", lost, strings.Join(b.Summary.Lost, ", "))}
 }
 
 // refused makes what is wrong with the input or the place a matter of usage.

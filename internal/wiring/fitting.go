@@ -103,6 +103,7 @@ func (s *stores) inspect(ctx context.Context, set *Settings, dir string) error {
 	}
 	nats := filepath.Join(dir, "nats")
 	f, err := natslog.Inspect(nats, set.Namespace)
+	s.files = f
 	switch {
 	case err != nil:
 		return fmt.Errorf("look at the log in %s: %w", nats, err)
@@ -120,6 +121,28 @@ func (s *stores) inspect(ctx context.Context, set *Settings, dir string) error {
 		return wrong("--data-dir %s belongs to namespace %s, not %s: a folder keeps one namespace", dir, strings.Join(f.Others, ", "), set.Namespace)
 	}
 	return s.mayBegin(ctx, set, nats)
+}
+
+// inspectRest reads the blocks of the log that the start did not wait for. Damage
+// ends all writes: a value could be claimed twice.
+func (s *stores) inspectRest(ctx context.Context, logger *slog.Logger) {
+	if s.files == nil {
+		return
+	}
+	for _, n := range s.files.Unread {
+		what, err := s.files.InspectBlock(n)
+		if ctx.Err() != nil {
+			return
+		}
+		if err != nil {
+			logger.WarnContext(ctx, "a block of the log cannot be read", "block", n, "error", err)
+		}
+		if what != "" {
+			s.log.Condemn(fmt.Errorf("the log is damaged: %s", what))
+			logger.ErrorContext(ctx, "the log is damaged and takes no more writes: restore a backup into an empty data folder, or, with a copy of the data put aside, start with --accept-damage", "damage", what)
+			return
+		}
+	}
 }
 
 // went is how far a log went, as far as is known.
@@ -365,7 +388,7 @@ func (s *stores) remember(ctx context.Context, set *Settings, state storage.LogS
 	first := s.known == nil || s.known.Log != state.Identity
 	err = s.notebook.save(ctx, true, func(i *origin) {
 		if first {
-			*i = origin{Keys: i.Keys}
+			*i = origin{Keys: i.Keys, Types: i.Types}
 		}
 		i.Format, i.Namespace, i.Log, i.Last, i.Erased, i.Lagging = identityFormat, set.Namespace, state.Identity, state.Last, missing, every > 0
 	})

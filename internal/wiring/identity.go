@@ -29,6 +29,8 @@ type origin struct {
 	// Lagging tells that the log was synced by the clock: a loss of power may
 	// have taken what the index held already.
 	Lagging bool `json:"lagging,omitempty"`
+	// Types are those that were served, or had data without a model.
+	Types []string `json:"types,omitempty"`
 	// Keys are those of the log's own records that nothing can make again.
 	Keys map[string][]byte `json:"keys,omitempty"`
 }

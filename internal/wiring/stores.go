@@ -43,6 +43,7 @@ type stores struct {
 	// the start, nil: nothing.
 	notebook *notebook
 	known    *origin
+	files    *natslog.Files // of an embedded log, as they were before it was opened
 	shared   *pgindex.Index // index, when other processes use it too; else nil
 	sole     bool           // no other process writes to the log
 	grouped  bool           // an append syncs the blobs put before it

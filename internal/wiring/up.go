@@ -8,8 +8,6 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -161,10 +159,8 @@ func (p *program) start(ctx context.Context) (_ *Running, err error) {
 	if err := p.indexing.prepare(ctx); err != nil {
 		return nil, err
 	}
-	if p.has.api {
-		if err := missingTypes(ctx, p.set, p.types, p.st); err != nil {
-			return nil, err
-		}
+	if err := p.missingTypes(ctx); err != nil {
+		return nil, err
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer func() {
@@ -208,6 +204,9 @@ func (p *program) start(ctx context.Context) (_ *Running, err error) {
 	g.Add(indexing.execute, indexing.interrupt)
 	g.Add(listening.execute, listening.interrupt)
 	g.Add(func() error { <-ctx.Done(); return nil }, func(error) { stop() })
+	if !p.set.AcceptDamage {
+		go p.st.inspectRest(ctx, p.logger)
+	}
 	ballast := loadBallast()
 	go releaseWhenIdle(ctx)
 	go func() {
@@ -393,38 +392,13 @@ func (p *program) ready() error {
 		return &resource.Error{Code: resource.Unavailable, Detail: "the service is stopping"}
 	}
 	if err := p.st.log.Broken(); err != nil {
-		return &resource.Error{Code: resource.Unavailable, Detail: "the log takes no more writes; restart the service", Cause: err}
+		return &resource.Error{Code: resource.Unavailable, Detail: "the log takes no more writes: its disk failed or it is damaged, the log of the service says more; restart the service", Cause: err}
 	}
 	if !p.st.nc.IsConnected() {
 		return &resource.Error{Code: resource.Unavailable, Detail: "the log cannot be reached"}
 	}
 	if applied := p.progress.Applied(); p.st.shared == nil && applied < p.begun {
 		return &resource.Error{Code: resource.IndexLag, Detail: fmt.Sprintf("the index is at sequence %d of %d", applied, p.begun)}
-	}
-	return nil
-}
-
-// missingTypes refuses to start when data has no model any more.
-func missingTypes(ctx context.Context, set *Settings, types []*resource.Type, st *stores) error {
-	if set.AllowMissing {
-		return nil
-	}
-	stored, err := st.index.Types(ctx)
-	if err != nil {
-		return err
-	}
-	ahead, err := typesAhead(ctx, st)
-	if err != nil {
-		return err
-	}
-	var missing []string
-	for _, name := range append(stored, ahead...) {
-		if !slices.Contains(missing, name) && !slices.ContainsFunc(types, func(t *resource.Type) bool { return t.Name == name }) {
-			missing = append(missing, name)
-		}
-	}
-	if len(missing) > 0 {
-		return wrong("there is data of %s but no model; put the model back, or say --allow-missing-types", strings.Join(missing, ", "))
 	}
 	return nil
 }

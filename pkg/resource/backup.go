@@ -2,6 +2,7 @@ package resource
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -25,7 +26,7 @@ func (m *Manager) Backup(ctx context.Context, w io.Writer, report func(done, tot
 	if err != nil {
 		return out, err
 	}
-	b := &backing{m: m, f: f, dropped: map[string]bool{}, report: report}
+	b := &backing{m: m, f: f, dropped: map[string]bool{}, wanted: map[string]bool{}, report: report}
 	if err := f.json(frameHeader, backupHeader{Format: 1, Identity: state.Identity, Last: state.Last, At: m.o.Now().UTC()}); err != nil {
 		return out, err
 	}
@@ -53,6 +54,7 @@ type backing struct {
 	f       *frameWriter
 	out     BackupSummary
 	dropped map[string]bool // subjects of resources that were purged meanwhile
+	wanted  map[string]bool // binaries that the events refer to
 	report  func(done, total uint64)
 }
 
@@ -60,20 +62,8 @@ func (b *backing) log(ctx context.Context, state storage.LogState) error {
 	if state.Last < state.First {
 		return nil
 	}
-	feed, err := b.m.log.Follow(ctx, state.First)
-	if err != nil {
-		return err
-	}
-	defer feed.Close()
 	told := time.Now()
-	for {
-		entry, more, err := b.next(ctx, feed, state.Last)
-		if err != nil || !more {
-			return err
-		}
-		if entry.Seq > state.Last {
-			return nil
-		}
+	read, err := readLog(ctx, b.m.log, state, func(entry storage.Entry) error {
 		if err := b.entry(ctx, entry); err != nil {
 			return fmt.Errorf("entry %d: %w", entry.Seq, err)
 		}
@@ -81,25 +71,12 @@ func (b *backing) log(ctx context.Context, state storage.LogState) error {
 			b.report(entry.Seq, state.Last)
 			told = time.Now()
 		}
-		if entry.Seq == state.Last {
-			return nil
-		}
+		return nil
+	})
+	if what := read.damage(); err == nil && what != "" {
+		return &Error{Code: InvalidState, Detail: "the backup is not made, it would not hold everything: " + what}
 	}
-}
-
-// next is the next entry; more is false when the last ones were erased.
-func (b *backing) next(ctx context.Context, feed storage.Feed, last uint64) (storage.Entry, bool, error) {
-	for {
-		short, cancel := context.WithTimeout(ctx, 2*time.Second)
-		entry, err := feed.Next(short)
-		cancel()
-		if err == nil || ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
-			return entry, true, err
-		}
-		if _, err := b.m.log.At(ctx, last); errors.Is(err, storage.ErrNotFound) {
-			return storage.Entry{}, false, nil
-		}
-	}
+	return err
 }
 
 // skipped are the program's own entries that a restored log has of its own.
@@ -121,6 +98,9 @@ func (b *backing) entry(ctx context.Context, entry storage.Entry) error {
 		return err
 	}
 	b.out.Events++
+	for _, d := range e.Binaries {
+		b.wanted[d] = true
+	}
 	if e.Wrote > 0 && e.Content == nil {
 		content, err := b.m.content(ctx, e)
 		if err != nil {
@@ -142,31 +122,67 @@ func (b *backing) binaries(ctx context.Context) error {
 	if err := b.m.blobs.ListBinaries(ctx, func(x storage.Binary, _ time.Time) error { all = append(all, x); return nil }); err != nil {
 		return err
 	}
-	piece := make([]byte, pieceBytes)
 	for _, x := range all {
-		r, err := b.m.blobs.OpenBinary(ctx, x.Digest)
+		err := b.binary(ctx, x)
 		if errors.Is(err, storage.ErrNotFound) {
-			continue // swept or purged meanwhile
+			continue // swept or purged meanwhile, or told below
 		}
+		if errors.Is(err, storage.ErrCorrupt) {
+			return b.m.rotten(ctx, x.Digest, "is damaged", err)
+		}
+		if err != nil {
+			return fmt.Errorf("binary %s: %w", x.Digest, err)
+		}
+		delete(b.wanted, x.Digest)
+	}
+	for digest := range b.wanted {
+		held, err := b.m.index.Holders(ctx, digest, "", "", 1)
 		if err != nil {
 			return err
 		}
-		err = b.binary(r, x, piece)
-		r.Close()
-		if err != nil {
-			return fmt.Errorf("binary %s: %w", x.Digest, err)
+		if len(held) > 0 { // else it was purged meanwhile
+			return b.m.rotten(ctx, digest, "is lost", storage.ErrNotFound)
 		}
 	}
 	return nil
 }
 
-func (b *backing) binary(r io.Reader, x storage.Binary, piece []byte) error {
+// maxHolders is how many holders of a binary that is not whole are named.
+const maxHolders = 5
+
+// rotten names a binary that is not whole and who refers to it.
+func (m *Manager) rotten(ctx context.Context, digest, what string, cause error) error {
+	held, err := m.index.Holders(ctx, digest, "", "", maxHolders)
+	if err != nil {
+		return err
+	}
+	by := "nothing refers to it: remove it with gc, or put it back"
+	for i, h := range held {
+		if i == 0 {
+			by = "referred to by "
+		} else {
+			by += ", "
+		}
+		by += h.Type + "/" + h.ID
+	}
+	return &Error{Code: InvalidState, Cause: cause, Detail: fmt.Sprintf("the backup is not made, it would not hold everything: the binary %s %s (%s)", digest, what, by)}
+}
+
+// binary writes one, which has to be what its digest says.
+func (b *backing) binary(ctx context.Context, x storage.Binary) error {
+	r, err := b.m.blobs.OpenBinary(ctx, x.Digest)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	whole := &wholeReader{BinaryReader: r, digest: x.Digest, sum: sha256.New()}
 	if err := b.f.json(frameBinary, x); err != nil {
 		return err
 	}
 	b.out.Binaries++
+	piece := make([]byte, pieceBytes)
 	for {
-		n, err := io.ReadFull(r, piece)
+		n, err := io.ReadFull(whole, piece)
 		if n > 0 {
 			if err := b.f.frame(frameBytes, piece[:n]); err != nil {
 				return err

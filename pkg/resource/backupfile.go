@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -51,6 +52,9 @@ type BackupSummary struct {
 	Events   int64 `json:"events"`
 	Binaries int64 `json:"binaries"`
 	Bytes    int64 `json:"bytes"` // of the file
+	// Lost are the binaries that were damaged already when the backup was made, by
+	// a version that did not look; they cannot be restored.
+	Lost []string `json:"lost,omitempty"`
 }
 
 // frameWriter writes a backup.
@@ -160,7 +164,12 @@ func OpenBackup(file io.ReaderAt, size int64) (*Backup, error) {
 	}
 	ended := false
 	first := true
+	binary := &summed{}
+	var lost []string
 	err := b.frames(func(kind byte, body []byte) error {
+		if kind != frameBytes {
+			lost = append(lost, binary.end()...)
+		}
 		switch {
 		case first && kind != frameHeader, ended:
 			return damagedBackup("its parts are out of order")
@@ -169,6 +178,10 @@ func OpenBackup(file io.ReaderAt, size int64) (*Backup, error) {
 				return damagedBackup("its header cannot be read")
 			}
 			b.Header.At = b.header.At
+		case kind == frameBinary:
+			return binary.begin(body)
+		case kind == frameBytes:
+			return binary.add(body)
 		case kind == frameDropped:
 			b.dropped[string(body)] = true
 		case kind == frameEnd:
@@ -181,8 +194,39 @@ func OpenBackup(file io.ReaderAt, size int64) (*Backup, error) {
 	if err == nil && !ended {
 		err = damagedBackup("its end is missing")
 	}
-	b.Summary.Bytes = size
+	b.Summary.Bytes, b.Summary.Lost = size, lost
 	return b, err
+}
+
+// summed compares a binary in a backup with its digest.
+type summed struct {
+	of  storage.Binary
+	sum hash.Hash // nil: none is under way
+}
+
+func (s *summed) begin(body []byte) error {
+	s.sum = sha256.New()
+	if err := json.Unmarshal(body, &s.of); err != nil {
+		return damagedBackup("%v", err)
+	}
+	return nil
+}
+
+func (s *summed) add(body []byte) error {
+	if s.sum == nil {
+		return damagedBackup("its parts are out of order")
+	}
+	_, err := s.sum.Write(body)
+	return err
+}
+
+// end is the digest of the binary, if it is of another content.
+func (s *summed) end() (lost []string) {
+	if s.sum != nil && "sha256:"+hex.EncodeToString(s.sum.Sum(nil)) != s.of.Digest {
+		lost = []string{s.of.Digest}
+	}
+	s.sum = nil
+	return lost
 }
 
 // frames calls fn for each frame; the body is valid until fn returns.

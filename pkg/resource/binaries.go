@@ -252,9 +252,9 @@ func (m *Manager) OpenBinary(ctx context.Context, typ, id, digest string) (stora
 		}
 		return nil, "", err
 	}
-	r, err := m.blobs.OpenBinary(ctx, digest)
+	r, err := m.wholeBinary(ctx, key{typ, id}, digest)
 	if errors.Is(err, storage.ErrNotFound) {
-		return nil, "", missing
+		return nil, "", m.lostBinary(ctx, key{typ, id}, err, missing)
 	}
 	if err != nil {
 		return nil, "", stored(err)

@@ -41,6 +41,7 @@ type Manager struct {
 	recent    *recent
 	locks     *locks
 	underway  underway
+	leaving   atomic.Bool           // purges leave binaries to the sweep
 	sweeping  sync.RWMutex          // read-held by writes that may refer to binaries
 	referrers map[string][]referrer // by the type they refer to
 	cursors   *query.Cursors

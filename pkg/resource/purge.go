@@ -128,6 +128,9 @@ func (m *Manager) erase(ctx context.Context, tombstone *storage.Event) error {
 		seq = entry.Seq + 1
 	}
 	for d := range binaries { // the index holds the tombstone by then, so only others count
+		if m.leaving.Load() {
+			break
+		}
 		if err := m.waitIndexed(ctx, tombstone.Seq); err != nil {
 			return err
 		}

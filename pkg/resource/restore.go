@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -109,8 +110,11 @@ func (r *restoring) read(ctx context.Context) error {
 		case frameEntry:
 			return r.entry(ctx, body)
 		case frameBinary:
-			r.beginBinary(ctx)
+			return r.beginBinary(ctx, body)
 		case frameBytes:
+			if r.binary == nil {
+				return nil // of one that is lost
+			}
 			_, err := r.binary.Write(body)
 			return err
 		}
@@ -119,7 +123,14 @@ func (r *restoring) read(ctx context.Context) error {
 	return errors.Join(err, r.endBinary(err))
 }
 
-func (r *restoring) beginBinary(ctx context.Context) {
+func (r *restoring) beginBinary(ctx context.Context, body []byte) error {
+	var of storage.Binary
+	if err := json.Unmarshal(body, &of); err != nil {
+		return damagedBackup("%v", err)
+	}
+	if slices.Contains(r.b.Summary.Lost, of.Digest) {
+		return nil
+	}
 	from, to := io.Pipe()
 	r.binary, r.put = to, make(chan error, 1)
 	go func() {
@@ -127,6 +138,7 @@ func (r *restoring) beginBinary(ctx context.Context) {
 		from.CloseWithError(err)
 		r.put <- err
 	}()
+	return nil
 }
 
 func (r *restoring) endBinary(cause error) error {

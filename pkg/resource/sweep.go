@@ -3,6 +3,7 @@ package resource
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -24,6 +25,9 @@ type Swept struct {
 
 // Sweep removes binaries and revision objects that nothing refers to and that
 // are older than age. A write that is about to refer to a binary has touched it.
+// What the index says nothing refers to, the log must not know either: the index
+// leaves out types without a model. A log that cannot be read as a whole removes
+// nothing.
 func (m *Manager) Sweep(ctx context.Context, age time.Duration) (Swept, error) {
 	if err := m.Admin(ctx); err != nil {
 		return Swept{}, err
@@ -36,12 +40,89 @@ func (m *Manager) Sweep(ctx context.Context, age time.Duration) (Swept, error) {
 	if err := m.waitIndexed(ctx, state.Last); err != nil {
 		return out, err
 	}
-	before := m.o.Now().Add(-age)
-	err = m.blobs.ListBinaries(ctx, func(b storage.Binary, touched time.Time) error {
-		if touched.After(before) {
+	s := sweep{m: m, before: m.o.Now().Add(-age), binaries: map[string]bool{}, objects: map[string]string{}}
+	if err := s.suspect(ctx); err != nil {
+		return out, err
+	}
+	if len(s.binaries)+len(s.objects) == 0 {
+		return out, nil
+	}
+	if err := s.clear(ctx, state); err != nil {
+		return out, err
+	}
+	return s.remove(ctx)
+}
+
+// sweep is one run of Sweep.
+type sweep struct {
+	m        *Manager
+	before   time.Time
+	binaries map[string]bool   // suspected
+	objects  map[string]string // suspected, key by reference
+}
+
+// suspect finds what the index knows nothing of.
+func (s *sweep) suspect(ctx context.Context) error {
+	err := s.m.blobs.ListBinaries(ctx, func(b storage.Binary, touched time.Time) error {
+		if touched.After(s.before) {
 			return nil
 		}
-		gone, err := m.sweepBinary(ctx, b.Digest)
+		held, err := s.m.index.Holders(ctx, b.Digest, "", "", 1)
+		if err == nil && len(held) == 0 {
+			s.binaries[b.Digest] = true
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return s.m.blobs.List(ctx, func(name, ref string) error {
+		unknown, err := s.m.unknownObject(ctx, name, ref, s.before)
+		if unknown {
+			s.objects[ref] = name
+		}
+		return err
+	})
+}
+
+// clear takes from the suspects what any event of the log refers to.
+func (s *sweep) clear(ctx context.Context, state storage.LogState) error {
+	unreadable := 0
+	read, err := readLog(ctx, s.m.log, state, func(entry storage.Entry) error {
+		if _, _, ok := storage.SplitRevisionSubject(entry.Subject); !ok {
+			return nil
+		}
+		e, err := storage.DecodeEvent(entry.Data, entry.Seq)
+		if err != nil {
+			unreadable++
+			return nil //nolint:nilerr // counted
+		}
+		delete(s.objects, e.Ref)
+		for _, d := range e.Binaries {
+			delete(s.binaries, d)
+		}
+		return nil
+	})
+	if err != nil {
+		return stored(err)
+	}
+	what := read.damage()
+	if what == "" && unreadable > 0 {
+		what = fmt.Sprintf("%d events of the log cannot be read", unreadable)
+	}
+	if what != "" {
+		return &Error{Code: InvalidState, Detail: "nothing was removed, since it cannot be told what is referred to: " + what}
+	}
+	return nil
+}
+
+// remove deletes what is suspected still.
+func (s *sweep) remove(ctx context.Context) (out Swept, err error) {
+	err = s.m.blobs.ListBinaries(ctx, func(b storage.Binary, touched time.Time) error {
+		if _, suspected := s.binaries[b.Digest]; !suspected || touched.After(s.before) {
+			return nil
+		}
+		gone, err := s.m.sweepBinary(ctx, b.Digest)
 		if gone {
 			out.Binaries++
 			out.Bytes += b.Size
@@ -51,13 +132,18 @@ func (m *Manager) Sweep(ctx context.Context, age time.Duration) (Swept, error) {
 	if err != nil {
 		return out, err
 	}
-	return out, m.blobs.List(ctx, func(name, ref string) error {
-		gone, err := m.sweepObject(ctx, name, ref, before)
-		if gone {
+	for ref, name := range s.objects {
+		// Its event may have been committed since, if it took a day.
+		unknown, err := s.m.unknownObject(ctx, name, ref, s.before)
+		if err == nil && unknown {
+			err = s.m.blobs.Delete(ctx, ref)
 			out.Objects++
 		}
-		return err
-	})
+		if err != nil {
+			return out, err
+		}
+	}
+	return out, nil
 }
 
 // keepBinaries keeps a sweep from deleting what a write has looked at and not
@@ -71,6 +157,10 @@ func (m *Manager) keepBinaries(types ...*Type) (release func()) {
 	}
 	return func() {}
 }
+
+// LeaveBinaries has purges leave binaries to the sweep, which asks the log too: there
+// is data without a model, and the index does not know what it refers to.
+func (m *Manager) LeaveBinaries() { m.leaving.Store(true) }
 
 // sweepBinary deletes a binary without holders.
 func (m *Manager) sweepBinary(ctx context.Context, digest string) (bool, error) {
@@ -86,9 +176,10 @@ func (m *Manager) sweepBinary(ctx context.Context, digest string) (bool, error) 
 	return true, m.blobs.DeleteBinary(ctx, digest)
 }
 
-// sweepObject deletes a revision object whose event was never committed. The
-// key is "<type>/<revision id>/<event id>", and the event id holds its time.
-func (m *Manager) sweepObject(ctx context.Context, name, ref string, before time.Time) (bool, error) {
+// unknownObject tells of a revision object whose event was never committed, as far
+// as the index knows. The key is "<type>/<revision id>/<event id>", and the event id
+// holds its time.
+func (m *Manager) unknownObject(ctx context.Context, name, ref string, before time.Time) (bool, error) {
 	parts := strings.Split(name, "/")
 	if len(parts) != 3 {
 		return false, nil
@@ -123,7 +214,7 @@ func (m *Manager) sweepObject(ctx context.Context, name, ref string, before time
 	if err != nil && !errors.Is(err, storage.ErrNotFound) {
 		return false, err
 	}
-	return true, m.blobs.Delete(ctx, ref)
+	return true, nil
 }
 
 // firstSweep is how long after the start the first sweep comes, so that a

@@ -29,6 +29,7 @@ type Verified struct {
 	Resources int `json:"resources"`
 	Objects   int `json:"objects"`
 	Claims    int `json:"claims"`
+	Binaries  int `json:"binaries"`      // read to their end
 	Entries   int `json:"audit_entries"` // refusals and audited reads
 	Findings  int `json:"findings"`
 }
@@ -49,6 +50,11 @@ type verifier struct {
 	events   map[uint64]logged
 	compared uint64
 	doubts   []doubt
+
+	hashes map[string]hashed // by constraint
+
+	mu       sync.Mutex
+	binaries map[string]error // what reading each came to
 }
 
 // logged is an event of the log.
@@ -83,7 +89,7 @@ func (m *Manager) Verify(ctx context.Context, report func(Finding)) (Verified, e
 	if err := m.Admin(ctx); err != nil {
 		return Verified{}, err
 	}
-	v := &verifier{m: m, heads: map[key]verified{}, claims: map[string]claim{}, events: map[uint64]logged{}}
+	v := &verifier{m: m, heads: map[key]verified{}, claims: map[string]claim{}, events: map[uint64]logged{}, binaries: map[string]error{}, hashes: map[string]hashed{}}
 	var mu sync.Mutex
 	v.report = func(f Finding) {
 		mu.Lock()
@@ -115,6 +121,7 @@ func (m *Manager) Verify(ctx context.Context, report func(Finding)) (Verified, e
 		return v.out, err
 	}
 	v.compareClaims()
+	v.compareHashes()
 	if m.o.Recorder != nil {
 		v.out.Entries, err = m.o.Recorder.verify(ctx, v.report)
 	}
@@ -126,28 +133,19 @@ func (v *verifier) fold(ctx context.Context, state storage.LogState) error {
 	if state.Last < state.First {
 		return nil
 	}
-	feed, err := v.m.log.Follow(ctx, state.First)
+	read, err := readLog(ctx, v.m.log, state, func(entry storage.Entry) error {
+		if err := v.entry(ctx, entry); err != nil {
+			return err
+		}
+		return v.compareEvents(ctx, entry.Seq, false)
+	})
 	if err != nil {
 		return err
 	}
-	defer feed.Close()
-	for {
-		entry, err := feed.Next(ctx)
-		if err != nil {
-			return err
-		}
-		if entry.Seq <= state.Last {
-			if err := v.entry(ctx, entry); err != nil {
-				return err
-			}
-		}
-		if err := v.compareEvents(ctx, min(entry.Seq, state.Last), entry.Seq >= state.Last); err != nil {
-			return err
-		}
-		if entry.Seq >= state.Last {
-			return nil
-		}
+	if what := read.damage(); what != "" {
+		v.report(Finding{Problem: what})
 	}
+	return v.compareEvents(ctx, state.Last, true)
 }
 
 func (v *verifier) entry(ctx context.Context, entry storage.Entry) error {
@@ -203,6 +201,7 @@ func (v *verifier) entry(ctx context.Context, entry storage.Entry) error {
 		v.out.Objects++
 		v.checks.Go(func() error { return v.object(ctx, e, find) })
 	}
+	v.checkHashes(e)
 	return nil
 }
 
@@ -277,17 +276,34 @@ func (v *verifier) object(ctx context.Context, e *storage.Event, find func(strin
 		find("the event holds other content than the object %s", e.Ref)
 	}
 	for _, d := range e.Binaries {
-		r, err := v.m.blobs.OpenBinary(ctx, d)
-		if errors.Is(err, storage.ErrNotFound) {
+		switch err := v.binary(ctx, d); {
+		case errors.Is(err, storage.ErrNotFound):
 			find("the binary %s is lost", d)
-			continue
-		}
-		if err != nil {
+		case errors.Is(err, storage.ErrCorrupt):
+			find("the binary %s is damaged: its content is another than its digest says", d)
+		case err != nil:
 			return err
 		}
-		r.Close()
 	}
 	return nil
+}
+
+// binary reads a binary to its end, once however many refer to it.
+func (v *verifier) binary(ctx context.Context, digest string) error {
+	v.mu.Lock()
+	err, known := v.binaries[digest]
+	v.mu.Unlock()
+	if known {
+		return err
+	}
+	err = checkBinary(ctx, v.m.blobs, digest)
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if _, known := v.binaries[digest]; !known && err == nil {
+		v.out.Binaries++
+	}
+	v.binaries[digest] = err
+	return err
 }
 
 // compareIndex looks every resource of the log up in the index, and counts what
@@ -347,6 +363,47 @@ func (v *verifier) compareRow(ctx context.Context, k key, want verified, last ui
 		find("the row holds other content")
 	}
 	return nil
+}
+
+// checkHashes compares the values that a resource claims with the key behind their
+// hashes: those of another key keep nobody from taking the same value. The
+// content has to be in the event.
+func (v *verifier) checkHashes(e *storage.Event) {
+	t := v.m.types[e.Meta.Type]
+	if t == nil || e.Content == nil || len(e.Claims) == 0 || e.Wrote == 0 || e.Meta.Deleted {
+		return
+	}
+	values, err := t.valuesAt(e.Content, e.Revision.SchemaVersion)
+	if err != nil {
+		return // that is told elsewhere
+	}
+	for _, fields := range t.Unique {
+		name := strings.Join(fields, ",")
+		claimed, now := e.Claims[name], v.m.claimHash(t.Name, name, fields, values)
+		if claimed == "" || now == "" {
+			continue
+		}
+		h := v.hashes[t.Name+"."+name]
+		h.looked++
+		if claimed != now {
+			h.other++
+		}
+		v.hashes[t.Name+"."+name] = h
+	}
+}
+
+// hashed counts the claims of a constraint, and those that are of another value or
+// another key.
+type hashed struct{ looked, other int }
+
+// compareHashes tells of constraints whose claims are of another key: a changed
+// model or migration leaves some, another key leaves none.
+func (v *verifier) compareHashes() {
+	for name, h := range v.hashes {
+		if h.other > 0 && h.other == h.looked {
+			v.report(Finding{Problem: "the claims of " + name + " were made with another key than the log holds: values are not unique any more"})
+		}
+	}
 }
 
 // compareClaims checks that who holds a value claims it, and the other way.

@@ -33,6 +33,7 @@ type LogState struct {
 	Identity string
 	First    uint64 // first sequence kept, 1 in a log that lost nothing
 	Last     uint64 // last sequence committed and durable
+	Kept     uint64 // entries that it holds: those that were erased are none
 	// Sole is true when every write goes through this process, so that an
 	// index that has caught up knows every resource there is.
 	Sole bool

@@ -257,6 +257,15 @@ func (l *Log) awaitDurable(ctx context.Context, seq uint64) error {
 	}
 }
 
+// Condemn ends all writes: what the log holds is damaged.
+func (l *Log) Condemn(why error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.broken == nil {
+		l.broken = why
+	}
+}
+
 // Broken tells why the log takes no more writes, or nil.
 func (l *Log) Broken() error {
 	l.mu.Lock()

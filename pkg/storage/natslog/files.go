@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/minio/highwayhash"
 	"github.com/nats-io/nats-server/v2/server"
@@ -25,13 +26,16 @@ type Files struct {
 	Identity string   // of the log
 	Last     uint64   // sequence up to which its blocks go; known when nothing is damaged
 	Damaged  string   // what is wrong with them, a sentence; empty: nothing that was looked at
+	Unread   []int    // numbers of blocks that were not read, for InspectBlock
+	dir      string   // of the stream
 }
 
 // Inspect looks at the files of a log below the folder of an embedded server. It
 // must be asked before the server is: that one takes damage in a block for the
 // place where a crash cut it off, and cuts off the whole rest. After a clean stop
 // the newest block is read, else all are. It changes nothing.
-func Inspect(dir, namespace string) (f Files, err error) {
+func Inspect(dir, namespace string) (f *Files, err error) {
+	f = &Files{}
 	streams := filepath.Join(dir, "jetstream", "$G", "streams")
 	names, err := filepath.Glob(filepath.Join(streams, "AC_*_LOG"))
 	if err != nil {
@@ -81,15 +85,19 @@ func (f *Files) stream(dir string) error {
 	return f.blocks(dir)
 }
 
-// blocks reads the newest block after a clean stop, else all.
+// readAtOnce is how many bytes of blocks are read of a log that was closed.
+const readAtOnce = 256 << 20
+
+// blocks reads them, newest first, after a clean stop not all when they are many.
 func (f *Files) blocks(dir string) error {
+	f.dir = dir
 	numbers, err := blockNumbers(filepath.Join(dir, "msgs"))
 	if err != nil {
 		return err
 	}
 	_, err = os.Stat(filepath.Join(dir, "msgs", "index.db"))
-	closed, found := err == nil, false
-	for i := len(numbers) - 1; i >= 0 && !(closed && found); i-- {
+	closed, found, size := err == nil, false, 0
+	for i := len(numbers) - 1; i >= 0; i-- {
 		what, b, err := inspectBlock(dir, numbers[i], i == len(numbers)-1)
 		if what != "" || err != nil {
 			f.Damaged = what
@@ -98,8 +106,28 @@ func (f *Files) blocks(dir string) error {
 		if !found { // the newest may hold nothing but notes of what was erased in others
 			f.Last, found = max(f.Last, b.last), b.holds
 		}
+		if size += len(b.buf); closed && found && size > readAtOnce {
+			f.Unread = numbers[:i]
+			return nil
+		}
 	}
 	return nil
+}
+
+// InspectBlock reads a block while the server runs, which may replace it meanwhile,
+// and tells what is wrong with it.
+func (f *Files) InspectBlock(n int) (what string, err error) {
+	for range 3 {
+		what, _, err = inspectBlock(f.dir, n, false)
+		if os.IsNotExist(err) {
+			return "", nil // erased
+		}
+		if what == "" && err == nil {
+			return "", nil
+		}
+		time.Sleep(200 * time.Millisecond) // being written, perhaps
+	}
+	return what, err
 }
 
 func blockNumbers(dir string) (out []int, err error) {

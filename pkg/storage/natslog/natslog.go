@@ -254,7 +254,7 @@ func (l *Log) State(ctx context.Context) (storage.LogState, error) {
 	if err != nil {
 		return storage.LogState{}, unavailable("state", err)
 	}
-	s := storage.LogState{Identity: l.id, First: l.origin, Last: info.State.LastSeq, Sole: l.o.Sole}
+	s := storage.LogState{Identity: l.id, First: l.origin, Last: info.State.LastSeq, Kept: info.State.Msgs, Sole: l.o.Sole}
 	return s, l.awaitDurable(ctx, s.Last)
 }
 

@@ -1,0 +1,115 @@
+package resource
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/autocrud-go/autocrud/pkg/storage"
+)
+
+// stalled is how long a feed may be silent before it is found out why.
+const stalled = 3 * time.Second
+
+// logReading is what reading a whole log came to.
+type logReading struct {
+	Read uint64 // entries
+	Lost uint64 // entries that the log counts as its own and cannot give
+	gaps []logGap
+}
+
+// logGap are sequences between two entries that were read.
+type logGap struct{ from, to uint64 }
+
+// damage says what was lost, "" for nothing. Where more is missing than was lost,
+// the rest was erased, and it is not known which.
+func (r logReading) damage() string {
+	if r.Lost == 0 {
+		return ""
+	}
+	text := fmt.Sprintf("%d entries of the log are lost: their block is damaged", r.Lost)
+	for i, g := range r.gaps {
+		if i == 5 {
+			return text + ", ..."
+		}
+		text += fmt.Sprintf("; none can be read from %d to %d", g.from, g.to)
+	}
+	return text
+}
+
+// readLog calls fn with every entry of a log up to where state says that it ends.
+// It comes to an end whatever is damaged: what cannot be read is passed over and
+// counted.
+func readLog(ctx context.Context, log storage.Log, state storage.LogState, fn func(storage.Entry) error) (out logReading, err error) {
+	at := state.First
+	for at <= state.Last {
+		if at, err = out.from(ctx, log, at, state.Last, fn); err != nil {
+			return out, err
+		}
+		if at, err = readable(ctx, log, at, state.Last); err != nil {
+			return out, err
+		}
+		if n := len(out.gaps); n > 0 && out.gaps[n-1].to == 0 {
+			out.gaps[n-1].to = at - 1
+		}
+	}
+	now, err := log.State(ctx)
+	if err != nil {
+		return out, err
+	}
+	// What was written meanwhile was not read; what was erased meanwhile may have been.
+	if kept := now.Kept - min(now.Kept, now.Last-state.Last); kept > out.Read {
+		out.Lost = kept - out.Read
+	}
+	return out, nil
+}
+
+// from follows the log from a sequence on, until its end or where it stalls, and
+// returns the sequence to go on from.
+func (r *logReading) from(ctx context.Context, log storage.Log, at, last uint64, fn func(storage.Entry) error) (uint64, error) {
+	feed, err := log.Follow(ctx, at)
+	if err != nil {
+		return at, err
+	}
+	defer feed.Close()
+	for at <= last {
+		short, cancel := context.WithTimeout(ctx, stalled)
+		entry, err := feed.Next(short)
+		cancel()
+		if err != nil {
+			if ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
+				r.gaps = append(r.gaps, logGap{from: at})
+				return at, nil
+			}
+			return at, err
+		}
+		if entry.Seq > at {
+			r.gaps = append(r.gaps, logGap{at, min(entry.Seq-1, last)})
+		}
+		at = entry.Seq + 1
+		if entry.Seq > last {
+			break
+		}
+		r.Read++
+		if err := fn(entry); err != nil {
+			return at, err
+		}
+	}
+	return max(at, last+1), nil
+}
+
+// readable is the first sequence from one on that the log can give, or the one
+// after the last.
+func readable(ctx context.Context, log storage.Log, at, last uint64) (uint64, error) {
+	for ; at <= last; at++ {
+		_, err := log.At(ctx, at)
+		if err == nil {
+			return at, nil
+		}
+		if !errors.Is(err, storage.ErrNotFound) {
+			return at, err
+		}
+	}
+	return at, nil
+}
