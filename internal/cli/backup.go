@@ -30,12 +30,16 @@ func (c *backupCmd) Run(e *env) error {
 	}
 	defer os.Remove(f.Name()) // gone already when it was renamed
 	defer f.Close()
-	if err := c.write(e, f); err != nil {
-		return err
-	}
+	failed := c.write(e, f)
 	info, err := f.Stat()
 	if err != nil {
 		return err
+	}
+	if failed != nil {
+		if why := resource.BackupFailure(f, info.Size()); why != "" {
+			return &exitError{exitFailed, why}
+		}
+		return refused(failed)
 	}
 	b, err := resource.OpenBackup(f, info.Size())
 	if err != nil {

@@ -27,26 +27,35 @@ func (m *Manager) Backup(ctx context.Context, w io.Writer, report func(done, tot
 		return out, err
 	}
 	b := &backing{m: m, f: f, dropped: map[string]bool{}, wanted: map[string]bool{}, report: report}
-	if err := f.json(frameHeader, backupHeader{Format: 1, Identity: state.Identity, Last: state.Last, At: m.o.Now().UTC()}); err != nil {
-		return out, err
-	}
-	if err := b.log(ctx, state); err != nil {
-		return out, stored(err)
-	}
-	for subject := range b.dropped {
-		if err := f.frame(frameDropped, []byte(subject)); err != nil {
-			return out, err
+	if err := b.all(ctx, state); err != nil {
+		var told *Error
+		if err = stored(err); errors.As(err, &told) {
+			f.fail(told.Detail)
 		}
-	}
-	if err := b.binaries(ctx); err != nil {
-		return out, stored(err)
-	}
-	if err := f.json(frameEnd, b.out); err != nil {
 		return out, err
 	}
 	err = f.close()
 	b.out.Bytes = f.n
 	return b.out, err
+}
+
+// all writes the frames.
+func (b *backing) all(ctx context.Context, state storage.LogState) error {
+	if err := b.f.json(frameHeader, backupHeader{Format: 1, Identity: state.Identity, Last: state.Last, At: b.m.o.Now().UTC()}); err != nil {
+		return err
+	}
+	if err := b.log(ctx, state); err != nil {
+		return err
+	}
+	for subject := range b.dropped {
+		if err := b.f.frame(frameDropped, []byte(subject)); err != nil {
+			return err
+		}
+	}
+	if err := b.binaries(ctx); err != nil {
+		return err
+	}
+	return b.f.json(frameEnd, b.out)
 }
 
 type backing struct {

@@ -32,6 +32,7 @@ const (
 	frameBinary  = 'B' // storage.Binary; its bytes follow
 	frameBytes   = 'C' // a piece of the binary
 	frameEnd     = 'E' // backupEnd, the last one
+	frameFailed  = 'X' // why there is no end
 )
 
 const (
@@ -110,6 +111,25 @@ func (f *frameWriter) entry(e storage.Entry) error {
 		return err
 	}
 	return f.frame(frameEntry, append(append(head, '\n'), e.Data...))
+}
+
+// fail tells whoever has the beginning of the backup why there is no more of it.
+func (f *frameWriter) fail(why string) {
+	if f.frame(frameFailed, []byte(why)) == nil {
+		_ = f.z.Flush() // it is only told as well as it can be
+	}
+}
+
+// BackupFailure is why a backup that broke off did, "" when it does not tell.
+func BackupFailure(file io.ReaderAt, size int64) (why string) {
+	b := &Backup{file: file, size: size + sha256.Size}
+	_ = b.frames(func(kind byte, body []byte) error { // it ends in the middle
+		if kind == frameFailed {
+			why = string(body)
+		}
+		return nil
+	})
+	return why
 }
 
 // close ends the stream and writes the digest.

@@ -100,16 +100,43 @@ func (r *logReading) from(ctx context.Context, log storage.Log, at, last uint64,
 }
 
 // readable is the first sequence from one on that the log can give, or the one
-// after the last.
+// after the last. Damage is of whole blocks, each entry of which takes long to ask
+// for: it is looked for where it ends in steps that grow, then between two of them.
 func readable(ctx context.Context, log storage.Log, at, last uint64) (uint64, error) {
-	for ; at <= last; at++ {
-		_, err := log.At(ctx, at)
-		if err == nil {
-			return at, nil
+	there := func(seq uint64) (bool, error) {
+		_, err := log.At(ctx, seq)
+		if errors.Is(err, storage.ErrNotFound) {
+			return false, nil
 		}
-		if !errors.Is(err, storage.ErrNotFound) {
+		return err == nil, err
+	}
+	lost, found := at-1, uint64(0) // the highest that is lost, the lowest that is not
+	for step := uint64(1); found == 0; step *= 2 {
+		if lost >= last {
+			return last + 1, nil
+		}
+		probe := min(lost+step, last)
+		ok, err := there(probe)
+		if err != nil {
 			return at, err
 		}
+		if ok {
+			found = probe
+		} else {
+			lost = probe
+		}
 	}
-	return at, nil
+	for found-lost > 1 {
+		middle := lost + (found-lost)/2
+		ok, err := there(middle)
+		if err != nil {
+			return at, err
+		}
+		if ok {
+			found = middle
+		} else {
+			lost = middle
+		}
+	}
+	return found, nil
 }

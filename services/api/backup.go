@@ -16,6 +16,7 @@ func (a *API) backup(w http.ResponseWriter, r *http.Request) {
 		_, err := a.m.Backup(c.r.Context(), out, nil)
 		if err != nil && out.begun {
 			a.logger.ErrorContext(c.r.Context(), "a backup broke off", "error", err)
+			_ = http.NewResponseController(w).Flush() // what is sent tells why
 			panic(http.ErrAbortHandler)
 		}
 		return err
