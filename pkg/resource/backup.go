@@ -156,12 +156,12 @@ func (b *backing) binaries(ctx context.Context) error {
 	return nil
 }
 
-// maxHolders is how many holders of a binary that is not whole are named.
-const maxHolders = 5
+// rottenNamed is how many holders of a binary that is not whole are named.
+const rottenNamed = 5
 
 // rotten names a binary that is not whole and who refers to it.
 func (m *Manager) rotten(ctx context.Context, digest, what string, cause error) error {
-	held, err := m.index.Holders(ctx, digest, "", "", maxHolders)
+	held, err := m.index.Holders(ctx, digest, "", "", rottenNamed)
 	if err != nil {
 		return err
 	}

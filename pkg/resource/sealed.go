@@ -40,7 +40,7 @@ type box struct {
 }
 
 func (m *Manager) sealer() (cipher.AEAD, error) {
-	key, err := hkdf.Key(sha256.New, m.o.ClaimKey, nil, "autocrud secrets 1", 32)
+	key, err := hkdf.Key(sha256.New, *m.hashKey.Load(), nil, "autocrud secrets 1", 32)
 	if err != nil {
 		return nil, err
 	}
