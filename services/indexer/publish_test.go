@@ -262,3 +262,79 @@ func TestAStreamWithOtherSettingsIsRefused(t *testing.T) {
 		t.Errorf("a stream that refuses what is new: %v", err)
 	}
 }
+
+// TestForeignMessagesStopNoPublishing puts what is no event into the stream, before
+// a start, while events are written, and while nothing is.
+func TestForeignMessagesStopNoPublishing(t *testing.T) {
+	dir := t.TempDir()
+	types := testenv.Types(t, before)
+	put := func(s *testenv.Stack, subjects ...string) {
+		t.Helper()
+		for _, subject := range subjects {
+			if _, err := s.NATS.RequestWithContext(t.Context(), subject, []byte(`{"error":"no event"}`)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	s := testenv.Open(t, dir, types, testenv.StackOptions{})
+	create(t, s, "a", 1)
+	toldUpTo(t, s, create(t, s, "b", 2).Seq)
+	put(s, "ac.main.event.films.created.x", "ac.main.event.films.created.y")
+	s.Stop() // damaged as an older version left it
+	s = testenv.Open(t, dir, types, testenv.StackOptions{})
+	toldUpTo(t, s, create(t, s, "c", 3).Seq)
+	for i := range 50 {
+		if i%10 == 5 {
+			put(s, "ac.main.event.x")
+		}
+		create(t, s, fmt.Sprint("d", i), i)
+	}
+	put(s, "ac.main.event.films.purged.a")
+	last := create(t, s, "last", 9)
+	all := genuine(t, s, last.Seq)
+	if want := logged(t, s); fmt.Sprint(all) != fmt.Sprint(want) {
+		t.Errorf("told %v, want %v", all, want)
+	}
+}
+
+// genuine waits until the stream ends with an event and tells which it holds.
+func genuine(t *testing.T, s *testenv.Stack, through uint64) (out []uint64) {
+	t.Helper()
+	js, err := jetstream.New(s.NATS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stream, err := js.Stream(t.Context(), natslog.OutwardName("main"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		m, err := stream.GetLastMsgForSubject(t.Context(), "ac.main.event.>")
+		if err == nil && m.Header.Get("ce-sequence") == fmt.Sprint(through) {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the stream ends with %v, %v", m, err)
+		}
+	}
+	info, err := stream.Info(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for seq := info.State.FirstSeq; seq <= info.State.LastSeq; seq++ {
+		m, err := stream.GetMsg(t.Context(), seq)
+		if errors.Is(err, jetstream.ErrMsgNotFound) {
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		at, err := strconv.ParseUint(m.Header.Get("ce-sequence"), 10, 64)
+		if err != nil {
+			t.Errorf("it holds %s: %s", m.Subject, m.Data)
+			continue
+		}
+		out = append(out, at)
+	}
+	return out
+}

@@ -16,6 +16,10 @@ import (
 // over in one go where they cannot be removed.
 const maxForeign = 100_000
 
+// maxErased is how many are overwritten in one go; of more the rest is only removed,
+// since to overwrite one rewrites a block.
+const maxErased = 20
+
 // Foreign has fn told how many messages were found in the stream that AutoCRUD did
 // not publish, and why they could not be removed, or nil. It is set before the
 // Outward is used.
@@ -56,8 +60,12 @@ func (w *Outward) genuine(ctx context.Context, info *jetstream.StreamInfo) (seq,
 		}
 		foreign++
 		at = m.Sequence
-		if err := w.stream.SecureDeleteMsg(ctx, m.Sequence); err != nil {
-			kept = err
+		remove := w.stream.SecureDeleteMsg
+		if foreign > maxErased {
+			remove = w.stream.DeleteMsg
+		}
+		if kept == nil { // else the next is refused too
+			kept = remove(ctx, m.Sequence)
 		}
 		if at <= info.State.FirstSeq {
 			return 0, last, nil

@@ -159,3 +159,67 @@ func mustJS(t *testing.T, n *natslog.Embedded) jetstream.JetStream {
 	}
 	return js
 }
+
+// TestAForeignMessageAmongEventsTakesTheirPlace has one arrive while a go of events
+// is under way.
+func TestAForeignMessageAmongEventsTakesTheirPlace(t *testing.T) {
+	n, w, s := events(t)
+	if err := w.Publish(t.Context(), []storage.Outgoing{outgoing(1, "a")}); err != nil {
+		t.Fatal(err)
+	}
+	stop, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			select {
+			case <-stop:
+				return
+			case <-time.After(2 * time.Millisecond):
+				_ = n.Events.Publish("ac.main.event.notes.created.x", nil) // it may be refused
+			}
+		}
+	}()
+	const all = 3000
+	told := uint64(1)
+	for deadline := time.Now().Add(10 * time.Second); told < all/10 && time.Now().Before(deadline); {
+		var batch []storage.Outgoing
+		for seq := told + 1; seq <= min(told+50, all); seq++ {
+			batch = append(batch, outgoing(seq, fmt.Sprint("e", seq)))
+		}
+		err := w.Publish(t.Context(), batch)
+		if err != nil && !errors.Is(err, storage.ErrConflict) {
+			t.Fatal(err)
+		}
+		p, err := w.Position(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		told = p.Seq
+	}
+	close(stop)
+	<-done
+	if _, err := w.Position(t.Context()); err != nil { // what came last is removed
+		t.Fatal(err)
+	}
+	want := uint64(1)
+	info, err := s.Info(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for seq := info.State.FirstSeq; seq <= info.State.LastSeq; seq++ {
+		m, err := s.GetMsg(t.Context(), seq)
+		if errors.Is(err, jetstream.ErrMsgNotFound) {
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := m.Header.Get("ce-sequence"); got != fmt.Sprint(want) {
+			t.Fatalf("at %d it holds event %q, want %d", seq, got, want)
+		}
+		want++
+	}
+	if want < 100 {
+		t.Errorf("it holds %d events", want-1)
+	}
+}

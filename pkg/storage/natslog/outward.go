@@ -192,7 +192,8 @@ const (
 	ceDataRef      = "ce-dataref"     // Claim Check extension
 	ceTraceparent  = "ce-traceparent" // Distributed Tracing extension
 
-	hdrExpectedLast = "Nats-Expected-Last-Sequence"
+	hdrExpectedLast   = "Nats-Expected-Last-Sequence"
+	hdrExpectedLastID = "Nats-Expected-Last-Msg-Id"
 )
 
 func (w *Outward) message(e storage.Outgoing, after uint64) *nats.Msg {
@@ -274,14 +275,25 @@ func (w *Outward) Publish(ctx context.Context, events []storage.Outgoing) error 
 	return w.publish(ctx, events)
 }
 
+// following is the message of an event that follows those before it. It names the
+// one before it besides its place: one that is not an event may have taken the
+// place, and the event before be refused.
+func (w *Outward) following(events []storage.Outgoing, i int) *nats.Msg {
+	m := w.message(events[i], w.last+uint64(i))
+	if i > 0 {
+		m.Header[hdrExpectedLastID] = []string{strconv.FormatUint(events[i-1].Event.Seq, 10)}
+	}
+	return m
+}
+
 func (w *Outward) publish(ctx context.Context, events []storage.Outgoing) error {
-	for i, e := range events[:len(events)-1] {
-		if err := w.nc.PublishMsg(w.message(e, w.last+uint64(i))); err != nil {
+	for i := range events[:len(events)-1] {
+		if err := w.nc.PublishMsg(w.following(events, i)); err != nil {
 			return unavailable("publish an event", err)
 		}
 	}
 	n := uint64(len(events))
-	m := w.message(events[n-1], w.last+n-1)
+	m := w.following(events, int(n-1))
 	ctx, cancel := context.WithTimeout(ctx, replyTimeout)
 	defer cancel()
 	answer, err := w.nc.RequestMsgWithContext(ctx, m)
