@@ -68,7 +68,7 @@ func (m *Manager) RunAction(ctx context.Context, a *Action, id string, doc any) 
 	if err != nil {
 		return nil, err
 	}
-	out, err := a.Run(severally(ctx), m, id, in)
+	out, err := a.Run(severally(AsCode(ctx)), m, id, in)
 	if err != nil {
 		return nil, refusal(err)
 	}
@@ -89,7 +89,7 @@ func (m *Manager) QueueAction(ctx context.Context, a *Action, id string, doc any
 	if id != "" {
 		job["id"] = id
 	}
-	return m.Create(AsProgram(ctx), a.JobType(), job, CreateOptions{})
+	return m.Create(AsCode(AsProgram(ctx)), a.JobType(), job, CreateOptions{})
 }
 
 // JobModel is the type of an action's jobs.

@@ -194,11 +194,11 @@ func (m *Manager) changeAt(ctx context.Context, seq uint64) (Change, error) {
 		return c, err
 	}
 	if e.Wrote > 0 && e.Action != storage.StatusChanged {
-		c.New = now.content
+		c.New = now.full
 	}
 	before, known, err := at.before(ctx, m, t)
 	if err == nil && known && before != nil {
-		c.Old = before.content
+		c.Old = before.full
 	}
 	return c, err
 }

@@ -71,6 +71,9 @@ func checkBulk(m *Manager, content []byte) error {
 		if _, err := patch.compile(t); err != nil {
 			return err
 		}
+		if err := t.unhidden("patch", patch.Body, true); err != nil {
+			return err
+		}
 	}
 	_, _, err = m.search(context.Background(), t, ListOptions{Filter: b.Filter})
 	return err
@@ -123,6 +126,7 @@ const (
 // called after each page. A page that is done twice does no harm: what is
 // changed already stays as it is.
 func (m *Manager) RunBulk(ctx context.Context, payload []byte, at BulkState, tell func(BulkState)) (BulkState, error) {
+	ctx = asClient(ctx)
 	b, patch, err := readBulk(payload)
 	if err != nil {
 		return at, err

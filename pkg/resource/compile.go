@@ -73,6 +73,7 @@ func (t *Type) compileSchema(schema any, p *problems) bool {
 	t.tree["type"] = "object"
 	t.places = findPlaces(t.tree)
 	t.Binaries = t.places.describe()
+	t.compileMarks(p)
 	c := newCompiler()
 	if err := c.AddResource(schemaURL, any(t.tree)); err != nil {
 		p.add("/schema", "schema: %v", err)

@@ -228,7 +228,11 @@ func (m *Manager) readablePast(ctx context.Context, x *access, e *storage.Event)
 func (m *Manager) shownRevision(ctx context.Context, t *Type, s state, e *storage.Event) (rev storage.Revision, ok bool, err error) {
 	x := m.accessTo(ctx, t)
 	if x == nil {
-		return e.Revision, true, nil
+		if !t.WritesOnly() {
+			return e.Revision, true, nil
+		}
+		content, err := m.contentNow(ctx, t, e)
+		return t.rehashed(e.Revision, t.conceal(content)), true, err
 	}
 	was := *e
 	was.Meta = s.event.Meta
@@ -240,7 +244,8 @@ func (m *Manager) shownRevision(ctx context.Context, t *Type, s state, e *storag
 	if !x.on("read", v).Allowed {
 		return rev, false, nil
 	}
-	rev = e.Revision
+	content = t.conceal(content)
+	rev = t.rehashed(e.Revision, content)
 	if hide := x.hidden("read", v); len(hide) > 0 {
 		data := redact(content, hide)
 		rev.Hash, rev.Size = hashOf(data), len(data)

@@ -22,6 +22,9 @@ func (m *Manager) gate(ctx context.Context, l *limits, t *Type, p plan, s state,
 	if e := next.event; t.Builtin && e.Meta.Status == storage.Draft && (!s.exists() || s.event.Meta.Status != storage.Draft) {
 		return step{}, Errorf(ValidationFailed, "%s have no drafts: what is written is in force at once", t.Name)
 	}
+	if err := m.gateReadOnly(ctx, t, s, next); err != nil {
+		return step{}, l.censor(err)
+	}
 	if l != nil {
 		if err := m.gateRules(ctx, l, t, p, s, next); err != nil {
 			return step{}, err

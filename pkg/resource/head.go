@@ -142,6 +142,9 @@ func (m *Manager) content(ctx context.Context, e *storage.Event) ([]byte, error)
 		Detail: "the stored content of this revision is damaged; other revisions can still be read"}
 }
 
+// HashOf is the hash of canonical content as revisions have it.
+func HashOf(content []byte) string { return hashOf(content) }
+
 func hashOf(content []byte) string {
 	sum := sha256.Sum256(content)
 	return "sha256:" + hex.EncodeToString(sum[:])
@@ -160,7 +163,13 @@ func (m *Manager) answer(ctx context.Context, e *storage.Event, content []byte) 
 	if t == nil {
 		return answer(e, content)
 	}
-	r, err := answer(e, t.conceal(content))
+	shown := t.conceal(content)
+	if t.writeOnly != nil {
+		own := *e
+		own.Revision = t.rehashed(e.Revision, shown)
+		e = &own
+	}
+	r, err := answer(e, shown)
 	if err != nil {
 		return nil, err
 	}

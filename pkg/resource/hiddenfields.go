@@ -92,6 +92,7 @@ func (l *limits) shown(content []byte) []byte {
 // patch that names a hidden field is refused, also when it would remove what is
 // not there: what is there must not show.
 func (l *limits) patching(ctx context.Context, t *Type, p Patch) (context.Context, error) {
+	ctx = context.WithValue(ctx, patchedKey{}, true)
 	if l == nil {
 		return ctx, nil
 	}
@@ -134,7 +135,7 @@ func (l *limits) merge(ctx context.Context, t *Type, data any) (any, error) {
 		}
 	}
 	for _, path := range slices.DeleteFunc(outermost(slices.Clone(l.access.readonly(l.action, l.before))), func(p string) bool { return touches(p, l.protected()) }) {
-		if !(keeping{seen: true, patch: l.patch}).keep(doc, old, splitPath(path)) {
+		if !(keeping{seen: true, patch: l.patch && !t.writeOnly.at(splitPath(path))}).keep(doc, old, splitPath(path)) {
 			return nil, l.refuse(ctx, t, path, notToChange)
 		}
 	}

@@ -47,8 +47,8 @@ func (m *Manager) List(ctx context.Context, typ string, o ListOptions) (*List, e
 	if x := m.accessTo(ctx, t); x != nil && len(x.everHidden("list")) > 0 {
 		s.Bare, o.Bare = false, false // the hash is that of what is shown
 	}
-	if t.Name == Schedules {
-		s.Bare, o.Bare = false, false // its times are in the meta
+	if t.Name == Schedules || t.WritesOnly() {
+		s.Bare, o.Bare = false, false // its times are in the meta; the hash is that of what is shown
 	}
 	if err := m.freshen(ctx, o.Consistency, o.MinSeq); err != nil {
 		return nil, err

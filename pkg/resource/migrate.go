@@ -102,20 +102,27 @@ func (m *Manager) contentNow(ctx context.Context, t *Type, e *storage.Event) ([]
 
 // migrateRow migrates the data of an answer made from an index row.
 func (t *Type) migrateRow(r *Resource) error {
-	r.Data = t.conceal(r.Data)
-	if len(t.Migrations) == 0 || r.Data == nil {
+	if r.Data == nil {
 		return nil
 	}
-	var meta struct {
-		Version string `json:"schema_version"`
-	}
-	if err := json.Unmarshal(r.Meta, &meta); err != nil {
-		return err
-	}
-	data, err := t.current(r.Data, meta.Version)
-	if err == nil {
+	if len(t.Migrations) > 0 {
+		var meta struct {
+			Version string `json:"schema_version"`
+		}
+		if err := json.Unmarshal(r.Meta, &meta); err != nil {
+			return err
+		}
+		data, err := t.current(r.Data, meta.Version)
+		if err != nil {
+			return err
+		}
 		r.Data = data
 	}
+	if r.Data = t.conceal(r.Data); t.writeOnly == nil {
+		return nil
+	}
+	var err error
+	r.Revision, err = rehash(r.Revision, r.Data)
 	return err
 }
 

@@ -139,7 +139,8 @@ type sight struct {
 	typ     *Type
 	event   *storage.Event
 	raw     []byte          // as it was written
-	content json.RawMessage // migrated; nil when it is gone
+	content json.RawMessage // migrated, without what is never shown; nil when it is gone
+	full    json.RawMessage // with that, for hooks
 
 	once   sync.Once
 	values map[string]query.Value
@@ -153,7 +154,7 @@ func (s *sight) set(raw []byte) {
 	s.raw = raw
 	if raw != nil {
 		if now, err := s.typ.current(raw, s.event.Revision.SchemaVersion); err == nil {
-			s.content = s.typ.conceal(now)
+			s.content, s.full = s.typ.conceal(now), now
 		}
 	}
 }
@@ -186,6 +187,10 @@ func (s *sight) envelope(content json.RawMessage) []byte {
 		}
 		return AppendEnvelope(nil, &e, content)
 	}
-	s.written.Do(func() { s.whole = AppendEnvelope(nil, s.event, s.content) })
+	s.written.Do(func() {
+		e := *s.event
+		e.Revision = s.typ.rehashed(e.Revision, s.content)
+		s.whole = AppendEnvelope(nil, &e, s.content)
+	})
 	return s.whole
 }

@@ -93,7 +93,7 @@ func (m *Manager) planCreate(t *Type, id string, data any, o CreateOptions) plan
 func (m *Manager) preparing(t *Type, data any) func(context.Context) ([]byte, error) {
 	var content []byte
 	return func(ctx context.Context) ([]byte, error) {
-		if content != nil && t.Secret == "" && limitsOf(ctx) == nil { // what is sealed or hidden depends on the state
+		if content != nil && !t.conceals() && t.readOnly == nil && limitsOf(ctx) == nil { // what is sealed, kept or hidden depends on the state
 			return content, nil
 		}
 		c, err := m.prepare(ctx, t, data)

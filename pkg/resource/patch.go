@@ -68,7 +68,7 @@ func (m *Manager) planPatch(t *Type, id string, p Patch, o UpdateOptions) (plan,
 		if err != nil {
 			return step{}, err
 		}
-		data, err := apply(limitsOf(ctx).shown(t.conceal(old)))
+		data, err := p.applied(ctx, t, apply, old)
 		if err != nil {
 			return step{}, err
 		}
@@ -78,6 +78,16 @@ func (m *Manager) planPatch(t *Type, id string, p Patch, o UpdateOptions) (plan,
 		}
 		return m.revise(t, s, content, o)
 	}}, nil
+}
+
+// applied is what the patch makes of content as it is shown to the actor. The nulls
+// that remove what is not shown stay in it.
+func (p Patch) applied(ctx context.Context, t *Type, apply func([]byte) (any, error), content []byte) (any, error) {
+	data, err := apply(limitsOf(ctx).shown(t.conceal(content)))
+	if err == nil && p.Kind == MergePatch && t.writeOnly != nil {
+		t.writeOnly.keepNulls(data, p.Body)
+	}
+	return data, err
 }
 
 // compile checks the patch and returns what applies it to canonical content.

@@ -14,13 +14,14 @@ import (
 // binary is overlooked; which of them holds is for the validator to say.
 type places struct {
 	root   map[string]any
+	mark   func(node map[string]any) (Binaries, bool) // what is looked for
 	byNode map[uintptr]*placeNode
 	start  *placeNode
 }
 
 // placeNode is what one schema says of the inside of its values.
 type placeNode struct {
-	binary     bool
+	binary     bool     // it is what is looked for
 	spec       Binaries // of a binary
 	reaches    bool     // it or something inside of it is a binary
 	properties map[string]*placeNode
@@ -42,7 +43,15 @@ type patternPlace struct {
 
 // findPlaces returns nil when the schema holds no binary.
 func findPlaces(root map[string]any) *places {
-	p := &places{root: root, byNode: map[uintptr]*placeNode{}}
+	return findMarked(root, func(node map[string]any) (Binaries, bool) {
+		spec, ok := node["x-binary"]
+		return binariesOf(spec), ok
+	})
+}
+
+// findMarked is findPlaces for any mark of a schema.
+func findMarked(root map[string]any, mark func(node map[string]any) (Binaries, bool)) *places {
+	p := &places{root: root, mark: mark, byNode: map[uintptr]*placeNode{}}
 	p.start = p.build(root)
 	for changed := true; changed; { // schemas refer to themselves: until nothing is found any more
 		changed = false
@@ -83,8 +92,8 @@ func (p *places) build(v any) *placeNode {
 	}
 	n := &placeNode{properties: map[string]*placeNode{}}
 	p.byNode[id] = n
-	if spec, ok := node["x-binary"]; ok {
-		n.binary, n.spec = true, binariesOf(spec)
+	if spec, ok := p.mark(node); ok {
+		n.binary, n.spec = true, spec
 		return n
 	}
 	props, _ := node["properties"].(map[string]any)

@@ -216,6 +216,8 @@ func (m *Manager) past(ctx context.Context, t *Type, head, old *storage.Event, r
 	content, err := m.content(ctx, old)
 	if err == nil && !raw {
 		content, err = t.current(content, old.Revision.SchemaVersion)
+	} else if err == nil {
+		content = Uncovered(content, old.Concealed)
 	}
 	if err != nil {
 		return nil, err

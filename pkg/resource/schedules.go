@@ -66,6 +66,9 @@ func checkSchedule(m *Manager, content []byte) error {
 	if t == nil || t.Job == nil {
 		return refuse("type", "%q is no type of jobs", s.Type)
 	}
+	if err := t.unhidden("payload", any(s.Payload), false); err != nil {
+		return err
+	}
 	if err := t.Validate(t.Defaults(any(s.Payload))); err != nil {
 		return refuse("payload", "is not valid for %s: %v", s.Type, err)
 	}
@@ -159,7 +162,7 @@ func (m *Manager) Fire(ctx context.Context, s *Schedule, at time.Time) (fired bo
 	if ctx == nil || err != nil {
 		return false, err
 	}
-	_, err = m.Create(ctx, s.Type, s.Payload, CreateOptions{ID: id, Job: o})
+	_, err = m.Create(asClient(ctx), s.Type, s.Payload, CreateOptions{ID: id, Job: o})
 	switch CodeOf(err) {
 	case AlreadyExists, UniqueConflict:
 		return false, nil

@@ -88,15 +88,20 @@ func (t *Type) boxes(content []byte) (out []box) {
 
 // conceal is stored content as it may be shown.
 func (t *Type) conceal(content []byte) []byte {
-	if t.Secret == "" || content == nil {
+	if !t.conceals() || content == nil {
 		return content
 	}
 	tree, err := DecodeJSON(content)
+	if err == nil && t.writeOnly != nil {
+		tree = t.writeOnly.without(tree)
+	}
 	doc, ok := tree.(map[string]any)
 	if err != nil || !ok {
 		return []byte("{}")
 	}
-	delete(doc, t.Secret)
+	if t.Secret != "" {
+		delete(doc, t.Secret)
+	}
 	return AppendCanonical(nil, doc)
 }
 
@@ -104,8 +109,9 @@ type sealedKey struct{}
 
 // withSealed keeps the secrets of the state that a write found for prepare.
 func (m *Manager) withSealed(ctx context.Context, t *Type, s state) (context.Context, error) {
-	if t.Secret == "" || !s.exists() {
-		return ctx, nil
+	ctx, err := m.withDocument(ctx, t, s)
+	if err != nil || t.Secret == "" || !s.exists() {
+		return ctx, err
 	}
 	content, err := m.content(ctx, s.event)
 	if err != nil {
@@ -263,23 +269,28 @@ func (m *Manager) secretMade(ctx context.Context, t *Type, e *storage.Event, con
 	return secretPrefix + base64.StdEncoding.EncodeToString(secret)
 }
 
-// carried makes a step that takes the content of an older revision keep the secrets
-// and the program's own property of the newest state: what was replaced is never in
-// force again. When that makes
-// another content it is a new revision, whose parent is the older one.
+// carried makes a step that takes the content of an older revision keep what the
+// newest state has of secrets, writeOnly properties and the program's own property:
+// what was replaced is never in force again. For a client it keeps the readOnly ones
+// too. When that makes another content it is a new revision, whose parent is the older
+// one.
 func (m *Manager) carried(ctx context.Context, t *Type, s state, next step) (step, error) {
-	if next.from == 0 || t.Secret == "" {
+	if next.from == 0 || next.put || !t.conceals() && t.readOnly == nil {
 		return next, nil
 	}
 	newest, err := m.contentNow(ctx, t, s.event)
 	if err != nil {
 		return step{}, err
 	}
-	content, err := t.current(next.content, next.event.Revision.SchemaVersion)
+	now, err := t.current(next.content, next.event.Revision.SchemaVersion)
 	if err != nil {
 		return step{}, err
 	}
-	if content, err = t.withSecretOf(content, newest); err != nil || bytes.Equal(content, next.content) {
+	content, err := t.withSecretOf(now, newest)
+	if err == nil {
+		content, err = t.carryMarked(ctx, content, newest)
+	}
+	if err != nil || bytes.Equal(content, now) {
 		return next, err
 	}
 	next.anew(t, content)
@@ -288,6 +299,9 @@ func (m *Manager) carried(ctx context.Context, t *Type, s state, next step) (ste
 
 // withSecretOf is content with the boxes of another.
 func (t *Type) withSecretOf(content, newest []byte) ([]byte, error) {
+	if t.Secret == "" {
+		return content, nil
+	}
 	var docs [2]map[string]any
 	for i, b := range [][]byte{content, newest} {
 		tree, err := DecodeJSON(b)

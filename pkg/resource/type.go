@@ -55,6 +55,8 @@ type Type struct {
 	validator  *jsonschema.Schema
 	filler     *filler
 	places     *places  // of the binaries; nil when there are none
+	writeOnly  *marks   // what is never shown; nil: nothing
+	readOnly   *marks   // what clients never set; nil: nothing
 	properties []string // every property name of the schema, for hints
 	definition storage.Definition
 	state      string      // a property of a built-in type that the program changes, and writes keep
@@ -233,6 +235,7 @@ func (t *Type) compile(schema any, p *problems) {
 		p.add("/job/concurrencyKey", "job.concurrencyKey: the schema has no field %q", t.Job.ConcurrencyKey)
 	}
 	t.compileFields(p)
+	t.checkMarks(p)
 	t.claimSet = t.claimSetOf()
 }
 

@@ -99,7 +99,7 @@ func (m *Manager) amend(ctx context.Context, t *Type, next *step, p Patch, apply
 	if ctx, err = limitsOf(ctx).patching(ctx, t, p); err != nil {
 		return err
 	}
-	data, err := apply(limitsOf(ctx).shown(t.conceal(old)))
+	data, err := p.applied(ctx, t, apply, old)
 	if err != nil {
 		return err
 	}

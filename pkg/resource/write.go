@@ -218,7 +218,7 @@ func (m *Manager) stage(ctx context.Context, t *Type, s state, next *step, objec
 		if err != nil {
 			return err
 		}
-		if err := m.o.Hooks.runBefore(AsProgram(withoutKey(ctx)), c); err != nil {
+		if err := m.o.Hooks.runBefore(AsCode(AsProgram(withoutKey(ctx))), c); err != nil {
 			return err
 		}
 	}
@@ -239,7 +239,7 @@ func (m *Manager) stage(ctx context.Context, t *Type, s state, next *step, objec
 			m.hub.ends(e.ID, state)
 		}
 	}
-	e.Binaries = t.digests(next.content)
+	e.Binaries, e.Concealed = t.digests(next.content), t.concealed(next.content)
 	inline := len(next.content) <= InlineLimit
 	if inline {
 		e.Content = next.content
@@ -356,7 +356,7 @@ func (m *Manager) runAfter(ctx context.Context, t *Type, s state, next step) {
 		m.o.Logger.ErrorContext(ctx, "an after-hook was not run", "type", c.Type, "id", c.ID, "action", c.Action, "error", err)
 		return
 	}
-	ctx = AsProgram(withoutKey(ctx))
+	ctx = AsCode(AsProgram(withoutKey(ctx)))
 	ok = true
 	for _, fn := range hooks {
 		if err := runHook(ctx, fn, c); err != nil {
@@ -369,10 +369,14 @@ func (m *Manager) runAfter(ctx context.Context, t *Type, s state, next step) {
 // prepare makes canonical content of a document: defaults filled in, checked
 // against the schema, the validators, and what the index can hold.
 func (m *Manager) prepare(ctx context.Context, t *Type, data any) ([]byte, error) {
+	if limitsOf(ctx) != nil || t.writeOnly != nil || t.readOnly != nil {
+		data = cloneTree(data) // it is completed from the state, and again when that has changed
+	}
 	data, err := limitsOf(ctx).merge(ctx, t, data)
 	if err != nil {
 		return nil, err
 	}
+	t.complete(ctx, data)
 	secret := t.secretIn(data)
 	data = t.Defaults(data)
 	if data, err = t.keepState(ctx, data); err != nil {
@@ -413,5 +417,5 @@ func (m *Manager) prepare(ctx context.Context, t *Type, data any) ([]byte, error
 			return nil, refusal(err)
 		}
 	}
-	return content, m.o.Hooks.validate(AsProgram(ctx), t.Name, content)
+	return content, m.o.Hooks.validate(AsCode(AsProgram(ctx)), t.Name, content)
 }

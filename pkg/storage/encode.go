@@ -123,6 +123,9 @@ func (e *Event) appendHeader(b []byte) []byte {
 	if len(e.Binaries) > 0 {
 		b = appendAny(append(b, `,"binaries":`...), e.Binaries)
 	}
+	if len(e.Concealed) > 0 {
+		b = appendAny(append(b, `,"concealed":`...), e.Concealed)
+	}
 	if len(e.Claims) > 0 {
 		b = appendAny(append(b, `,"claims":`...), e.Claims)
 	}

@@ -172,6 +172,9 @@ type Event struct {
 
 	// Binaries are the digests of the binaries that HEAD's content refers to.
 	Binaries []string `json:"binaries,omitempty"`
+	// Concealed are the places of the content, as JSON pointers, that were written
+	// and are never shown.
+	Concealed []string `json:"concealed,omitempty"`
 	// Claims are the unique values this resource holds, by constraint.
 	Claims map[string]string `json:"claims,omitempty"`
 	// ClaimSet names the constraints that Claims were made by. Those of an event

@@ -69,7 +69,7 @@ func (g *gate) admit(w http.ResponseWriter, r *http.Request) (http.ResponseWrite
 		in = a.asking
 		w = a.o.Limits.paced(w, r)
 	}
-	ctx = resource.WithActor(ctx, resource.Actor{RequestID: id, Address: address, UserAgent: shorten(r.UserAgent(), 200)})
+	ctx = resource.WithActor(ctx, resource.Actor{Client: true, RequestID: id, Address: address, UserAgent: shorten(r.UserAgent(), 200)})
 	r = r.WithContext(ctx)
 	h := w.Header()
 	h.Set("X-Request-Id", id)

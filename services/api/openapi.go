@@ -135,6 +135,7 @@ type document struct {
 // typeNames are the names of a type's component schemas.
 type typeNames struct {
 	write    string // the data as it is written
+	replace  string // the data that replaces what is there: what is writeOnly may be left out, or null
 	read     string // the data as it is read: "fields" leaves parts out
 	envelope string // around what was written
 	partial  string // around what is read
@@ -156,7 +157,13 @@ func newDocument(types []*resource.Type, o OpenAPIOptions) *document {
 	}
 	for _, t := range types {
 		base := name(pascal(t.Name))
-		d.names[t.Name] = typeNames{base, name(base + "Read"), name(base + "Envelope"), name(base + "ReadEnvelope"), name(base + "Page")}
+		d.names[t.Name] = typeNames{base, base, name(base + "Read"), name(base + "Envelope"), name(base + "ReadEnvelope"), name(base + "Page")}
+	}
+	for _, t := range types {
+		if n := d.names[t.Name]; t.WritesOnly() {
+			n.replace = name(n.write + "Replace")
+			d.names[t.Name] = n
+		}
 	}
 	d.operations = operationsOf(types, o.Actions)
 	return d

@@ -19,6 +19,10 @@ func (d *document) dataBody(t *resource.Type) object {
 	return withBody(true, jsonContent(componentRef("schemas", d.names[t.Name].write), sampleData(t)))
 }
 
+func (d *document) replaceBody(t *resource.Type) object {
+	return withBody(true, jsonContent(componentRef("schemas", d.names[t.Name].replace), sampleData(t)))
+}
+
 func (d *document) patchBody(t *resource.Type) object {
 	merge, patch := any(map[string]any{}), any([]any{})
 	if m, ok := sampleData(t).(map[string]any); ok {

@@ -106,7 +106,7 @@ func typeOperations(t *resource.Type) []operation {
 			problems: expanding(t, liveProblems)},
 		{Operation: Operation{Method: "PUT", Path: "/v1/{type}/{id}", Name: "replace"}, summary: "Replace a {name}",
 			description: "Makes a new revision, or changes a draft in place with mode=modify. With If-None-Match: * it creates.",
-			parameters:  []string{"new_status", "mode", "message", "returns", "If-Match", "If-None-Match", "Idempotency-Key"}, body: (*document).dataBody,
+			parameters:  []string{"new_status", "mode", "message", "returns", "If-Match", "If-None-Match", "Idempotency-Key"}, body: (*document).replaceBody,
 			responses: []answer{{"200", "Replaced, or equal and unchanged", writeHeaders, (*document).envelope},
 				{"201", "Created", append(writeHeaders, "Location"), (*document).envelope}},
 			problems: bodyProblems},

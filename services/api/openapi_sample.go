@@ -228,7 +228,7 @@ func (s sampler) object(node map[string]any, depth int) any {
 	required, _ := node["required"].([]any)
 	for _, name := range sortedKeys(props) {
 		needed := slices.Contains(required, any(name))
-		if !needed && (!s.all || depth > 3) {
+		if node, _ := props[name].(map[string]any); !needed && (!s.all || depth > 3 || node["readOnly"] == true) {
 			continue
 		}
 		if x := s.value(props[name], name, depth+1); x != nil || needed {

@@ -141,12 +141,15 @@ func (d *document) schemas() object {
 			return recordSchema(whole)
 		}
 		answered := n.write
-		if d.options.Auth { // fields that are hidden from somebody are left out
+		if d.options.Auth || t.WritesOnly() { // fields that are hidden from the reader are left out
 			answered = n.read
 		}
 		write := mustDecode(t.Schema)
 		if m, ok := write.(map[string]any); ok && t.Title != "" && m["title"] == nil {
 			m["title"] = t.Title
+		}
+		if n.replace != n.write {
+			out = append(out, member{n.replace, moveRefs(inlineBinaries(replacing(mustDecode(t.Schema))), n.replace)})
 		}
 		out = append(out,
 			member{n.write, moveRefs(inlineBinaries(write), n.write)},

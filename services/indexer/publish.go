@@ -317,10 +317,17 @@ func (p *publisher) outgoing(ctx context.Context, e *storage.Event) (o storage.O
 	if content == nil && e.Action != storage.Purged {
 		o.DataRef = dataRef(e)
 	}
-	o.Body = resource.AppendEnvelope(nil, e, content)
+	told := e
+	if len(e.Concealed) > 0 {
+		content = resource.Uncovered(content, e.Concealed)
+		own := *e // the hash of what is not told would let it be guessed
+		own.Revision.Hash, own.Revision.Size = resource.HashOf(content), len(content)
+		told = &own
+	}
+	o.Body = resource.AppendEnvelope(nil, told, content)
 	if len(o.Body) > maxOutwardEnvelope { // the result of a job is in its meta
 		o.DataRef = dataRef(e)
-		o.Body = resource.AppendEnvelope(nil, e, nil)
+		o.Body = resource.AppendEnvelope(nil, told, nil)
 	}
 	return o, nil
 }

@@ -1,0 +1,255 @@
+package resource
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/autocrud-go/autocrud/pkg/jsonpatch"
+	"github.com/autocrud-go/autocrud/pkg/storage"
+)
+
+// A property with writeOnly: true is written and never shown: handlers and hooks
+// get it. One with readOnly: true is shown and never written by a client: code of
+// the application sets it.
+
+// compileMarks finds both and refuses what cannot be kept.
+func (t *Type) compileMarks(p *problems) {
+	t.writeOnly, t.readOnly = findMarks(t.tree, "writeOnly"), findMarks(t.tree, "readOnly")
+	if t.Secret != "" { // it is sealed instead
+		t.writeOnly = nil
+	}
+	for keyword, k := range map[string]*marks{"writeOnly": t.writeOnly, "readOnly": t.readOnly} {
+		switch {
+		case k == nil:
+		case k.places.start.binary:
+			p.add("/schema", "schema: %s is for properties, not for the whole", keyword)
+		case k.inList():
+			p.add("/schema", "schema: %s is for properties, not for the elements of a list; mark the list", keyword)
+		}
+	}
+}
+
+// checkMarks refuses to look for what is never shown.
+func (t *Type) checkMarks(p *problems) {
+	if t.writeOnly == nil {
+		return
+	}
+	refuse := func(at, what, path string) {
+		if t.writeOnly.at(splitPath(path)) {
+			p.add(at, "%s: field %q is writeOnly, and what is never shown cannot be looked for", what, path)
+		}
+	}
+	for i, path := range t.Index {
+		refuse(pointerTo("/index", i), "index", path)
+	}
+	for i, path := range t.FullText {
+		refuse(pointerTo("/fulltext", i), "fulltext", path)
+	}
+	for i, group := range t.Unique {
+		for _, path := range group {
+			refuse(pointerTo("/unique", i), "unique", path)
+		}
+	}
+	for path := range t.Refs {
+		refuse(pointerTo("/refs", path), "refs", path)
+	}
+	if t.Job != nil && t.Job.ConcurrencyKey != "" {
+		refuse("/job/concurrencyKey", "job.concurrencyKey", t.Job.ConcurrencyKey)
+	}
+	for path := range t.Binaries {
+		refuse("/schema", "x-binary", path)
+	}
+}
+
+// WritesOnly tells that some of what is written to the type is never shown.
+func (t *Type) WritesOnly() bool { return t.writeOnly != nil }
+
+// conceals tells that not all of the type's content is shown.
+func (t *Type) conceals() bool { return t.Secret != "" || t.writeOnly != nil }
+
+type documentKey struct{} // of the context: the document that a write changes
+
+// withDocument keeps the document of the state that a write found, for prepare.
+func (m *Manager) withDocument(ctx context.Context, t *Type, s state) (context.Context, error) {
+	if t.writeOnly == nil && t.readOnly == nil || !s.exists() {
+		return ctx, nil
+	}
+	content, err := m.contentNow(ctx, t, s.event)
+	if err != nil {
+		return ctx, err
+	}
+	doc, err := DecodeJSON(content)
+	return context.WithValue(ctx, documentKey{}, doc), err
+}
+
+type patchedKey struct{} // of the context: the document is what a patch made
+
+// complete keeps what a write leaves out and may not see or set. What a patch
+// removed is no such thing.
+func (t *Type) complete(ctx context.Context, data any) {
+	old := ctx.Value(documentKey{})
+	if t.writeOnly != nil {
+		t.writeOnly.fill(data, old, completing{nulls: true})
+	}
+	if t.readOnly != nil && ActorOf(ctx).Client && ctx.Value(patchedKey{}) == nil {
+		t.readOnly.fill(data, old, completing{parents: true})
+	}
+}
+
+// gateReadOnly refuses a client that sets what code of the application sets.
+func (m *Manager) gateReadOnly(ctx context.Context, t *Type, s state, next step) error {
+	if t.readOnly == nil || !next.put && next.from == 0 || !ActorOf(ctx).Client {
+		return nil
+	}
+	now, err := t.current(next.content, next.event.Revision.SchemaVersion)
+	if err != nil {
+		return err
+	}
+	after, err := DecodeJSON(now)
+	if err != nil {
+		return err
+	}
+	before := t.readOnly.without(after)
+	if s.exists() {
+		content, err := m.contentNow(ctx, t, s.event)
+		if err != nil {
+			return err
+		}
+		if before, err = DecodeJSON(content); err != nil {
+			return err
+		}
+	}
+	at := t.readOnly.changed(before, after)
+	if at == "" || t.readOnly.changed(t.Defaults(before), after) == "" {
+		return nil
+	}
+	return &Error{Code: ValidationFailed, Detail: "the data does not fit type " + t.Name + ": " + at + " is readOnly",
+		Fields: []FieldError{{Pointer: at, Detail: "is readOnly: only code of the application sets it"}}}
+}
+
+// carryMarked gives the content of an older revision what is marked in the newest
+// state: a switch neither shows nor sets it.
+func (t *Type) carryMarked(ctx context.Context, content, newest []byte) ([]byte, error) {
+	client := t.readOnly != nil && ActorOf(ctx).Client
+	if t.writeOnly == nil && !client {
+		return content, nil
+	}
+	doc, err := DecodeJSON(content)
+	if err != nil {
+		return nil, err
+	}
+	old, err := DecodeJSON(newest)
+	if err != nil {
+		return nil, err
+	}
+	if t.writeOnly != nil {
+		t.writeOnly.fill(doc, old, completing{exactly: true})
+	}
+	if client {
+		t.readOnly.fill(doc, old, completing{exactly: true, parents: true})
+	}
+	out := AppendCanonical(nil, doc)
+	if string(out) == string(content) {
+		return content, nil
+	}
+	return out, t.Validate(doc)
+}
+
+// concealed lists the places of content that are not shown, for those who know
+// the event and not the model.
+func (t *Type) concealed(content []byte) []string {
+	if t.writeOnly == nil || content == nil {
+		return nil
+	}
+	doc, err := DecodeJSON(content)
+	if err != nil {
+		return nil
+	}
+	return t.writeOnly.pointers(doc)
+}
+
+// Uncovered is content without the given places.
+func Uncovered(content []byte, pointers []string) []byte {
+	if len(pointers) == 0 || content == nil {
+		return content
+	}
+	doc, err := DecodeJSON(content)
+	if err != nil {
+		return []byte("{}")
+	}
+	for _, p := range pointers {
+		names, err := jsonpatch.ParsePointer(p)
+		if err != nil {
+			return []byte("{}")
+		}
+		doc = lacking(doc, names)
+	}
+	return AppendCanonical(nil, doc)
+}
+
+// lacking is a copy of a document without the value at one place.
+func lacking(v any, names []string) any {
+	switch v := v.(type) {
+	case map[string]any:
+		out := maps.Clone(v)
+		if len(names) == 1 {
+			delete(out, names[0])
+		} else if x, ok := v[names[0]]; ok {
+			out[names[0]] = lacking(x, names[1:])
+		}
+		return out
+	case []any:
+		if i, err := strconv.Atoi(names[0]); err == nil && i >= 0 && i < len(v) && len(names) > 1 {
+			out := slices.Clone(v)
+			out[i] = lacking(v[i], names[1:])
+			return out
+		}
+	}
+	return v
+}
+
+// rehashed is a revision with the hash of what is shown of it: that of the rest
+// would let it be guessed.
+func (t *Type) rehashed(r storage.Revision, shown []byte) storage.Revision {
+	if t.writeOnly != nil && shown != nil {
+		r.Hash, r.Size = hashOf(shown), len(shown)
+	}
+	return r
+}
+
+// unhidden refuses a patch, or data, that is kept in a resource of another type and
+// shown there.
+func (t *Type) unhidden(field string, doc any, patch bool) error {
+	if t.writeOnly == nil {
+		return nil
+	}
+	found := t.writeOnly.pointers(doc)
+	if list, ok := doc.([]any); ok && patch {
+		for _, op := range list {
+			o, _ := op.(map[string]any)
+			path, _ := o["path"].(string)
+			names, err := jsonpatch.ParsePointer(path)
+			if err != nil {
+				continue
+			}
+			// The document that the operation makes at its path, by itself.
+			made := o["value"]
+			for i := len(names) - 1; i >= 0; i-- {
+				made = map[string]any{names[i]: made}
+			}
+			found = append(found, t.writeOnly.pointers(made)...)
+			numberless := slices.DeleteFunc(slices.Clone(names), func(n string) bool { return n == "-" || strings.Trim(n, "0123456789") == "" })
+			if t.writeOnly.at(names) || t.writeOnly.at(numberless) {
+				found = append(found, path)
+			}
+		}
+	}
+	if len(found) == 0 {
+		return nil
+	}
+	detail := "sets " + found[0] + ", which is writeOnly and would be shown here"
+	return &Error{Code: ValidationFailed, Detail: field + " " + detail, Fields: []FieldError{{Pointer: "/" + field, Detail: detail}}}
+}
