@@ -2,6 +2,9 @@ package tests_test
 
 import (
 	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/autocrud-go/autocrud/internal/apitest"
@@ -152,6 +155,58 @@ func TestFieldsOfEveryNameCanBeAskedAbout(t *testing.T) {
 			c.Get(t, "/v1/odd?filter="+query("é = 1")).WantProblem(t, 400, "invalid_filter")
 			c.Get(t, "/v1/odd?filter="+query("`c d = 1")).WantProblem(t, 400, "invalid_filter")
 			c.Get(t, "/v1/odd?fields="+query("`a")).WantProblem(t, 400, "invalid_request")
+		})
+	}
+}
+
+// TestFieldsCompareWithFields: in filters, in the conditions of rules and of watches.
+func TestFieldsCompareWithFields(t *testing.T) {
+	const model = "name: parts\nschema:\n  type: object\n  properties: {stock: {type: integer}, minimum: {type: integer}, price: {type: number}, starts: {type: string, format: date-time}, ends: {type: string, format: date-time}, owner: {type: string}, tags: {type: array, items: {type: string}}}\n" +
+		"index: [stock, minimum, price, starts, ends, owner, tags]\n"
+	const policy = `
+roles:
+  keeper:
+    - {types: [parts], actions: [list, read, create, update, watch], where: 'stock >= minimum AND owner = principal.id'}
+  admin:
+    - {types: ["*"], actions: ["*", admin]}
+bindings:
+  - {role: keeper, subjects: ["key:keeper"]}
+`
+	t.Parallel()
+	for _, s := range storages {
+		t.Run(s.Name, func(t *testing.T) {
+			t.Parallel()
+			settings := s.Settings(t)
+			settings.Auth, settings.AdminKey, settings.Policies = "required", strings.Repeat("k", 40), filepath.Join(t.TempDir(), "policies.yaml")
+			if err := os.WriteFile(settings.Policies, []byte(policy), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			c := start(t, nil, settings, map[string]string{"parts": model}).As(settings.AdminKey)
+			c.Post(t, "/v1/parts?id=low", `{"stock":1,"minimum":2,"price":1.5,"starts":"2024-01-01T00:00:00Z","ends":"2024-01-01T01:00:00+02:00","owner":"key:keeper","tags":["a"]}`).Want(t, 201)
+			c.Post(t, "/v1/parts?id=even", `{"stock":2,"minimum":2,"price":2,"starts":"2024-01-01T00:00:00Z","ends":"2024-01-01T00:00:00.000001Z","owner":"key:keeper"}`).Want(t, 201)
+			c.Post(t, "/v1/parts?id=none", `{"stock":5}`).Want(t, 201)
+			for filter, want := range map[string]string{
+				`stock < minimum`: "low", `NOT stock < minimum`: "even", `minimum > stock OR stock = 5`: "low none", `stock = price`: "even", `price > stock`: "low",
+				`ends > starts`: "even", `ends < starts AND starts < meta.created_at`: "low", `owner != meta.created_by`: "even low", `len(owner) > len(tags)`: "low",
+				`isNull(minimum) OR stock >= minimum`: "even none",
+			} {
+				finds(t, c, "parts", filter, want)
+			}
+			for _, filter := range []string{`stock < owner`, `tags = owner`, `owner = tags`, `stock < ends`, `tags:owner`, `in(stock, minimum)`, `stock < minimum < price`, `stock < nothing`} {
+				c.Get(t, "/v1/parts?filter="+query(filter)).WantProblem(t, 400, "invalid_filter")
+			}
+			c.Get(t, "/v1/parts:aggregate?sum=stock&filter="+query("stock < minimum")).Want(t, 200).Equal(t, "/groups/0/sum", `{"stock":1}`)
+			keeper := c.As(c.Post(t, "/v1/api-keys", `{"name":"keeper"}`).Want(t, 201).Text("/secret"))
+			finds(t, keeper, "parts", ``, "even")
+			keeper.Get(t, "/v1/parts/low").WantProblem(t, 404, "not_found")
+			keeper.Patch(t, "/v1/parts/even", apitest.MergePatch, `{"stock":1}`).WantProblem(t, 403, "permission_denied")
+			keeper.Patch(t, "/v1/parts/even", apitest.MergePatch, `{"stock":3}`).Want(t, 200)
+			keeper.Post(t, "/v1/parts", `{"stock":1,"minimum":2,"owner":"key:keeper"}`).WantProblem(t, 403, "permission_denied")
+			w := c.MustWatch(t, "/v1/parts:watch?filter="+query("stock < minimum"))
+			c.Patch(t, "/v1/parts/low", apitest.MergePatch, `{"stock":7}`).Want(t, 200)
+			if e := w.Take(t, 1)[0]; e.Action != "left" {
+				t.Errorf("a watch tells %+v", e)
+			}
 		})
 	}
 }

@@ -45,6 +45,12 @@ func (p *parser) comparison() (Expr, *Error) {
 		return p.unchained(p.has(s, t))
 	case t.kind != tokSymbol || !isOp:
 		return nil, p.fail(t, "expected an operator (= != < <= > >= :) after %s, found %s", s.tok.describe(), t.describe())
+	case p.atField():
+		right, err := p.subject()
+		if err != nil {
+			return nil, err
+		}
+		return p.unchained(p.compareFields(s, op, t, right))
 	case !p.atValue():
 		return nil, p.notValue()
 	}
@@ -83,6 +89,37 @@ func (p *parser) hintName(t token) string {
 		return ", or write " + Quote(t.text) + " for the field of this name"
 	}
 	return ""
+}
+
+// atField tells whether a field, or a function of one, begins here.
+func (p *parser) atField() bool {
+	t := p.peek()
+	if t.kind != tokName || p.atValue() {
+		return false
+	}
+	return t.quoted || p.known(t.text) || p.calls(1) && (t.text == "len" || t.text == "lower")
+}
+
+// compareFields types "left op right".
+func (p *parser) compareFields(left subject, op Op, at token, right subject) (Expr, *Error) {
+	kinds := [2]Kind{}
+	for i, s := range []subject{left, right} {
+		kind, single := s.kind()
+		if !single {
+			return nil, p.fail(s.tok, "%s is a list and is not compared with a field", s.name())
+		}
+		kinds[i] = kind
+	}
+	numbers := (kinds[0] == Integer || kinds[0] == Number) && (kinds[1] == Integer || kinds[1] == Number)
+	switch {
+	case kinds[0] != kinds[1] && !numbers:
+		return nil, p.fail(at, "%s is of kind %s and %s of kind %s: fields of one kind are compared", left.name(), kinds[0], right.name(), kinds[1])
+	case kinds[0] == Boolean && op != Equal && op != NotEqual:
+		return nil, p.fail(at, "%s is of kind boolean: only = and != compare it", left.name())
+	case (left.via == Lower) != (right.via == Lower):
+		return nil, p.fail(at, "a folded text is compared with a folded text: write lower(...) on both sides")
+	}
+	return CompareFields{left.field, left.via, op, right.field, right.via}, nil
 }
 
 // unchained refuses a second operator after a whole comparison.

@@ -50,7 +50,13 @@ func Eval(e Expr, row Row) Truth {
 	case Has:
 		return evalHas(e, row)
 	case Compare:
-		return evalCompare(e, see(row, e.Field, e.Via))
+		return evalCompare(e.Op, see(row, e.Field, e.Via), e.Value)
+	case CompareFields:
+		left, right := see(row, e.Left, e.LeftVia), see(row, e.Right, e.RightVia)
+		if e.Rounds() {
+			left, right = asFloat(left), asFloat(right)
+		}
+		return evalCompare(e.Op, left, right)
 	case In:
 		return evalIn(e, see(row, e.Field, e.Via))
 	case TextMatch:
@@ -93,12 +99,12 @@ func evalHas(e Has, row Row) Truth {
 	return False
 }
 
-func evalCompare(e Compare, v Value) Truth {
-	c, ok := compareValues(v, e.Value)
+func evalCompare(op Op, v, with Value) Truth {
+	c, ok := compareValues(v, with)
 	if !ok {
 		return Unknown
 	}
-	switch e.Op {
+	switch op {
 	case Equal:
 		return truth(c == 0)
 	case NotEqual:

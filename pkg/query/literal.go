@@ -49,7 +49,7 @@ func (p *parser) notValue() *Error {
 	case p.reserved(t):
 		return p.fail(t, "there is no %s; there are principal.id, principal.groups and principal.claims.<name>", clip(t.text))
 	case t.kind == tokName && p.known(t.text):
-		return p.fail(t, "a field is compared with a value, not with another field")
+		return p.fail(t, "a value is expected here, not a field")
 	case t.kind == tokName && (strings.EqualFold(t.text, "true") || strings.EqualFold(t.text, "false") || strings.EqualFold(t.text, "null")):
 		return p.fail(t, "write %s in lower case", strings.ToLower(t.text))
 	case t.kind == tokName:

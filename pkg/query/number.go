@@ -21,6 +21,20 @@ func nearest(i int64) Value {
 	return f
 }
 
+// Rounds tells whether an integer is compared with a floating point number.
+func (e CompareFields) Rounds() bool {
+	left, _ := subject{field: e.Left, via: e.LeftVia}.kind()
+	right, _ := subject{field: e.Right, via: e.RightVia}.kind()
+	return left != right
+}
+
+func asFloat(v Value) Value {
+	if i, ok := v.(int64); ok {
+		return float64(i)
+	}
+	return v
+}
+
 // Any integer is on the same side of these.
 var (
 	aboveAll   = float64(1 << 63)

@@ -29,6 +29,8 @@ func String(e Expr) string {
 		return Quote(e.Field.Name) + ":" + printValue(e.Value)
 	case Compare:
 		return printSubject(e.Field, e.Via) + " " + printOp(e.Op) + " " + printValue(e.Value)
+	case CompareFields:
+		return printSubject(e.Left, e.LeftVia) + " " + printOp(e.Op) + " " + printSubject(e.Right, e.RightVia)
 	case In:
 		parts := []string{printSubject(e.Field, e.Via)}
 		for _, v := range e.Values {

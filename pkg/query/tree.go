@@ -149,6 +149,17 @@ type Compare struct {
 	Value Value
 }
 
+// CompareFields compares two fields of one row: of the same kind, or both of
+// them numbers, of which an integer beside a Number is the nearest float. It is
+// unknown when one of them is missing.
+type CompareFields struct {
+	Left     Field
+	LeftVia  Via
+	Op       Op
+	Right    Field
+	RightVia Via
+}
+
 // In is true when the field, seen through Via, equals one of Values; none of
 // them is null.
 type In struct {
@@ -193,10 +204,13 @@ type TextMatch struct {
 // Const is always the same; a rule without a condition is Const{true}.
 type Const struct{ Value bool }
 
-func (And) expr()       {}
-func (Or) expr()        {}
-func (Not) expr()       {}
-func (Compare) expr()   {}
+func (And) expr()     {}
+func (Or) expr()      {}
+func (Not) expr()     {}
+func (Compare) expr() {}
+
+func (CompareFields) expr() {}
+
 func (In) expr()        {}
 func (Has) expr()       {}
 func (IsNull) expr()    {}

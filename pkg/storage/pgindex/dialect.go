@@ -33,6 +33,8 @@ func (dialect) Arg(v query.Value) any {
 	return v
 }
 
+func (dialect) Float(number string) string { return "(" + number + ")::float8" }
+
 func (dialect) Length(text string) string { return "char_length(" + text + ")" }
 
 func (dialect) EndsWith(text, suffix string, n int) string {

@@ -45,6 +45,8 @@ func (dialect) Arg(v query.Value) any {
 	return v
 }
 
+func (dialect) Float(number string) string { return "CAST(" + number + " AS REAL)" }
+
 func (dialect) Length(text string) string { return "length(" + text + ")" }
 
 func (dialect) EndsWith(text, suffix string, n int) string {

@@ -53,6 +53,7 @@ func TestIndex(t *testing.T, open func(t *testing.T) storage.Index) {
 		"SearchAnswersAsTheEvaluator":            differential,
 		"TextEqualsItselfWithoutRegardToCase":    foldedText,
 		"NumbersEqualThemselves":                 numbersEqualThemselves,
+		"FieldsCompareWithEachOther":             fieldsCompare,
 		"JobFieldsAreSearchable":                 jobFields,
 		"TheLongestFiltersAreAnswered":           longestFilters,
 		"AWalkUnderWritesMeetsEachRowOnce":       walk,

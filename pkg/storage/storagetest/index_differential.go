@@ -174,7 +174,14 @@ func (g *generator) number() string {
 
 func (g *generator) predicate() string {
 	op := " " + pick(g, []string{"=", "!=", "<", "<=", ">", ">="}) + " "
-	switch g.IntN(16) {
+	switch g.IntN(17) {
+	case 15:
+		pair := pick(g, [][2]string{{"year", "score"}, {"score", "meta.seq"}, {"year", "meta.seq"}, {"released", "meta.created_at"}, {"title", "meta.id"}, {"lower(title)", "lower(meta.id)"},
+			{"len(title)", "len(genres)"}, {"len(genres)", "year"}, {"len(marks)", "score"}, {"title", "title"}, {"meta.created_by", "title"}})
+		if g.IntN(2) == 0 {
+			pair[0], pair[1] = pair[1], pair[0]
+		}
+		return pair[0] + op + pair[1]
 	case 0:
 		return "title" + op + g.text()
 	case 1:

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/autocrud-go/autocrud/pkg/query"
 	"github.com/autocrud-go/autocrud/pkg/storage"
@@ -19,6 +20,7 @@ func asked(t *testing.T, x storage.Index, rows map[string]query.Values, answers 
 	var changes []storage.Change
 	for _, id := range sortedKeys(rows) {
 		c := change(uint64(len(changes)+1), id, storage.Created, rows[id])
+		c.Event.Meta.Seq = c.Event.Seq
 		changes = append(changes, c)
 		all = append(all, resourceRow{&c.Event.Meta, rows[id]})
 	}
@@ -127,5 +129,36 @@ func numbersEqualThemselves(t *testing.T, x storage.Index) {
 		{`NOT year = 99.99999999999999999999999`, "a b c d e"},
 		{`year > 99.99999999999999999999999 AND year < 100.00000000000000000000001`, "e"},
 		{`len(marks) > 0.99999999999999999999999`, "a b e"},
+	})
+}
+
+// fieldsCompare: a field compares with another one of its row as with a value.
+func fieldsCompare(t *testing.T, x storage.Index) {
+	rows := map[string]query.Values{
+		"a": {"title": "a", "year": int64(5), "score": 5.0, "released": epoch.Add(2 * time.Second), "genres": []query.Value{"x"}},
+		"b": {"title": "B", "year": int64(6), "score": 5.5, "released": epoch, "open": true, "genres": []query.Value{}},
+		"c": {"title": "ς", "year": int64(1<<53 + 1), "score": float64(1 << 53), "released": epoch.Add(time.Hour)},
+		"d": {"year": int64(math.MinInt64)},
+		"e": {"score": -1.5, "open": false},
+	}
+	asked(t, x, rows, [][2]string{
+		{`year = score`, "a c"}, // beside a float an integer is the nearest one
+		{`year != score`, "b"},
+		{`year > score`, "b"},
+		{`score <= year`, "a b c"},
+		{`NOT year > score`, "a c"},
+		{`NOT (year = score OR year < score)`, "b"},
+		{`year < year`, ""},
+		{`year = year`, "a b c d"},
+		{`isNull(score) OR year >= score`, "a b c d"},
+		{`title = meta.id`, "a"},
+		{`lower(title) = lower(meta.id)`, "a b"},
+		{`title > meta.id`, "c"},
+		{`released > meta.created_at`, "a c"},
+		{`released <= meta.updated_at`, "b"},
+		{`len(genres) < len(title)`, "b"},
+		{`len(title) = len(meta.id)`, "a b c"},
+		{`open = meta.deleted`, "e"},
+		{`meta.revision_count < meta.seq`, "b c d e"},
 	})
 }

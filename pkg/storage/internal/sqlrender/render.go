@@ -25,6 +25,8 @@ type Dialect interface {
 	Placeholder(n int, v query.Value) string
 	// Arg is how a value is passed; it never fails for a value of a kind.
 	Arg(v query.Value) any
+	// Float is a number as the nearest 64-bit floating point number.
+	Float(number string) string
 	// Length is the number of code points.
 	Length(text string) string
 	// EndsWith compares the last n code points of text with suffix.
@@ -146,6 +148,8 @@ func (r *Renderer) is(e query.Expr, want bool) string {
 		return r.has(e.Field, []query.Value{e.Value}, want)
 	case query.Compare:
 		return r.compare(e, want)
+	case query.CompareFields:
+		return r.compareFields(e, want)
 	case query.In:
 		return r.in(e, want)
 	case query.TextMatch:
@@ -297,6 +301,19 @@ func (r *Renderer) compare(e query.Compare, want bool) string {
 		return never
 	}
 	return o + " " + opSQL[op] + " " + r.Arg(v)
+}
+
+// compareFields is null, which is neither, when one of the two is.
+func (r *Renderer) compareFields(e query.CompareFields, want bool) string {
+	op := e.Op
+	if !want {
+		op = opposite[op]
+	}
+	left, right := r.operand(e.Left, e.LeftVia), r.operand(e.Right, e.RightVia)
+	if e.Rounds() {
+		left, right = r.d.Float(left), r.d.Float(right)
+	}
+	return left + " " + opSQL[op] + " " + right
 }
 
 func kindOf(f query.Field, via query.Via) query.Kind {
