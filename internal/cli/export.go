@@ -84,8 +84,11 @@ func (c *exportCmd) pages(e *env, w io.Writer, terminal io.Writer) (n int64, err
 		}
 		var page struct {
 			Items []struct {
-				Data json.RawMessage `json:"data"`
-				Meta json.RawMessage `json:"meta"`
+				Data    json.RawMessage `json:"data"`
+				Meta    json.RawMessage `json:"meta"`
+				Problem struct {
+					Detail string `json:"detail"`
+				} `json:"problem"`
 			} `json:"items"`
 			Next  string `json:"next_page_token"`
 			Total int64  `json:"total"`
@@ -97,6 +100,9 @@ func (c *exportCmd) pages(e *env, w io.Writer, terminal io.Writer) (n int64, err
 			bar = newProgress(terminal, page.Total, "exporting "+c.Type)
 		}
 		for _, item := range page.Items {
+			if item.Data == nil {
+				return n, &exitError{exitFailed, "a resource cannot be exported: " + item.Problem.Detail}
+			}
 			line := item.Data
 			if c.WithMeta {
 				if err := c.binaries(e.ctx, w, item.Data, item.Meta, written); err != nil {

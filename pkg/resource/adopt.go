@@ -156,6 +156,9 @@ func (a *adoption) checkPage(ctx context.Context, items []*Resource) error {
 			a.offend("%s: %v", r.ID, err)
 			continue
 		}
+		if !a.fits(r) {
+			continue
+		}
 		a.checkUnique(r.ID, values)
 		for _, path := range a.refs {
 			ref := a.t.Refs[path]
@@ -188,6 +191,23 @@ func (a *adoption) checkPage(ctx context.Context, items []*Resource) error {
 		}
 	}
 	return nil
+}
+
+// fits tells whether the fields of the constraints can be read at all.
+func (a *adoption) fits(r *Resource) bool {
+	tree, err := DecodeJSON(r.Data)
+	if err != nil {
+		return true // told already
+	}
+	_, _, unfit := a.t.Project(tree)
+	for _, f := range unfit {
+		path := withoutIndexes(strings.ReplaceAll(strings.TrimPrefix(f.Pointer, "/"), "/", "."))
+		if slices.Contains(a.refs, path) || slices.ContainsFunc(a.unique, func(fields []string) bool { return slices.Contains(fields, path) }) {
+			a.offend("%s of %s %s", path, r.ID, f.Detail)
+			return false
+		}
+	}
+	return true
 }
 
 func (a *adoption) checkUnique(id string, values map[string]query.Value) {

@@ -194,6 +194,23 @@ func (t *Type) digests(content []byte) []string {
 	return out
 }
 
+// Holding is the event with the binaries that its content refers to, also those
+// that the program that wrote it did not know to be binaries.
+func (t *Type) Holding(e *storage.Event, content []byte) *storage.Event {
+	var more []string
+	for _, d := range t.digests(content) {
+		if !slices.Contains(e.Binaries, d) {
+			more = append(more, d)
+		}
+	}
+	if len(more) == 0 {
+		return e
+	}
+	holding := *e
+	holding.Binaries = slices.Concat(e.Binaries, more)
+	return &holding
+}
+
 // eachBinary tells the digest and the media type of each binary of canonical
 // content.
 func (t *Type) eachBinary(content []byte, fn func(digest, mediaType string)) {

@@ -69,8 +69,9 @@ func appendFloat(dst []byte, f float64) []byte {
 	if f == 0 {
 		return append(dst, '0') // also for -0
 	}
-	if a := math.Abs(f); a >= 1e-6 && a < 1e21 {
-		if a < 1<<63 && f == math.Trunc(f) {
+	// Beyond the integers an exponent tells that it is none.
+	if a := math.Abs(f); a >= 1e-6 && a < 1<<63 {
+		if f == math.Trunc(f) {
 			return strconv.AppendInt(dst, int64(f), 10)
 		}
 		return strconv.AppendFloat(dst, f, 'f', -1, 64)

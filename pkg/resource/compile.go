@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/autocrud-go/autocrud/pkg/format"
 )
 
 const (
@@ -35,11 +37,14 @@ func newCompiler() *jsonschema.Compiler {
 		}
 		return nil
 	}})
-	c.RegisterFormat(&jsonschema.Format{Name: "regex", Validate: func(v any) error {
-		s, _ := v.(string)
-		_, err := compilePattern(s)
-		return err
-	}})
+	for name, check := range format.Checks {
+		c.RegisterFormat(&jsonschema.Format{Name: name, Validate: func(v any) error {
+			if s, ok := v.(string); ok {
+				return check(s)
+			}
+			return nil
+		}})
+	}
 	c.UseRegexpEngine(func(s string) (jsonschema.Regexp, error) { return compilePattern(s) })
 	return c
 }

@@ -65,16 +65,14 @@ func (m *Manager) constrain(ctx context.Context, t *Type, s state, e *storage.Ev
 	return nil
 }
 
-// valuesOf extracts the indexed values of canonical content by path.
+// valuesOf extracts the indexed values of canonical content by path, as the index
+// has them: what cannot be indexed is null.
 func (t *Type) valuesOf(content []byte) (map[string]query.Value, error) {
 	tree, err := DecodeJSON(content)
 	if err != nil {
 		return nil, fmt.Errorf("stored content: %w", err)
 	}
-	values, _, err := t.Extract(tree)
-	if err != nil {
-		return nil, err
-	}
+	values, _, _ := t.Project(tree)
 	out := make(map[string]query.Value, len(values))
 	for i, f := range t.definition.Fields {
 		out[f.Name] = values[i]
@@ -82,9 +80,13 @@ func (t *Type) valuesOf(content []byte) (map[string]query.Value, error) {
 	return out, nil
 }
 
-// valuesAt is valuesOf for content of any schema version.
+// valuesAt is valuesOf for content of any schema version; when no migration fits,
+// it is of the content as it is.
 func (t *Type) valuesAt(content []byte, version string) (map[string]query.Value, error) {
 	now, err := t.current(content, version)
+	if CodeOf(err) == InvalidState {
+		now, err = content, nil
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -176,11 +178,7 @@ func (m *Manager) refer(ctx context.Context, t *Type, k key, s state, e *storage
 	}
 	known := map[string]bool{} // path and target of the live state before
 	if s.exists() && (!s.event.Meta.Deleted || e.Action == storage.Restored) {
-		content, err := m.contentNow(ctx, t, s.event)
-		if err != nil {
-			return err
-		}
-		old, err := t.valuesOf(content)
+		old, err := m.valuesNow(ctx, t, s.event)
 		if err != nil {
 			return err
 		}

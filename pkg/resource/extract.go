@@ -90,7 +90,7 @@ func (t *Type) compileFields(p *problems) {
 	for _, x := range t.text {
 		d.FullText = append(d.FullText, x.field.Name)
 	}
-	d.Hash = definitionHash(d, t.migratedVersion())
+	d.Hash = definitionHash(d, t.migratedVersion(), len(t.Binaries) > 0)
 	t.definition = d
 }
 
@@ -158,7 +158,7 @@ func (t *Type) compileText(s shapes, p *problems) {
 	slices.SortFunc(t.text, func(a, b fieldPath) int { return strings.Compare(a.field.Name, b.field.Name) })
 }
 
-func definitionHash(d storage.Definition, version string) string {
+func definitionHash(d storage.Definition, version string, binaries bool) string {
 	fields, text := []any{}, []any{}
 	for _, f := range d.Fields {
 		fields = append(fields, []any{f.Name, f.Kind.String(), f.List})
@@ -170,14 +170,28 @@ func definitionHash(d storage.Definition, version string) string {
 	if d.Owned { // the tables of other types stay as they are
 		parts = append(parts, ownerAccess)
 	}
+	if binaries { // whose places an older program did not all know: they are held anew
+		parts = append(parts, "binaries")
+	}
 	sum := sha256.Sum256(AppendCanonical(nil, parts))
 	return hex.EncodeToString(sum[:])
 }
 
 // Extract gives the indexed values of a valid document in the order of
-// Definition.Fields, and the text of its full-text fields. A string over 2,000
-// bytes is an *Error with code validation_failed.
+// Definition.Fields, and the text of its full-text fields. A value that cannot be
+// indexed, a string over 2,000 bytes, is an *Error with code validation_failed.
 func (t *Type) Extract(tree any) (values []query.Value, text []string, err error) {
+	values, text, unfit := t.Project(tree)
+	if len(unfit) > 0 {
+		return nil, nil, &Error{Code: ValidationFailed, Detail: "some values cannot be indexed", Fields: unfit}
+	}
+	return values, text, nil
+}
+
+// Project is Extract for content that may be of another model: a field, or an
+// element of one, that cannot be indexed is null, and its place is in unfit. All
+// else is as ever.
+func (t *Type) Project(tree any) (values []query.Value, text []string, unfit []FieldError) {
 	x := extraction{}
 	values = make([]query.Value, len(t.fields))
 	for i := range t.fields {
@@ -185,14 +199,15 @@ func (t *Type) Extract(tree any) (values []query.Value, text []string, err error
 		x.field, x.list = f.field, nil
 		one := x.collect(tree, f.names)
 		switch {
+		case !f.field.List && x.list != nil:
+			x.at = f.names
+			x.refuse("is indexed as one value, and is a list")
+			x.at = nil
 		case !f.field.List:
 			values[i] = one
 		case x.list != nil:
 			values[i] = x.list
 		}
-	}
-	if len(x.refused) > 0 {
-		return nil, nil, &Error{Code: ValidationFailed, Detail: "some values cannot be indexed", Fields: x.refused}
 	}
 	if len(t.text) > 0 {
 		text = make([]string, len(t.text))
@@ -200,7 +215,7 @@ func (t *Type) Extract(tree any) (values []query.Value, text []string, err error
 			text[i] = cut(joined(nil, tree, t.text[i].names), MaxFullText)
 		}
 	}
-	return values, text, nil
+	return values, text, x.refused
 }
 
 // ParseTime reads an RFC 3339 date and time as data holds it; see
@@ -234,7 +249,7 @@ func (x *extraction) collect(v any, names []string) query.Value {
 	}
 	if len(names) == 0 {
 		one := x.value(v)
-		if x.field.List && v != nil {
+		if x.field.List && one != nil {
 			x.list = append(x.list, one)
 		}
 		return one

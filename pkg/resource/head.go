@@ -18,6 +18,7 @@ type Resource struct {
 	Meta     json.RawMessage
 	Revision json.RawMessage
 	Data     json.RawMessage // nil when it was not asked for
+	Problem  *Error          // of a page: why there is no data
 	ID       string
 	EventID  string // of its last event; what an ETag is made from
 	Seq      uint64 // of its last event

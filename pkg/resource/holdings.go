@@ -34,14 +34,9 @@ func (m *Manager) holdings(ctx context.Context, t *Type, s state) (h holdings, e
 	if hash := s.event.Claims[uniqueKey]; hash != "" {
 		h.has[uniqueKey] = hash
 	}
-	content, err := m.contentNow(ctx, t, s.event)
+	values, err := m.valuesNow(ctx, t, s.event)
 	if err != nil {
 		return h, err
-	}
-	values, err := t.valuesOf(content)
-	if err != nil {
-		h.has = s.event.Claims
-		return h, nil //nolint:nilerr // content from before the constraint's field was indexed
 	}
 	for _, fields := range t.Unique {
 		name := strings.Join(fields, ",")

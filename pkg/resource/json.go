@@ -22,8 +22,17 @@ const (
 // documents over the limits are an *Error with code invalid_request that tells
 // the position. What is JSON but cannot be kept, the character NUL and numbers
 // beyond float64, is validation_failed with a pointer.
-func DecodeJSON(b []byte) (any, error) {
-	d := decoder{s: string(b)} // one copy; strings without escapes are parts of it
+//
+// It is for what was stored. What somebody sends is read by DecodeInput.
+func DecodeJSON(b []byte) (any, error) { return decodeJSON(b, false) }
+
+// DecodeInput is DecodeJSON for what comes from outside: an integer that does not
+// fit 64 bits is validation_failed too, wherever it is, for it would be rounded.
+// With an exponent, 1e19, it is a floating-point number.
+func DecodeInput(b []byte) (any, error) { return decodeJSON(b, true) }
+
+func decodeJSON(b []byte, exact bool) (any, error) {
+	d := decoder{s: string(b), exact: exact} // one copy; strings without escapes are parts of it
 	if !utf8.ValidString(d.s) {
 		for d.i < len(d.s) {
 			r, n := utf8.DecodeRuneInString(d.s[d.i:])
@@ -60,6 +69,7 @@ type decoder struct {
 	i      int
 	values int
 	depth  int
+	exact  bool
 	path   [MaxJSONDepth]jsonStep
 	// unkept collects the reasons for a 422. They count only when the whole
 	// text turns out to be JSON: a 400 comes first.

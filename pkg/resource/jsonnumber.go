@@ -55,6 +55,10 @@ func (d *decoder) number() (any, error) {
 	} else if v, ok := integral(text); ok {
 		return v, nil
 	}
+	if d.exact && (whole || rounds(text)) {
+		d.refuse("must fit a signed 64-bit integer, or be written with an exponent")
+		return nil, nil
+	}
 	f, err := strconv.ParseFloat(text, 64)
 	if errors.Is(err, strconv.ErrRange) || math.IsInf(f, 0) {
 		d.refuse("is beyond the range of a 64-bit floating point number")
@@ -86,6 +90,13 @@ func integral(text string) (int64, bool) {
 	}
 	v, err := strconv.ParseInt(digits+strings.Repeat("0", zeros), 10, 64)
 	return v, err == nil
+}
+
+// rounds tells whether a number with a fraction or an exponent is an integer
+// beyond 64 bits all of whose digits were meant: more than any float64 tells.
+func rounds(text string) bool {
+	digits, zeros, _, ok := decimal(text)
+	return ok && zeros >= 0 && len(digits) > 17
 }
 
 // integralText tells whether the exact value is an integer of any size.

@@ -150,7 +150,8 @@ func (m *Manager) search(ctx context.Context, t *Type, o ListOptions) (storage.S
 const parallelReads = 8
 
 // fill makes the answers of rows. Content too large for its row is read from
-// its object; a resource that changed meanwhile is answered as it is now.
+// its object; a resource that changed meanwhile is answered as it is now. What no
+// migration fits has a problem in the place of its data.
 func (m *Manager) fill(ctx context.Context, typ string, rows []storage.Row, items []*Resource, bare bool) error {
 	t, err := m.Type(typ)
 	if err != nil {
@@ -165,7 +166,7 @@ func (m *Manager) fill(ctx context.Context, typ string, rows []storage.Row, item
 			m.o.Live.onto(typ, items[i])
 		}
 		if row.Content != nil || bare {
-			if err := t.migrateRow(items[i]); err != nil {
+			if err := t.migrateItem(items[i]); err != nil {
 				return err
 			}
 			continue
@@ -174,7 +175,7 @@ func (m *Manager) fill(ctx context.Context, typ string, rows []storage.Row, item
 			b, err := m.blobs.Get(ctx, row.Ref)
 			if err == nil {
 				items[i].Data = b
-				return t.migrateRow(items[i])
+				return t.migrateItem(items[i])
 			}
 			if !errors.Is(err, storage.ErrNotFound) && !errors.Is(err, storage.ErrCorrupt) {
 				return stored(err)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/autocrud-go/autocrud/pkg/jsonpatch"
 	"github.com/autocrud-go/autocrud/pkg/query"
@@ -86,9 +87,24 @@ func (t *Type) current(content []byte, from string) ([]byte, error) {
 		return nil, err
 	}
 	if doc, err = t.Migrate(doc, from); err != nil {
-		return nil, &Error{Code: Unavailable, Detail: "this revision cannot be migrated on read; raw=true reads it as it was stored", Cause: err}
+		return nil, unmigrated(from, err)
 	}
 	return AppendCanonical(nil, doc), nil
+}
+
+// unmigrated is what a reader gets instead of content that no migration fits.
+func unmigrated(from string, err error) *Error {
+	return &Error{Code: InvalidState, Detail: fmt.Sprintf("it was written by schema version %q and does not fit its %v; revisions/{n}?raw=true reads it as it was stored, a PUT replaces it", from, err)}
+}
+
+// valuesNow are the indexed values of a state, as the index has them: when no
+// migration fits, those of the content as it was stored.
+func (m *Manager) valuesNow(ctx context.Context, t *Type, e *storage.Event) (map[string]query.Value, error) {
+	raw, err := m.content(ctx, e)
+	if err != nil {
+		return nil, err
+	}
+	return t.valuesAt(raw, e.Revision.SchemaVersion)
 }
 
 // contentNow is content as the type's version has it.
@@ -124,6 +140,18 @@ func (t *Type) migrateRow(r *Resource) error {
 	var err error
 	r.Revision, err = rehash(r.Revision, r.Data)
 	return err
+}
+
+// migrateItem is migrateRow for one of many: what no migration fits has a problem
+// in the place of its data.
+func (t *Type) migrateItem(r *Resource) error {
+	err := t.migrateRow(r)
+	if CodeOf(err) != InvalidState {
+		return err
+	}
+	errors.As(err, &r.Problem)
+	r.Data = nil
+	return nil
 }
 
 // MigrationReport is what a migration did, or with a dry run would do.
@@ -189,7 +217,7 @@ func (m *Manager) MigrateAll(ctx context.Context, typ, after string, dryRun bool
 		default:
 			out.Failed++
 			if len(out.Failures) < maxFailures {
-				out.Failures = append(out.Failures, MigrationError{row.ID, err.Error()})
+				out.Failures = append(out.Failures, MigrationError{row.ID, told(err)})
 			}
 			continue
 		}
@@ -198,6 +226,19 @@ func (m *Manager) MigrateAll(ctx context.Context, typ, after string, dryRun bool
 		}
 	}
 	return out, nil
+}
+
+// told is what an error says to its reader, in a line.
+func told(err error) string {
+	var e *Error
+	if !errors.As(err, &e) {
+		return err.Error()
+	}
+	parts := []string{e.Detail}
+	for _, f := range e.Fields {
+		parts = append(parts, strings.TrimPrefix(f.Pointer+": "+f.Detail, ": "))
+	}
+	return strings.Join(parts, "; ")
 }
 
 func (m *Manager) migrateOne(ctx context.Context, t *Type, id string, dryRun bool) (bool, error) {
@@ -222,7 +263,7 @@ func (m *Manager) migrateOne(ctx context.Context, t *Type, id string, dryRun boo
 			return step{}, err
 		}
 		if doc, err = t.Migrate(doc, from); err != nil {
-			return step{}, Errorf(ValidationFailed, "%w", err)
+			return step{}, Errorf(ValidationFailed, "%v", err)
 		}
 		content, err := m.prepare(ctx, t, doc)
 		if err != nil {

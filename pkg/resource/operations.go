@@ -271,7 +271,8 @@ func live(t *Type, id string, s state) error {
 // edit of the draft in place, a change of status only, or nothing.
 func (m *Manager) revise(t *Type, s state, content []byte, o UpdateOptions) (step, error) {
 	old := s.event
-	same := hashOf(content) == old.Revision.Hash
+	// What is read of content of an older version is another content.
+	same := hashOf(content) == old.Revision.Hash && !t.migrates(old.Revision.SchemaVersion)
 	if o.InPlace {
 		if old.Revision.Status != storage.Draft {
 			return step{}, Errorf(InvalidState, "revision %s is stable and never changes; leave out mode=modify to make a new revision", old.Revision.ID)
@@ -279,7 +280,7 @@ func (m *Manager) revise(t *Type, s state, content []byte, o UpdateOptions) (ste
 		if same && (o.Status == "" || o.Status == old.Revision.Status) {
 			return step{}, nil
 		}
-		return m.editDraft(s, content, o), nil
+		return m.editDraft(t, s, content, o), nil
 	}
 	if same {
 		if o.Status == "" || o.Status == old.Revision.Status {
@@ -305,9 +306,10 @@ func (m *Manager) nextRevision(t *Type, s state, content []byte, status storage.
 	return step{event: e, content: content, put: true}
 }
 
-func (m *Manager) editDraft(s state, content []byte, o UpdateOptions) step {
+func (m *Manager) editDraft(t *Type, s state, content []byte, o UpdateOptions) step {
 	e := successor(s, storage.Modified)
 	e.Revision.Hash, e.Revision.Size = hashOf(content), len(content)
+	e.Meta.SchemaVersion, e.Revision.SchemaVersion = t.Version, t.Version
 	if o.Status != "" {
 		e.Revision.Status, e.Meta.Status = o.Status, o.Status
 	}
@@ -385,7 +387,11 @@ func (m *Manager) SetStatus(ctx context.Context, typ, id string, status storage.
 		if s.event.Revision.Status == status {
 			return step{}, nil
 		}
-		content, err := m.content(ctx, s.event)
+		read := m.content // as it was stored, or as a new revision of it is
+		if status == storage.Draft {
+			read = func(ctx context.Context, e *storage.Event) ([]byte, error) { return m.contentNow(ctx, t, e) }
+		}
+		content, err := read(ctx, s.event)
 		if err != nil {
 			return step{}, err
 		}

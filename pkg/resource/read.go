@@ -69,6 +69,15 @@ func (m *Manager) getLimited(ctx context.Context, x *access, id string, o GetOpt
 	}
 	program := AsProgram(ctx)
 	head, err := m.get(program, t, id, GetOptions{IncludeDeleted: true, Consistency: o.Consistency, MinSeq: o.MinSeq})
+	unfit := err
+	if CodeOf(err) == InvalidState { // rules are asked about it as it was stored
+		head, err = m.asStored(program, t, id)
+	} else {
+		unfit = nil
+	}
+	if err == nil && head == nil {
+		err = live(t, id, state{})
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -85,6 +94,9 @@ func (m *Manager) getLimited(ctx context.Context, x *access, id string, o GetOpt
 	}
 	if head.Deleted && !o.IncludeDeleted && o.AsOf.IsZero() {
 		return nil, live(t, id, state{event: &storage.Event{Meta: storage.Meta{Deleted: true}}})
+	}
+	if unfit != nil && o.Revision == 0 && o.Status == "" && o.AsOf.IsZero() {
+		return nil, unfit
 	}
 	r := head
 	if o.Revision != 0 || o.Status != "" || !o.AsOf.IsZero() {
@@ -118,6 +130,9 @@ func (m *Manager) get(ctx context.Context, t *Type, id string, o GetOptions) (*R
 		return m.getAsOf(ctx, t, k, o)
 	}
 	r, e, err := m.current(ctx, k, o)
+	if CodeOf(err) == InvalidState && (o.Revision != 0 || o.Status != "") { // another one is asked for
+		r, err = m.asStored(ctx, t, id)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -150,6 +165,19 @@ func (m *Manager) get(ctx context.Context, t *Type, id string, o GetOptions) (*R
 		return nil, err
 	}
 	return m.past(ctx, t, e, old, o.Raw)
+}
+
+// asStored answers with HEAD as it was written, which no migration fits.
+func (m *Manager) asStored(ctx context.Context, t *Type, id string) (*Resource, error) {
+	s, err := m.head(ctx, key{t.Name, id}, false)
+	if err != nil || !s.exists() {
+		return nil, err
+	}
+	content, err := m.content(ctx, s.event)
+	if err != nil {
+		return nil, err
+	}
+	return answer(s.event, t.conceal(content))
 }
 
 // current reads HEAD. The event comes with it only when it was read anyway.

@@ -107,6 +107,9 @@ func (m *Manager) Expand(ctx context.Context, typ string, items []*Resource, fie
 	wanted := map[string]map[string]bool{} // type -> ids
 	n := 0
 	for _, item := range items {
+		if item.Problem != nil {
+			continue
+		}
 		values, err := t.valuesOf(item.Data)
 		if err != nil {
 			return nil, err
@@ -190,8 +193,11 @@ func (t *Type) CheckExpand(fields []string) error {
 }
 
 // References lists the ids that a reference field of a document leads to, and
-// whether the field is a list.
+// whether the field is a list. No document has none.
 func (t *Type) References(content []byte, field string) (ids []string, list bool, err error) {
+	if content == nil {
+		return nil, false, nil
+	}
 	values, err := t.valuesOf(content)
 	if err != nil {
 		return nil, false, err

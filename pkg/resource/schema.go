@@ -46,8 +46,12 @@ var (
 			}
 		}
 	})
-	knownFormats = []string{"json-pointer", "relative-json-pointer", "uuid", "duration", "period", "ipv4", "ipv6", "hostname", "email",
+	knownFormats = []string{"json-pointer", "relative-json-pointer", "uuid", "duration", "period", "ipv4", "ipv6", "hostname", "idn-hostname", "email", "idn-email",
 		"date", "time", "date-time", "uri", "iri", "uri-reference", "iri-reference", "uri-template", "semver", "regex"}
+	// otherFormats say something to readers of the OpenAPI document; they are not
+	// enforced.
+	otherFormats = []string{"byte", "binary", "password", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float", "double",
+		"decimal", "char", "html", "markdown", "color", "media-range", "http-date", "base64url"}
 	refusedKeywords = map[string]string{
 		"nullable":       `use type: [..., "null"] instead`,
 		"definitions":    "use $defs instead",
@@ -243,7 +247,7 @@ func (e *effective) check(node map[string]any, ptr string) {
 				}
 			}
 		case "format":
-			if s, ok := v.(string); ok && !slices.Contains(knownFormats, s) {
+			if s, ok := v.(string); ok && !slices.Contains(knownFormats, s) && !slices.Contains(otherFormats, s) {
 				if n := nearest(s, knownFormats); n != "" {
 					e.p.add(at, "schema: unknown format %q; did you mean %q?", s, n)
 				}

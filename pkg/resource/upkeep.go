@@ -290,7 +290,12 @@ func (m *Manager) carry(ctx context.Context, r referrer, id string, target key, 
 		if err := live(r.typ, id, s); err != nil && (!purge || CodeOf(err) != Deleted) {
 			return step{}, err
 		}
+		version := r.typ.Version
 		content, err := m.contentNow(ctx, r.typ, s.event)
+		if CodeOf(err) == InvalidState { // no migration fits it: as it was stored
+			version = s.event.Revision.SchemaVersion
+			content, err = m.content(ctx, s.event)
+		}
 		if err != nil {
 			return step{}, err
 		}
@@ -316,6 +321,7 @@ func (m *Manager) carry(ctx context.Context, r referrer, id string, target key, 
 			stopJob(next.event, m.now())
 		default:
 			next = m.nextRevision(r.typ, s, AppendCanonical(nil, cleared), s.event.Revision.Status, "")
+			next.event.Meta.SchemaVersion, next.event.Revision.SchemaVersion = version, version
 		}
 		next.event.Cause = cause.ID
 		return next, nil

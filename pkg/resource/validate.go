@@ -13,6 +13,8 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 	"golang.org/x/text/language"
 	"golang.org/x/text/message"
+
+	"github.com/autocrud-go/autocrud/pkg/format"
 )
 
 // maxFieldErrors bounds how many places one refusal names.
@@ -183,6 +185,9 @@ func describe(k jsonschema.ErrorKind) string {
 		}
 		return "must be one of " + strings.Join(all, ", ")
 	case *kind.Format:
+		if _, ours := format.Checks[k.Want]; ours {
+			return fmt.Sprintf("is not a valid %s: %v", k.Want, k.Err)
+		}
 		if k.Want == "date-time" {
 			return k.Err.Error()
 		}

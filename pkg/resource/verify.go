@@ -361,6 +361,42 @@ func (v *verifier) compareRow(ctx context.Context, k key, want verified, last ui
 		find("deleted is %t, must be %t", row.Deleted, want.deleted)
 	case row.Content != nil && checkHash(row.Content, want.hash) != nil:
 		find("the row holds other content")
+	default:
+		return v.compareModel(ctx, k, row, find)
+	}
+	return nil
+}
+
+// compareModel reports what of a live resource is null to searches because it does
+// not fit the model.
+func (v *verifier) compareModel(ctx context.Context, k key, row storage.Row, find func(string, ...any)) error {
+	if row.Deleted {
+		return nil
+	}
+	t, content := v.m.types[k.typ], row.Content
+	if content == nil {
+		var err error
+		if content, err = v.m.blobs.Get(ctx, row.Ref); err != nil {
+			return nil //nolint:nilerr // its object is looked at besides
+		}
+	}
+	var version struct {
+		Of string `json:"schema_version"`
+	}
+	if err := json.Unmarshal(row.Revision, &version); err != nil {
+		find("the row's revision cannot be read")
+		return nil
+	}
+	tree, err := DecodeJSON(content)
+	if err != nil {
+		return nil //nolint:nilerr // as above
+	}
+	if tree, err = t.Migrate(tree, version.Of); err != nil {
+		find("%v", err)
+		return nil
+	}
+	if _, _, unfit := t.Project(tree); len(unfit) > 0 {
+		find("%s cannot be indexed and is null to searches: %s", unfit[0].Pointer, unfit[0].Detail)
 	}
 	return nil
 }

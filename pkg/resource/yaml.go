@@ -36,7 +36,7 @@ func readYAML(b []byte, isJSON bool) (document, error) {
 	if isJSON {
 		var err error
 		if d.tree, err = DecodeJSON(b); err != nil {
-			return d, &lineError{jsonLine(err), err.Error()}
+			return d, &lineError{jsonLine(err), told(err)}
 		}
 	}
 	var root, second yaml.Node
@@ -113,10 +113,15 @@ func (r *yamlReader) value(n *yaml.Node, at string, depth int) (any, error) {
 
 func (r *yamlReader) mapping(n *yaml.Node, at string, depth int) (any, error) {
 	m := map[string]any{}
+	var merged []*yaml.Node
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key := n.Content[i]
-		if key.Kind != yaml.ScalarNode || key.ShortTag() == "!!merge" {
-			return nil, &lineError{key.Line, "keys must be plain; merge keys (<<) are not supported"}
+		if key.Kind == yaml.ScalarNode && key.ShortTag() == "!!merge" {
+			merged = append(merged, n.Content[i+1])
+			continue
+		}
+		if key.Kind != yaml.ScalarNode {
+			return nil, &lineError{key.Line, "keys must be plain"}
 		}
 		if _, twice := m[key.Value]; twice {
 			return nil, &lineError{key.Line, fmt.Sprintf("duplicate key %q", key.Value)}
@@ -129,8 +134,48 @@ func (r *yamlReader) mapping(n *yaml.Node, at string, depth int) (any, error) {
 		}
 		m[key.Value] = v
 	}
+	for _, from := range merged {
+		if err := r.merge(m, from, at, depth); err != nil {
+			return nil, err
+		}
+	}
 	return m, nil
 }
+
+// merge adds what a merge key (<<) names, a mapping or a list of them, where the
+// mapping has nothing of its own; of several the first counts.
+func (r *yamlReader) merge(m map[string]any, from *yaml.Node, at string, depth int) error {
+	if depth > MaxJSONDepth {
+		return &lineError{from.Line, "nested too deep or too large"}
+	}
+	if from.Kind == yaml.AliasNode {
+		return r.merge(m, from.Alias, at, depth+1)
+	}
+	if from.Kind == yaml.SequenceNode {
+		for _, x := range from.Content {
+			if err := r.merge(m, x, at, depth+1); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if from.Kind != yaml.MappingNode {
+		return &lineError{from.Line, "a merge key (<<) takes a mapping or a list of them"}
+	}
+	v, err := r.mapping(from, at, depth+1)
+	if err != nil {
+		return err
+	}
+	for k, x := range v.(map[string]any) {
+		if _, own := m[k]; !own {
+			m[k] = x
+		}
+	}
+	return nil
+}
+
+// octal is a number that is 8 to some readers of YAML and 10 to others.
+var octal = regexp.MustCompile(`^[-+]?0[0-9_]+$`)
 
 func scalar(n *yaml.Node) (any, error) {
 	switch n.ShortTag() {
@@ -143,6 +188,9 @@ func scalar(n *yaml.Node) (any, error) {
 	case "!!int", "!!float":
 		if v, err := DecodeJSON([]byte(n.Value)); err == nil {
 			return v, nil // as JSON has it, whole floats included
+		}
+		if octal.MatchString(n.Value) {
+			return nil, &lineError{n.Line, fmt.Sprintf("%s begins with 0, which some read as octal; leave the 0 out, write 0o for octal, or quote it to have text", n.Value)}
 		}
 		var i int64
 		if n.ShortTag() == "!!int" && n.Decode(&i) == nil {

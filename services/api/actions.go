@@ -48,7 +48,7 @@ func actionInput(c call) (any, error) {
 	if _, err := contentType(c.r, typeJSON); err != nil {
 		return nil, err
 	}
-	return resource.DecodeJSON(b)
+	return resource.DecodeInput(b)
 }
 
 // actionShape is the path of an action below /v1.

@@ -46,7 +46,7 @@ func readDocument(w http.ResponseWriter, r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return resource.DecodeJSON(b)
+	return resource.DecodeInput(b)
 }
 
 func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
@@ -87,7 +87,7 @@ func nothing(w http.ResponseWriter, r *http.Request) error {
 	if _, err := contentType(r, typeJSON); err != nil {
 		return err
 	}
-	v, err := resource.DecodeJSON(b)
+	v, err := resource.DecodeInput(b)
 	if err != nil {
 		return err
 	}

@@ -25,8 +25,14 @@ func release(b *bytes.Buffer) {
 // appendEnvelope writes the chosen parts, which are JSON already, and what the
 // references were expanded to, if they were.
 func appendEnvelope(b *bytes.Buffer, r *resource.Resource, p parts, only projection, expanded []byte) error {
-	data := []byte(r.Data)
-	if p.data && len(only) > 0 {
+	data, name := []byte(r.Data), `"data":`
+	if r.Problem != nil {
+		var err error
+		if data, err = json.Marshal(asProblem(r.Problem)); err != nil {
+			return err
+		}
+		name = `"problem":`
+	} else if p.data && len(only) > 0 {
 		tree, err := resource.DecodeJSON(data)
 		if err != nil {
 			return err
@@ -38,7 +44,7 @@ func appendEnvelope(b *bytes.Buffer, r *resource.Resource, p parts, only project
 		want bool
 		name string
 		json []byte
-	}{{p.data, `"data":`, data}, {p.meta, `"meta":`, r.Meta}, {p.revision, `"revision":`, r.Revision},
+	}{{p.data, name, data}, {p.meta, `"meta":`, r.Meta}, {p.revision, `"revision":`, r.Revision},
 		{expanded != nil, `"expanded":`, expanded}, {r.Secret != "", `"secret":`, quoted(r.Secret)},
 		{r.LastUsed != nil, `"last_used_at":`, instant(r.LastUsed)}} {
 		if part.want {

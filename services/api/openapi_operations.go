@@ -67,8 +67,8 @@ func operationsOf(types []*resource.Type, actions []*resource.Action) []operatio
 }
 
 var (
-	readProblems = []string{"400", "404", "405", "412", "503"}
-	liveProblems = []string{"400", "404", "405", "410", "412", "503"}
+	readProblems = []string{"400", "404", "405", "409", "412", "503"}
+	liveProblems = []string{"400", "404", "405", "409", "410", "412", "503"}
 	bodyProblems = []string{"400", "404", "405", "409", "410", "412", "413", "415", "422", "428", "503"}
 	moveProblems = []string{"400", "404", "405", "409", "410", "412", "413", "415", "422", "428", "503"}
 	writeHeaders = []string{"ETag", "Autocrud-Seq"}

@@ -134,6 +134,7 @@ func (d *document) schemas() object {
 		meta := componentRef("schemas", metaName(t))
 		envelope := func(data string) object {
 			whole := object{{"data", componentRef("schemas", data)}, {"meta", meta}, {"revision", componentRef("schemas", "Revision")},
+				{"problem", append(object{{"description", "In a page, in the place of data: why it cannot be shown"}}, componentRef("schemas", "Problem")...)},
 				{"expanded", object{{"type", "object"}, {"description", "With expand: by field, the envelope it leads to, null, or a list of them"}}}}
 			if t.Name == resource.APIKeys {
 				whole = append(whole, member{"last_used_at", append(object{{"description", "When it is read by id: when the key was used last, as far as is known; other processes tell every ten minutes"}}, instantSchema...)})

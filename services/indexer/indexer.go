@@ -60,6 +60,7 @@ type Indexer struct {
 	prepared bool // once: from then on the log only grows
 
 	mu     sync.Mutex
+	unfit  map[string]int  // events with a field that cannot be indexed, by type
 	fresh  []storage.Fresh // types whose tables are to be filled
 	filled chan struct{}   // closed when there are none
 }
@@ -75,7 +76,7 @@ func New(types []*resource.Type, log storage.Log, blobs storage.Blobs, index sto
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	x := &Indexer{log: log, blobs: blobs, index: index, types: map[string]*resource.Type{}, progress: p, o: o, filled: make(chan struct{})}
+	x := &Indexer{log: log, blobs: blobs, index: index, types: map[string]*resource.Type{}, progress: p, o: o, filled: make(chan struct{}), unfit: map[string]int{}}
 	if o.Outward != nil {
 		x.outward = newPublisher(log, blobs, o.Outward)
 		x.outward.tracer = o.Tracer
@@ -363,17 +364,23 @@ func (x *Indexer) change(ctx context.Context, entry storage.Entry, e *storage.Ev
 		c.Content = content
 	}
 	tree, err := resource.DecodeJSON(content)
-	if err == nil {
-		tree, err = t.Migrate(tree, e.Revision.SchemaVersion)
-	}
-	if err == nil {
-		c.Values, c.Text, err = t.Extract(tree)
-	}
 	if err != nil {
 		c.Damaged = err.Error()
 		c.Values, c.Text = blank(t)
 		x.setAside(ctx, entry, err)
+		return c, nil
 	}
+	now, unfit := tree, []resource.FieldError(nil)
+	if now, err = t.Migrate(tree, e.Revision.SchemaVersion); err != nil {
+		now, unfit = tree, []resource.FieldError{{Detail: err.Error()}} // what can be found in it as it is
+	}
+	values, text, left := t.Project(now)
+	c.Values, c.Text = values, text
+	if unfit = append(unfit, left...); len(unfit) > 0 {
+		c.Damaged = unfit[0].Pointer + " " + unfit[0].Detail
+		x.leftOut(ctx, t, e, unfit[0])
+	}
+	c.Event = t.Holding(e, content)
 	return c, nil
 }
 
