@@ -42,6 +42,7 @@ type commands struct {
 	Restore    restoreCmd    `cmd:"" help:"Fill an empty server, running or stopped, from a backup."`
 	RebuildLog rebuildLogCmd `cmd:"" help:"Make a lost log again from its archive in the bucket; no service may run."`
 	Models     modelsCmd     `cmd:"" help:"Work with model files."`
+	Policies   policiesCmd   `cmd:"" help:"Work with policy files."`
 	Openapi    openapiCmd    `cmd:"" help:"Print the OpenAPI document of the models."`
 	Asyncapi   asyncapiCmd   `cmd:"" help:"Print the AsyncAPI document of the models' events."`
 	Version    versionCmd    `cmd:"" help:"Print the version."`

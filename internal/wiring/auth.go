@@ -58,22 +58,35 @@ func isLocal(host string) bool {
 }
 
 // access reads the policy; nil without authentication.
-func (s *Settings) access(types []*resource.Type) (*resource.Access, error) {
+func (s *Settings) access(types []*resource.Type, actions []*resource.Action) (*resource.Access, error) {
 	if s.Auth != "required" {
 		return nil, nil
 	}
 	if s.Policies == "" {
-		return resource.NewAccess(types, nil), nil
+		return resource.NewAccess(types, actions, nil), nil
 	}
-	text, err := os.ReadFile(s.Policies)
+	file, err := readPolicy("--policies", s.Policies, types, actions)
 	if err != nil {
-		return nil, wrong("--policies cannot be read: %v", err)
+		return nil, err
 	}
-	file, err := resource.ParsePolicy(text, types)
+	return resource.NewAccess(types, actions, file), nil
+}
+
+func readPolicy(what, name string, types []*resource.Type, actions []*resource.Action) (*resource.Policy, error) {
+	text, err := os.ReadFile(name)
 	if err != nil {
-		return nil, wrong("--policies %s: %v", s.Policies, err)
+		return nil, wrong("%s cannot be read: %v", what, err)
 	}
-	return resource.NewAccess(types, file), nil
+	return resource.ParsePolicy(name, text, types, actions)
+}
+
+// CheckPolicy reads a policy file for the models of a folder and the application.
+func CheckPolicy(name, models string, app App) (*resource.Policy, error) {
+	types, err := ServedTypes(models, app)
+	if err != nil {
+		return nil, err
+	}
+	return readPolicy("the policy file", name, types, app.Actions)
 }
 
 // judges tells whether a service decides what somebody may do; the others serve

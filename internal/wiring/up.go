@@ -232,7 +232,7 @@ func (p *program) wire(ctx context.Context) error {
 		return err
 	}
 	if p.judges() {
-		if p.access, err = p.set.access(p.types); err != nil {
+		if p.access, err = p.set.access(p.types, p.app.Actions); err != nil {
 			return err
 		}
 	}

@@ -12,6 +12,7 @@ import (
 // keeps it up to date. Its methods are safe for concurrent use.
 type Access struct {
 	types   []*Type
+	actions []*Action     // of the application, which rules may name
 	version atomic.Uint64 // moves when what somebody may do can have changed
 
 	mu       sync.RWMutex
@@ -33,8 +34,8 @@ type Access struct {
 }
 
 // NewAccess begins with the policy of the file; nil: it has none.
-func NewAccess(types []*Type, file *Policy) *Access {
-	a := &Access{types: types, roles: map[string]Role{}, added: map[string]Role{}, bound: map[string]Binding{}, keys: map[string]*apiKey{},
+func NewAccess(types []*Type, actions []*Action, file *Policy) *Access {
+	a := &Access{types: types, actions: actions, roles: map[string]Role{}, added: map[string]Role{}, bound: map[string]Binding{}, keys: map[string]*apiKey{},
 		holders: map[string]*apiKey{}, former: map[string]string{}, seen: map[string]uint64{}, changed: make(chan struct{}), stale: true}
 	if file != nil {
 		a.bindings = file.Bindings

@@ -28,7 +28,7 @@ func TestWithoutAPolicyNothingIsAsked(t *testing.T) {
 // cost what there are already.
 func TestKeysByTheThousandAreFoundInConstantTime(t *testing.T) {
 	lookup := func(n int) (found, added time.Duration) {
-		a := resource.NewAccess(nil, nil)
+		a := resource.NewAccess(nil, nil, nil)
 		begun := time.Now()
 		for i := range n {
 			a.Apply(&storage.Event{Seq: uint64(i + 1), Action: storage.Created, Meta: storage.Meta{Type: resource.APIKeys, ID: fmt.Sprint("k", i)},

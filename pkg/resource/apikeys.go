@@ -229,8 +229,16 @@ func (a *Access) creatorOf(principal string, groups []string) *Identity {
 		return &Identity{Admin: true}
 	case strings.HasPrefix(principal, "key:"), strings.HasPrefix(principal, "user:"), principal == "anonymous":
 		return &Identity{Groups: groups, acting: true}
+	case strings.HasPrefix(principal, scheduleSubject) && a.binds(principal):
+		return &Identity{acting: true}
 	}
 	return nil
+}
+
+// binds reports whether a binding gives a subject a role.
+func (a *Access) binds(subject string) bool {
+	defer a.tables()()
+	return len(a.subjects[subject]) > 0
 }
 
 // asNow is an actor with what its key has now, when something is done for it: a

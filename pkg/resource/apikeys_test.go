@@ -11,7 +11,7 @@ import (
 
 // keyring knows so many keys; tokens of some of them come with it.
 func keyring(n int) (a *resource.Access, tokens []string) {
-	a = resource.NewAccess(nil, nil)
+	a = resource.NewAccess(nil, nil, nil)
 	for i := range n {
 		secret := fmt.Sprintf("%064x", i)
 		a.AddKey(fmt.Sprint("id", i), fmt.Sprint("key", i), secret)

@@ -2,12 +2,13 @@ package resource
 
 import (
 	"context"
+	"errors"
 
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
-// Question is whether somebody may do something: on a type, on a resource of it,
-// or, for create, with data.
+// Question is whether a principal may do something: on a type, on a resource of it,
+// or, for create and update, with data.
 type Question struct {
 	Action, Type, ID string
 	Data             any
@@ -15,8 +16,8 @@ type Question struct {
 	Groups           []string // of the principal
 }
 
-// Can answers it, with the rule that decides. That a resource is there is told
-// only to who may read it.
+// Can answers it as the write itself would, references included, with the rule that
+// decides. That a resource is there is told only to a principal that may read it.
 func (m *Manager) Can(ctx context.Context, q Question) (Decision, error) {
 	if q.Action == "" || q.Type == "" {
 		return Decision{}, &Error{Code: ValidationFailed, Detail: "action and type are needed", Fields: []FieldError{{Pointer: "", Detail: "needs action and type"}}}
@@ -35,43 +36,139 @@ func (m *Manager) Can(ctx context.Context, q Question) (Decision, error) {
 		}
 		ctx = m.ActFor(ctx, who, q.Groups)
 	}
-	x := m.accessTo(ctx, t)
-	if x == nil {
-		if m.o.Access == nil {
-			return Decision{Allowed: true, Why: "authentication is off"}, nil
-		}
-		return Decision{Allowed: true, Rule: "admin", Why: "admin has every right"}, nil
+	if m.o.Access == nil {
+		return Decision{Allowed: true, Why: "authentication is off"}, nil
 	}
-	d := x.may(q.Action)
-	if !d.Allowed {
+	d := Decision{Allowed: true, Rule: "admin", Why: "admin has every right"}
+	x := m.accessTo(ctx, t)
+	if x != nil {
+		if d = x.may(q.Action); !d.Allowed {
+			return d, nil
+		}
+	}
+	if q.ID == "" && q.Data == nil {
 		return d, nil
 	}
-	switch {
-	case q.ID != "":
-		if err := CheckID(q.ID); err != nil {
-			return Decision{}, err
-		}
-		s, err := m.head(ctx, key{t.Name, q.ID}, false)
-		if err != nil {
-			return Decision{}, err
-		}
-		hidden := Decision{Why: "there is no such resource, or it may not be read"}
-		if !s.exists() {
-			return hidden, nil
-		}
+	s, err := m.asked(ctx, x, t, q)
+	if err != nil || s == nil {
+		return Decision{Why: "there is no such resource, or it may not be read"}, err
+	}
+	if x != nil && s.exists() {
 		v, err := m.view(ctx, t, s.event)
 		if err != nil {
 			return Decision{}, err
 		}
-		if !x.on("read", v).Allowed {
-			return hidden, nil
+		if d = x.on(q.Action, v); !d.Allowed {
+			return d, nil
 		}
-		return x.on(q.Action, v), nil
-	case q.Data != nil:
-		who := ActorOf(ctx)
-		now := m.now()
+	} else if x != nil {
+		who, now := ActorOf(ctx), m.now()
 		e := &storage.Event{Meta: storage.Meta{Type: t.Name, CreatedAt: now, CreatedBy: who.Principal, UpdatedAt: now, UpdatedBy: who.Principal, Status: t.DefaultStatus}}
-		return x.on(q.Action, newView(t, e, (&limits{}).defaulted(t, q.Data))), nil
+		if d = x.on(q.Action, newView(t, e, (&limits{}).defaulted(t, q.Data))); !d.Allowed {
+			return d, nil
+		}
+	}
+	p, ok := m.planAsked(t, q)
+	if !ok {
+		return d, nil
+	}
+	return d.unless(m.tryOut(ctx, t, p, *s))
+}
+
+// asked is the state that a question is about; nil when the actor may not know of
+// it, or there is none.
+func (m *Manager) asked(ctx context.Context, x *access, t *Type, q Question) (*state, error) {
+	if q.ID == "" {
+		return &state{}, nil
+	}
+	if err := CheckID(q.ID); err != nil {
+		return nil, err
+	}
+	s, err := m.head(ctx, key{t.Name, q.ID}, false)
+	if err != nil {
+		return nil, err
+	}
+	if !s.exists() {
+		if q.Action == "create" {
+			return &s, nil
+		}
+		return nil, nil
+	}
+	if x != nil {
+		if ok, err := m.readable(ctx, t, s.event); err != nil || !ok {
+			return nil, err
+		}
+	}
+	return &s, nil
+}
+
+// planAsked is the plan of the write that a question is about; ok is false when the
+// action is no write.
+func (m *Manager) planAsked(t *Type, q Question) (p plan, ok bool) {
+	any := Match{Any: true}
+	switch q.Action {
+	case "create":
+		return m.planCreate(t, q.ID, q.Data, CreateOptions{ID: q.ID}), q.Data != nil
+	case "update", "modify":
+		if q.Data != nil {
+			return m.planUpdate(t, q.ID, q.Data, UpdateOptions{IfMatch: any, InPlace: q.Action == "modify"}), q.ID != ""
+		}
+	case "delete":
+		return m.planDelete(t, q.ID, any), true
+	case "restore":
+		p, err := m.planRestore(t, q.ID, RestoreOptions{IfMatch: any})
+		return p, err == nil
+	case "purge":
+		return plan{"purge", m.tombstone}, true
+	case "publish", "switch":
+	default:
+		return p, false
+	}
+	return plan{q.Action, func(ctx context.Context, s state) (step, error) {
+		return m.unchanged(ctx, s, successor(s, storage.Updated))
+	}}, q.ID != ""
+}
+
+// tryOut does what a write does up to where it would be committed.
+func (m *Manager) tryOut(ctx context.Context, t *Type, p plan, s state) error {
+	ctx, err := m.withSealed(expectKey(ctx, t), t, s)
+	if err != nil {
+		return err
+	}
+	next, err := m.planned(ctx, t, p, s)
+	if err != nil || next.event == nil {
+		return err
+	}
+	u := newUnit()
+	u.plan(t, next)
+	return m.censored(ctx, t, m.constrain(ctx, t, s, next.event, next.content, u))
+}
+
+// unless is the decision when the write that it is about was refused for a right or
+// a reference. What else would refuse it is not asked here.
+func (d Decision) unless(err error) (Decision, error) {
+	var e *Error
+	if !errors.As(err, &e) {
+		return d, err
+	}
+	switch e.Code {
+	case PermissionDenied:
+		if e.Refusal != nil {
+			return e.Refusal.Decision, nil
+		}
+		return Decision{Why: e.Detail}, nil
+	case DanglingReference:
+		why := e.Detail
+		for _, f := range e.Fields {
+			why += "; " + f.Pointer + ": " + f.Detail
+		}
+		return Decision{Why: why}, nil
+	case Referenced:
+		return Decision{Why: e.Detail}, nil
+	case NotFound:
+		return Decision{Why: "there is no such resource, or it may not be read"}, nil
+	case Unavailable, IndexLag, OutcomeUnknown:
+		return Decision{}, err
 	}
 	return d, nil
 }

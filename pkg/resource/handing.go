@@ -59,6 +59,9 @@ func (m *Manager) mayHave(ctx context.Context, t *Type, content []byte) error {
 		if err := json.Unmarshal(content, &b); err != nil {
 			return err
 		}
+		if slices.ContainsFunc(b.Subjects, func(x string) bool { return strings.HasPrefix(x, scheduleSubject) }) {
+			return denied(ctx, t, "", "update", Decision{Why: "only an admin binds the schedule of a model: without a binding it has every right"})
+		}
 		return m.mayGive(ctx, t, m.o.Access.rolesNamed(b.Role))
 	case Schedules:
 		s, err := readSchedule(content)

@@ -1,9 +1,7 @@
 package resource
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -48,53 +46,6 @@ type Binding struct {
 	Subjects []string `json:"subjects"`
 }
 
-// Policy is what a policy file holds.
-type Policy struct {
-	Roles    []Role
-	Bindings []Binding
-}
-
-const maxPolicyFile = 1 << 20
-
-// ParsePolicy reads a policy file, YAML or JSON: roles, each a list of rules or
-// {includes, rules}, and bindings. Everything is checked against the types.
-func ParsePolicy(text []byte, types []*Type) (*Policy, error) {
-	if len(text) > maxPolicyFile {
-		return nil, fmt.Errorf("it has over %d bytes", maxPolicyFile)
-	}
-	doc, err := readYAML(text, false)
-	if err != nil {
-		return nil, err
-	}
-	tree, err := json.Marshal(doc.tree)
-	if err != nil {
-		return nil, err
-	}
-	var file struct {
-		Roles    map[string]json.RawMessage `json:"roles"`
-		Bindings []Binding                  `json:"bindings"`
-	}
-	if err := strictly(tree, &file); err != nil {
-		return nil, err
-	}
-	p := &Policy{Bindings: file.Bindings}
-	for _, name := range sortedKeys(file.Roles) {
-		r := Role{}
-		var err error
-		if raw := file.Roles[name]; raw[0] == '[' {
-			err = strictly(raw, &r.Rules)
-		} else {
-			err = strictly(raw, &r)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("role %s: %w", name, err)
-		}
-		r.Name = name
-		p.Roles = append(p.Roles, r)
-	}
-	return p, p.check(types)
-}
-
 func sortedKeys[T any](m map[string]T) []string {
 	out := make([]string, 0, len(m))
 	for k := range m {
@@ -104,86 +55,22 @@ func sortedKeys[T any](m map[string]T) []string {
 	return out
 }
 
-func strictly(b []byte, v any) error {
-	d := json.NewDecoder(bytes.NewReader(b))
-	d.DisallowUnknownFields()
-	return d.Decode(v)
-}
-
-func (p *Policy) check(types []*Type) error {
-	roles := map[string]Role{}
-	for _, r := range p.Roles {
-		if fields := r.check(types); len(fields) > 0 {
-			return fmt.Errorf("role %s: %s %s", r.Name, fields[0].Pointer, fields[0].Detail)
-		}
-		roles[r.Name] = r
-	}
-	for _, r := range p.Roles {
-		for _, name := range r.Includes {
-			if _, ok := roles[name]; !ok {
-				return fmt.Errorf("role %s includes %q, which is no role", r.Name, name)
-			}
-		}
-		if around := circle(roles, r.Name); around != nil {
-			return fmt.Errorf("role %s includes itself: %s", r.Name, strings.Join(around, " includes "))
-		}
-	}
-	for i, b := range p.Bindings {
-		if _, ok := roles[b.Role]; !ok {
-			return fmt.Errorf("binding %d: %q is no role", i, b.Role)
-		}
-		for _, s := range b.Subjects {
-			if !validSubject(s) {
-				return fmt.Errorf("binding %d: a subject is user:, group: or key: and a name, not %q", i, s)
-			}
-		}
-	}
-	return nil
-}
-
-func validSubject(s string) bool {
-	kind, name, ok := strings.Cut(s, ":")
-	return ok && name != "" && (kind == "user" || kind == "group" || kind == "key")
-}
-
-// circle is the way from a role back to itself, or nil.
-func circle(roles map[string]Role, start string) []string {
-	seen := map[string]bool{}
-	var walk func(name string, path []string) []string
-	walk = func(name string, path []string) []string {
-		for _, next := range roles[name].Includes {
-			if next == start {
-				return append(path, next)
-			}
-			if seen[next] {
-				continue
-			}
-			seen[next] = true
-			if found := walk(next, append(path, next)); found != nil {
-				return found
-			}
-		}
-		return nil
-	}
-	return walk(start, []string{start})
-}
-
 // check finds what can never work in the rules.
-func (r Role) check(types []*Type) (out []FieldError) {
+func (r Role) check(names policyNames) (out []FieldError) {
 	for i, rule := range r.Rules {
 		at := fmt.Sprintf("/rules/%d", i)
 		add := func(part, format string, args ...any) {
 			out = append(out, FieldError{Pointer: at + part, Detail: fmt.Sprintf(format, args...)})
 		}
 		if len(rule.Types) == 0 || len(rule.Actions) == 0 {
-			add("", "needs types and actions")
+			add("", "a rule needs types and actions")
 		}
 		if rule.Effect != "" && rule.Effect != "allow" && rule.Effect != "deny" {
 			add("/effect", "is allow or deny")
 		}
 		for j, a := range rule.Actions {
-			if a != "*" && !slices.Contains(Rights, a) && !actionName.MatchString(a) {
-				add(fmt.Sprint("/actions/", j), "is no action")
+			if why := names.action(rule, a); why != "" {
+				add(fmt.Sprint("/actions/", j), "%s", why)
 			}
 		}
 		if slices.Contains(rule.Actions, "admin") && (rule.Where != "" || len(rule.Fields.Hide)+len(rule.Fields.ReadOnly) > 0 || rule.Effect == "deny") {
@@ -192,38 +79,52 @@ func (r Role) check(types []*Type) (out []FieldError) {
 		if rule.Effect == "deny" && len(rule.Fields.Hide)+len(rule.Fields.ReadOnly) > 0 {
 			add("/fields", "belong to a rule that allows")
 		}
-		for j, name := range rule.Types {
-			matched := 0
-			for _, t := range types {
-				if !rule.covers(t) {
-					continue
-				}
-				if name != t.Name && !strings.HasSuffix(name, "*") {
-					continue
-				}
-				matched++
-				rule.checkFor(t, name == t.Name, add)
-			}
-			if matched == 0 && !strings.HasSuffix(name, "*") {
-				add(fmt.Sprint("/types/", j), "%q is no type", name)
-			}
-		}
+		rule.checkTypes(names, add)
 	}
 	return out
 }
 
-// checkFor looks at a rule as one type takes it. Under a wildcard a type may be
-// without the fields.
-func (r Rule) checkFor(t *Type, named bool, add func(part, format string, args ...any)) {
-	if r.Where != "" {
-		if _, err := query.Parse(t.definition.QueryFields(), r.Where, query.Options{Variables: noPrincipal}); err != nil && named {
-			add("/where", "for %s: %v", t.Name, err)
+// checkTypes looks at a rule as its types take it.
+func (r Rule) checkTypes(names policyNames, add func(part, format string, args ...any)) {
+	var covered []*Type
+	for j, name := range r.Types {
+		matched := false
+		for _, t := range names.types {
+			if r.covers(t) && (name == t.Name || strings.HasSuffix(name, "*")) {
+				matched, covered = true, append(covered, t)
+				r.checkWhere(t, name == t.Name, add)
+			}
+		}
+		if !matched && !strings.HasSuffix(name, "*") {
+			add(fmt.Sprint("/types/", j), "%q is no type%s", name, hint(name, names.typeNames()))
 		}
 	}
-	for _, path := range append(slices.Clone(r.Fields.Hide), r.Fields.ReadOnly...) {
-		if named && !t.HasPath(path) {
-			add("/fields", "%s has no field %q", t.Name, path)
+	for kind, paths := range map[string][]string{"hide": r.Fields.Hide, "readonly": r.Fields.ReadOnly} {
+		for j, path := range paths {
+			if len(covered) == 0 || slices.ContainsFunc(covered, func(t *Type) bool { return t.HasPath(path) }) {
+				continue
+			}
+			var known []string
+			for _, t := range covered {
+				known = append(known, t.definition.QueryFields().Names()...)
+			}
+			near := ""
+			if n := nearest(path, known); n != "" {
+				near = fmt.Sprintf("; did you mean %q?", n)
+			}
+			add(fmt.Sprintf("/fields/%s/%d", kind, j), "no type of the rule has a field %q%s", path, near)
 		}
+	}
+}
+
+// checkWhere looks at the filter of a rule as one type takes it. Under a wildcard a
+// type may be without the fields.
+func (r Rule) checkWhere(t *Type, named bool, add func(part, format string, args ...any)) {
+	if r.Where == "" || !named {
+		return
+	}
+	if _, err := query.Parse(t.definition.QueryFields(), r.Where, query.Options{Variables: noPrincipal}); err != nil {
+		add("/where", "for %s: %v", t.Name, err)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -32,7 +33,7 @@ const roleSchema = `{"type":"object","required":["name"],"additionalProperties":
 
 const bindingSchema = `{"type":"object","required":["role","subjects"],"additionalProperties":false,"properties":{
 	"role":{"type":"string","minLength":1,"maxLength":100},
-	"subjects":{"type":"array","minItems":1,"maxItems":500,"uniqueItems":true,"items":{"type":"string","pattern":"^(user|group|key):.+$","maxLength":300}}}}`
+	"subjects":{"type":"array","minItems":1,"maxItems":500,"uniqueItems":true,"items":{"type":"string","pattern":"^(user|group|key|schedule):.+$","maxLength":300}}}}`
 
 // RoleType is the type of Roles.
 func RoleType() (*Type, error) {
@@ -53,8 +54,9 @@ func checkRole(m *Manager, content []byte) error {
 	if err := json.Unmarshal(content, &r); err != nil {
 		return err
 	}
-	fields := r.check(m.Types())
-	if a := m.o.Access; a != nil && len(fields) == 0 {
+	a := m.o.Access
+	fields := r.check(a.policyNames(m))
+	if a != nil && len(fields) == 0 {
 		release := a.tables()
 		roles := maps.Clone(a.named)
 		_, ofFile := a.roles[r.Name]
@@ -62,7 +64,7 @@ func checkRole(m *Manager, content []byte) error {
 		roles[r.Name] = r
 		for i, name := range r.Includes {
 			if _, ok := roles[name]; !ok {
-				fields = append(fields, FieldError{Pointer: fmt.Sprint("/includes/", i), Detail: "is no role"})
+				fields = append(fields, FieldError{Pointer: fmt.Sprint("/includes/", i), Detail: fmt.Sprintf("%q is no role%s", name, hint(name, sortedKeys(roles)))})
 			}
 		}
 		if around := circle(roles, r.Name); around != nil {
@@ -86,15 +88,34 @@ func checkBinding(m *Manager, content []byte) error {
 	if err := json.Unmarshal(content, &b); err != nil {
 		return err
 	}
-	if a := m.o.Access; a != nil {
-		release := a.tables()
-		_, ok := a.named[b.Role]
-		release()
-		if !ok {
-			return &Error{Code: ValidationFailed, Detail: "the binding cannot work", Fields: []FieldError{{Pointer: "/role", Detail: "is no role"}}}
+	var fields []FieldError
+	names := m.o.Access.policyNames(m)
+	for i, subject := range b.Subjects {
+		if why := names.subject(subject); why != "" {
+			fields = append(fields, FieldError{Pointer: fmt.Sprint("/subjects/", i), Detail: why})
 		}
 	}
+	if a := m.o.Access; a != nil {
+		release := a.tables()
+		known := sortedKeys(a.named)
+		release()
+		if !slices.Contains(known, b.Role) {
+			fields = append(fields, FieldError{Pointer: "/role", Detail: fmt.Sprintf("%q is no role%s", b.Role, hint(b.Role, known))})
+		}
+	}
+	if len(fields) > 0 {
+		return &Error{Code: ValidationFailed, Detail: "the binding cannot work", Fields: fields}
+	}
 	return nil
+}
+
+// policyNames are the names that roles and bindings may use.
+func (a *Access) policyNames(m *Manager) policyNames {
+	n := policyNames{types: m.Types()}
+	if a != nil {
+		n.actions = a.actions
+	}
+	return n
 }
 
 // policySubjects are where what decides about access is written.

@@ -26,6 +26,11 @@ const scheduleSchema = `{"type":"object","required":["type","cron"],"additionalP
 	"catchUp":{"enum":["none","one"],"default":"none","description":"one: if times were missed while nothing ran, one job for the last of them"},
 	"paused":{"type":"boolean","default":false}}}`
 
+// scheduleSubject begins the principal of the schedule in the model of a type. It has
+// the roles that bindings give it, and every right when none does: the model is the
+// operator's.
+const scheduleSubject = "schedule:"
+
 // Schedule makes a job at each of its times.
 type Schedule struct {
 	ID       string         `json:"-"` // of the resource, or of the model's line
@@ -102,7 +107,7 @@ func (m *Manager) AllSchedules(ctx context.Context) ([]Schedule, error) {
 			continue
 		}
 		for i, line := range t.Job.Schedule {
-			out = append(out, Schedule{ID: "model/" + t.Name + "/" + strconv.Itoa(i), Version: line, Owner: "schedule", Type: t.Name, Cron: line,
+			out = append(out, Schedule{ID: "model/" + t.Name + "/" + strconv.Itoa(i), Version: line, Owner: scheduleSubject + t.Name, Type: t.Name, Cron: line,
 				Payload: map[string]any{}, Overlap: "skip", CatchUp: "none"})
 		}
 	}

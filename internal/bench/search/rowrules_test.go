@@ -50,11 +50,11 @@ func guarded(t *testing.T, x storage.Index) (base string, keys map[string]string
 		policy += fmt.Sprintf("  %s: [{types: [articles], actions: [read, list], where: '%s'}]\n", r.role, r.where)
 		bindings += fmt.Sprintf("  - {role: %s, subjects: ['key:%s']}\n", r.role, r.role)
 	}
-	file, err := resource.ParsePolicy([]byte(policy+bindings), types)
+	file, err := resource.ParsePolicy("policy.yaml", []byte(policy+bindings), types, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	access := resource.NewAccess(types, file)
+	access := resource.NewAccess(types, nil, file)
 	access.AddAdminKey(sha256.Sum256([]byte(benchAdmin)))
 	keys = map[string]string{"admin": benchAdmin}
 	for i, r := range rules {
