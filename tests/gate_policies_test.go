@@ -247,3 +247,14 @@ bindings:
 		}
 	}
 }
+
+// A command that has no credential, or a wrong one, says how to give it one.
+func TestACommandWithoutACredentialSaysHowToGiveOne(t *testing.T) {
+	t.Parallel()
+	admin := guard(t, autocrud.Settings{Storage: "memory"}, "roles: {}\n")
+	for _, args := range [][]string{{"verify"}, {"gc"}, {"reindex"}, {"export", "films", "-"}, {"verify", "--token", "ack_wrong"}} {
+		if got := apitest.Run(t, "", append(args, "--url", admin.URL)...); got.Code == 0 || !strings.Contains(got.Stderr, "--token") {
+			t.Errorf("%v exits %d: %s", args, got.Code, got.Stderr)
+		}
+	}
+}

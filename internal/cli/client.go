@@ -36,6 +36,9 @@ func (a answer) problem() string {
 		return http.StatusText(a.status)
 	}
 	text := p.Detail
+	if a.status == http.StatusUnauthorized {
+		text += "; --token, or AUTOCRUD_TOKEN, gives one to this command"
+	}
 	for i, e := range p.Errors {
 		if i == 3 {
 			text += "; ..."
