@@ -284,3 +284,78 @@ func TestWhatIsReadOnlyIsSetByTheApplicationAlone(t *testing.T) {
 	ended(t, c, "/v1/sends/"+id).Equal(t, "/meta/job/state", `"succeeded"`).Equal(t, "/data", `{"to":"x","outcome":"sent"}`)
 	c.Post(t, "/v1/sends", `{"to":"x","outcome":"sent"}`).WantProblem(t, 422, "validation_failed")
 }
+
+func TestWhatIsWriteOnlyStaysSoUnderRulesAndAfterAMigration(t *testing.T) {
+	t.Parallel()
+	const model = `name: logins
+schema:
+  type: object
+  properties: {name: {type: string}, PW: {type: string, writeOnly: true}, budget: {type: integer}}
+index: [name]
+version: VERSION
+`
+	s := autocrud.Settings{Storage: "disk", DataDir: t.TempDir()}
+	policy := `
+roles:
+  clerk: [{types: [logins], actions: ["*"], fields: {readonly: [FIXED], hide: [budget]}}]
+  blind: [{types: [logins], actions: ["*"], fields: {hide: [FIXED]}}]
+bindings:
+  - {role: clerk, subjects: ["key:clerk"]}
+  - {role: blind, subjects: ["key:blind"]}
+`
+	seen := &secretsOf{all: map[string]string{}}
+	life := func(name, field, version string, fn func(t *testing.T, admin *apitest.Client)) {
+		t.Run(name, func(t *testing.T) {
+			app := autocrud.New()
+			for _, action := range []storage.Action{storage.Created, storage.Updated, storage.Switched, storage.Migrated} {
+				autocrud.Before(app, "logins", action, func(_ context.Context, c autocrud.Change[map[string]any]) error {
+					if seen.put(c.ID, c.Change.Old); c.Change.New != nil {
+						seen.put(c.ID, c.Change.New)
+					}
+					return nil
+				})
+			}
+			text := strings.NewReplacer("PW", field, "VERSION", version).Replace(model)
+			fn(t, guardModels(t, app, s, strings.ReplaceAll(policy, "FIXED", field), map[string]string{"logins": text}))
+		})
+	}
+	var clerk, blind string
+	life("before", "pw", `"1"`, func(t *testing.T, admin *apitest.Client) {
+		clerk = admin.Post(t, "/v1/api-keys", `{"name":"clerk"}`).Want(t, 201).Text("/secret")
+		blind = admin.Post(t, "/v1/api-keys", `{"name":"blind"}`).Want(t, 201).Text("/secret")
+		admin.Post(t, "/v1/logins?id=a", `{"name":"a","pw":"pass-one","budget":4711}`).Want(t, 201)
+		admin.Post(t, "/v1/logins?id=b", `{"name":"b","pw":"pass-one"}`).Want(t, 201)
+		for _, as := range []*apitest.Client{admin.As(clerk), admin.As(blind)} {
+			as.Patch(t, "/v1/logins/a", apitest.MergePatch, `{"name":"x"}`).Want(t, 200)
+			as.Put(t, "/v1/logins/a", `{"name":"y"}`).Want(t, 200)
+			for _, patch := range []string{`{"pw":"pass-two"}`, `{"pw":null}`} {
+				as.Patch(t, "/v1/logins/a", apitest.MergePatch, patch).WantProblem(t, 403, "permission_denied")
+			}
+			as.Patch(t, "/v1/logins/a", apitest.JSONPatch, `[{"op":"add","path":"/pw","value":"pass-two"}]`).WantProblem(t, 403, "permission_denied")
+			as.Post(t, "/v1/logins/a:switch", `{"revision":1}`).Want(t, 200)
+			as.Get(t, "/v1/logins/a").Equal(t, "/data/name", `"a"`).Equal(t, "/data/pw", "null")
+			admin.Patch(t, "/v1/logins/a", apitest.MergePatch, `{"name":"again"}`).Want(t, 200)
+		}
+		admin.Patch(t, "/v1/logins/a", apitest.MergePatch, `{"budget":null}`).Want(t, 200)
+		seen.want(t, "a", `{"name":"again","pw":"pass-one"}`)
+	})
+	life("after", "password", `"2"`+"\nmigrations: [{from: \"1\", patch: [{op: move, from: /pw, path: /password}]}]", func(t *testing.T, admin *apitest.Client) {
+		tells := func() {
+			t.Helper()
+			for _, path := range []string{"/v1/logins/a", "/v1/logins?returns=data,meta,revision", "/v1/logins/a/revisions/1", "/v1/logins/a/revisions/1?raw=true", "/v1/logins/b?revision=1", "/v1/logins:watch?from_seq=0", "/v1/logins/a:diff?from=1&to=2"} {
+				if body := string(admin.Get(t, path).Want(t, 200).Body); strings.Contains(body, "pass-one") {
+					t.Errorf("%s tells it: %s", path, body)
+				}
+			}
+		}
+		tells()
+		admin.Patch(t, "/v1/logins/a", apitest.MergePatch, `{"name":"z"}`).Want(t, 200)
+		seen.want(t, "a", `{"name":"z","password":"pass-one"}`)
+		for !admin.Post(t, "/v1/logins:migrate", `{}`).Want(t, 200).Value("/done").(bool) {
+		}
+		seen.want(t, "b", `{"name":"b","password":"pass-one"}`)
+		admin.As(clerk).Post(t, "/v1/logins/b:switch", `{"revision":1}`).Want(t, 200)
+		tells()
+		verifyClean(t, admin)
+	})
+}

@@ -39,3 +39,7 @@ func ReadLog(ctx context.Context, log storage.Log, fn func(storage.Entry) error)
 	r, err := readLog(ctx, log, state, fn)
 	return r.Read, r.Lost, r.damage(), err
 }
+
+// Conceal and Concealed are what is shown of content, and the places that are not.
+func (t *Type) Conceal(content []byte) []byte     { return t.conceal(content) }
+func (t *Type) Concealed(content []byte) []string { return t.concealed(content) }

@@ -120,7 +120,9 @@ func (m *Manager) Verify(ctx context.Context, report func(Finding)) (Verified, e
 	if err := v.compareIndex(ctx, state.Last); err != nil {
 		return v.out, err
 	}
-	v.compareClaims()
+	if err := v.compareClaims(ctx); err != nil {
+		return v.out, err
+	}
 	v.compareHashes()
 	if m.o.Recorder != nil {
 		v.out.Entries, err = m.o.Recorder.verify(ctx, v.report)
@@ -442,17 +444,28 @@ func (v *verifier) compareHashes() {
 	}
 }
 
-// compareClaims checks that who holds a value claims it, and the other way.
-func (v *verifier) compareClaims() {
+// compareClaims checks that the holder of a value claims it, and the other way, for
+// the constraints that the data was taken over with.
+func (v *verifier) compareClaims(ctx context.Context) error {
+	adopted := map[string]constraints{}
+	for _, name := range v.m.names {
+		var err error
+		if _, adopted[name], err = v.m.kept(ctx, name); err != nil {
+			return err
+		}
+	}
+	constrains := func(typ, name string) bool {
+		c, now := adopted[typ], v.m.types[typ]
+		return now != nil && named(c.Unique, name) && named(now.Unique, name)
+	}
 	held := map[string]key{}
 	for k, h := range v.heads {
-		t := v.m.types[k.typ]
-		if h.deleted || h.purged || t == nil {
+		if h.deleted || h.purged {
 			continue
 		}
 		for constraint, hashes := range h.held.of {
-			if constraint != uniqueKey && !t.constrains(constraint) {
-				continue // the model has it no more
+			if constraint != uniqueKey && !constrains(k.typ, constraint) {
+				continue // the model has it no more, or not yet
 			}
 			claimed := false
 			for _, hash := range hashes {
@@ -471,13 +484,14 @@ func (v *verifier) compareClaims() {
 		if _, ok := held[subject]; ok || !c.Live {
 			continue
 		}
-		if t := v.m.types[c.Type]; t != nil && t.constrains(c.Constraint) {
+		if constrains(c.Type, c.Constraint) {
 			v.report(Finding{Type: c.Type, ID: c.ID, Problem: "it claims a value of " + c.Constraint + " that it does not have"})
 		}
 	}
+	return nil
 }
 
-// constrains reports whether the type has a unique constraint of a name.
-func (t *Type) constrains(name string) bool {
-	return slices.ContainsFunc(t.Unique, func(f []string) bool { return strings.Join(f, ",") == name })
+// named reports whether a constraint of a name is among them.
+func named(unique [][]string, name string) bool {
+	return slices.ContainsFunc(unique, func(f []string) bool { return strings.Join(f, ",") == name })
 }
