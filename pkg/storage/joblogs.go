@@ -23,7 +23,7 @@ type LogPiece struct {
 type JobLogs interface {
 	Append(ctx context.Context, typ, id string, lines []LogLine) error
 	// Read returns the pieces after a sequence, oldest first, until they hold
-	// at least limit lines.
+	// at least limit lines, or many bytes (8 MiB).
 	Read(ctx context.Context, typ, id string, after uint64, limit int) ([]LogPiece, error)
 	// Erase destroys a job's log: its bytes are in no file afterwards.
 	Erase(ctx context.Context, typ, id string) error

@@ -93,7 +93,8 @@ type DeliveryRequest struct {
 type Deliveries interface {
 	Record(ctx context.Context, d Delivery) error
 	// List gives a page of a webhook's deliveries, newest first, before a place
-	// in the list, 0 for its beginning; next is 0 on the last page.
+	// in the list, 0 for its beginning; next is 0 on the last page. A page that
+	// brings many bytes (8 MiB) ends early.
 	List(ctx context.Context, webhook string, before uint64, limit int) (page []Delivery, next uint64, err error)
 	// Erase destroys the deliveries about a resource.
 	Erase(ctx context.Context, typ, id string) (n int, err error)

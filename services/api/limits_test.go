@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"github.com/autocrud-go/autocrud/pkg/resource"
 )
 
 // However many ask, a limiter remembers so many, and forgets who asked longest ago.
@@ -56,6 +58,62 @@ func TestAnIPv6CustomerIsOneAddress(t *testing.T) {
 	for in, want := range map[string]string{"2001:db8:1:2:3:4:5:6": "2001:db8:1:2::/64", "2001:db8:1:2::1": "2001:db8:1:2::/64", "192.0.2.1": "192.0.2.1", "": ""} {
 		if got := addressKey(in); got != want {
 			t.Errorf("%q counts as %q", in, got)
+		}
+	}
+}
+
+// Places are counted to the last one, of all, of an address and of a principal, and
+// what is given back can be taken again.
+func TestPlacesAreCountedExactly(t *testing.T) {
+	x := newRoom(10, 4, 3)
+	code := func(err error) resource.Code { return resource.CodeOf(err) }
+	for i := range 4 {
+		if err := x.enter("a"); err != nil {
+			t.Fatalf("place %d of 4: %v", i+1, err)
+		}
+	}
+	if got := code(x.enter("a")); got != resource.RateLimited {
+		t.Errorf("a fifth place of an address: %q", got)
+	}
+	for _, address := range []string{"b", "b", "b", "b", "c", "c"} {
+		if err := x.enter(address); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := code(x.enter("d")); got != resource.Unavailable {
+		t.Errorf("an eleventh place: %q", got)
+	}
+	for i := range 3 {
+		if err := x.known("ann"); err != nil {
+			t.Fatalf("place %d of 3: %v", i+1, err)
+		}
+	}
+	if got := code(x.known("ann")); got != resource.RateLimited {
+		t.Errorf("a fourth place of a principal: %q", got)
+	}
+	if err := x.known("bob"); err != nil {
+		t.Errorf("another principal: %v", err)
+	}
+	if err := x.known(""); err != nil {
+		t.Errorf("nobody: %v", err)
+	}
+	x.leave("a", "ann")
+	if err := x.known("ann"); err != nil {
+		t.Errorf("after one is given back: %v", err)
+	}
+	if err := x.enter("d"); err != nil {
+		t.Errorf("after one is given back: %v", err)
+	}
+	for _, address := range []string{"a", "a", "a", "b", "b", "b", "b", "c", "c", "d"} {
+		x.leave(address, "")
+	}
+	if len(x.slots) != 0 || len(x.ofAddress.of) != 0 {
+		t.Errorf("%d places are left, of %v", len(x.slots), x.ofAddress.of)
+	}
+	any := newRoom(10, -1, -1)
+	for range 10 {
+		if any.enter("a") != nil || any.known("ann") != nil {
+			t.Fatal("no limit limits")
 		}
 	}
 }
