@@ -238,7 +238,7 @@ func (x *Indexer) followFrom(ctx context.Context, seq uint64) error {
 		}
 		for _, e := range entries {
 			if e.Subject == resource.LoadSubject {
-				if err := resource.AwaitLoaded(ctx, x.log); err != nil {
+				if err := x.awaitLoaded(ctx); err != nil {
 					return err
 				}
 			}
@@ -247,6 +247,19 @@ func (x *Indexer) followFrom(ctx context.Context, seq uint64) error {
 			return err
 		}
 	}
+}
+
+// awaitLoaded waits for a load that is under way to end. What was loaded is told to
+// nobody, from its first entry on.
+func (x *Indexer) awaitLoaded(ctx context.Context) error {
+	if err := resource.AwaitLoaded(ctx, x.log); err != nil {
+		return err
+	}
+	_, seq, err := resource.Loading(ctx, x.log)
+	if err == nil && x.outward != nil {
+		x.outward.load(seq)
+	}
+	return err
 }
 
 // gather waits for an entry and takes those that follow closely. When somebody
