@@ -456,7 +456,7 @@ func TestSecretsAreNeverShown(t *testing.T) {
 	t.Parallel()
 	const secret = "s3cret-Hunter2"
 	dir := apitest.WriteModels(t, models)
-	env := []string{"AUTOCRUD_NATS_PASSWORD=" + secret, "AUTOCRUD_S3_SECRET_KEY=" + secret, "AUTOCRUD_NATS_HOOK_PASSWORD=" + secret,
+	env := []string{"AUTOCRUD_NATS_PASSWORD=" + secret, "AUTOCRUD_S3_SECRET_KEY=" + secret,
 		"AUTOCRUD_NATS_EVENTS_PASSWORD=" + secret, "AUTOCRUD_POSTGRES_URL=postgres://u:" + secret + "@127.0.0.1:1/x?sslmode=disable"}
 	up := []string{"up", "--addr", "127.0.0.1:0", "--models", dir, "--data-dir", t.TempDir(), "--log-level", "debug"}
 	row := append(up, "--storage", "postgres", "--s3-endpoint", "127.0.0.1:1", "--s3-bucket", "b", "--s3-access-key", "a", "--s3-use-tls", "false")
@@ -464,12 +464,14 @@ func TestSecretsAreNeverShown(t *testing.T) {
 		append(up, "--nats-url", "nats://u:"+secret+"@127.0.0.1:1"), append(up, "--nats-url", "nats://u:"+secret+"@bad host:1"), append(up, "--nats-url", "nats://u:"+secret+"@127.0.0.1:port"),
 		append(up, "--nats-url", "nats://127.0.0.1:1,nats://u:"+secret+"@[::1"), append(row, "--postgres-url", "postgres://u:"+secret+"@[bad/x"),
 		append(row, "--postgres-url", "host=127.0.0.1 port=x password="+secret), {"provision", "--models", dir, "--storage", "postgres", "--nats-url", "nats://u:" + secret + "@127.0.0.1:1", "--s3-endpoint", "x:1", "--s3-bucket", "b", "--s3-access-key", "a"}} {
-		r := apitest.RunWith(t, env, args...)
-		if strings.Contains(r.Stdout+r.Stderr, secret) {
-			t.Errorf("%v says it: %s%s", args, r.Stdout, r.Stderr)
-		}
-		if len(args) > 2 && r.Code == 0 {
-			t.Errorf("%v: exit 0", args)
+		for _, more := range []string{"AUTOCRUD_NATS_HOOK_PASSWORD=" + secret, "AUTOCRUD_NATS_HOOK_PASSWORD="} { // one without --nats-listen is refused first
+			r := apitest.RunWith(t, append(env, more), args...)
+			if strings.Contains(r.Stdout+r.Stderr, secret) {
+				t.Errorf("%v says it: %s%s", args, r.Stdout, r.Stderr)
+			}
+			if len(args) > 2 && r.Code == 0 {
+				t.Errorf("%v: exit 0", args)
+			}
 		}
 	}
 	s := autocrud.Settings{Storage: "postgres", PostgresURL: "postgres://u:" + secret + "@db/x", NatsURL: "nats://u:" + secret + "@n:4222", S3SecretKey: secret, NatsPassword: secret}

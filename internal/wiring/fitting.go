@@ -269,7 +269,14 @@ func (s *stores) fit(ctx context.Context, set *Settings, logger *slog.Logger) er
 		}
 		logger.ErrorContext(ctx, "damage was accepted: the program goes on with what is left of the log", "damage", refused.Reason)
 	}
-	return s.remember(ctx, set, state)
+	streams, err := s.streams(ctx, set.Namespace)
+	if err != nil {
+		return err
+	}
+	if err := s.compareStreams(ctx, streams, logger); err != nil {
+		return err
+	}
+	return s.remember(ctx, set, state, streams)
 }
 
 // compare refuses a log that is not what is known of it.
@@ -373,7 +380,7 @@ func (s *stores) adopt(ctx context.Context, state storage.LogState, pos storage.
 }
 
 // remember writes down what fits, now and when the stores are closed.
-func (s *stores) remember(ctx context.Context, set *Settings, state storage.LogState) error {
+func (s *stores) remember(ctx context.Context, set *Settings, state storage.LogState, streams map[string]stream) error {
 	every, err := set.sync()
 	if err != nil {
 		return err
@@ -391,6 +398,7 @@ func (s *stores) remember(ctx context.Context, set *Settings, state storage.LogS
 			*i = origin{Keys: i.Keys, Types: i.Types}
 		}
 		i.Format, i.Namespace, i.Log, i.Last, i.Erased, i.Lagging = identityFormat, set.Namespace, state.Identity, state.Last, missing, every > 0
+		i.Streams = streams
 	})
 	if err != nil {
 		return err
@@ -406,7 +414,11 @@ func (s *stores) remember(ctx context.Context, set *Settings, state storage.LogS
 		if err != nil {
 			return
 		}
-		_ = s.notebook.save(ctx, true, func(i *origin) { i.Last, i.Erased = max(i.Last, state.Last), missing })
+		streams, err := s.streams(ctx, set.Namespace)
+		if err != nil {
+			return
+		}
+		_ = s.notebook.save(ctx, true, func(i *origin) { i.Last, i.Erased, i.Streams = max(i.Last, state.Last), missing, streams })
 	})
 	return nil
 }

@@ -29,6 +29,8 @@ type origin struct {
 	// Lagging tells that the log was synced by the clock: a loss of power may
 	// have taken what the index held already.
 	Lagging bool `json:"lagging,omitempty"`
+	// Streams are those beside the log, by kind, as they were at a start or an end.
+	Streams map[string]stream `json:"streams,omitempty"`
 	// Types are those that were served, or had data without a model.
 	Types []string `json:"types,omitempty"`
 	// Keys are those of the log's own records that nothing can make again.

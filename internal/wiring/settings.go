@@ -397,9 +397,19 @@ func (s *Settings) webhookNets() (nets []netip.Prefix, err error) {
 	return nets, nil
 }
 
+// minHookPassword is short for a password that is guessed at over the network, and
+// long enough for one that was drawn.
+const minHookPassword = 16
+
 func (s *Settings) checkListen() error {
 	if s.NatsListen == "" {
+		if s.NatsHookPassword != "" {
+			return wrong("--nats-hook-password is for the subscribers that --nats-listen lets in: give both, or neither")
+		}
 		return nil
+	}
+	if n := len(s.NatsHookPassword); n > 0 && n < minHookPassword {
+		return wrong("--nats-hook-password has %d characters; at least %d are needed", n, minHookPassword)
 	}
 	if s.NatsURL != "" {
 		return wrong("--nats-listen is for the embedded NATS server; leave it out with --nats-url")

@@ -43,6 +43,7 @@ type stores struct {
 	// the start, nil: nothing.
 	notebook *notebook
 	known    *origin
+	opened   time.Time      // when that began
 	files    *natslog.Files // of an embedded log, as they were before it was opened
 	shared   *pgindex.Index // index, when other processes use it too; else nil
 	sole     bool           // no other process writes to the log
@@ -63,7 +64,7 @@ func (s *stores) close() {
 
 // openStores opens what the storage row names. On an error nothing stays open.
 func openStores(ctx context.Context, set *Settings, o *observer, logger *slog.Logger) (_ *stores, err error) {
-	s := &stores{flight: o.flight, leads: o.leads}
+	s := &stores{flight: o.flight, leads: o.leads, opened: time.Now()}
 	defer func() {
 		if err != nil {
 			s.close()

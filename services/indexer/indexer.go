@@ -144,11 +144,7 @@ func (x *Indexer) Prepare(ctx context.Context) (storage.Position, error) {
 	}
 	x.toFill(nil)
 	if pos.Applied > 0 || state.Last > 10 { // a new folder is not worth a line
-		level := slog.LevelInfo
-		if pos.Identity != "" {
-			level = slog.LevelWarn
-		}
-		x.o.Logger.Log(ctx, level, "the index is built from the log", "because", reason, "events", state.Last)
+		x.o.Logger.WarnContext(ctx, "the index is built from the log", "because", reason, "events", state.Last)
 	}
 	x.progress.Restart()
 	if err := x.index.Reset(ctx, state.Identity, state.Last); err != nil {

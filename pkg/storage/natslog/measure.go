@@ -3,6 +3,7 @@ package natslog
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -17,6 +18,19 @@ func Exists(ctx context.Context, js jetstream.JetStream, namespace string) (bool
 		return false, unavailable("find", err)
 	}
 	return true, nil
+}
+
+// StateOf is when a stream was made and its last sequence; zero when there is none.
+func StateOf(ctx context.Context, js jetstream.JetStream, name string) (created time.Time, last uint64, err error) {
+	s, err := js.Stream(ctx, name)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return created, 0, nil
+	}
+	if err != nil {
+		return created, 0, unavailable("find "+name, err)
+	}
+	info := s.CachedInfo()
+	return info.Created.UTC(), info.State.LastSeq, nil
 }
 
 // Missing counts the entries up to the last that the log does not hold any more.

@@ -116,7 +116,11 @@ func (x *Index) reopen(ctx context.Context) error {
 			return fmt.Errorf("remove the damaged index: %w", err)
 		}
 	}
-	if err := x.connect(ctx); err != nil {
+	err := x.private()
+	if err == nil {
+		err = x.connect(ctx)
+	}
+	if err != nil {
 		_ = x.disconnect()
 		return fmt.Errorf("%w: %w", storage.ErrNotReady, err)
 	}

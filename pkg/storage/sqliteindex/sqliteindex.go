@@ -6,6 +6,7 @@ package sqliteindex
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -79,7 +80,31 @@ func Open(ctx context.Context, path string, o Options) (_ *Index, err error) {
 			err = fmt.Errorf("sqliteindex: open %s: %w", path, err)
 		}
 	}()
+	if err := x.private(); err != nil {
+		return nil, err
+	}
 	return x, x.connect(ctx)
+}
+
+// private keeps other users of the machine from the file, and from what SQLite puts
+// beside it, which has the same mode.
+func (x *Index) private() error {
+	if x.path == "" {
+		return nil
+	}
+	f, err := os.OpenFile(x.path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		if err := os.Chmod(x.path+suffix, 0o600); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
 }
 
 // connect opens the connections and the fixed tables.
