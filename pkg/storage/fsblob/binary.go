@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -11,6 +12,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -34,8 +37,14 @@ func (s *Store) PutBinary(_ context.Context, r io.Reader, limit int64) (b storag
 		f.Close()
 		os.Remove(f.Name()) // gone already when it was renamed
 	}()
+	if err := s.room.left(s.dir); err != nil {
+		return b, fmt.Errorf("put binary: %w", err)
+	}
 	h := sha256.New()
-	n, err := io.Copy(io.MultiWriter(f, h), io.LimitReader(r, limit+1))
+	n, err := io.Copy(io.MultiWriter(spacious{f, s}, h), io.LimitReader(r, limit+1))
+	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+		err = fmt.Errorf("%w: %w", storage.ErrFull, err)
+	}
 	if err != nil {
 		return b, fmt.Errorf("put binary: %w", err)
 	}
@@ -63,6 +72,20 @@ func (s *Store) PutBinary(_ context.Context, r io.Reader, limit int64) (b storag
 		return b, fmt.Errorf("put binary: %w: %w", storage.ErrUnavailable, err)
 	}
 	return b, syncDir(filepath.Join(s.dir, "binaries"))
+}
+
+// spacious writes while there is room.
+type spacious struct {
+	f *os.File
+	s *Store
+}
+
+// Write implements io.Writer.
+func (w spacious) Write(p []byte) (int, error) {
+	if err := w.s.room.left(w.s.dir); err != nil {
+		return 0, err
+	}
+	return w.f.Write(p)
 }
 
 type binaryFile struct {

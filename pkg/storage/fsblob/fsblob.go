@@ -49,6 +49,8 @@ type Store struct {
 	dirty   []*os.File // written since the last sync, oldest first; the last may be file
 	closing []*os.File // of dirty, to be closed once synced
 
+	room room
+
 	readMu sync.RWMutex
 	open   map[int]*os.File
 }
@@ -137,6 +139,9 @@ func syncDir(name string) error {
 func (s *Store) Put(_ context.Context, key string, data []byte) (string, error) {
 	if len(key) == 0 || len(key) > 1<<16-1 {
 		return "", fmt.Errorf("put: key of %d bytes", len(key))
+	}
+	if err := s.room.left(s.dir); err != nil {
+		return "", fmt.Errorf("put %s: %w", key, err)
 	}
 	rec := make([]byte, headerSize+len(key)+len(data))
 	binary.LittleEndian.PutUint32(rec, magic)
