@@ -246,3 +246,45 @@ func TestARowThatNoMigrationFitsIsOneItemOfItsPage(t *testing.T) {
 		c.Post(t, "/v1:verify", nil).Want(t, 200).Equal(t, "/findings", `[]`)
 	})
 }
+
+func TestWhatDidNotFitBeforeMayStay(t *testing.T) {
+	changed(t, func(t *testing.T, p *changing) {
+		c := p.with(map[string]string{"notes": "name: notes\nschema: {type: object, additionalProperties: true}\n"})
+		long := strings.Repeat("x", 2001)
+		old := fmt.Sprintf(`{"title":"t","body":%q,"gone":1,"level":"high","n":-1,"list":[{"a":"x"}]}`, long)
+		c.Post(t, "/v1/notes?id=a", old).Want(t, 201)
+		c = p.with(map[string]string{"notes": `name: notes
+schema:
+  type: object
+  required: [title, owner]
+  properties:
+    title: {type: string}
+    owner: {type: string}
+    body: {type: string}
+    level: {enum: [low, mid]}
+    n: {type: integer, minimum: 0}
+    list: {type: array, items: {type: object, properties: {a: {type: integer}}}}
+index: [title, body]
+`})
+		built(t, c, "notes", "isNull(body)")
+		bare := "?returns=meta" // its data is not as the document says
+		patch := func(body string) *apitest.Response { return c.Patch(t, "/v1/notes/a"+bare, apitest.MergePatch, body) }
+		patch(`{"title":"new"}`).Want(t, 200)
+		c.Patch(t, "/v1/notes/a"+bare, apitest.JSONPatch, `[{"op":"replace","path":"/title","value":"newer"}]`).Want(t, 200)
+		c.Put(t, "/v1/notes/a", strings.Replace(old, `"t"`, `"put"`, 1)).WantProblem(t, 422, "validation_failed") // the whole is sent
+		c.Post(t, "/v1:batch", `{"operations":[{"op":"patch","type":"notes","id":"a","patch":{"title":"batched"}}]}`).Want(t, 200)
+		patch(`{"n":-2}`).WantProblem(t, 422, "validation_failed")
+		patch(`{"level":"highest"}`).WantProblem(t, 422, "validation_failed")
+		patch(`{"gone":2}`).WantProblem(t, 422, "validation_failed")
+		patch(`{"more":1}`).WantProblem(t, 422, "validation_failed")
+		patch(fmt.Sprintf(`{"body":%q}`, long+"x")).WantProblem(t, 422, "validation_failed")
+		patch(`{"list":[{"a":"y"}]}`).WantProblem(t, 422, "validation_failed")
+		patch(`{"list":[{"a":"x"},{"a":"x"}]}`).WantProblem(t, 422, "validation_failed")
+		patch(`{"title":null}`).WantProblem(t, 422, "validation_failed")
+		c.Post(t, "/v1/notes", `{"title":"t"}`).WantProblem(t, 422, "validation_failed")
+		c.Post(t, "/v1/notes?id=b", `{"title":"t","owner":"o"}`).Want(t, 201)
+		c.Put(t, "/v1/notes/b", `{"title":"t"}`).WantProblem(t, 422, "validation_failed")
+		patch(`{"owner":"o","body":"short","level":"low","n":1,"gone":null,"list":[]}`).Want(t, 200)
+		patch(`{"n":-1}`).WantProblem(t, 422, "validation_failed")
+	})
+}

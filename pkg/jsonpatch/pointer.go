@@ -54,6 +54,12 @@ func (p Pointer) String() string {
 	return b.String()
 }
 
+// Find gives the value at the place in a document.
+func (p Pointer) Find(doc any) (any, bool) {
+	v, err := find(doc, p)
+	return v, err == nil
+}
+
 // within tells whether p is inside of what q leads to, or that itself.
 func (p Pointer) within(q Pointer) bool {
 	if len(p) < len(q) {

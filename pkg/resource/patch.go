@@ -72,7 +72,7 @@ func (m *Manager) planPatch(t *Type, id string, p Patch, o UpdateOptions) (plan,
 		if err != nil {
 			return step{}, err
 		}
-		content, err := m.prepare(ctx, t, data)
+		content, err := m.prepare(withBefore(ctx, s.event), t, data)
 		if err != nil {
 			return step{}, err
 		}

@@ -382,16 +382,7 @@ func (m *Manager) prepare(ctx context.Context, t *Type, data any) ([]byte, error
 	if data, err = t.keepState(ctx, data); err != nil {
 		return nil, err
 	}
-	if err := m.settle(ctx, t, data); err != nil {
-		return nil, err
-	}
-	if err := checkSize(data); err != nil {
-		return nil, err
-	}
-	if err := t.Validate(data); err != nil {
-		return nil, err
-	}
-	if _, _, err := t.Extract(data); err != nil {
+	if err := m.fit(ctx, t, data); err != nil {
 		return nil, err
 	}
 	if t.Check != nil {

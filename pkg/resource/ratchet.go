@@ -1,0 +1,76 @@
+package resource
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/autocrud-go/autocrud/pkg/jsonpatch"
+	"github.com/autocrud-go/autocrud/pkg/storage"
+)
+
+type beforeKey struct{}
+
+// withBefore is for a patch on a state. What of its content did not fit the model
+// before may stay as it is: the model became stricter, and a change of one field
+// is not about the others.
+func withBefore(ctx context.Context, e *storage.Event) context.Context {
+	return context.WithValue(ctx, beforeKey{}, e)
+}
+
+// fit checks a document against the model: its binaries, its schema, and what the
+// index can hold.
+func (m *Manager) fit(ctx context.Context, t *Type, data any) error {
+	for _, check := range []func(any) error{
+		func(data any) error { return m.settle(ctx, t, data) },
+		checkSize,
+		t.Validate,
+		func(data any) error { _, _, err := t.Extract(data); return err },
+	} {
+		if err := check(data); err != nil && !m.mayStay(ctx, t, check, data, err) {
+			return err
+		}
+	}
+	return nil
+}
+
+// mayStay tells whether everything that a check refuses was there before, and
+// refused then.
+func (m *Manager) mayStay(ctx context.Context, t *Type, check func(any) error, data any, err error) bool {
+	before, _ := ctx.Value(beforeKey{}).(*storage.Event)
+	var refused *Error
+	if before == nil || t.Secret != "" || !errors.As(err, &refused) || refused.Code != ValidationFailed ||
+		len(refused.Fields) == 0 || len(refused.Fields) >= maxFieldErrors {
+		return false
+	}
+	content, err := m.contentNow(ctx, t, before)
+	if err != nil {
+		return false
+	}
+	old, err := DecodeJSON(content)
+	if err != nil {
+		return false
+	}
+	old = t.Defaults(old)
+	var was *Error
+	if !errors.As(check(old), &was) || len(was.Fields) >= maxFieldErrors {
+		return false
+	}
+	for _, f := range refused.Fields {
+		if !slices.Contains(was.Fields, f) || !sameAt(data, old, f.Pointer) {
+			return false
+		}
+	}
+	return true
+}
+
+// sameAt tells whether two documents have the same at a place, or both nothing.
+func sameAt(a, b any, pointer string) bool {
+	p, err := jsonpatch.ParsePointer(pointer)
+	if err != nil {
+		return false
+	}
+	x, inA := p.Find(a)
+	y, inB := p.Find(b)
+	return inA == inB && jsonpatch.Equal(x, y)
+}
