@@ -1,10 +1,12 @@
 package tests_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"net"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -174,6 +176,9 @@ func TestWhatIsWriteOnlyIsToldNowhere(t *testing.T) {
 					}
 				}
 			}
+			if doc := c.Get(t, "/asyncapi.json").Want(t, 200); doc.Value("/components/schemas/Logins/schema/properties/name") == nil || doc.Value("/components/schemas/Logins/schema/required") != nil {
+				t.Error("the document of events requires what is never told")
+			}
 			outwardTellsNone(t, listen, head.Int("/meta/seq"))
 			verifyClean(t, c)
 		})
@@ -339,7 +344,9 @@ bindings:
 		admin.Patch(t, "/v1/logins/a", apitest.MergePatch, `{"budget":null}`).Want(t, 200)
 		seen.want(t, "a", `{"name":"again","pw":"pass-one"}`)
 	})
-	life("after", "password", `"2"`+"\nmigrations: [{from: \"1\", patch: [{op: move, from: /pw, path: /password}]}]", func(t *testing.T, admin *apitest.Client) {
+	const migrated = `"2"` + "\nmigrations: [{from: \"1\", patch: [{op: move, from: /pw, path: /password}]}]"
+	var file []byte
+	life("after", "password", migrated, func(t *testing.T, admin *apitest.Client) {
 		tells := func() {
 			t.Helper()
 			for _, path := range []string{"/v1/logins/a", "/v1/logins?returns=data,meta,revision", "/v1/logins/a/revisions/1", "/v1/logins/a/revisions/1?raw=true", "/v1/logins/b?revision=1", "/v1/logins:watch?from_seq=0", "/v1/logins/a:diff?from=1&to=2"} {
@@ -356,6 +363,27 @@ bindings:
 		seen.want(t, "b", `{"name":"b","password":"pass-one"}`)
 		admin.As(clerk).Post(t, "/v1/logins/b:switch", `{"revision":1}`).Want(t, 200)
 		tells()
+		verifyClean(t, admin)
+		file = admin.Get(t, "/v1:backup").Want(t, 200).Body
+	})
+	s.DataDir = t.TempDir()
+	life("restored", "password", migrated, func(t *testing.T, admin *apitest.Client) {
+		req, err := http.NewRequestWithContext(t.Context(), "POST", admin.URL+"/v1:restore", bytes.NewReader(file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/octet-stream")
+		req.Header.Set("Authorization", "Bearer "+adminKey)
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if resp.Body.Close(); resp.StatusCode != 200 {
+			t.Fatalf("restore is %d", resp.StatusCode)
+		}
+		admin.Get(t, "/v1/logins/a").Want(t, 200).Equal(t, "/data", `{"name":"z"}`)
+		admin.Patch(t, "/v1/logins/a", apitest.MergePatch, `{"name":"restored"}`).Want(t, 200)
+		seen.want(t, "a", `{"name":"restored","password":"pass-one"}`)
 		verifyClean(t, admin)
 	})
 }

@@ -33,7 +33,11 @@ func AsyncAPI(types []*resource.Type, o AsyncAPIOptions) []byte {
 			continue
 		}
 		name := d.names[t.Name].write
-		schemas = append(schemas, member{name, schemaFormat(moveRefs(inlineBinaries(mustDecode(t.Schema)), name+"/schema"))},
+		told := mustDecode(t.Schema)
+		if t.WritesOnly() { // what is required may be what is never told
+			told = loosen(told)
+		}
+		schemas = append(schemas, member{name, schemaFormat(moveRefs(inlineBinaries(told), name+"/schema"))},
 			member{name + "Event", schemaFormat(d.eventSchema(t, name))})
 		messages = append(messages, member{name + "Event", eventMessage(t, name)})
 		for _, c := range []struct{ key, server, address, text string }{
