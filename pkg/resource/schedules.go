@@ -77,6 +77,11 @@ func checkSchedule(m *Manager, content []byte) error {
 	if err := t.Validate(t.Defaults(any(s.Payload))); err != nil {
 		return refuse("payload", "is not valid for %s: %v", s.Type, err)
 	}
+	if t.check != nil {
+		if err := t.check(m, AppendCanonical(nil, s.Payload)); err != nil {
+			return refuse("payload", "is not valid for %s: %v", s.Type, err)
+		}
+	}
 	return nil
 }
 
