@@ -179,3 +179,32 @@ func TestListsInGroupsAreBounded(t *testing.T) {
 		})
 	}
 }
+
+// Filters of many values, each another, leave nothing in memory.
+func TestLargeFiltersAreNotKept(t *testing.T) {
+	c := start(t, nil, autocrud.Settings{Storage: "memory"}, large)
+	c.Post(t, "/v1/books?id=a", `{"title":"7"}`).Want(t, 201)
+	ask := func(k int) {
+		var terms []string
+		for part := range 4 {
+			values := make([]string, 900+k) // each is another statement
+			for i := range values {
+				values[i] = fmt.Sprintf("%q", fmt.Sprint(part*1000+i))
+			}
+			terms = append(terms, "in(title, "+strings.Join(values, ",")+")")
+		}
+		if items := c.Post(t, "/v1/books:search", map[string]any{"filter": strings.Join(terms, " OR ")}).Want(t, 200).Items(); len(items) != 1 {
+			t.Fatalf("%d are found", len(items))
+		}
+	}
+	for k := range 10 {
+		ask(k)
+	}
+	before := resident(t, os.Getpid())
+	for k := range 80 {
+		ask(k + 10)
+	}
+	if grown := resident(t, os.Getpid()) - before; grown > 60<<10 {
+		t.Errorf("80 filters take %d MiB", grown>>10)
+	}
+}

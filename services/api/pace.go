@@ -19,6 +19,9 @@ const (
 	// stride is how much of an answer is written at a time: it must be taken
 	// before the client counts as stalled.
 	stride = 64 << 10
+	// buffered is what the server keeps of an answer until it has ended: to write it
+	// waits for nobody.
+	buffered = 2 << 10
 )
 
 // pace ends what is too slow: a client that half sends a request, or does not take
@@ -28,6 +31,7 @@ type pace struct {
 	control *http.ResponseController
 	stall   time.Duration
 	answer  time.Time // when the whole answer must be taken
+	written int
 	body    *pacedBody
 }
 
@@ -48,6 +52,9 @@ func (p *pace) Unwrap() http.ResponseWriter { return p.ResponseWriter }
 
 // Write implements io.Writer.
 func (p *pace) Write(b []byte) (n int, err error) {
+	if p.written += len(b); p.written <= buffered {
+		return p.ResponseWriter.Write(b)
+	}
 	for {
 		next := b[:min(len(b), stride)]
 		until := time.Now().Add(p.stall)

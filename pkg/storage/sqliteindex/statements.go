@@ -22,10 +22,25 @@ type statement struct {
 	dropped bool
 }
 
-const maxStatements = 200
+const (
+	maxStatements = 200
+	// maxKept is the longest text of a statement that is kept: one of many values
+	// takes a megabyte and is seldom asked again.
+	maxKept = 16 << 10
+)
 
 // get returns the statement and what must be called when it was used.
 func (c *statementCache) get(ctx context.Context, text string) (*sql.Stmt, func(), error) {
+	if len(text) > maxKept {
+		once, err := c.db.PrepareContext(ctx, text)
+		if err != nil {
+			return nil, nil, err
+		}
+		c.mu.Lock()
+		c.runs++
+		c.mu.Unlock()
+		return once, func() { once.Close() }, nil
+	}
 	c.mu.Lock()
 	c.runs++
 	s := c.byText[text]
