@@ -36,6 +36,9 @@ func TestABinaryInAnyPlaceIsReadThroughItsResourceWhicheverWayItCame(t *testing.
 				}
 				return b.Digest
 			}
+			for _, kind := range []string{"image/png, text/html", "image", "not a type", "text/pl\u00e4n", "text/plain; a"} {
+				c.Do(t, "POST", "/v1/blobs", "x", apitest.Header("Content-Type", kind)).WantProblem(t, 415, "unsupported_media_type")
+			}
 			inMap := func(file string) string { return `{"map":{"a":{"inside":{"inside":{"file":` + file + `}}}}}` }
 			given := func(digest string) string { return fmt.Sprintf(`{"digest":%q}`, digest) }
 			read := func(id, digest, text string) {

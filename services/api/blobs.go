@@ -44,6 +44,11 @@ func (a *API) putBlob(w http.ResponseWriter, r *http.Request) {
 
 // receive stores the body, or the one file of a form.
 func (a *API) receive(r *http.Request) (resource.Blob, error) {
+	if said := r.Header.Get("Content-Type"); said != "" {
+		if _, err := resource.MediaType(said); err != nil {
+			return resource.Blob{}, resource.Errorf(resource.UnsupportedMediaType, "Content-Type: %v", err)
+		}
+	}
 	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")) // whatever it is, unless it is a form
 	switch kind {
 	case "application/x-www-form-urlencoded":
