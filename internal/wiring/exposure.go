@@ -32,6 +32,8 @@ type Exposure struct {
 	MaxRequestsPerPrincipal  int           `name:"max-requests-per-principal" default:"512" group:"exposure" help:"Requests of one principal under way at the same time. -1: any number."`
 	MaxWatchesPerAddress     int           `name:"max-watches-per-address" default:"5000" group:"exposure" help:"Watches and followed logs of one address at the same time, of 10000 in all. -1: any number."`
 	MaxWatchesPerPrincipal   int           `name:"max-watches-per-principal" default:"5000" group:"exposure" help:"Watches and followed logs of one principal at the same time. -1: any number."`
+	UploadQuota              int64         `name:"upload-quota" default:"1099511627776" group:"exposure" help:"Most bytes of binaries that are uploaded to this process in a day. -1: any number."`
+	UploadQuotaPrincipal     int64         `name:"upload-quota-principal" default:"107374182400" group:"exposure" help:"Most bytes of binaries that a principal uploads to this process in a day, where there are principals. -1: any number."`
 	MaxHeaderBytes           int           `name:"max-header-bytes" default:"524288" group:"exposure" help:"Most bytes of the head of a request."`
 }
 
@@ -50,6 +52,11 @@ func (x Exposure) withDefaults() Exposure {
 		x.StallTimeout = 10 * time.Second
 	}
 	for to, def := range map[*int]int{&x.MaxRequestsPerAddress: 512, &x.MaxRequestsPerPrincipal: 512, &x.MaxWatchesPerAddress: 5000, &x.MaxWatchesPerPrincipal: 5000} {
+		if *to == 0 {
+			*to = def
+		}
+	}
+	for to, def := range map[*int64]int64{&x.UploadQuota: 1 << 40, &x.UploadQuotaPrincipal: 100 << 30} {
 		if *to == 0 {
 			*to = def
 		}
@@ -96,6 +103,11 @@ func (x *Exposure) check(authenticated bool) error {
 		"watches-per-address": x.MaxWatchesPerAddress, "watches-per-principal": x.MaxWatchesPerPrincipal} {
 		if n < -1 || n == 0 {
 			return wrong("--max-%s is a number from 1 on, or -1 for any", name)
+		}
+	}
+	for name, n := range map[string]int64{"upload-quota": x.UploadQuota, "upload-quota-principal": x.UploadQuotaPrincipal} {
+		if n < -1 || n == 0 {
+			return wrong("--%s is a number of bytes from 1 on, or -1 for any", name)
 		}
 	}
 	if x.MaxHeaderBytes < 4096 || x.MaxHeaderBytes > 16<<20 {

@@ -269,7 +269,7 @@ func (p *program) wire(ctx context.Context) error {
 		p.indexing.indexer = indexer.New(p.types, p.st.log, blobs, p.st.index, p.progress, o)
 	}
 	p.manager = resource.NewManager(p.types, p.st.log, blobs, p.st.index, resource.Options{
-		LogSyncsBlobs: p.st.grouped, Sole: p.st.sole, NoErase: !p.has.worker && !p.set.maintenance, Last: state.Last, Secret: secret, ClaimKey: claimKey, Access: p.access, Outward: p.st.outward, Archive: p.st.archive, Deliveries: p.st.sent, Recorder: resource.NewRecorder(p.st.audit, keyOfAudit), Hooks: p.app.Hooks, HooksApart: !p.st.sole,
+		LogSyncsBlobs: p.st.grouped, Sole: p.st.sole, NoErase: !p.has.worker && !p.set.maintenance, Last: state.Last, Secret: secret, ClaimKey: claimKey, Uploads: resource.UploadQuota{Principal: p.set.UploadQuotaPrincipal, All: p.set.UploadQuota}, Access: p.access, Outward: p.st.outward, Archive: p.st.archive, Deliveries: p.st.sent, Recorder: resource.NewRecorder(p.st.audit, keyOfAudit), Hooks: p.app.Hooks, HooksApart: !p.st.sole,
 		Progress: p.progress, Live: p.live, JobLogs: p.st.jobLogs, Committed: p.jobs.committed(), Observer: p.observer, Tracer: p.tracer, Logger: p.logger})
 	p.jobs.own()
 	p.measure()

@@ -27,12 +27,16 @@ func (m *Manager) PutBinary(ctx context.Context, r io.Reader, limit int64) (Blob
 		return Blob{}, err
 	}
 	head := &prefix{max: sniffed}
-	b, err := m.blobs.PutBinary(ctx, io.TeeReader(r, head), min(limit, MaxBinary))
+	counted := m.meter(ctx, r)
+	b, err := m.blobs.PutBinary(ctx, io.TeeReader(counted, head), min(limit, MaxBinary))
+	if err != nil {
+		counted.failed()
+	}
 	if errors.Is(err, storage.ErrTooLarge) {
 		return Blob{}, Errorf(TooLarge, "the binary is over %d bytes", min(limit, MaxBinary))
 	}
 	if err != nil {
-		return Blob{}, err
+		return Blob{}, stored(err)
 	}
 	return Blob{Digest: b.Digest, Size: b.Size, ContentType: sniff(head.b)}, m.recordUpload(ctx, b.Digest)
 }

@@ -41,6 +41,7 @@ type Manager struct {
 	recent    *recent
 	locks     *locks
 	underway  underway
+	uploads   uploads               // of the last day
 	leaving   atomic.Bool           // purges leave binaries to the sweep
 	sweeping  sync.RWMutex          // read-held by writes that may refer to binaries
 	referrers map[string][]referrer // by the type they refer to
@@ -74,6 +75,8 @@ type Options struct {
 	// Secret authenticates page tokens; processes that share it accept each
 	// other's. Default: random, tokens end with the process.
 	Secret []byte
+	// Uploads bounds what is uploaded in a day.
+	Uploads UploadQuota
 	// ClaimKey hides unique values in the log. Every process of a namespace
 	// needs the same. Default: random, for a log that ends with the process.
 	ClaimKey []byte
@@ -218,7 +221,7 @@ func stored(err error) error {
 	case errors.Is(err, storage.ErrTooLarge):
 		return &Error{Code: TooLarge, Detail: "the resource is larger than the store takes", Cause: err}
 	case errors.Is(err, storage.ErrFull):
-		return &Error{Code: Unavailable, RetryAfter: 30 * time.Second, Detail: "the log is full; nothing was written", Cause: err}
+		return &Error{Code: Unavailable, RetryAfter: 30 * time.Second, Detail: "the store is full; nothing was written", Cause: err}
 	case errors.As(err, &refused):
 		return &Error{Code: InvalidFilter, Detail: refused.Error(), Cause: err}
 	case errors.As(err, &building):
