@@ -276,11 +276,9 @@ func TestAnActionThatNeedsNoBodyTakesNone(t *testing.T) {
 				t.Errorf("%s with the body %v: %d %s", op.ID, body, r.Status, r.Body)
 			}
 		}
-		want := 400
-		if strings.HasSuffix(op.ID, ".rotate") { // whose body has a schema
-			want = 422
+		if r := c.Post(t, exampleOf(t, c, op), `[1]`, apitest.IfMatch("*")); r.Status != 400 && r.Status != 422 {
+			t.Errorf("%s with a list as its body: %d %s", op.ID, r.Status, r.Body)
 		}
-		c.Post(t, exampleOf(t, c, op), `[1]`).Want(t, want)
 	}
 	if actions < 30 {
 		t.Errorf("only %d actions", actions)

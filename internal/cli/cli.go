@@ -232,6 +232,7 @@ func (c *modelsCheckCmd) Run(e *env) error {
 
 type openapiCmd struct {
 	Models string `default:"models" help:"Folder with the model files."`
+	Auth   string `default:"off" enum:"off,required" help:"Whether the server asks for a credential."`
 }
 
 // Run prints the document.
@@ -240,7 +241,7 @@ func (c *openapiCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	_, err = e.Out.Write(append(api.OpenAPI(types, api.OpenAPIOptions{Version: e.app.Version, Actions: e.app.Actions}), '\n'))
+	_, err = e.Out.Write(append(api.OpenAPI(types, api.OpenAPIOptions{Version: e.app.Version, Actions: e.app.Actions, Auth: c.Auth == "required"}), '\n'))
 	return err
 }
 

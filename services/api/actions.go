@@ -67,9 +67,9 @@ func actionOperations(t *resource.Type, actions []*resource.Action) (out []opera
 		}
 		op := operation{Operation: Operation{Method: "POST", Path: "/v1" + actionShape(x), Name: x.Name}, summary: x.Title,
 			parameters: []string{"Idempotency-Key"},
-			body: func(*document, *resource.Type) object {
+			body: func(d *document, _ *resource.Type) object {
 				needed := x.Input.Validate(x.Input.Defaults(map[string]any{})) != nil
-				return withBody(needed, jsonContent(object{{"allOf", []any{mustDecode(x.Input.Schema)}}}, sampleData(x.Input)))
+				return withBody(needed, jsonContent(componentRef("schemas", d.actions[x].input), sampleData(x.Input)))
 			},
 			problems: bodyProblems,
 		}
@@ -77,12 +77,12 @@ func actionOperations(t *resource.Type, actions []*resource.Action) (out []opera
 			op.parameters = append(op.parameters, "If-Match")
 		}
 		if x.Job {
-			op.responses = []answer{{"202", "Queued as a job", append([]string{"Location"}, writeHeaders...), func(*document, *resource.Type) object {
-				return jsonContent(object{{"type", "object"}, {"properties", object{{"meta", componentRef("schemas", "JobMeta")}}}}, nil)
+			op.responses = []answer{{"202", "Queued as a job", append([]string{"Location"}, writeHeaders...), func(d *document, _ *resource.Type) object {
+				return d.queued(x.JobType())
 			}}}
 		} else {
-			op.responses = []answer{{"200", "Done", nil, func(*document, *resource.Type) object {
-				return jsonContent(object{{"allOf", []any{mustDecode(x.Output)}}}, nil)
+			op.responses = []answer{{"200", "Done", nil, func(d *document, _ *resource.Type) object {
+				return jsonContent(componentRef("schemas", d.actions[x].output), nil)
 			}}}
 		}
 		out = append(out, op)

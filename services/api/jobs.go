@@ -143,14 +143,14 @@ func jobOperations(t *resource.Type) []operation {
 		return nil
 	}
 	return []operation{
-		{Operation: Operation{Method: "POST", Path: "/v1/{type}/{id}:cancel", Name: "cancel"}, summary: "Cancel a {name} that is not finished",
+		{Operation: Operation{Method: "POST", Path: "/v1/{type}/{id}:cancel", Name: "cancel"}, summary: "Cancel {one} that is not finished",
 			description: "A handler that runs is told to stop; what it does afterwards has no effect on the job.",
 			parameters:  []string{"If-Match", "Idempotency-Key"}, body: emptyBody,
-			responses: []answer{{"200", "Cancelled", writeHeaders, (*document).partial}}, problems: moveProblems},
-		{Operation: Operation{Method: "POST", Path: "/v1/{type}/{id}:rerun", Name: "rerun"}, summary: "Queue a finished {name} again",
+			responses: []answer{{"200", "Cancelled", writeHeaders, (*document).whole}}, problems: moveProblems},
+		{Operation: Operation{Method: "POST", Path: "/v1/{type}/{id}:rerun", Name: "rerun"}, summary: "Queue {one} again that is finished",
 			parameters: []string{"If-Match", "Idempotency-Key"}, body: emptyBody,
-			responses: []answer{{"200", "Queued", writeHeaders, (*document).partial}}, problems: moveProblems},
-		{Operation: Operation{Method: "GET", Path: "/v1/{type}/{id}/logs", Name: "logs"}, summary: "Read what the handler of a {name} wrote",
+			responses: []answer{{"200", "Queued", writeHeaders, (*document).whole}}, problems: moveProblems},
+		{Operation: Operation{Method: "GET", Path: "/v1/{type}/{id}/logs", Name: "logs"}, summary: "Read what the handler of {one} wrote",
 			description: "Oldest line first. With follow=true it is a stream of Server-Sent Events: line for each line, end when the job is finished.",
 			parameters:  []string{"page_size", "page_token", "follow", "Last-Event-ID"},
 			responses:   []answer{{"200", "One page, or a stream", []string{"OptionalETag"}, logsAnswer}}, problems: liveProblems},

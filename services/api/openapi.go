@@ -34,11 +34,13 @@ func OpenAPI(types []*resource.Type, o OpenAPIOptions) []byte {
 		paths[i].value = append(paths[i].value.(object), member{strings.ToLower(op.Method), d.operation(op)})
 	}
 	info := object{{"title", orElse(o.Title, "AutoCRUD")}, {"version", orElse(o.Version, "1")}}
-	if o.Description != "" {
-		info = append(info, member{"description", o.Description})
+	asked := "Requests need no credential."
+	if o.Auth {
+		asked = "Requests need a credential: Authorization: Bearer with an API key or a token."
 	}
+	info = append(info, member{"description", strings.TrimSpace(o.Description + "\n\n" + asked)})
 	tags := []any{}
-	for _, t := range types {
+	for _, t := range d.types {
 		tag := object{{"name", t.Name}}
 		if text := orElse(t.Description, t.Title); text != "" {
 			tag = append(tag, member{"description", text})
@@ -53,15 +55,16 @@ func OpenAPI(types []*resource.Type, o OpenAPIOptions) []byte {
 	doc := object{
 		{"openapi", "3.1.0"},
 		{"info", info},
-		{"jsonSchemaDialect", "https://json-schema.org/draft/2020-12/schema"},
 		{"servers", servers},
 		{"tags", tags},
 		{"paths", paths},
-		{"components", d.components()},
+		{"components", used(d.components(), paths)},
 	}
+	security := []any{} // nothing is asked for
 	if o.Auth {
-		doc = append(doc, member{"security", []any{object{{"bearer", []any{}}}}})
+		security = []any{object{{"bearer", []any{}}}}
 	}
+	doc = append(doc, member{"security", security})
 	var out bytes.Buffer
 	if err := json.Indent(&out, appendJSON(nil, doc), "", "  "); err != nil {
 		panic(fmt.Sprintf("api: the OpenAPI document is no JSON: %v", err)) // appendJSON writes nothing else
@@ -129,55 +132,32 @@ type document struct {
 	options    OpenAPIOptions
 	types      []*resource.Type
 	operations []operation
+	namer      *namer
 	names      map[string]typeNames // by type
-}
-
-// typeNames are the names of a type's component schemas.
-type typeNames struct {
-	write    string // the data as it is written
-	replace  string // the data that replaces what is there: what is writeOnly may be left out, or null
-	read     string // the data as it is read: "fields" leaves parts out
-	envelope string // around what was written
-	partial  string // around what is read
-	page     string
+	actions    map[*resource.Action]actionNames
 }
 
 func newDocument(types []*resource.Type, o OpenAPIOptions) *document {
-	d := &document{options: o, types: types, names: map[string]typeNames{}}
-	taken := map[string]bool{}
-	for _, s := range sharedSchemas() {
-		taken[s.key] = true
-	}
-	name := func(s string) string {
-		for taken[s] {
-			s += "_"
+	types = slices.Clone(types)
+	slices.SortStableFunc(types, func(a, b *resource.Type) int { // those of the program itself come last
+		switch {
+		case a.Builtin == b.Builtin:
+			return 0
+		case a.Builtin:
+			return 1
 		}
-		taken[s] = true
-		return s
-	}
+		return -1
+	})
+	d := &document{options: o, types: types, namer: newNamer(), names: map[string]typeNames{}, actions: map[*resource.Action]actionNames{}}
 	for _, t := range types {
-		base := name(pascal(t.Name))
-		d.names[t.Name] = typeNames{base, base, name(base + "Read"), name(base + "Envelope"), name(base + "ReadEnvelope"), name(base + "Page")}
+		d.names[t.Name] = d.namer.ofType(t)
 	}
-	for _, t := range types {
-		if n := d.names[t.Name]; t.WritesOnly() {
-			n.replace = name(n.write + "Replace")
-			d.names[t.Name] = n
-		}
+	for _, x := range o.Actions {
+		base := pascal(x.Type) + pascal(x.Name)
+		d.actions[x] = actionNames{d.namer.name(base + "Input"), d.namer.name(base + "Output")}
 	}
 	d.operations = operationsOf(types, o.Actions)
 	return d
-}
-
-// pascal makes "api-keys" ApiKeys.
-func pascal(name string) string {
-	var b strings.Builder
-	for part := range strings.SplitSeq(name, "-") {
-		if part != "" {
-			b.WriteString(strings.ToUpper(part[:1]) + part[1:])
-		}
-	}
-	return b.String()
 }
 
 func componentRef(kind, name string) object {
@@ -196,10 +176,10 @@ func (d *document) operation(op operation) object {
 	}
 	var params []any
 	for _, name := range pathParameters(op.Path) {
-		params = append(params, componentRef("parameters", name))
+		params = append(params, componentRef("parameters", parameterName(name)))
 	}
 	for _, name := range op.parameters {
-		params = append(params, componentRef("parameters", name))
+		params = append(params, componentRef("parameters", parameterName(name)))
 	}
 	if len(params) > 0 {
 		out = append(out, member{"parameters", params})

@@ -10,7 +10,7 @@ func keyOperations(t *resource.Type) []operation {
 	return []operation{{Operation: Operation{Method: "POST", Path: "/v1/{type}/{id}:rotate", Name: "rotate"}, summary: "Give an API key a new secret, which is shown once",
 		description: "The secret before stays good for the overlap, a duration of at most 720h; default: not at all.",
 		parameters:  []string{"If-Match"}, body: rotateBody,
-		responses: []answer{{"200", "The key, with its new secret", writeHeaders, (*document).partial}}, problems: moveProblems}}
+		responses: []answer{{"200", "The key, with its new secret", writeHeaders, (*document).whole}}, problems: moveProblems}}
 }
 
 func rotateBody(*document, *resource.Type) object {
@@ -24,7 +24,7 @@ var canOperation = operation{
 	description: "About a type, one resource of it, or, for create, data. Admins may ask for another principal.",
 	body: func(*document, *resource.Type) object {
 		text := object{{"type", "string"}, {"minLength", 1}}
-		body := recordSchema(object{{"action", text}, {"type", text}, {"id", object{{"type", "string"}, {"pattern", "^[A-Za-z0-9_-]{1,128}$"}}}, {"data", object{{"type", "object"}}},
+		body := recordSchema(object{{"action", text}, {"type", text}, {"id", object{{"type", "string"}, {"pattern", "^[A-Za-z0-9_-]{1,128}$"}}}, {"data", freeObject()},
 			{"principal", text}, {"groups", object{{"type", "array"}, {"items", stringSchema}}}}, "action", "type")
 		return withBody(true, jsonContent(append(body, member{"additionalProperties", false}), object{{"action", "read"}, {"type", "webhooks"}}))
 	},

@@ -32,7 +32,7 @@ func (d *document) patchBody(t *resource.Type) object {
 			break
 		}
 	}
-	content := mediaContent("application/merge-patch+json", object{{"type", "object"}, {"description", "RFC 7396"}}, merge)
+	content := mediaContent("application/merge-patch+json", append(freeObject(), member{"description", "RFC 7396"}), merge)
 	return withBody(true, append(content, mediaContent("application/json-patch+json", componentRef("schemas", "JSONPatch"), patch)...))
 }
 
@@ -42,7 +42,7 @@ func emptyBody(*document, *resource.Type) object {
 
 func restoreBody(*document, *resource.Type) object {
 	return withBody(false, jsonContent(recordSchema(object{{"revision", object{{"type", "integer"}, {"minimum", 1}}},
-		{"patch", object{{"type", []any{"object", "array"}}, {"description", "RFC 7396, or RFC 6902 when it is a list"}}}}), object{}))
+		{"patch", patchSchema("RFC 7396, or RFC 6902 when it is a list")}}), object{}))
 }
 
 func switchBody(*document, *resource.Type) object {
@@ -61,12 +61,28 @@ func (d *document) partial(t *resource.Type) object {
 	return jsonContent(componentRef("schemas", d.names[t.Name].partial), sampleEnvelope(t, true))
 }
 
+func (d *document) whole(t *resource.Type) object {
+	schema := componentRef("schemas", d.names[t.Name].whole)
+	if sampleRead(t) == nil {
+		return jsonContent(schema, nil)
+	}
+	return jsonContent(schema, sampleEnvelope(t, true))
+}
+
+// queued is the answer about a job of a type.
+func (d *document) queued(job string) object {
+	if n, known := d.names[job]; known {
+		return jsonContent(componentRef("schemas", n.whole), nil)
+	}
+	return jsonContent(recordSchema(object{{"meta", componentRef("schemas", "JobMeta")}}, "meta"), nil)
+}
+
 func (d *document) page(t *resource.Type) object {
 	return jsonContent(componentRef("schemas", d.names[t.Name].page), samplePage(sampleEnvelope(t, false)))
 }
 
 func (d *document) metaOnly(t *resource.Type) object {
-	return jsonContent(object{{"type", "object"}, {"properties", object{{"meta", componentRef("schemas", metaName(t))}}}, {"required", []any{"meta"}}},
+	return jsonContent(recordSchema(object{{"meta", componentRef("schemas", metaName(t))}}, "meta"),
 		object{{"meta", sampleMeta(t, true)}})
 }
 
@@ -101,7 +117,7 @@ func samplePage(item object) object {
 
 func sampleEnvelope(t *resource.Type, revision bool) object {
 	out := object{}
-	if data := sampleData(t); data != nil {
+	if data := sampleRead(t); data != nil {
 		out = append(out, member{"data", data})
 	}
 	out = append(out, member{"meta", sampleMeta(t, false)})

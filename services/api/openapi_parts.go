@@ -56,7 +56,7 @@ func componentParameters() object {
 		if example != nil {
 			p = append(p, member{"example", example})
 		}
-		out = append(out, member{key, p})
+		out = append(out, member{parameterName(key), p})
 	}
 	add("id", "path", "id", "Id of the resource", id, sampleID)
 	add("digest", "path", "digest", "Digest of the binary", object{{"type", "string"}, {"pattern", "^sha256:[0-9a-f]{64}$"}}, nil)

@@ -5,25 +5,25 @@ import "github.com/autocrud-go/autocrud/pkg/resource"
 // relationOperations are those about several revisions or several resources.
 func relationOperations(t *resource.Type) []operation {
 	ops := []operation{
-		{Operation: Operation{Method: "POST", Path: "/v1/{type}:migrate", Name: "migrate"}, summary: "Bring a page of {name} resources to the schema version",
+		{Operation: Operation{Method: "POST", Path: "/v1/{type}:migrate", Name: "migrate"}, summary: "Bring a page of {many} to the schema version",
 			description: "Repeat with after=next until done. What is migrated is passed over, so it can be begun again.",
 			parameters:  []string{"dry_run", "after"}, body: emptyBody,
 			responses: []answer{{"200", "What was done", nil, migrationAnswer}},
 			problems:  []string{"400", "404", "405", "413", "415", "503"}},
-		{Operation: Operation{Method: "POST", Path: "/v1/{type}:reindex", Name: "reindex"}, summary: "Build the index of {name} anew from the log", body: emptyBody,
+		{Operation: Operation{Method: "POST", Path: "/v1/{type}:reindex", Name: "reindex"}, summary: "Build the index of {many} anew from the log", body: emptyBody,
 			description: "What is there answers until the new index is complete; GET /v1:reindex tells how far it is.",
 			responses:   []answer{{"202", "It has begun", nil, indexingAnswer}},
 			problems:    []string{"400", "404", "405", "413", "415", "503"}},
-		{Operation: Operation{Method: "POST", Path: "/v1/{type}/{id}:purge", Name: "purge"}, summary: "Erase a {name} for good",
+		{Operation: Operation{Method: "POST", Path: "/v1/{type}/{id}:purge", Name: "purge"}, summary: "Erase {one} for good",
 			description: "Its content and history are destroyed; the id can be used again.",
 			parameters:  []string{"If-Match", "Idempotency-Key"}, body: emptyBody,
 			responses: []answer{{"204", "Erased", []string{"Autocrud-Seq"}, nil}, {"202", "Gone; a job erases the long history", []string{"Autocrud-Seq", "Location", "ETag"}, purgeAnswer}},
 			problems:  moveProblems},
-		{Operation: Operation{Method: "GET", Path: "/v1/{type}/{id}:diff", Name: "diff"}, summary: "What turns one revision of a {name} into another",
+		{Operation: Operation{Method: "GET", Path: "/v1/{type}/{id}:diff", Name: "diff"}, summary: "What turns one revision of {one} into another",
 			parameters: []string{"diff_from", "diff_to", "If-Match", "If-None-Match"},
 			responses:  []answer{{"200", "Operations of RFC 6902", []string{"ETag"}, diffAnswer}, unmodifiedAnswer},
 			problems:   readProblems},
-		{Operation: Operation{Method: "GET", Path: "/v1/{type}/{id}/referrers", Name: "referrers"}, summary: "List what refers to a {name}",
+		{Operation: Operation{Method: "GET", Path: "/v1/{type}/{id}/referrers", Name: "referrers"}, summary: "List what refers to {one}",
 			parameters: []string{"page_size", "page_token", "If-Match"},
 			responses:  []answer{{"200", "One page", []string{"ETag"}, referrersAnswer}},
 			problems:   readProblems},
@@ -43,9 +43,7 @@ var batchOperation = operation{
 	problems:  []string{"400", "404", "405", "409", "410", "412", "413", "415", "422", "428", "503"},
 }
 
-func purgeAnswer(*document, *resource.Type) object {
-	return jsonContent(object{{"type", "object"}, {"properties", object{{"meta", componentRef("schemas", "JobMeta")}}}, {"description", "The job of the erasing"}}, nil)
-}
+func purgeAnswer(d *document, _ *resource.Type) object { return d.queued(resource.BulkJobs) }
 
 func diffAnswer(*document, *resource.Type) object {
 	return jsonContent(recordSchema(object{{"operations", componentRef("schemas", "JSONPatch")}}, "operations"),
@@ -57,11 +55,20 @@ func referrersAnswer(*document, *resource.Type) object {
 	return jsonContent(pageOf(item), samplePage(object{{"type", "movies"}, {"id", sampleID}, {"field", "studio"}}))
 }
 
+// patchSchema is a patch inside of a body: which of the two it is shows its kind.
+func patchSchema(description string) object {
+	out := object{{"oneOf", []any{append(freeObject(), member{"description", "RFC 7396"}), componentRef("schemas", "JSONPatch")}}}
+	if description != "" {
+		out = append(out, member{"description", description})
+	}
+	return out
+}
+
 func batchRequest(d *document, _ *resource.Type) object {
 	op := object{
 		{"op", object{{"type", "string"}, {"enum", []any{"create", "update", "patch", "modify", "delete", "restore", "switch"}}}},
 		{"type", object{{"type", "string"}}}, {"id", object{{"type", "string"}, {"pattern", "^[A-Za-z0-9_-]{1,128}$"}}},
-		{"data", object{{"type", "object"}}}, {"status", object{{"type", "string"}, {"enum", []any{"draft", "stable"}}, {"description", "Of create"}}}, {"patch", object{{"type", []any{"object", "array"}}}},
+		{"data", freeObject()}, {"status", object{{"type", "string"}, {"enum", []any{"draft", "stable"}}, {"description", "Of create"}}}, {"patch", patchSchema("")},
 		{"revision", object{{"type", "integer"}, {"minimum", 1}, {"description", "Of switch, and of restore when it is another than before"}}},
 		{"if_match", object{{"type", "string"}, {"description", "The ETag, as in the header"}}},
 	}
@@ -94,7 +101,7 @@ func migrationAnswer(*document, *resource.Type) object {
 var adminOperations = []operation{
 	{Operation: Operation{Method: "POST", Path: "/v1:verify", Name: "verify"}, summary: "Check log, blobs and index against each other", body: emptyBody,
 		responses: []answer{{"200", "What was looked at and what differs", nil, func(*document, *resource.Type) object {
-			return jsonContent(recordSchema(object{{"verified", object{{"type", "object"}}}, {"findings", object{{"type", "array"}, {"items", object{{"type", "object"}}}}}}, "verified", "findings"), nil)
+			return jsonContent(recordSchema(object{{"verified", freeObject()}, {"findings", object{{"type", "array"}, {"items", freeObject()}}}}, "verified", "findings"), nil)
 		}}}, problems: []string{"400", "405", "413", "415", "503"}},
 	{Operation: Operation{Method: "POST", Path: "/v1:gc", Name: "gc"}, summary: "Remove what nothing refers to and is older than a day", body: emptyBody,
 		responses: []answer{{"200", "What was removed", nil, func(*document, *resource.Type) object {
@@ -140,7 +147,7 @@ func blobAnswer(*document, *resource.Type) object {
 }
 
 func downloadOperation() operation {
-	return operation{Operation: Operation{Method: "GET", Path: "/v1/{type}/{id}/blobs/{digest}", Name: "blob"}, summary: "Download a binary of a {name}",
+	return operation{Operation: Operation{Method: "GET", Path: "/v1/{type}/{id}/blobs/{digest}", Name: "blob"}, summary: "Download a binary of {one}",
 		description: "Only what a revision of the resource refers to. Ranges are answered.",
 		parameters:  []string{"Range", "If-Range", "If-Match", "If-None-Match"},
 		responses: []answer{{"200", "The binary", []string{"ETag"}, anyBinary}, {"206", "A part of it", []string{"ETag", "OptionalContent-Range"}, anyBinary},

@@ -1,6 +1,8 @@
 package api
 
 import (
+	"strconv"
+
 	"github.com/autocrud-go/autocrud/pkg/resource"
 )
 
@@ -13,6 +15,8 @@ var (
 	countSchema     = object{{"type", "integer"}, {"minimum", 0}}
 	statusSchema    = object{{"type", "string"}, {"enum", []any{"draft", "stable"}}}
 )
+
+func itoa(i int) string { return strconv.Itoa(i) }
 
 // recordSchema is the schema of an object of which required members are always there.
 func recordSchema(properties object, required ...string) object {
@@ -78,7 +82,6 @@ func sharedSchemas() object {
 		{"size", countSchema}, {"created_at", instantSchema}, {"created_by", stringSchema}, {"updated_at", instantSchema},
 		{"updated_by", stringSchema}, {"message", nullableString},
 	}
-	metaOnly := object{{"meta", componentRef("schemas", "Meta")}}
 	codes := []any{}
 	for _, c := range problemCodes {
 		codes = append(codes, string(c))
@@ -96,7 +99,7 @@ func sharedSchemas() object {
 	}
 	event := object{
 		{"seq", countSchema}, {"action", stringSchema}, {"at", instantSchema}, {"principal", stringSchema},
-		{"request_id", nullableString}, {"revision", object{{"description", "The revision the event left current"}}}, {"address", nullableString}, {"cause", stringSchema},
+		{"request_id", nullableString}, {"revision", object{{"type", []any{"string", "null"}}, {"description", "Id of the revision that the event left current"}}}, {"address", nullableString}, {"cause", stringSchema},
 	}
 	operation := object{
 		{"op", object{{"type", "string"}, {"enum", []any{"add", "remove", "replace", "move", "copy", "test"}}}},
@@ -104,7 +107,7 @@ func sharedSchemas() object {
 	}
 	model := object{
 		{"name", stringSchema}, {"title", stringSchema}, {"description", stringSchema},
-		{"schema", object{{"type", "object"}, {"description", "JSON Schema 2020-12"}}},
+		{"schema", append(freeObject(), member{"description", "JSON Schema 2020-12"})},
 		{"index", object{{"type", "array"}, {"items", stringSchema}}},
 	}
 	return object{
@@ -113,7 +116,6 @@ func sharedSchemas() object {
 		{"ScheduleMeta", object{{"allOf", []any{componentRef("schemas", "Meta"), recordSchema(object{{"schedule", scheduleSchema()}})}}}},
 		{"JobState", recordSchema(job, "state", "queue", "attempts", "max_attempts", "run_at")},
 		{"Revision", recordSchema(revision, memberNames(revision)...)},
-		{"MetaEnvelope", recordSchema(metaOnly, "meta")},
 		{"RevisionPage", pageOf(recordSchema(object{{"revision", componentRef("schemas", "Revision")}}, "revision"))},
 		{"Event", recordSchema(event, "seq", "action", "at", "principal")},
 		{"EventPage", pageOf(componentRef("schemas", "Event"))},
@@ -124,42 +126,6 @@ func sharedSchemas() object {
 		{"AuditItem", auditSchema()},
 		{"Problem", recordSchema(problem, "type", "title", "status", "code")},
 	}
-}
-
-// schemas are the shared ones and those of each type.
-func (d *document) schemas() object {
-	out := object{}
-	for _, t := range d.types {
-		n := d.names[t.Name]
-		meta := componentRef("schemas", metaName(t))
-		envelope := func(data string) object {
-			whole := object{{"data", componentRef("schemas", data)}, {"meta", meta}, {"revision", componentRef("schemas", "Revision")},
-				{"problem", append(object{{"description", "In a page, in the place of data: why it cannot be shown"}}, componentRef("schemas", "Problem")...)},
-				{"expanded", object{{"type", "object"}, {"description", "With expand: by field, the envelope it leads to, null, or a list of them"}}}}
-			if t.Name == resource.APIKeys {
-				whole = append(whole, member{"last_used_at", append(object{{"description", "When it is read by id: when the key was used last, as far as is known; other processes tell every ten minutes"}}, instantSchema...)})
-			}
-			return recordSchema(whole)
-		}
-		answered := n.write
-		if d.options.Auth || t.WritesOnly() { // fields that are hidden from the reader are left out
-			answered = n.read
-		}
-		write := mustDecode(t.Schema)
-		if m, ok := write.(map[string]any); ok && t.Title != "" && m["title"] == nil {
-			m["title"] = t.Title
-		}
-		if n.replace != n.write {
-			out = append(out, member{n.replace, moveRefs(inlineBinaries(replacing(mustDecode(t.Schema))), n.replace)})
-		}
-		out = append(out,
-			member{n.write, moveRefs(inlineBinaries(write), n.write)},
-			member{n.read, moveRefs(loosen(mustDecode(t.Schema)), n.read)},
-			member{n.envelope, envelope(answered)},
-			member{n.partial, envelope(n.read)},
-			member{n.page, pageOf(componentRef("schemas", n.partial))})
-	}
-	return append(out, sharedSchemas()...)
 }
 
 // scheduleSchema is when a schedule that is read is due.

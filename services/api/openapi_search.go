@@ -7,16 +7,16 @@ import "github.com/autocrud-go/autocrud/pkg/resource"
 func searchOperations() []operation {
 	matching := []string{"filter", "q", "include_deleted", "only_deleted"}
 	return []operation{
-		{Operation: Operation{Method: "POST", Path: "/v1/{type}:search", Name: "search"}, summary: "Search {name} with the parameters in the body",
+		{Operation: Operation{Method: "POST", Path: "/v1/{type}:search", Name: "search"}, summary: "Search {many} with the parameters in the body",
 			description: "The parameters of the list, which may be longer here than a request line.",
 			body:        searchBody,
 			responses:   []answer{{"200", "One page", []string{"Autocrud-Index-Seq"}, (*document).page}},
 			problems:    []string{"400", "404", "405", "413", "415", "422", "503"}},
-		{Operation: Operation{Method: "GET", Path: "/v1/{type}:count", Name: "count"}, summary: "Count {name}",
+		{Operation: Operation{Method: "GET", Path: "/v1/{type}:count", Name: "count"}, summary: "Count {many}",
 			parameters: append(matching, listReading...),
 			responses:  []answer{{"200", "How many there are", []string{"Autocrud-Index-Seq"}, countAnswer}},
 			problems:   readProblems},
-		{Operation: Operation{Method: "GET", Path: "/v1/{type}:aggregate", Name: "aggregate"}, summary: "Count and sum up {name} in groups",
+		{Operation: Operation{Method: "GET", Path: "/v1/{type}:aggregate", Name: "aggregate"}, summary: "Count and sum up {many} in groups",
 			description: "Sums are exact. A resource is in one group for each different element of a list field, and in the group of null when it has none. Without group_by there is one group.",
 			parameters:  append(append([]string{"group_by", "count", "sum", "avg", "min", "max", "group_order", "page_size", "page_token"}, matching...), listReading...),
 			responses:   []answer{{"200", "One page of groups", []string{"Autocrud-Index-Seq"}, groupsAnswer}},
@@ -55,7 +55,7 @@ func countAnswer(*document, *resource.Type) object {
 
 func groupsAnswer(*document, *resource.Type) object {
 	values := func(description string) object {
-		return object{{"type", "object"}, {"description", description}}
+		return append(freeObject(), member{"description", description})
 	}
 	group := recordSchema(object{
 		{"key", values("The value of each field of group_by")}, {"count", countSchema},

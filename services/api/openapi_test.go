@@ -233,12 +233,12 @@ func TestReferencesOfAModelLeadIntoTheComponents(t *testing.T) {
 		t.Fatal(err)
 	}
 	movies := string(doc.Components.Schemas["Movies"])
-	for _, want := range []string{`"#/components/schemas/Movies/$defs/credit"`, `"#/components/schemas/Movies"`} {
+	for _, want := range []string{`"#/components/schemas/MoviesCredit"`, `"#/components/schemas/Movies"`} {
 		if !strings.Contains(movies, want) {
 			t.Errorf("no reference %s in %s", want, movies)
 		}
 	}
-	for _, name := range []string{"SendEmails", "Shapes", "Meta", "Meta_", "A1", "A1_"} {
+	for _, name := range []string{"MoviesCredit", "MoviesReadCredit", "SendEmails", "Shapes", "Meta", "MetaType", "A1", "A1Type"} {
 		if doc.Components.Schemas[name] == nil {
 			t.Errorf("no schema %s", name)
 		}

@@ -15,8 +15,8 @@ func watchOperations() []operation {
 			problems:   append([]string{"400", "404", "405", "410", "503"}, problems...)}
 	}
 	return []operation{
-		op("/v1/{type}:watch", "watch", "Follow what happens to {name}"),
-		op("/v1/{type}/{id}:watch", "watch_one", "Follow what happens to one {name}"),
+		op("/v1/{type}:watch", "watch", "Follow what happens to {many}"),
+		op("/v1/{type}/{id}:watch", "watch_one", "Follow what happens to {one}"),
 	}
 }
 

@@ -85,18 +85,18 @@ func bulkOperation(t *resource.Type) operation {
 	if t.Job != nil {
 		ops = append(ops, "cancel", "rerun")
 	}
-	return operation{Operation: Operation{Method: "POST", Path: "/v1/{type}:bulk", Name: "bulk"}, summary: "Change every {name} that matches a filter",
+	return operation{Operation: Operation{Method: "POST", Path: "/v1/{type}:bulk", Name: "bulk"}, summary: "Change all {many} that match a filter",
 		description: "As a job, with the rights of the caller, each once. Its result counts what was changed and lists the first errors.",
 		parameters:  []string{"Idempotency-Key"},
 		body: func(*document, *resource.Type) object {
 			return withBody(true, jsonContent(recordSchema(object{
 				{"filter", object{{"type", "string"}, {"description", "As in a list; empty: all"}}},
 				{"op", object{{"type", "string"}, {"enum", ops}}},
-				{"patch", object{{"type", []any{"object", "array"}}, {"description", "Of the op patch: RFC 7396, or RFC 6902 as an array"}}},
+				{"patch", patchSchema("Of the op patch: RFC 7396, or RFC 6902 as an array")},
 			}, "filter", "op"), object{{"filter", `meta.id = "nothing-has-this-id"`}, {"op", "delete"}}))
 		},
-		responses: []answer{{"202", "Queued as a job", append([]string{"Location"}, writeHeaders...), func(*document, *resource.Type) object {
-			return jsonContent(object{{"type", "object"}, {"properties", object{{"meta", componentRef("schemas", "JobMeta")}}}}, nil)
+		responses: []answer{{"202", "Queued as a job", append([]string{"Location"}, writeHeaders...), func(d *document, _ *resource.Type) object {
+			return d.queued(resource.BulkJobs)
 		}}},
 		problems: bodyProblems}
 }

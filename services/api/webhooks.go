@@ -152,7 +152,7 @@ func webhookOperations(t *resource.Type) []operation {
 	change := func(verb, summary, description string, body func(*document, *resource.Type) object) operation {
 		return operation{Operation: Operation{Method: "POST", Path: "/v1/{type}/{id}:" + verb, Name: verb}, summary: summary, description: description,
 			parameters: []string{"If-Match", "Idempotency-Key"}, body: body,
-			responses: []answer{{"200", "Done", writeHeaders, (*document).partial}}, problems: moveProblems}
+			responses: []answer{{"200", "Done", writeHeaders, (*document).whole}}, problems: moveProblems}
 	}
 	return []operation{
 		change("pause", "Stop delivering; what happens meanwhile is kept for later", "", emptyBody),
@@ -173,7 +173,7 @@ func replayBody(*document, *resource.Type) object {
 }
 
 func deliverySchema() object {
-	request := object{{"url", stringSchema}, {"headers", object{{"type", "object"}}}, {"body", object{{"description", "null when it is too large to be kept, or the caller may not watch all of the type"}}}}
+	request := object{{"url", stringSchema}, {"headers", freeObject()}, {"body", object{{"description", "null when it is too large to be kept, or the caller may not watch all of the type"}}}}
 	delivery := object{
 		{"webhook", stringSchema}, {"event_id", object{{"type", "string"}, {"description", "webhook-id"}}}, {"type", stringSchema}, {"resource", stringSchema},
 		{"action", stringSchema}, {"seq", countSchema}, {"attempt", countSchema}, {"at", instantSchema},

@@ -1,0 +1,246 @@
+package api_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/services/api"
+)
+
+// uneasy are models that are right and that readers of documents stumble over.
+func uneasy(t *testing.T) []*resource.Type {
+	t.Helper()
+	var types []*resource.Type
+	for _, text := range []string{`
+name: tokens
+title: API token
+schema:
+  type: object
+  required: [secret, label]
+  properties:
+    secret: {type: string, writeOnly: true, minLength: 8}
+    label: {$ref: "#/$defs/Label"}
+    any: {type: [string, integer, "null"], minimum: 1}
+    both: {type: [object, array], anyOf: [{type: object}, {maxItems: 3}]}
+    list: {type: array}
+    maybe: {type: [array, "null"]}
+    nested: {type: object, required: [pin], properties: {pin: {type: string, writeOnly: true}, shown: {type: boolean}}}
+    deep: {$ref: "#/$defs/Label/properties/text"}
+    odd: {$ref: "#/$defs/%C3%BC~1x"}
+    tree: {type: object, properties: {children: {type: array, items: {$ref: "#/properties/tree"}}}}
+    patch: {type: object, additionalProperties: {$ref: "#/$defs/inner"}}
+  $defs:
+    Label: {type: object, required: [text], properties: {text: {type: string}, more: {$ref: "#/$defs/Label/$defs/More"}}, $defs: {More: {type: integer}}}
+    label: {type: string}
+    inner: {type: string}
+    ü/x: {type: number, exclusiveMinimum: 0}
+`, `
+name: queue
+title: Queue
+schema: {type: object, properties: {name: {type: string}}}
+`, `
+name: problem-400
+schema: {type: object, properties: {filter-parameter: {type: string}}}
+`, `
+name: filter-parameter
+title: Hour
+schema: {type: object, properties: {x: {type: string}}}
+`, `
+name: units
+title: Unit
+schema: {type: object, properties: {photo: {x-binary: {}}}}
+`} {
+		typ, problems := resource.ParseType("model.yaml", []byte(text))
+		if len(problems) > 0 {
+			t.Fatal(problems)
+		}
+		types = append(types, typ)
+	}
+	return types
+}
+
+// quickstart are the models of the example.
+func quickstart(t *testing.T) (types []*resource.Type) {
+	t.Helper()
+	files, err := filepath.Glob("../../examples/quickstart/models/*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	for _, file := range files {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		typ, problems := resource.ParseType(file, b)
+		if len(problems) > 0 {
+			t.Fatal(problems)
+		}
+		types = append(types, typ)
+	}
+	return types
+}
+
+// documents are asked the questions below: with and without credentials.
+func documents(t *testing.T, fn func(t *testing.T, doc map[string]any)) {
+	keys, err := resource.APIKeyType()
+	if err != nil {
+		t.Fatal(err)
+	}
+	hooks, err := resource.WebhookType(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, types := range map[string][]*resource.Type{"none": nil, "documented": documented(t), "uneasy": uneasy(t), "quickstart": quickstart(t)} {
+		for _, auth := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s auth %v", name, auth), func(t *testing.T) {
+				all := append([]*resource.Type{keys, hooks}, types...)
+				fn(t, decoded(t, api.OpenAPI(all, api.OpenAPIOptions{Auth: auth})))
+			})
+		}
+	}
+}
+
+// everyObject calls fn for each object of a document, with its pointer.
+func everyObject(v any, at string, fn func(at string, m map[string]any)) {
+	switch v := v.(type) {
+	case []any:
+		for i, x := range v {
+			everyObject(x, fmt.Sprint(at, "/", i), fn)
+		}
+	case map[string]any:
+		fn(at, v)
+		for k, x := range v {
+			if k != "example" && k != "examples" && k != "default" && k != "enum" && k != "const" {
+				everyObject(x, at+"/"+strings.ReplaceAll(strings.ReplaceAll(k, "~", "~0"), "/", "~1"), fn)
+			}
+		}
+	}
+}
+
+func TestGeneratorsOfClientsUnderstandEverySchema(t *testing.T) {
+	documents(t, func(t *testing.T, doc map[string]any) {
+		everyObject(doc, "", func(at string, m map[string]any) {
+			if strings.HasSuffix(at, "/properties") || strings.HasSuffix(at, "/schemas") {
+				return // names of the author's
+			}
+			kinds, _ := m["type"].([]any)
+			if n := len(slices.DeleteFunc(slices.Clone(kinds), func(k any) bool { return k == "null" })); n > 1 {
+				t.Errorf("%s has %d types", at, n)
+			}
+			if (m["type"] == "array" || slices.Contains(kinds, any("array"))) && m["items"] == nil {
+				t.Errorf("%s says nothing of its elements", at)
+			}
+			if m["$defs"] != nil || m["definitions"] != nil {
+				t.Errorf("%s has definitions inside", at)
+			}
+			if ref, ok := m["$ref"].(string); ok {
+				var to any = doc
+				for part := range strings.SplitSeq(strings.TrimPrefix(ref, "#/"), "/") {
+					to = to.(map[string]any)[strings.ReplaceAll(strings.ReplaceAll(part, "~1", "/"), "~0", "~")]
+				}
+				if to == nil {
+					t.Errorf("%s leads nowhere: %s", at, ref)
+				}
+			}
+		})
+		if doc["jsonSchemaDialect"] != nil { // Swagger UI warns in red of any but the default
+			t.Error("the document names a dialect")
+		}
+	})
+}
+
+func TestNamesOfComponentsDifferByMoreThanCapitals(t *testing.T) {
+	documents(t, func(t *testing.T, doc map[string]any) {
+		text, _ := json.Marshal(doc)
+		seen := map[string]string{}
+		for kind, of := range doc["components"].(map[string]any) {
+			for name := range of.(map[string]any) {
+				if kind != "securitySchemes" && !strings.Contains(string(text), `"#/components/`+kind+"/"+name+`"`) && !strings.Contains(string(text), `"#/components/`+kind+"/"+name+`/`) {
+					t.Errorf("nothing refers to %s/%s", kind, name)
+				}
+				if kind == "headers" || kind == "securitySchemes" { // of which no types are made
+					continue
+				}
+				plain := strings.ToLower(strings.NewReplacer("-", "", "_", "").Replace(name))
+				if other := seen[plain]; other != "" {
+					t.Errorf("%s/%s and %s are one name", kind, name, other)
+				}
+				seen[plain] = kind + "/" + name
+			}
+		}
+	})
+}
+
+func TestNoExampleOfAnAnswerHasWhatIsNeverRead(t *testing.T) {
+	documents(t, func(t *testing.T, doc map[string]any) {
+		everyObject(doc["paths"], "", func(at string, m map[string]any) {
+			if !strings.Contains(at, "/responses/") || strings.HasPrefix(at, "/~1v1~1types") || m["example"] == nil {
+				return
+			}
+			b, _ := json.Marshal(m["example"])
+			for _, secret := range []string{`"secret":`, `"pin":`} {
+				if strings.Contains(string(b), secret) {
+					t.Errorf("%s shows %s", at, b)
+				}
+			}
+		})
+		for name, s := range doc["components"].(map[string]any)["schemas"].(map[string]any) {
+			if strings.HasSuffix(name, "Read") || strings.HasSuffix(name, "Stored") {
+				everyObject(s, name, func(at string, m map[string]any) {
+					if m["writeOnly"] == true {
+						t.Errorf("%s is never read", at)
+					}
+				})
+			}
+		}
+	})
+}
+
+func TestSecurityIsSaidWhereNothingIsAsked(t *testing.T) {
+	documents(t, func(t *testing.T, doc map[string]any) {
+		security, ok := doc["security"].([]any)
+		schemes := doc["components"].(map[string]any)["securitySchemes"]
+		if !ok || len(security) > 0 != (schemes != nil) {
+			t.Errorf("security %v with the schemes %v", doc["security"], schemes)
+		}
+	})
+}
+
+func TestTheAuthorsTypesComeFirst(t *testing.T) {
+	documents(t, func(t *testing.T, doc map[string]any) {
+		tags := doc["tags"].([]any)
+		if n := len(tags); tags[n-3].(map[string]any)["name"] != "api-keys" || tags[n-2].(map[string]any)["name"] != "webhooks" || tags[n-1].(map[string]any)["name"] != "server" {
+			t.Errorf("the tags are %v", tags)
+		}
+	})
+}
+
+func TestSummariesHaveTheRightArticles(t *testing.T) {
+	keys, err := resource.APIKeyType()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var types []*resource.Type
+	for name, title := range map[string]string{"movies": "Movie", "hours": "Hour", "units": "Unit", "unions": "Union", "umbrellas": "Umbrella", "sms": "SMS",
+		"urls": "URL", "faqs": "FAQ", "uninstalls": "Uninstall", "x-rays": "X-ray", "orders": "Order", "users": "User", "phones": "iPhone", "send-emails": ""} {
+		typ, problems := resource.ParseType("m.yaml", []byte("name: "+name+"\ntitle: \""+title+"\"\nschema: {type: object}\n"))
+		if len(problems) > 0 {
+			t.Fatal(problems)
+		}
+		types = append(types, typ)
+	}
+	text := string(api.OpenAPI(append(types, keys), api.OpenAPIOptions{}))
+	for _, want := range []string{"Create an API key", "Create a movie", "Create an hour", "Create a unit", "Create a union", "Create an umbrella", "Create an SMS", "Create a URL",
+		"Create an FAQ", "Create an uninstall", "Create an X-ray", "Create an order", "Create a user", "Create an iPhone", "Create a send-emails resource",
+		"List and search API keys", "List and search movies", "Count send emails", "Read an API key", "Restore a user that is deleted"} {
+		if !strings.Contains(text, `"summary": "`+want+`"`) {
+			t.Errorf("no operation is called %q", want)
+		}
+	}
+}
