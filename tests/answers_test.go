@@ -210,3 +210,34 @@ bindings:
 		})
 	}
 }
+
+// TestFullTextOfScriptsWithoutSpaces: any run of characters is found in a longer one,
+// and words of other scripts beside it.
+func TestFullTextOfScriptsWithoutSpaces(t *testing.T) {
+	const model = "name: notes\nschema: {type: object, properties: {text: {type: string}, more: {type: array, items: {type: string}}}}\nfulltext: [text, more]\n"
+	t.Parallel()
+	for _, s := range storages {
+		t.Run(s.Name, func(t *testing.T) {
+			t.Parallel()
+			c := run(t, s, nil, map[string]string{"notes": model})
+			for id, text := range map[string]string{"firm": "ABC株式会社の社員", "tokyo": "東京都 Tower", "kana": "カードとひらがな", "thai": "สวัสดีครับ", "khmer": "ភាសាខ្មែរ", "korean": "회사에서 일", "plain": "the heat"} {
+				c.Post(t, "/v1/notes?id="+id, map[string]any{"text": text, "more": []string{"x", "終"}[:len(id)%2]}).Want(t, 201)
+			}
+			for q, want := range map[string]string{
+				"会社": "firm", "株式会社": "firm", "ABC": "firm", "abc会社": "firm", "社": "firm", "員": "firm", "会員": "", "式会": "firm", `"ABC 株式"`: "firm", `"株式 ABC"`: "",
+				"東京": "tokyo", "京都": "tokyo", "都": "tokyo", "tower 東": "tokyo", `"東京都 tower"`: "tokyo", "ード": "kana", "ひらがな": "kana", "ガ": "kana",
+				"ครับ": "thai", "สวัสดี": "thai", "ខ្មែរ": "khmer", "회사*": "korean", "회사": "", "heat": "plain", "heat 会社": "",
+			} {
+				if got := found(c.Get(t, "/v1/notes?q="+query(q)).Want(t, 200)); got != want {
+					t.Errorf("q=%s finds %q, want %q", q, got, want)
+				}
+			}
+			for _, q := range []string{"", " ", "😀", "!? …", "\t\n"} { // nothing is asked for
+				if n := c.Get(t, "/v1/notes?total=true&q="+query(q)).Want(t, 200).Int("/total"); n != 7 {
+					t.Errorf("q=%q finds %d", q, n)
+				}
+				c.Get(t, "/v1/notes:count?q="+query(q)).Want(t, 200).Equal(t, "/count", "7")
+			}
+		})
+	}
+}

@@ -117,6 +117,35 @@ func TestParseText(t *testing.T) {
 	}
 }
 
+func TestScriptsWithoutSpacesAreCutIntoPairs(t *testing.T) {
+	for text, want := range map[string]string{
+		"ABC株式会社":     "abc 株式 式会 会社 社",
+		"会":           "会",
+		"会社、東京 2024年": "会社 社 東京 京 2024 年",
+		"カード":         "カー ート ト",
+		"회사에서 일":      "회사에서 일",
+		"สวัสดี":      "สว วส สด ด",
+	} {
+		if got := strings.Join(query.Words(text), " "); got != want {
+			t.Errorf("%s: %s, want %s", text, got, want)
+		}
+	}
+	for src, want := range map[string][]query.Phrase{
+		"会社":           {{Words: []string{"会社"}}},
+		"会":            {{Words: []string{"会"}, Prefix: true}},
+		"株式会社*":        {{Words: []string{"株式", "式会", "会社"}}},
+		"ABC株式":        {{Words: []string{"abc"}}, {Words: []string{"株式"}}},
+		"株式ab*":        {{Words: []string{"株式"}}, {Words: []string{"ab"}, Prefix: true}},
+		`"会社 ABC 東京都"`: {{Words: []string{"会社", "社", "abc", "東京", "京都"}}},
+		`"abc 会"`:      {{Words: []string{"abc", "会"}, Prefix: true}},
+		" 😀 !":         nil,
+	} {
+		if got, err := query.ParseText(src); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %v, %v", src, got, err)
+		}
+	}
+}
+
 func TestCursorSurvivesTheRoundTripExactly(t *testing.T) {
 	k := query.NewCursors([]byte("key"))
 	c := query.Cursor{ID: "x", Values: []query.Value{nil, "é\"", int64(math.MinInt64), 0.1, true, time.UnixMicro(-1).UTC()}}

@@ -167,6 +167,9 @@ func definitionHash(d storage.Definition, version string, binaries bool) string 
 		text = append(text, path)
 	}
 	parts := []any{int64(tableFormat), fields, text, d.Job, version}
+	if len(text) > 0 { // which was cut into words in another way before
+		parts = append(parts, "pairs of characters")
+	}
 	if d.Owned { // the tables of other types stay as they are
 		parts = append(parts, ownerAccess)
 	}

@@ -111,7 +111,8 @@ func (m *Manager) search(ctx context.Context, t *Type, o ListOptions) (storage.S
 			return s, "", Errorf(InvalidFilter, "filter: %v", err)
 		}
 	}
-	if _, err := query.ParseText(o.Text); err != nil {
+	phrases, err := query.ParseText(o.Text)
+	if err != nil {
 		return s, "", Errorf(InvalidFilter, "q: %v", err)
 	}
 	if o.Text != "" && len(t.Definition().FullText) == 0 {
@@ -123,6 +124,9 @@ func (m *Manager) search(ctx context.Context, t *Type, o ListOptions) (storage.S
 				return s, "", Errorf(InvalidFilter, "q: a full-text field of %s is hidden from you", t.Name)
 			}
 		}
+	}
+	if len(phrases) == 0 { // nothing is asked for
+		s.Text, o.Text = "", ""
 	}
 	if s.Order, err = query.ParseOrder(fields, o.OrderBy); err != nil {
 		return s, "", Errorf(InvalidFilter, "order_by: %v", err)

@@ -100,7 +100,8 @@ func holds(words []string, p query.Phrase) bool {
 }
 
 var vocabulary = []string{"heat", "Heat", "HEATED", "été", "ete", "e\u0301te\u0301", "über", "and", "or", "not", "near", "the", "100", "10", "日本", "日本語", "straße",
-	"strasse", "Σίσυφος", "σισυφοσ", "don't", "a", "w0", "x_y", "50%", "null", "Ⅻ", "١٢", "😀", "naïve-ness", "Ⱥbc", "İstanbul"}
+	"strasse", "Σίσυφος", "σισυφοσ", "don't", "a", "w0", "x_y", "50%", "null", "Ⅻ", "١٢", "😀", "naïve-ness", "Ⱥbc", "İstanbul",
+	"ABC株式会社", "会社員", "会", "東京都", "京都", "ひらがなカタカナー", "데이터베이스", "สวัสดีครับ", "ครับผม", "ភាសាខ្មែរ", "၁၂မြန်မာ", "heat会社heat"}
 
 func (g *generator) prose() string {
 	var words []string
