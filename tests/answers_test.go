@@ -1,6 +1,7 @@
 package tests_test
 
 import (
+	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -240,4 +241,42 @@ func TestFullTextOfScriptsWithoutSpaces(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestTimesGroupByPeriods: by what the clocks of a zone show, with filters, orders and
+// pages as other groups.
+func TestTimesGroupByPeriods(t *testing.T) {
+	docs := map[string]string{
+		"a": `{"moved":"2026-10-25T00:30:00Z","weight":1,"due":"2026-10-25"}`, "b": `{"moved":"2026-10-25T01:30:00Z","weight":2,"due":"2026-11-01"}`,
+		"c": `{"moved":"2026-10-31T23:30:00Z","weight":4,"due":"2027-01-01"}`, "d": `{"moved":"2026-12-31T23:30:00Z","weight":8}`, "e": `{"weight":16}`,
+	}
+	eachParcels(t, docs, func(t *testing.T, c *apitest.Client) {
+		groups := func(by, more string) *apitest.Response {
+			return c.Get(t, "/v1/parcels:aggregate?sum=weight&group_by="+query(by)+more).Want(t, 200)
+		}
+		berlin := `month(moved, "Europe/Berlin")`
+		groups(berlin, "").Equal(t, "/groups", `[{"key":{"month(moved, \"Europe/Berlin\")":"2026-10"},"count":2,"sum":{"weight":3}},{"key":{"month(moved, \"Europe/Berlin\")":"2026-11"},"count":1,"sum":{"weight":4}},
+			{"key":{"month(moved, \"Europe/Berlin\")":"2027-01"},"count":1,"sum":{"weight":8}},{"key":{"month(moved, \"Europe/Berlin\")":null},"count":1,"sum":{"weight":16}}]`)
+		groups("month(moved)", "&order_by="+query("month(moved) desc")).Equal(t, "/groups/0/key/month(moved)", `"2026-12"`).Equal(t, "/groups/1/sum/weight", "7")
+		groups("hour(moved,\"Europe/Berlin\")", "&page_size=2&filter="+query(`moved < "2026-10-26T00:00:00Z"`)).Equal(t, "/groups/0/key", `{"hour(moved,\"Europe/Berlin\")":"2026-10-25T02:00:00+02:00"}`).
+			Equal(t, "/groups/1/key", `{"hour(moved,\"Europe/Berlin\")":"2026-10-25T02:00:00+01:00"}`)
+		groups("year(moved),day(moved)", "&order_by="+query("count desc, day(moved)")).Equal(t, "/groups/0/key", `{"year(moved)":"2026","day(moved)":"2026-10-25"}`).Equal(t, "/groups/0/count", "2")
+		groups("week(moved)", "").Equal(t, "/groups/0/key", `{"week(moved)":"2026-W43"}`)
+		groups("month(due)", "").Equal(t, "/groups/1/key", `{"month(due)":"2026-11"}`)
+		var got []string
+		for token := ""; ; {
+			r := groups(berlin, "&page_size=1&order_by="+query(berlin+" desc")+token)
+			got = append(got, fmt.Sprint(r.Value("/groups/0/sum/weight")))
+			if r.Text("/next_page_token") == "" {
+				break
+			}
+			token = "&page_token=" + query(r.Text("/next_page_token"))
+		}
+		if strings.Join(got, " ") != "8 4 3 16" {
+			t.Errorf("pages have %v", got)
+		}
+		for _, bad := range []string{"month(name)", "minute(moved)", `month(moved, "Nowhere")`, "month(moved", "month(dues)", "week(due)", `month(due, "UTC")`, "month()"} {
+			c.Get(t, "/v1/parcels:aggregate?group_by="+query(bad)).WantProblem(t, 400, "invalid_filter")
+		}
+	})
 }

@@ -10,7 +10,8 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
-// AggregateOptions of Aggregate. OrderBy names "count" and fields of GroupBy.
+// AggregateOptions of Aggregate. GroupBy names fields, and periods of times like
+// month(released, "Europe/Berlin"); OrderBy "count" and items of GroupBy.
 type AggregateOptions struct {
 	ListOptions
 	GroupBy            []string
@@ -56,6 +57,13 @@ func (m *Manager) Aggregate(ctx context.Context, typ string, o AggregateOptions)
 		return nil, err
 	}
 	out := &Aggregate{Groups: g.Groups, IndexSeq: g.Applied}
+	for _, x := range out.Groups {
+		for i, v := range x.Key {
+			if key, ok := v.(int64); ok && a.Period(i).Zone != nil {
+				x.Key[i] = a.Period(i).Text(key)
+			}
+		}
+	}
 	if g.Next != nil {
 		out.NextPageToken = m.cursors.Encode(*g.Next, binding)
 	}
@@ -73,6 +81,13 @@ func (m *Manager) aggregation(ctx context.Context, t *Type, o AggregateOptions) 
 	}
 	a = storage.Aggregation{Type: t.Name, Filter: s.Filter, Text: s.Text, Deletion: s.Deletion, Limit: s.Limit}
 	fields := m.searchable(ctx, t, "list")
+	for _, item := range o.GroupBy {
+		f, period, err := query.ParseKey(fields, item)
+		if err != nil {
+			return a, "", Errorf(InvalidFilter, "group_by: %v", err)
+		}
+		a.By, a.Per = append(a.By, f), append(a.Per, period)
+	}
 	for _, x := range []struct {
 		parameter string
 		names     []string
@@ -80,7 +95,6 @@ func (m *Manager) aggregation(ctx context.Context, t *Type, o AggregateOptions) 
 		allowed   func(query.Field) bool
 		want      string
 	}{
-		{"group_by", o.GroupBy, &a.By, func(query.Field) bool { return true }, ""},
 		{"sum", o.Sum, &a.Sum, isNumber, "numbers"}, {"avg", o.Avg, &a.Avg, isNumber, "numbers"},
 		{"min", o.Min, &a.Min, isSingle, "fields that are no lists"}, {"max", o.Max, &a.Max, isSingle, "fields that are no lists"},
 	} {

@@ -94,6 +94,9 @@ func (c *Cron) period(at int64) period {
 	if !end.IsZero() {
 		p.end = end.Unix()
 	}
+	if p.end <= at { // ZoneBounds is wrong on the last day of a leap year
+		p.end = at - mod(at, secondsOfDay) + secondsOfDay
+	}
 	if !begin.IsZero() {
 		p.begin = begin.Unix()
 		_, before := begin.Add(-time.Second).Zone()

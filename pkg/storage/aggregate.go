@@ -14,13 +14,24 @@ type Aggregation struct {
 	// By are the keys; without any there is one group of everything. A
 	// resource is in one group for each different element of a list, and in
 	// that of null when it has none.
-	By                 []query.Field
+	By []query.Field
+	// Per makes times of a key one that are in the same period. It is as long as
+	// By, or empty. Such a key is that of query.Period.Key, of dates their text.
+	Per                []query.Period
 	Sum, Avg, Min, Max []query.Field // Sum and Avg of numbers; no lists
 	// Order of the groups; the keys in By's order, ascending, break ties. Null
 	// is last in both directions.
 	Order []GroupTerm
 	After *query.Cursor // nil: from the start; its ID is empty
 	Limit int           // at least 1
+}
+
+// Period is that of a key; the zero one leaves its values apart.
+func (a Aggregation) Period(key int) query.Period {
+	if key < len(a.Per) {
+		return a.Per[key]
+	}
+	return query.Period{}
 }
 
 // GroupTerm is one key of an order of groups.

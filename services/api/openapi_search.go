@@ -27,7 +27,7 @@ func searchOperations() []operation {
 // searchParameters are those that only these operations take.
 func searchParameters(add func(key, in, name, description string, schema object, example any)) {
 	names := object{{"type", "string"}}
-	add("group_by", "query", "group_by", "Fields to group by, separated by commas", names, nil)
+	add("group_by", "query", "group_by", "Fields to group by, separated by commas; of a time also year, month, week, day or hour in a zone, like month(meta.created_at, \"Europe/Berlin\")", names, nil)
 	add("count", "query", "count", "Resources of each group; counted anyway", object{{"type", "string"}, {"enum", []any{"*"}}}, "*")
 	add("sum", "query", "sum", "Fields to add up, separated by commas; null takes no part", names, nil)
 	add("avg", "query", "avg", "Fields to take the average of", names, nil)

@@ -22,6 +22,8 @@ func (dialect) Placeholder(n int, v query.Value) string {
 		return fmt.Sprintf("$%d::float8", n)
 	case bool:
 		return fmt.Sprintf("$%d::boolean", n)
+	case []int64:
+		return fmt.Sprintf("$%d::bigint[]", n)
 	}
 	return fmt.Sprintf("$%d::bigint", n)
 }
@@ -101,4 +103,23 @@ func (dialect) Extreme(expr string, k query.Kind, largest bool) string {
 
 func (dialect) Elements(t sqlrender.Table, c sqlrender.Column, name string) string {
 	return fmt.Sprintf("LEFT JOIN LATERAL (SELECT DISTINCT u.e AS %s FROM unnest(%s.%s) AS u(e) WHERE u.e IS NOT NULL) AS of_%s ON true", name, t.Name, c.SQL, name)
+}
+
+// Period counts with Go's offsets of the zone, which come along: the database's
+// own time zones may be others.
+func (dialect) Period(expr string, p query.Period, arg func(query.Value) string) string {
+	changes, offsets, begin, length := query.Offsets(p.Zone)
+	seconds := strings.ReplaceAll("(($t - mod(mod($t, 1000000) + 1000000, 1000000)) / 1000000)", "$t", expr)
+	offset := fmt.Sprint(offsets[0], "::bigint")
+	if len(changes) > 0 {
+		offset = strings.NewReplacer("$s", seconds, "$begin", fmt.Sprint(begin), "$length", fmt.Sprint(length), "$changes", arg(changes), "$offsets", arg(offsets)).Replace(
+			"($offsets)[width_bucket(CASE WHEN $s < $begin + $length THEN $s ELSE $begin + mod($s - $begin, $length) END, $changes) + 1]")
+	}
+	local := "(" + seconds + " + " + offset + ")"
+	if p.Unit == query.Hour {
+		begin := fmt.Sprintf("(%s - mod(mod(%s, 3600) + 3600, 3600) - %s)", local, local, offset)
+		return fmt.Sprintf("(%s * %d + %s + %d)", begin, query.HourStep, offset, query.HourZero)
+	}
+	unit := map[query.Unit]string{query.Year: "year", query.Month: "month", query.Week: "week", query.Day: "day"}[p.Unit]
+	return fmt.Sprintf("extract(epoch FROM date_trunc('%s', timestamp 'epoch' + %s * interval '1 second'))::bigint", unit, local)
 }

@@ -114,6 +114,9 @@ var register = sync.OnceValue(func() error {
 	if err != nil {
 		return err
 	}
+	if err := sqlite.RegisterDeterministicScalarFunction("autocrud_period", 3, periodKey); err != nil {
+		return err
+	}
 	return sqlite.RegisterDeterministicScalarFunction("autocrud_matches", 2, func(_ *sqlite.FunctionContext, args []driver.Value) (driver.Value, error) {
 		s, ok := args[0].(string)
 		pattern, ok2 := args[1].(string)
@@ -151,4 +154,29 @@ func (dialect) Extreme(expr string, _ query.Kind, largest bool) string {
 
 func (dialect) Elements(t sqlrender.Table, c sqlrender.Column, name string) string {
 	return fmt.Sprintf("LEFT JOIN (SELECT v AS %s, rid AS of_%s FROM %s) ON of_%s = %s.rid", name, name, c.Members, name, t.Name)
+}
+
+func (dialect) Period(expr string, p query.Period, arg func(query.Value) string) string {
+	return "autocrud_period(" + expr + ", " + arg(int64(p.Unit)) + ", " + arg(p.Zone.String()) + ")"
+}
+
+// locations are the zones that were asked for, by name.
+var locations sync.Map
+
+func periodKey(_ *sqlite.FunctionContext, args []driver.Value) (driver.Value, error) {
+	at, ok := args[0].(int64)
+	unit, _ := args[1].(int64)
+	name, _ := args[2].(string)
+	if !ok {
+		return nil, nil
+	}
+	zone, known := locations.Load(name)
+	if !known {
+		loc, err := time.LoadLocation(name)
+		if err != nil {
+			return nil, err
+		}
+		zone, _ = locations.LoadOrStore(name, loc)
+	}
+	return query.Period{Unit: query.Unit(unit), Zone: zone.(*time.Location)}.Key(at), nil
 }

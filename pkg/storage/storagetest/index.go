@@ -60,6 +60,7 @@ func TestIndex(t *testing.T, open func(t *testing.T) storage.Index) {
 		"AggregatesAreExact":                     aggregates,
 		"WithoutKeysThereIsOneGroup":             groupsOfAll,
 		"SumsAreExact":                           sumsAreExact,
+		"TimesGroupByPeriods":                    groupsByPeriod,
 		"AListGroupsByItsElements":               groupsByElement,
 		"ListsMultiplyUpToALimit":                listsMultiply,
 		"APageEndsBeforeItBringsTooManyBytes":    pagesOfBytes,

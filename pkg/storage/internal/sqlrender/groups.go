@@ -29,6 +29,13 @@ func (r *Renderer) Groups(a storage.Aggregation, where []string, extra ...string
 			expr = fmt.Sprintf("e%d", i)
 			from += " " + r.d.Elements(r.t, c, expr)
 		}
+		if p := a.Period(i); p.Unit != 0 {
+			if n, dates := p.Dates(); dates {
+				expr = fmt.Sprintf("substr(%s, 1, %d)", expr, n)
+			} else {
+				expr = r.d.Period(expr, p, r.Arg)
+			}
+		}
 		add(expr, fmt.Sprintf("k%d", i))
 		by = append(by, expr)
 	}
@@ -130,8 +137,12 @@ func ReadGroup(a storage.Aggregation, row []any) (g storage.Group, err error) {
 		row = row[1:]
 		return v
 	}
-	for _, f := range a.By {
-		g.Key = append(g.Key, Value(f.Kind, next()))
+	for i, f := range a.By {
+		kind := f.Kind
+		if a.Period(i).Zone != nil {
+			kind = query.Integer
+		}
+		g.Key = append(g.Key, Value(kind, next()))
 	}
 	g.Count, _ = next().(int64)
 	for _, f := range a.Sum {

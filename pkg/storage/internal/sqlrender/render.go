@@ -55,6 +55,8 @@ type Dialect interface {
 	// Elements joins each row with the different elements of a list column, once
 	// with null when there are none. The element is the column name.
 	Elements(t Table, c Column, name string) string
+	// Period is query.Period.Key of a column of times; arg adds an argument.
+	Period(expr string, p query.Period, arg func(query.Value) string) string
 	// Sort is one key of ORDER BY that puts null last.
 	Sort(expr string, desc, nullable bool) string
 }
