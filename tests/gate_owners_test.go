@@ -136,6 +136,9 @@ func TestAScheduleActsAsItsLastWriter(t *testing.T) {
 		return admin.Get(t, "/v1/films/open").Int("/data/budget") == 7
 	})
 	admin.Get(t, "/v1/films/closed").Equal(t, "/data/budget", "1")
+	if got := admin.Get(t, "/v1/films/open").Text("/revision/message"); !strings.HasPrefix(got, "by bulk-jobs/") {
+		t.Errorf("the message of a bulk change is %q", got)
+	}
 	for _, x := range admin.Get(t, "/v1/films/open/history?page_size=1000").Items() {
 		h := x.(map[string]any)
 		if cause, _ := h["cause"].(string); h["principal"] != "admin" && !strings.HasPrefix(cause, "bulk-jobs/") {

@@ -26,6 +26,9 @@ type Bulk struct {
 // creator.
 func (m *Manager) QueueBulk(ctx context.Context, typ string, doc map[string]any) (*Resource, error) {
 	doc["type"] = typ
+	if a := ActorOf(ctx); a.Identity != nil && a.Identity.Limit != "" {
+		return nil, denied(ctx, m.types[BulkJobs], "", "create", Decision{Why: "a handler that is limited by the role of its type of jobs makes nothing that acts later"})
+	}
 	if t, err := m.Type(typ); err != nil {
 		return nil, err
 	} else if op, _ := doc["op"].(string); op != "" {
@@ -211,7 +214,11 @@ func (m *Manager) changeOne(ctx context.Context, b Bulk, patch Patch, id string)
 	any := Match{Any: true} // types that need a precondition: it is the filter
 	switch b.Op {
 	case "patch":
-		return m.Patch(ctx, b.Type, id, patch, UpdateOptions{IfMatch: any})
+		o := UpdateOptions{IfMatch: any}
+		if cause := ActorOf(ctx).Cause; cause != "" {
+			o.Message = "by " + cause
+		}
+		return m.Patch(ctx, b.Type, id, patch, o)
 	case "delete":
 		return m.Delete(ctx, b.Type, id, any)
 	case "restore":
