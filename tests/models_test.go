@@ -159,8 +159,8 @@ func (r *round) search(base string, m *randomModel, path string) {
 			asked[filter] = true
 			var want []string
 			for id, other := range r.docs[m.name] {
-				has, _ := valuesAt(other, names)
-				if slices.ContainsFunc(has, func(x any) bool { return literal(x) == literal(v) }) || v == nil && len(has) == 0 && !inList {
+				has, isList := valuesAt(other, names)
+				if slices.ContainsFunc(has, func(x any) bool { return literal(x) == literal(v) }) || v == nil && len(has) == 0 && !isList { // [] is not null
 					want = append(want, id)
 				}
 			}
