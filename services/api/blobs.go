@@ -4,14 +4,9 @@ import (
 	"io"
 	"mime"
 	"net/http"
-	"time"
 
 	"github.com/autocrud-go/autocrud/pkg/resource"
 )
-
-// uploadTimeout bounds a whole upload or download of a binary, however large;
-// the connection's own deadlines are for small bodies.
-const uploadTimeout = 30 * time.Minute
 
 // putBlob streams a binary to the store.
 func (a *API) putBlob(w http.ResponseWriter, r *http.Request) {

@@ -20,6 +20,9 @@ func (a *API) getBlob(c call) error {
 	if p := readQuery(c.r); p.err != nil {
 		return p.err
 	}
+	var cancel func()
+	c.r, cancel = long(c.w, c.r) // the store is read for as long as the client takes
+	defer cancel()
 	r, mediaType, err := a.m.OpenBinary(c.r.Context(), c.t.Name, c.id, c.n)
 	if err != nil {
 		return err
@@ -38,7 +41,6 @@ func (a *API) getBlob(c call) error {
 		notInRange(c.w, c.r, size)
 		return nil
 	}
-	lengthen(c.w, uploadTimeout)
 	h := c.w.Header()
 	h.Set("Content-Type", mediaType)
 	h.Set("Content-Security-Policy", "sandbox; default-src 'none'")
