@@ -184,14 +184,8 @@ func (a *API) build() http.Handler {
 		r.HandleFunc(pattern, a.dispatch)
 	}
 	a.health(r)
-	r.HandleFunc("/openapi.json", only("GET", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", typeJSON)
-		_, _ = w.Write(a.openapi)
-	}))
-	r.HandleFunc("/asyncapi.json", only("GET", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", typeJSON)
-		_, _ = w.Write(a.events)
-	}))
+	r.HandleFunc("/openapi.json", only("GET", serveDocument(a.openapi)))
+	r.HandleFunc("/asyncapi.json", only("GET", serveDocument(a.events)))
 	docs := docsHandler()
 	r.Handle("/docs", docs)
 	r.Handle("/docs/*", docs)
