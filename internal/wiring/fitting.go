@@ -273,7 +273,7 @@ func (s *stores) fit(ctx context.Context, set *Settings, logger *slog.Logger) er
 	if err != nil {
 		return err
 	}
-	if err := s.compareStreams(ctx, streams, logger); err != nil {
+	if err := s.compareStreams(ctx, state.Identity, streams, logger); err != nil {
 		return err
 	}
 	return s.remember(ctx, set, state, streams)

@@ -49,9 +49,9 @@ func (s *stores) streams(ctx context.Context, namespace string) (map[string]stre
 
 // compareStreams tells of streams that were lost, cut or replaced. Events of another
 // installation are not passed on.
-func (s *stores) compareStreams(ctx context.Context, now map[string]stream, logger *slog.Logger) error {
-	if s.known == nil {
-		return nil
+func (s *stores) compareStreams(ctx context.Context, log string, now map[string]stream, logger *slog.Logger) error {
+	if s.known == nil || s.known.Log != log {
+		return nil // a log that was rebuilt has new ones
 	}
 	for kind, was := range s.known.Streams {
 		is, what := now[kind], beside[kind]
