@@ -112,10 +112,14 @@ type BulkState struct {
 
 // BulkError is a resource that a bulk change was refused for.
 type BulkError struct {
-	ID     string `json:"id"`
-	Code   Code   `json:"code"`
-	Detail string `json:"detail"`
+	ID     string       `json:"id"`
+	Code   Code         `json:"code"`
+	Detail string       `json:"detail"`
+	Fields []FieldError `json:"errors,omitempty"` // where, as in a problem; the first ones
 }
+
+// bulkFields is how many places of a resource are kept.
+const bulkFields = 5
 
 const (
 	bulkPage   = 200 // resources of one search
@@ -201,7 +205,7 @@ func (m *Manager) changeAll(ctx context.Context, b Bulk, patch Patch, rows []sto
 				if len(at.Errors) < bulkErrors {
 					var e *Error
 					errors.As(err, &e) // it has a code
-					at.Errors = append(at.Errors[:len(at.Errors):len(at.Errors)], BulkError{row.ID, code, e.Detail})
+					at.Errors = append(at.Errors[:len(at.Errors):len(at.Errors)], BulkError{row.ID, code, e.Detail, e.Fields[:min(len(e.Fields), bulkFields)]})
 				}
 			}
 			return nil

@@ -144,11 +144,9 @@ func (p *params) consistency() resource.Consistency {
 	}
 }
 
+// page reads where a list goes on; an empty token, as the last page has, begins.
 func (p *params) page() resource.PageOptions {
 	o := resource.PageOptions{Token: p.text("page_token"), Size: p.number("page_size", 0, 1, 1<<31-1)}
-	if p.has("page_token") && o.Token == "" {
-		p.refuse("page_token is empty; leave it out to begin")
-	}
 	if len(o.Token) > query.MaxToken {
 		p.refuse("page_token is longer than any that was given out")
 	}
