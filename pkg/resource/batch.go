@@ -195,7 +195,7 @@ func (m *Manager) prepareUnit(ctx context.Context, members []*member, u *unit, f
 		if x.state, err = m.head(ctx, x.key, fresh); err != nil {
 			return i, err
 		}
-		planning, err := m.withSealed(ctx, x.typ, x.state)
+		planning, err := m.withSealed(operationKey(ctx, i), x.typ, x.state)
 		if err != nil {
 			return i, err
 		}

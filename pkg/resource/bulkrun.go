@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -77,9 +79,28 @@ func checkBulk(m *Manager, content []byte) error {
 		if err := t.unhidden("patch", patch.Body, true); err != nil {
 			return err
 		}
+		if t.Secret != "" && patch.touches(t.Secret) { // the job would show it to every reader of jobs
+			return refuse("patch", "names "+t.Secret+", which is written one resource at a time")
+		}
 	}
 	_, _, err = m.search(context.Background(), t, ListOptions{Filter: b.Filter})
 	return err
+}
+
+// touches reports whether a patch may name a member of the document.
+func (p Patch) touches(name string) bool {
+	if doc, merge := p.Body.(map[string]any); merge {
+		_, named := doc[name]
+		return named
+	}
+	ops, _ := p.Body.([]any)
+	return slices.ContainsFunc(ops, func(op any) bool {
+		doc, _ := op.(map[string]any)
+		return slices.ContainsFunc([]string{"path", "from"}, func(member string) bool {
+			at, said := doc[member].(string)
+			return said && (at == "" || at == "/"+name || strings.HasPrefix(at, "/"+name+"/"))
+		})
+	})
 }
 
 func readBulk(content []byte) (b Bulk, p Patch, err error) {

@@ -101,6 +101,14 @@ func (m *Manager) KnowsSome(ctx context.Context) error {
 	return denied(ctx, nil, "", "read", Decision{Why: "no rule allows anything on any type"})
 }
 
+// MayKnow refuses an actor that has no right on a type.
+func (m *Manager) MayKnow(ctx context.Context, t *Type) error {
+	if m.Knows(ctx, t) {
+		return nil
+	}
+	return denied(ctx, t, "", "read", Decision{Why: "no rule allows anything on " + t.Name})
+}
+
 // MayWriteSome refuses who may not write a resource of any type.
 func (m *Manager) MayWriteSome(ctx context.Context) error {
 	first := error(nil)

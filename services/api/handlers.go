@@ -430,9 +430,7 @@ func (a *API) readType(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		if p := readQuery(r); p.err != nil {
 			err = p.err
-		} else if !a.m.Knows(r.Context(), t) {
-			err = resource.Errorf(resource.PermissionDenied, "no rule allows anything on %s", t.Name)
-		} else {
+		} else if err = a.m.MayKnow(r.Context(), t); err == nil {
 			err = call{w: w, r: r}.json(http.StatusOK, t)
 		}
 	}

@@ -1,10 +1,6 @@
 package api
 
-import (
-	"net/http"
-
-	"github.com/autocrud-go/autocrud/pkg/resource"
-)
+import "net/http"
 
 // bodyRights are the rights of which one at least is needed for a request to a
 // type that has a body. Where none is named here, any right on the type is.
@@ -35,8 +31,8 @@ func (a *API) mayBegin(c call, name string) error {
 			first = err
 		}
 	}
-	if first == nil && !a.m.Knows(c.r.Context(), c.t) {
-		first = resource.Errorf(resource.PermissionDenied, "no rule allows anything on %s", c.t.Name)
+	if first == nil {
+		return a.m.MayKnow(c.r.Context(), c.t)
 	}
 	return first
 }
