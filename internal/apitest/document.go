@@ -178,3 +178,23 @@ func (d *Document) Example(op *Operation) map[string]any {
 	}
 	return out
 }
+
+// Enum is the list of texts that a property of an operation's JSON body may be; the
+// place is a path of properties and "items". Empty when there is none.
+func (d *Document) Enum(op *Operation, place string) (values []string) {
+	body, at := d.deref(object(op.def["requestBody"]), op.at+"/requestBody")
+	schema, at := d.deref(object(object(object(body["content"])[JSON])["schema"]), at)
+	for part := range strings.SplitSeq(place, "/") {
+		next := object(schema["properties"])[part]
+		if part == "items" && next == nil {
+			next = schema["items"]
+		}
+		schema, at = d.deref(object(next), at)
+	}
+	for _, v := range list(schema["enum"]) {
+		if text, ok := v.(string); ok {
+			values = append(values, text)
+		}
+	}
+	return values
+}

@@ -1,0 +1,148 @@
+package tests_test
+
+import (
+	"context"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/autocrud-go/autocrud/internal/apitest"
+	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/storage"
+)
+
+// The writes of Go code: the methods of the Manager and of its typed view.
+
+// goThing is a resource as typed Go code has it.
+type goThing map[string]any
+
+// calls are the methods that write a resource.
+func (k *kind) calls() []*operation {
+	like := map[string]change{}
+	for _, o := range k.writes() {
+		like[strings.TrimPrefix(o.name, k.name+" ")] = *o.change
+	}
+	type call func(ctx context.Context, m *resource.Manager, typ, id string, doc content, match resource.Match) error
+	var rows []*operation
+	add := func(name, of string, fn call) {
+		ch := like[of]
+		ch.wire, ch.status, ch.call, ch.unmatched = nil, false, fn, ch.makes
+		rows = append(rows, k.row("Go "+name, ch))
+		method, _, _ := strings.Cut(name, " ")
+		rows[len(rows)-1].of = []string{"Go " + method}
+	}
+	add("Manager.Create", "POST", func(ctx context.Context, m *resource.Manager, typ, id string, doc content, _ resource.Match) error {
+		_, err := m.Create(ctx, typ, anyMap(doc), resource.CreateOptions{ID: id})
+		return err
+	})
+	add("Manager.Update", "PUT", func(ctx context.Context, m *resource.Manager, typ, id string, doc content, match resource.Match) error {
+		_, _, err := m.Update(ctx, typ, id, anyMap(doc), resource.UpdateOptions{IfMatch: match})
+		return err
+	})
+	add("Manager.Update in place", "PUT mode=modify", func(ctx context.Context, m *resource.Manager, typ, id string, doc content, match resource.Match) error {
+		_, _, err := m.Update(ctx, typ, id, anyMap(doc), resource.UpdateOptions{IfMatch: match, InPlace: true})
+		return err
+	})
+	add("Manager.Patch", "PATCH merge", func(ctx context.Context, m *resource.Manager, typ, id string, doc content, match resource.Match) error {
+		_, err := m.Patch(ctx, typ, id, resource.Patch{Kind: resource.MergePatch, Body: anyMap(doc)}, resource.UpdateOptions{IfMatch: match})
+		return err
+	})
+	add("Manager.Delete", "DELETE", func(ctx context.Context, m *resource.Manager, typ, id string, _ content, match resource.Match) error {
+		_, err := m.Delete(ctx, typ, id, match)
+		return err
+	})
+	add("Manager.Restore", ":restore", func(ctx context.Context, m *resource.Manager, typ, id string, _ content, match resource.Match) error {
+		_, err := m.Restore(ctx, typ, id, match)
+		return err
+	})
+	add("Manager.RestoreAs", ":restore of a revision", func(ctx context.Context, m *resource.Manager, typ, id string, _ content, match resource.Match) error {
+		_, err := m.RestoreAs(ctx, typ, id, resource.RestoreOptions{Revision: 1, IfMatch: match})
+		return err
+	})
+	add("Manager.Switch", ":switch", func(ctx context.Context, m *resource.Manager, typ, id string, _ content, match resource.Match) error {
+		_, err := m.Switch(ctx, typ, id, 1, match)
+		return err
+	})
+	add("Manager.SetStatus", ":status stable", func(ctx context.Context, m *resource.Manager, typ, id string, _ content, match resource.Match) error {
+		_, err := m.SetStatus(ctx, typ, id, storage.Stable, match)
+		return err
+	})
+	add("Manager.Purge", ":purge", func(ctx context.Context, m *resource.Manager, typ, id string, _ content, match resource.Match) error {
+		_, err := m.Purge(ctx, typ, id, match)
+		return err
+	})
+	add("Manager.Batch", "PUT", func(ctx context.Context, m *resource.Manager, typ, id string, doc content, match resource.Match) error {
+		_, err := m.Batch(ctx, []resource.BatchOperation{{Op: "update", Type: typ, ID: id, Data: anyMap(doc), IfMatch: match}}, true)
+		return err
+	})
+	add("Typed.Create", "POST", func(ctx context.Context, m *resource.Manager, typ, id string, doc content, _ resource.Match) error {
+		_, err := resource.For[goThing](m, typ).Create(ctx, goThing(doc), resource.CreateOptions{ID: id})
+		return err
+	})
+	add("Typed.Update", "PUT", func(ctx context.Context, m *resource.Manager, typ, id string, doc content, match resource.Match) error {
+		_, err := resource.For[goThing](m, typ).Update(ctx, id, goThing(doc), resource.UpdateOptions{IfMatch: match})
+		return err
+	})
+	add("Typed.Delete", "DELETE", func(ctx context.Context, m *resource.Manager, typ, id string, _ content, match resource.Match) error {
+		return resource.For[goThing](m, typ).Delete(ctx, id, match)
+	})
+	if k.job {
+		add("Manager.Cancel", ":cancel", func(ctx context.Context, m *resource.Manager, typ, id string, _ content, match resource.Match) error {
+			_, err := m.Cancel(ctx, typ, id, match)
+			return err
+		})
+		add("Manager.Rerun", ":rerun", func(ctx context.Context, m *resource.Manager, typ, id string, _ content, match resource.Match) error {
+			_, err := m.Rerun(ctx, typ, id, match)
+			return err
+		})
+	}
+	return rows
+}
+
+// there is what the program says there is: the operations of its document, those of
+// a batch and of a bulk change, the methods of Go, the commands.
+func (w *world) there(t testing.TB) (names []string) {
+	t.Helper()
+	for _, op := range w.admin.Doc.Operations {
+		names = append(names, op.ID)
+	}
+	for _, op := range enumOf(t, w.admin.Doc, "batch", "operations/items/op") {
+		names = append(names, "batch op "+op)
+	}
+	for _, op := range append(enumOf(t, w.admin.Doc, "things.bulk", "op"), enumOf(t, w.admin.Doc, "tasks.bulk", "op")...) {
+		names = append(names, "bulk op "+op)
+	}
+	for _, of := range []struct {
+		name string
+		typ  reflect.Type
+	}{{"Manager", reflect.TypeFor[*resource.Manager]()}, {"Typed", reflect.TypeFor[resource.Typed[goThing]]()}} {
+		for i := range of.typ.NumMethod() {
+			names = append(names, "Go "+of.name+"."+of.typ.Method(i).Name)
+		}
+	}
+	for line := range strings.Lines(apitest.Run(t, "", "--help").Stdout) {
+		if word := strings.Fields(line); strings.HasPrefix(line, "  ") && !strings.HasPrefix(line, "   ") && len(word) > 0 && !strings.HasPrefix(word[0], "-") {
+			names = append(names, "command "+word[0])
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// enumOf is the list of values that a property of an operation's body may have.
+func enumOf(t testing.TB, doc *apitest.Document, id, property string) (values []string) {
+	t.Helper()
+	for _, op := range doc.Operations {
+		if op.ID != id {
+			continue
+		}
+		for _, v := range doc.Enum(op, property) {
+			values = append(values, v)
+		}
+	}
+	if len(values) == 0 {
+		t.Fatalf("%s has no list of values for %s", id, property)
+	}
+	return values
+}
