@@ -6,7 +6,7 @@ FUZZTIME ?= 10s
 ROWS ?= 1000000
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-short race fuzz lint outdated bench bench-search bench-jobs clean up down compose-check deploy-check
+.PHONY: help build run test test-full test-short race fuzz lint outdated bench bench-search bench-jobs clean up down compose-check deploy-check
 
 help: ## list what can be made
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,6 +19,9 @@ run: build ## start the quickstart example with its seed data
 
 test: ## all tests, with the race detector where there is a C compiler (about 10 minutes on two cores)
 	@sh scripts/test.sh
+
+test-full: ## the large sizes: oracles, damaged folders, every time zone, generators of clients (needs Node)
+	@sh scripts/test-full.sh
 
 test-short: ## the quick tests (seconds)
 	$(GO) test -short ./...

@@ -15,7 +15,7 @@ if ! command -v initdb >/dev/null 2>&1 && ! ls /usr/lib/postgresql/*/bin/initdb 
 fi
 if ! command -v "${CC:-gcc}" >/dev/null 2>&1; then
 	echo "no C compiler: the tests run without the race detector"
-	exec "$GO" test -timeout 15m ./...
+	exec "$GO" test -timeout 30m ./...
 fi
 slow='/(sqliteindex|pgindex|storagetest|services/indexer|bench/search)$'
 said=$(mktemp)
@@ -23,15 +23,15 @@ trap 'kill "$beside" 2>/dev/null || true; rm -f "$said"' EXIT
 trap 'exit 130' INT TERM
 (
 	failed=0
-	CGO_ENABLED=1 "$GO" test -race -p 1 -timeout 15m $("$GO" list ./... | grep -Ev "$slow|/tests$") || failed=1
-	AUTOCRUD_TEST_PART=rows AUTOCRUD_TEST_STORAGES=disk,s3,postgres,split CGO_ENABLED=0 "$GO" test -timeout 15m ./tests || failed=1
+	CGO_ENABLED=1 "$GO" test -race -p 1 -timeout 30m $("$GO" list ./... | grep -Ev "$slow|/tests$") || failed=1
+	AUTOCRUD_TEST_PART=rows AUTOCRUD_TEST_STORAGES=disk,s3,postgres,split CGO_ENABLED=0 "$GO" test -timeout 30m ./tests || failed=1
 	exit $failed
 ) >"$said" 2>&1 &
 beside=$!
 failed=0
-AUTOCRUD_TEST_PART=rest AUTOCRUD_TEST_STORAGES=memory CGO_ENABLED=1 "$GO" test -race -timeout 15m ./tests || failed=1
-AUTOCRUD_TEST_PART=processes AUTOCRUD_TEST_STORAGES=memory CGO_ENABLED=0 "$GO" test -timeout 15m ./tests || failed=1
-CGO_ENABLED=0 "$GO" test -timeout 15m $("$GO" list ./... | grep -E "$slow") || failed=1
+AUTOCRUD_TEST_PART=rest AUTOCRUD_TEST_STORAGES=memory CGO_ENABLED=1 "$GO" test -race -timeout 30m ./tests || failed=1
+AUTOCRUD_TEST_PART=processes AUTOCRUD_TEST_STORAGES=memory CGO_ENABLED=0 "$GO" test -timeout 30m ./tests || failed=1
+CGO_ENABLED=0 "$GO" test -timeout 30m $("$GO" list ./... | grep -E "$slow") || failed=1
 wait "$beside" || failed=1
 cat "$said"
 exit $failed

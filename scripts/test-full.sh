@@ -1,0 +1,29 @@
+#!/bin/sh
+# What `make test` does at a small size, at a large one: random requests and random
+# models against their oracles, damaged data folders, cron in every zone, the suites
+# of JSON Schema and JSON Patch where their folder is named, and the programs that
+# generators make from the document. A variable that is set already keeps its value.
+# Needs Node and npm, which root gets here on Debian. About 30 minutes on two cores.
+set -eu
+GO=${GO:-go}
+export CGO_ENABLED=0
+export AUTOCRUD_TEST_ORACLE="${AUTOCRUD_TEST_ORACLE:-10000}"
+export AUTOCRUD_TEST_DAMAGE="${AUTOCRUD_TEST_DAMAGE:-200}"
+export AUTOCRUD_TEST_MODELS="${AUTOCRUD_TEST_MODELS:-300}"
+export AUTOCRUD_TEST_CRON="${AUTOCRUD_TEST_CRON:-all}"
+failed=0
+run() {
+	echo "== $*"
+	"$@" || failed=1
+}
+run "$GO" test -count=1 -timeout 30m ./pkg/resource -run Cron
+run "$GO" test -count=1 -timeout 45m ./tests -run 'TestNoAnswerSaysWhatMayNotBeKnown|TestNothingIsDoneThatItsPrincipalMayNotDo|TestDamageIsTold|RandomModels'
+AUTOCRUD_TEST_STORAGES=memory,disk run "$GO" test -count=1 -timeout 30m ./tests -run TestEveryOperationKeepsEveryPromise
+if [ -n "${AUTOCRUD_TEST_SUITES:-}" ]; then
+	run "$GO" test -count=1 -timeout 15m ./tests -run 'TestValidationIsThatOfJSONSchema|TestPatchesAreThoseOfRFC6902'
+fi
+if ! command -v npx >/dev/null 2>&1 && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+	(apt-get install -y nodejs npm || { apt-get update && apt-get install -y nodejs npm; }) >/dev/null
+fi
+run sh scripts/test-generators.sh
+exit $failed
