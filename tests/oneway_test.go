@@ -241,7 +241,12 @@ func TestAWriteKeepsWhatIsWriteOnlyAndNullRemovesIt(t *testing.T) {
 	seen.want(t, "a", `{"name":"ann","password":"new","inner":{"user":"u"},"lines":[{"label":"a"},{"label":"b"}],"vault":{},"logins":0}`)
 	// What would be shown elsewhere is refused there.
 	c.Post(t, "/v1/logins:bulk", `{"op":"patch","filter":"","patch":{"password":"pass-one"}}`).WantProblem(t, 422, "validation_failed")
-	c.Post(t, "/v1/logins:bulk", `{"op":"patch","filter":"","patch":[{"op":"add","path":"/lines/0/token","value":"x"}]}`).WantProblem(t, 422, "validation_failed")
+	for _, op := range []string{`{"op":"add","path":"/lines/0/token","value":"x"}`, `{"op":"add","path":"/lines/0","value":{"label":"l","token":"x"}}`, `{"op":"add","path":"/lines/-","value":{"token":"x"}}`,
+		`{"op":"replace","path":"/lines","value":[{"token":"x"}]}`, `{"op":"add","path":"/vault/0","value":"x"}`, `{"op":"add","path":"","value":{"inner":{"token":"x"}}}`, `{"op":"test","path":"/lines/1","value":{"token":"x"}}`} {
+		c.Post(t, "/v1/logins:bulk", `{"op":"patch","filter":"","patch":[`+op+`]}`).WantProblem(t, 422, "validation_failed")
+		c.Post(t, "/v1/schedules", `{"type":"bulk-jobs","cron":"@daily","payload":{"type":"logins","op":"patch","filter":"","patch":[`+op+`]}}`).WantProblem(t, 422, "validation_failed")
+	}
+	c.Post(t, "/v1/logins:bulk", `{"op":"patch","filter":"name = \"nobody\"","patch":[{"op":"add","path":"/lines/0","value":{"label":"l"}}]}`).Want(t, 202)
 	c.Post(t, "/v1/schedules", `{"type":"sends","cron":"@daily","payload":{"to":"x","key":"key-of-send"}}`).WantProblem(t, 422, "validation_failed")
 }
 

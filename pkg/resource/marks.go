@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // marks finds the properties that a keyword of the schema marks, writeOnly or
@@ -306,7 +307,7 @@ func (k *marks) at(names []string) bool {
 		for { // lists are passed through
 			var of []*placeNode
 			for _, n := range nodes {
-				of = append(of, append(slices.Clone(n.first), n.elements, n.left, n.contains)...)
+				of = append(of, n.lists()...)
 			}
 			more, marked := reaching(of)
 			if marked {
@@ -331,12 +332,31 @@ func (k *marks) at(names []string) bool {
 	return false
 }
 
+// put lists what is marked in what a patch puts at a place of a document it does not
+// know: a number may be a name there or the index of an element.
+func (k *marks) put(names []string, value any) []string {
+	nodes, at := describing(k.start()), ""
+	for _, name := range names {
+		at = pointerTo(at, name)
+		in, marked := inside(nodes, name)
+		if marked {
+			return []string{at}
+		}
+		if strings.Trim(name, "0123456789") == "" || name == "-" {
+			for _, n := range nodes {
+				in = append(in, n.lists()...)
+			}
+		}
+		nodes = describing(in)
+	}
+	return pointersIn(nodes, value, at, nil)
+}
+
 // inList tells whether the keyword marks an element of a list instead of a
 // property.
 func (k *marks) inList() bool {
 	for _, n := range k.places.byNode {
-		of := append(slices.Clone(n.first), n.elements, n.left, n.contains)
-		for _, x := range describing(of) {
+		for _, x := range describing(n.lists()) {
 			if x.binary {
 				return true
 			}

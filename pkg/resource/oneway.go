@@ -5,7 +5,6 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/autocrud-go/autocrud/pkg/jsonpatch"
 	"github.com/autocrud-go/autocrud/pkg/storage"
@@ -235,16 +234,7 @@ func (t *Type) unhidden(field string, doc any, patch bool) error {
 			if err != nil {
 				continue
 			}
-			// The document that the operation makes at its path, by itself.
-			made := o["value"]
-			for i := len(names) - 1; i >= 0; i-- {
-				made = map[string]any{names[i]: made}
-			}
-			found = append(found, t.writeOnly.pointers(made)...)
-			numberless := slices.DeleteFunc(slices.Clone(names), func(n string) bool { return n == "-" || strings.Trim(n, "0123456789") == "" })
-			if t.writeOnly.at(names) || t.writeOnly.at(numberless) {
-				found = append(found, path)
-			}
+			found = append(found, t.writeOnly.put(names, o["value"])...)
 		}
 	}
 	if len(found) == 0 {

@@ -288,6 +288,11 @@ func (n *placeNode) element(i int) (out []*placeNode) {
 	return out
 }
 
+// lists gives the schemas of any element of a list.
+func (n *placeNode) lists() []*placeNode {
+	return append(slices.Clone(n.first), n.elements, n.left, n.contains)
+}
+
 // maxDescribed bounds how much of a schema that refers to itself in many ways
 // is described.
 const maxDescribed = 1000
