@@ -182,6 +182,12 @@ func TestALogThatDoesNotFitIsRefusedAndNothingIsTouched(t *testing.T) {
 		{"TheSegmentsAreGone", clean, remove("blobs/segments"), "segments is missing"},
 		{"TheBinariesAreGone", clean, remove("blobs/binaries"), "binaries is missing"},
 		{"TheContentIsAnothers", clean, replace(other, "blobs"), "blobs belongs to another log"},
+		{"TheContentIsAnothersWithoutANote", clean, then(replace(other, "blobs"), remove("blobs/identity.json")), "does not tell which log"},
+		{"TheContentIsAnothersWithoutANoteAfterACrash", crashed, then(replace(other, "blobs"), remove("blobs/identity.json")), "does not tell which log"},
+		{"TheContentIsAnOlderCopyWithoutANote", clean, then(replace(older, "blobs"), remove("blobs/identity.json")), "does not tell which log"},
+		{"TheContentWasEmptied", clean, remove("blobs/identity.json", "blobs/segments/*", "blobs/binaries/*"), "does not tell which log"},
+		{"TheContentLostItsNoteAndTheLogIsGone", clean, remove("blobs/identity.json", "nats"), "the log is missing"},
+		{"TheContentLostItsNoteAndTheLogIsAnothers", clean, then(remove("blobs/identity.json"), replace(other, "nats")), "the log is another one"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

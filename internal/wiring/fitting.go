@@ -53,6 +53,9 @@ func (s *stores) recall(ctx context.Context, set *Settings, dir string, logger *
 			}
 		}
 	}
+	if own != nil && own.Format > 0 && beside == nil {
+		s.unmarked, beside = blobs, own // the opened log tells whether it is the right one
+	}
 	return s.reconcile(own, beside, blobs, set.Namespace)
 }
 
@@ -268,6 +271,9 @@ func (s *stores) fit(ctx context.Context, set *Settings, logger *slog.Logger) er
 			return err
 		}
 		logger.ErrorContext(ctx, "damage was accepted: the program goes on with what is left of the log", "damage", refused.Reason)
+	}
+	if err := s.recognize(ctx, logger); err != nil {
+		return err
 	}
 	streams, err := s.streams(ctx, set.Namespace)
 	if err != nil {

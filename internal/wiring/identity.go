@@ -128,12 +128,13 @@ func (n *notebook) save(ctx context.Context, everywhere bool, change func(*origi
 	return nil
 }
 
-// erasing notes entries that are about to be erased.
+// erasing notes entries that are about to be erased, in every place: a copy that
+// knew of fewer would take them for lost, should the first place be.
 func (n *notebook) erasing(entries uint64) error {
 	if n == nil {
 		return nil
 	}
-	return n.save(context.Background(), false, func(i *origin) { i.Erased += entries })
+	return n.save(context.Background(), true, func(i *origin) { i.Erased += entries })
 }
 
 // noting is how often the last sequence is written down. Everywhere is a bucket
@@ -203,7 +204,15 @@ func (f folder) Save(_ context.Context, name string, data []byte) (err error) {
 	if err != nil {
 		return err
 	}
-	return os.Rename(t.Name(), path)
+	if err := os.Rename(t.Name(), path); err != nil {
+		return err
+	}
+	d, err := os.Open(string(f))
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Sync()
 }
 
 // Load reads a file, or is a storage.ErrNotFound.

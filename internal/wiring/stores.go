@@ -43,6 +43,7 @@ type stores struct {
 	// the start, nil: nothing.
 	notebook *notebook
 	known    *origin
+	unmarked string         // the folder of content that does not tell its log; empty: it does
 	opened   time.Time      // when that began
 	files    *natslog.Files // of an embedded log, as they were before it was opened
 	shared   *pgindex.Index // index, when other processes use it too; else nil
