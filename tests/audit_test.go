@@ -354,11 +354,10 @@ func TestAnAlteredAuditIsFound(t *testing.T) {
 		files, old, new string
 		says            []string
 	}{
-		"an event in the index":              {"index.sqlite", "agent-of-d7", "agent-of-d8", []string{"doctors d7", "altered"}},
-		"an event in the log":                {"AC_MAIN_LOG/msgs/", "agent-of-d7", "agent-of-d8", []string{"doctors d7", "altered"}},
-		"the last event of a resource":       {"AC_MAIN_LOG/msgs/", "second-of-d9", "seconds-of-d", []string{"doctors d9", "altered"}},
-		"a refusal":                          {"AC_MAIN_AUDIT/msgs/", "the-refused-path", "the-refusal-path", []string{"audit", "altered"}},
-		"an event in the log, checksum kept": {"AC_MAIN_LOG/msgs/", "agent-of-d7", "", []string{"doctors d7"}},
+		"an event in the index":        {"index.sqlite", "agent-of-d7", "agent-of-d8", []string{"doctors d7", "altered"}},
+		"an event in the log":          {"AC_MAIN_LOG/msgs/", "agent-of-d7", "agent-of-d8", []string{"doctors d7", "altered"}},
+		"the last event of a resource": {"AC_MAIN_LOG/msgs/", "second-of-d9", "seconds-of-d", []string{"doctors d9", "altered"}},
+		"a refusal":                    {"AC_MAIN_AUDIT/msgs/", "the-refused-path", "the-refusal-path", []string{"audit", "altered"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			copied := filepath.Join(t.TempDir(), "data")
@@ -378,6 +377,16 @@ func TestAnAlteredAuditIsFound(t *testing.T) {
 			}
 		})
 	}
+	t.Run("an event in the log, checksum kept", func(t *testing.T) { // the server would cut the log off there, so it is not opened
+		copied := filepath.Join(t.TempDir(), "data")
+		if err := os.CopyFS(copied, os.DirFS(data)); err != nil {
+			t.Fatal(err)
+		}
+		alter(t, copied, "AC_MAIN_LOG/msgs/", "agent-of-d7", "")
+		if r := verify(copied); r.Code != 2 || !strings.Contains(r.Stderr, "1.blk is damaged") {
+			t.Errorf("exit %d: %s%s", r.Code, r.Stdout, r.Stderr)
+		}
+	})
 }
 
 // alter replaces every place of a text in files of a data folder, whose path

@@ -205,7 +205,7 @@ func TestABadRequestIsRefusedAndNothingIsWritten(t *testing.T) {
 			{"JSON patch without value", "PATCH", "/v1/movies/m1", `[{"op":"add","path":"/note"}]`, patch, 400, i, nil},
 			{"body of a GET", "GET", "/v1/movies", `{}`, nil, 400, i, nil},
 			{"body of a DELETE", "DELETE", "/v1/movies/m1", `{}`, nil, 400, i, nil},
-			{"body of an action that takes none", "POST", "/v1/movies/gone:restore", `{"x":1}`, nil, 400, i, nil},
+			{"body of an action that takes none", "POST", "/v1/movies/m1:purge", `{"x":1}`, nil, 400, i, nil},
 
 			{"unknown type", "GET", "/v1/films", nil, nil, 404, "unknown_type", []string{"films"}},
 			{"unknown type in upper case", "GET", "/v1/Movies", nil, nil, 404, "unknown_type", nil},

@@ -6,7 +6,7 @@ import "net/http"
 // type that has a body. Where none is named here, any right on the type is.
 var bodyRights = map[string][]string{
 	"POST /{type}":              {"create"},
-	"PUT /{type}/{id}":          {"create", "update", "modify"},
+	"PUT /{type}/{id}":          {"update", "modify", "create"},
 	"PATCH /{type}/{id}":        {"update", "modify"},
 	"POST /{type}:search":       {"list"},
 	"POST /{type}/{id}:restore": {"restore"},

@@ -67,8 +67,16 @@ func (a *API) record(rec *recorder, r *http.Request, span trace.Span, begun time
 
 // nameSpan gives the span of a request the name of its operation.
 func nameSpan(w http.ResponseWriter, r *http.Request, name string) {
-	if rec, ok := w.(*recorder); ok {
-		trace.SpanFromContext(r.Context()).SetName(name)
-		rec.named = true
+	trace.SpanFromContext(r.Context()).SetName(name)
+	for {
+		switch x := w.(type) {
+		case *recorder:
+			x.named = true
+			return
+		case interface{ Unwrap() http.ResponseWriter }:
+			w = x.Unwrap()
+		default:
+			return
+		}
 	}
 }
