@@ -218,3 +218,31 @@ bindings:
 		})
 	}
 }
+
+// Without the right to read, a resource that is there, was deleted or was erased is
+// answered like one that never was, at every way to look.
+func TestWithoutARightToReadExistenceDoesNotShow(t *testing.T) {
+	t.Parallel()
+	admin := guard(t, autocrud.Settings{Storage: "memory"}, `
+roles:
+  watcher: [{types: [films], actions: [watch, list, update, switch, restore, delete]}]
+bindings:
+  - {role: watcher, subjects: ["key:ann"]}
+`)
+	ann, _ := key(t, admin, "ann", "")
+	stranger, _ := key(t, admin, "bob", "")
+	for _, id := range []string{"there", "deleted", "erased"} {
+		admin.Post(t, "/v1/films?id="+id, `{"title":"X","genre":"x"}`).Want(t, 201)
+	}
+	admin.Delete(t, "/v1/films/deleted").Want(t, 200)
+	admin.Post(t, "/v1/films/erased:purge", nil).Want(t, 204)
+	for name, c := range map[string]*apitest.Client{"a right to all but read": ann, "no right at all": stranger} {
+		t.Run(name, func(t *testing.T) {
+			for _, look := range []string{"", "?include_deleted=true", "?revision=1", "/revisions", "/revisions/1", "/history", "/referrers", ":diff?from=1&to=1", ":watch", "/blobs/sha256:" + strings.Repeat("0", 64)} {
+				for _, id := range []string{"never", "there", "deleted", "erased"} {
+					c.Get(t, "/v1/films/"+id+look).WantProblem(t, 403, "permission_denied")
+				}
+			}
+		})
+	}
+}

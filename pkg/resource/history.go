@@ -81,11 +81,11 @@ func (m *Manager) Revisions(ctx context.Context, typ, id string, chain bool, o P
 	if err != nil {
 		return nil, err
 	}
-	if !s.exists() {
-		return nil, live(t, id, s)
-	}
 	if err := m.visible(ctx, t, id, s); err != nil {
 		return nil, err
+	}
+	if !s.exists() {
+		return nil, live(t, id, s)
 	}
 	binding := "revisions/" + typ + "/" + id + "/" + strconv.FormatBool(chain)
 	before, err := m.after(o.Token, binding)
@@ -155,11 +155,11 @@ func (m *Manager) History(ctx context.Context, typ, id string, o PageOptions) (*
 	if err != nil {
 		return nil, err
 	}
-	if !s.exists() {
-		return nil, live(t, id, s)
-	}
 	if err := m.visible(ctx, t, id, s); err != nil {
 		return nil, err
+	}
+	if !s.exists() {
+		return nil, live(t, id, s)
 	}
 	binding := "history/" + typ + "/" + id
 	after, err := m.after(o.Token, binding)

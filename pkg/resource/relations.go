@@ -34,11 +34,11 @@ func (m *Manager) Referrers(ctx context.Context, typ, id string, o PageOptions) 
 	if err != nil {
 		return nil, err
 	}
-	if !s.exists() {
-		return nil, live(t, id, s)
-	}
 	if err := m.visible(ctx, t, id, s); err != nil {
 		return nil, err
+	}
+	if !s.exists() {
+		return nil, live(t, id, s)
 	}
 	binding := "referrers/" + typ + "/" + id
 	at, after := 0, ""

@@ -86,16 +86,14 @@ func (m *Manager) Watch(ctx context.Context, o WatchOptions) (*Watch, error) {
 		if err != nil {
 			return nil, err
 		}
-		if s.last == nil {
-			return nil, live(w.typ, o.ID, s)
-		}
-		if m.accessTo(ctx, w.typ) != nil {
+		limited := m.accessTo(ctx, w.typ) != nil
+		if limited {
 			if err := m.visible(ctx, w.typ, o.ID, s); err != nil {
 				return nil, err
 			}
-			if !s.exists() {
-				return nil, live(w.typ, o.ID, s)
-			}
+		}
+		if s.last == nil || limited && !s.exists() {
+			return nil, live(w.typ, o.ID, s)
 		}
 		w.name, w.subject = o.Type+"/"+o.ID, storage.RevisionSubject(o.Type, o.ID)
 	}
