@@ -143,6 +143,29 @@ func TestTheCopyOfTheNoteKnowsWhatWasErased(t *testing.T) {
 	}
 }
 
+// On S3 the copy of the note is in the bucket and knows as much.
+func TestTheCopyInTheBucketKnowsWhatWasErased(t *testing.T) {
+	t.Parallel()
+	s := apitest.S3(t)
+	s.Models = apitest.WriteModels(t, with(constrained))
+	up := append([]string{"up", "--addr", "127.0.0.1:0"}, flags(s)...)
+	p := apitest.LaunchService(t, up...)
+	livedIn(t, apitest.NewClient(t, p.URL), "a", 8)
+	p.Kill()
+	if erasedBy(t, s.DataDir) == 0 {
+		t.Fatal("nothing was erased")
+	}
+	for _, kind := range []string{away, cut, flipped} {
+		spoil(t, s.DataDir, note, kind)
+		p := apitest.LaunchService(t, up...)
+		c := apitest.NewClient(t, p.URL)
+		c.Post(t, "/v1/books?id="+kind[:3], `{"title":"one"}`).Want(t, 201)
+		c.Post(t, "/v1/books/"+kind[:3]+":purge", nil).Want(t, 204)
+		c.Post(t, "/v1:verify", nil).Want(t, 200).Equal(t, "/findings", "[]")
+		p.Kill()
+	}
+}
+
 // Content that lost its note of the log is taken back when it is the log's, with one
 // WARN, whatever happened last. TestALogThatDoesNotFitIsRefusedAndNothingIsTouched
 // has what is not taken back.
