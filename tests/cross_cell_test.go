@@ -16,11 +16,14 @@ import (
 // the walk.
 type cell struct {
 	testing.TB
-	w       *world
-	op      *operation
-	promise *promise
-	from    uint64 // where the log was when the cell began
-	digest  string // of a binary of the cell
+	w          *world
+	op         *operation
+	promise    *promise
+	from       uint64                    // where the log was when the cell began
+	digest     string                    // of a binary of the cell
+	passes     func(c *cell, asked bool) // carries the cell through a passage, before or after it asked; nil: it stays where it is
+	passed     bool
+	renumbered bool // events have other sequences than when the cell began
 }
 
 // change is an operation that writes one resource.
@@ -180,6 +183,20 @@ func (c *cell) ask(by *caller, id string, after content) effect {
 
 func (c *cell) askWith(by *caller, id string, after content, q twist) effect {
 	c.Helper()
+	c.pass(false)
+	defer c.pass(true)
+	return c.asks(by, id, after, q)
+}
+
+// pass goes through the passage of the cell when it is to be now.
+func (c *cell) pass(asked bool) {
+	if c.passes != nil {
+		c.passes(c, asked)
+	}
+}
+
+func (c *cell) asks(by *caller, id string, after content, q twist) effect {
+	c.Helper()
 	if c.op.look != nil {
 		return c.looksWith(by, id, q)
 	}
@@ -305,6 +322,7 @@ func (c *cell) state(id string) state {
 // nothing changed.
 func (c *cell) refuses(by *caller, id string, after content, q twist, codes ...string) effect {
 	c.Helper()
+	c.pass(false)
 	was := c.state(id)
 	o := c.askWith(by, id, after, q)
 	good := false
@@ -314,7 +332,7 @@ func (c *cell) refuses(by *caller, id string, after content, q twist, codes ...s
 	if !good {
 		c.Errorf("as %s: %s, want %s", by.name, o, strings.Join(codes, " or "))
 	}
-	if is := c.state(id); is.seq != was.seq || is.status != was.status {
+	if is := c.state(id); is.etag != was.etag || is.status != was.status {
 		c.Errorf("as %s: it was %s, and yet it is changed:\n     was %.400s\n     is  %.400s", by.name, o, was.raw, is.raw)
 	}
 	return o

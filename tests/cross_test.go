@@ -105,7 +105,7 @@ func walk(t *testing.T, w *world, rows []*operation, columns []*promise, open op
 	for _, o := range rows {
 		for _, p := range columns {
 			if name := o.name + " / " + p.name; only.MatchString(name) {
-				todo <- func() { sum.add(t, name, w, o, p, open) }
+				todo <- func() { sum.add(t, name, &cell{w: w, op: o, promise: p}, open) }
 			}
 		}
 	}
@@ -115,8 +115,9 @@ func walk(t *testing.T, w *world, rows []*operation, columns []*promise, open op
 }
 
 // add judges one cell and counts it.
-func (sum *tally) add(t *testing.T, name string, w *world, o *operation, p *promise, open openCells) {
+func (sum *tally) add(t *testing.T, name string, c *cell, open openCells) {
 	t.Helper()
+	o, p := c.op, c.promise
 	judge, reason := p.judged(o)
 	if judge == nil {
 		sum.mu.Lock()
@@ -127,7 +128,10 @@ func (sum *tally) add(t *testing.T, name string, w *world, o *operation, p *prom
 		return
 	}
 	begun := time.Now()
-	faults := try(t, func(tb testing.TB) { judge(&cell{TB: tb, w: w, op: o, promise: p}) })
+	faults := try(t, func(tb testing.TB) {
+		c.TB = tb
+		judge(c)
+	})
 	sum.mu.Lock()
 	defer sum.mu.Unlock()
 	sum.judged++

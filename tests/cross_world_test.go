@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -130,6 +132,8 @@ type caller struct {
 // world is a running program with all of that.
 type world struct {
 	row      apitest.Storage
+	settings autocrud.Settings
+	stop     func()
 	admin    *caller
 	callers  map[string]*caller
 	other    *apitest.Client // the admin of another namespace
@@ -225,17 +229,58 @@ func (w *world) app() *autocrud.App {
 	return app
 }
 
+// begin starts the program and lets every caller ask it, from now on.
+func (w *world) begin(t testing.TB, s autocrud.Settings, models map[string]string) (stop func()) {
+	t.Helper()
+	s.Auth, s.AdminKey, s.Models, s.Addr, s.LogLevel = "required", adminKey, apitest.WriteModels(t, models), "127.0.0.1:0", "error"
+	if s.DataDir == "" {
+		s.DataDir = t.TempDir()
+	}
+	if s.Policies == "" {
+		s.Policies = filepath.Join(t.TempDir(), "policy.yaml")
+		if err := os.WriteFile(s.Policies, []byte(crossPolicy), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r, err := w.app().Start(context.Background(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop = sync.OnceFunc(func() {
+		if err := r.Stop(); err != nil {
+			t.Errorf("the program ended with: %v", err)
+		}
+	})
+	t.Cleanup(stop)
+	w.settings = s
+	admin := apitest.NewClient(t, r.URL).As(adminKey)
+	if w.admin == nil {
+		w.admin = &caller{name: "admin", token: adminKey, actor: resource.Actor{Principal: "admin", Address: "127.0.0.1", Identity: &resource.Identity{Admin: true}}}
+	}
+	w.admin.Client = admin
+	for _, by := range w.callers {
+		by.Client = admin.As(by.token)
+	}
+	return stop
+}
+
+// meets has the program hand over the Manager that Go code of it gets.
+func (w *world) meets(t testing.TB) {
+	t.Helper()
+	w.admin.Post(t, "/v1/things:meet", `{}`).Want(t, 200)
+}
+
 // newWorld starts the program, and one of another namespace.
 func newWorld(t *testing.T, row apitest.Storage) *world {
 	t.Helper()
 	w := &world{row: row}
-	admin := guardModels(t, w.app(), row.Settings(t), crossPolicy, crossModels())
+	w.stop = w.begin(t, row.Settings(t), crossModels())
+	admin := w.admin.Client
 	elsewhere := row.Settings(t)
 	elsewhere.Namespace = "elsewhere"
 	w.other = guardModels(t, (&world{}).app(), elsewhere, crossPolicy, crossModels())
-	admin.Post(t, "/v1/things:meet", `{}`).Want(t, 200)
+	w.meets(t)
 	admin.Post(t, "/v1/queues/halted:pause", nil).Want(t, 200)
-	w.admin = &caller{admin, "admin", adminKey, resource.Actor{Principal: "admin", Address: "127.0.0.1", Identity: &resource.Identity{Admin: true}}}
 	w.callers = map[string]*caller{"admin": w.admin, "nobody": {Client: admin.As(""), name: "anonymous"}}
 	for _, name := range []string{"all", "reader", "rows", "hides", "locks", "denies", "blinds", "stranger", "scoped", "makers"} {
 		more, identity := "", &resource.Identity{}
