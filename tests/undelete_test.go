@@ -160,7 +160,11 @@ roles:
   denied:
     - {types: [papers], actions: ["*"]}
     - {types: [papers], actions: [read], where: 'title = "secret"', effect: deny}
+  veiled:
+    - {types: [papers], actions: ["*"], where: 'title = "secret"', fields: {hide: [salary]}}
+    - {types: [papers], actions: ["*"], where: 'title != "secret"'}
 bindings:
+  - {role: veiled, subjects: ["key:cat"]}
   - {role: plain, subjects: ["key:ann"]}
   - {role: denied, subjects: ["key:bob"]}
 `, papers)
@@ -179,7 +183,16 @@ bindings:
 			}
 			as.Post(t, at+":restore", `{"revision":1,"patch":{"title":"mine"}}`).Want(t, 200).Equal(t, "/data/title", `"mine"`)
 		})
+	} // Nor one of which fields are hidden that are not hidden in the newest state.
+	as, _ := key(t, admin, "cat", "")
+	admin.Post(t, "/v1/papers?id=cat", `{"title":"secret","salary":4711}`).Want(t, 201)
+	admin.Put(t, "/v1/papers/cat", `{"title":"two","salary":1}`).Want(t, 200)
+	admin.Delete(t, "/v1/papers/cat").Want(t, 200)
+	for _, patch := range []string{`{"title":"mine","salary":1}`, `[{"op":"copy","from":"/salary","path":"/ro"},{"op":"replace","path":"/salary","value":1},{"op":"replace","path":"/title","value":"mine"}]`,
+		`[{"op":"test","path":"/salary","value":1}]`, `[{"op":"test","path":"/salary","value":4711},{"op":"replace","path":"/salary","value":1}]`} {
+		as.Post(t, "/v1/papers/cat:restore", `{"revision":1,"patch":`+patch+`}`).WantProblem(t, 403, "permission_denied")
 	}
+	as.Post(t, "/v1/papers/cat:restore", `{"patch":{"salary":2}}`).Want(t, 200).Equal(t, "/data/salary", "2")
 }
 
 func TestARequestThatIsSentAgainBringsNothingErasedBack(t *testing.T) {

@@ -66,7 +66,7 @@ func (m *Manager) gateRules(ctx context.Context, l *limits, t *Type, p plan, s s
 			return denied(ctx, t, id, action, d)
 		}
 	}
-	if err := l.keepsFields(ctx, t, actions, after, next.base); err != nil {
+	if err := l.keepsFields(ctx, t, actions, after); err != nil {
 		return err
 	}
 	if publishes(t, s, &e) && p.action != "publish" && p.action != "switch" {
@@ -81,8 +81,9 @@ func (m *Manager) gateRules(ctx context.Context, l *limits, t *Type, p plan, s s
 }
 
 // mayBeginFrom refuses a patch of an older revision that its actor may not read,
-// before the patch is tried: its outcome would show what is in there.
-func (l *limits) mayBeginFrom(t *Type, next *step) error {
+// or of which it may see less than of the newest state, before the patch is tried:
+// its outcome would show what is in there.
+func (l *limits) mayBeginFrom(ctx context.Context, t *Type, next step) error {
 	if l == nil || next.from == 0 {
 		return nil
 	}
@@ -90,19 +91,24 @@ func (l *limits) mayBeginFrom(t *Type, next *step) error {
 	if err != nil {
 		return err
 	}
-	next.base = newView(t, next.event, content)
-	if !l.access.on("read", next.base).Allowed {
+	from := newView(t, next.event, content)
+	if !l.access.on("read", from).Allowed {
 		return Errorf(UnknownRevision, "%s %q has no revision %d", t.Name, next.event.Meta.ID, next.from)
+	}
+	known := l.protected()
+	for _, path := range l.access.hidden("read", from) {
+		if !under(path, known) {
+			return l.refuse(ctx, t, path, notToWrite)
+		}
 	}
 	return nil
 }
 
 // keepsFields refuses a step that changes a field which its actor may not see or
-// write, by the rules for the state before it, for the state after it, and for the
-// older revision that it began from.
-func (l *limits) keepsFields(ctx context.Context, t *Type, actions []string, after, base *sight) error {
+// write, by the rules for the state before it and for the state after it.
+func (l *limits) keepsFields(ctx context.Context, t *Type, actions []string, after *sight) error {
 	var hidden, readonly []string
-	for _, row := range []*sight{l.before, after, base} {
+	for _, row := range []*sight{l.before, after} {
 		if row == nil {
 			continue
 		}

@@ -71,7 +71,7 @@ func (m *Manager) planRestore(t *Type, id string, o RestoreOptions) (plan, error
 			return next, err
 		}
 		next.also = append(next.also, "update")
-		if err := limitsOf(ctx).mayBeginFrom(t, &next); err != nil {
+		if err := limitsOf(ctx).mayBeginFrom(ctx, t, next); err != nil {
 			return step{}, err
 		}
 		return next, m.amend(ctx, t, &next, o.Patch, apply)

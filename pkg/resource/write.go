@@ -53,9 +53,8 @@ type step struct {
 	early   bool // it may be lost with the power: it would be done again
 	// also are the rights it needs besides that of its plan.
 	also    []string
-	from    int    // the older revision whose content it takes; 0: none
-	base    *sight // that revision, where a patch changes it and a policy limits the actor
-	cleared bool   // references whose targets are gone were let go
+	from    int  // the older revision whose content it takes; 0: none
+	cleared bool // references whose targets are gone were let go
 }
 
 // plan computes the step. It is called again with the newest state when the
