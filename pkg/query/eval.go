@@ -132,6 +132,14 @@ func evalIn(e In, v Value) Truth {
 }
 
 func evalText(e TextMatch, v Value) Truth {
+	if list, ok := v.([]Value); ok {
+		for _, element := range list {
+			if evalText(e, element) == True {
+				return True
+			}
+		}
+		return False
+	}
 	s, ok := v.(string)
 	if !ok {
 		return Unknown

@@ -46,6 +46,17 @@ func TestThreeValuedLogic(t *testing.T) {
 		{"LowerFolds", `lower(title) = "heat 100%"`, row, query.True},
 		{"LowerFoldsTheConstantToo", `lower(title) = "HEAT 100%"`, row, query.True},
 		{"ContainsFoldFoldsBoth", `icontains(title, "HEAT")`, row, query.True},
+		{"AnElementContains", `contains(genres, "rim")`, row, query.True},
+		{"AnElementContainsFolded", `icontains(genres, "RIM")`, row, query.True},
+		{"AnElementMatches", `matches(genres, "^C.*e$")`, row, query.True},
+		{"AnElementBegins", `startsWith(genres, "Dra")`, row, query.True},
+		{"AnElementEnds", `endsWith(genres, "ama")`, row, query.True},
+		{"NoElementMatches", `matches(genres, "^rim")`, row, query.False},
+		{"NotNoElementMatchesIsTrue", `NOT matches(genres, "^rim")`, row, query.True},
+		{"AMatchDoesNotGoOverElements", `contains(genres, "aC")`, row, query.False},
+		{"NullElementsHoldNothing", `contains(genres, "")`, query.Values{"genres": []query.Value{nil}}, query.False},
+		{"AnEmptyListHasNoElementThatMatches", `matches(genres, "")`, query.Values{"genres": []query.Value{}}, query.False},
+		{"OfAMissingListItIsUnknown", `NOT matches(genres, "x")`, empty, query.Unknown},
 		{"MatchesIsUnanchored", `matches(title, "a.?\\s")`, row, query.True},
 	} {
 		t.Run(c.name, func(t *testing.T) {

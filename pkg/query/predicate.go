@@ -125,8 +125,8 @@ func textPredicate(m Match) func(*parser, token) (Expr, *Error) {
 		if err != nil {
 			return nil, err
 		}
-		if s.via == Length || s.field.Kind != Text || s.field.List {
-			return nil, p.fail(s.tok, "%s takes a text; %s is %s", name.text, s.field.Name, describeField(s.field))
+		if s.via == Length || s.field.Kind != Text {
+			return nil, p.fail(s.tok, "%s takes a text or a list of texts; %s is %s", name.text, s.field.Name, describeField(s.field))
 		}
 		if err := p.expect(","); err != nil {
 			return nil, err

@@ -193,7 +193,10 @@ const (
 	Regexp
 )
 
-// TextMatch is a predicate on a text field, seen through Plain or Lower.
+// TextMatch is a predicate on a text field, seen through Plain or Lower. Of a list
+// of texts it is true when it is true of an element, false when it is true of none,
+// unknown when the list is missing or null; no pattern is found in an element that
+// is null.
 type TextMatch struct {
 	Field   Field
 	Via     Via

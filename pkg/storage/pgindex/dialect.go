@@ -62,6 +62,10 @@ func (d dialect) NotMember(c sqlrender.Column, placeholders []string) string {
 	return "NOT (" + d.Member(c, nil, placeholders) + ")"
 }
 
+func (dialect) AnyElement(c sqlrender.Column, cond func(element string) string) string {
+	return "EXISTS (SELECT 1 FROM unnest(" + c.SQL + ") AS u(e) WHERE " + cond("u.e") + ")"
+}
+
 func (dialect) ListLength(c sqlrender.Column) string { return "cardinality(" + c.SQL + ")" }
 
 // Sort says NULLS LAST also of columns without null, as their indexes do.

@@ -126,7 +126,7 @@ func (t *writable) indexed(e query.Expr) (f query.Field) {
 		f, via = e.Field, e.Via
 	case query.TextMatch:
 		f, via = e.Field, e.Via
-		if e.Match != query.StartsWith {
+		if e.Match != query.StartsWith || f.List {
 			via = query.Length
 		}
 	}

@@ -87,6 +87,11 @@ func among(v string, placeholders []string) string {
 	return v + " IN (" + strings.Join(placeholders, ", ") + ")"
 }
 
+// AnyElement looks the elements of all rows through once, not those of each row.
+func (dialect) AnyElement(c sqlrender.Column, cond func(element string) string) string {
+	return "rid IN (SELECT rid FROM " + c.Members + " WHERE " + cond("v") + ")"
+}
+
 // ListLength is the column itself: the row holds how many elements there are.
 func (dialect) ListLength(c sqlrender.Column) string { return c.SQL }
 

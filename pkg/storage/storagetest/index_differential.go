@@ -204,12 +204,12 @@ func (g *generator) predicate() string {
 		return g.nullness()
 	case 11, 12:
 		f := pick(g, []string{"startsWith", "endsWith", "contains", "icontains"})
-		return f + "(" + pick(g, []string{"title", "title", "lower(title)", "meta.id"}) + ", " + g.text() + ")"
+		return f + "(" + pick(g, []string{"title", "title", "lower(title)", "meta.id", "genres", "genres"}) + ", " + g.text() + ")"
 	case 13:
 		if g.IntN(2) == 0 {
-			return "matches(" + pick(g, []string{"title", "lower(title)"}) + ", " + printed(g.pattern()) + ")"
+			return "matches(" + pick(g, []string{"title", "lower(title)", "genres"}) + ", " + printed(g.pattern()) + ")"
 		}
-		return "matches(title, " + printed(pick(g, patterns)) + ")"
+		return "matches(" + pick(g, []string{"title", "genres"}) + ", " + printed(pick(g, patterns)) + ")"
 	case 14:
 		return "in(" + pick(g, []string{"title", "lower(title)"}) + ", " + g.text() + ", " + g.text() + ")"
 	}

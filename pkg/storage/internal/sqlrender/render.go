@@ -45,6 +45,9 @@ type Dialect interface {
 	// them.
 	Member(c Column, values []query.Value, placeholders []string) string
 	NotMember(c Column, placeholders []string) string
+	// AnyElement is true when the condition is true of an element of the list, and
+	// false when it is true of none or the list is missing; never null.
+	AnyElement(c Column, cond func(element string) string) string
 	// ListLength is the number of elements, null for a missing list.
 	ListLength(c Column) string
 	// Sum is the exact sum of a column of numbers as text: in decimal, or of an
@@ -344,10 +347,22 @@ func (r *Renderer) in(e query.In, want bool) string {
 	return o + " NOT IN (" + strings.Join(list, ",") + ")"
 }
 
-// text writes the text predicates. A prefix is a range of the order by code
-// point, so that an index on the field serves it.
+// text writes the text predicates, of a list that one of its elements meets it.
 func (r *Renderer) text(e query.TextMatch, want bool) string {
-	o := r.operand(e.Field, e.Via)
+	c := r.column(e.Field)
+	if !e.Field.List {
+		return r.textOf(e, r.operand(e.Field, e.Via), r.folded(c), want)
+	}
+	cond := r.d.AnyElement(c, func(element string) string { return r.textOf(e, element, r.d.Fold(element), true) })
+	if want {
+		return cond
+	}
+	return "(" + c.SQL + " IS NOT NULL AND NOT " + cond + ")"
+}
+
+// textOf writes a text predicate on an expression. A prefix is a range of the order
+// by code point, so that an index on the field serves it.
+func (r *Renderer) textOf(e query.TextMatch, o, folded string, want bool) string {
 	if e.Pattern == "" {
 		if want {
 			return o + " IS NOT NULL"
@@ -363,7 +378,7 @@ func (r *Renderer) text(e query.TextMatch, want bool) string {
 	case query.Contains:
 		cond = r.d.Contains(o, r.Arg(e.Pattern))
 	case query.ContainsFold:
-		cond = r.d.Contains(r.folded(r.column(e.Field)), r.Arg(query.Fold(e.Pattern)))
+		cond = r.d.Contains(folded, r.Arg(query.Fold(e.Pattern)))
 	case query.Regexp:
 		cond = r.d.Matches(o, r.Arg(r.d.Pattern(e.Pattern)))
 	default:
