@@ -165,7 +165,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.router.Serve
 
 func (a *API) build() http.Handler {
 	r := chi.NewRouter()
-	r.Use(a.traced, a.guard, routing)
+	r.Use(a.traced, a.guard, newEncoders().compressed, routing)
 	r.HandleFunc("/v1:batch", only("POST", a.batch))
 	r.HandleFunc("/v1:watch", only("GET", a.watchAll))
 	r.HandleFunc("/v1:verify", only("POST", a.verify))
@@ -235,7 +235,7 @@ func (a *API) dispatch(w http.ResponseWriter, r *http.Request) {
 		a.fail(rec, r, err)
 	}
 	if !streams(r) || rec.status >= 300 { // how long somebody watches is no measure
-		a.metrics.observe(name, rec.status, time.Since(begun))
+		a.metrics.observe(name, rec.sent(), time.Since(begun))
 	}
 }
 

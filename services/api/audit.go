@@ -93,7 +93,7 @@ func (a *API) audit(w http.ResponseWriter, r *http.Request) {
 	} else if err == nil {
 		var list *resource.AuditList
 		if list, err = a.m.Audit(r.Context(), o); err == nil {
-			w.Header().Set("Vary", "Accept")
+			varies(w.Header(), "Accept")
 			err = c.json(http.StatusOK, map[string]any{"items": list.Items, "next_page_token": list.NextPageToken})
 		}
 	}
@@ -127,7 +127,7 @@ func (a *API) auditLines(c call, o resource.AuditOptions) error {
 	h.Set("Content-Type", typeNDJSON)
 	h.Set("Content-Disposition", `attachment; filename="audit.ndjson"`)
 	h.Set("Cache-Control", "no-store")
-	h.Set("Vary", "Accept")
+	varies(h, "Accept")
 	if r.Method == http.MethodHead {
 		return nil
 	}

@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/autocrud-go/autocrud/pkg/resource"
@@ -89,15 +90,29 @@ func (c conditions) holds(tag string) (modified bool, err error) {
 var errNotMatched = resource.Errorf(resource.PreconditionFailed, "this is not the state that If-Match names")
 
 // unmodified compares the conditions of a GET with the state that it would show,
-// and answers when that is what the client has already.
+// and answers when that is what the client has already. The tag is that of the
+// coding the client would get; where that depends on the size of the answer, the
+// answer is made, and not sent.
 func (c call) unmodified(event string) (answered bool, err error) {
 	modified, err := c.conditions.holds(event)
 	if err != nil || modified {
 		return false, err
 	}
-	c.tag(event)
+	in := identity
+	if p := packing(c.w); p != nil && !p.off {
+		if in = p.coding; !p.must && !c.hasPacked(event) {
+			p.unchanged = true // its size tells which tag it has
+			return false, nil
+		}
+	}
+	c.w.Header().Set("ETag", in.tag(event))
 	c.w.WriteHeader(http.StatusNotModified)
 	return true, nil
+}
+
+// hasPacked reports whether what the client has of this state was compressed.
+func (c conditions) hasPacked(event string) bool {
+	return slices.ContainsFunc(c.none, func(t etag) bool { return t.value == event && t.in != identity })
 }
 
 // untagged is for what is read and has no tag: no If-Match but * can hold.
@@ -108,9 +123,11 @@ func (c call) untagged() error {
 	return nil
 }
 
+// etag is one that a client sent. The state it names is the same in every coding.
 type etag struct {
 	weak  bool
 	value string
+	in    coding
 }
 
 // etags reads a list of entity tags, of which elements may be empty (section
@@ -131,7 +148,7 @@ func etags(headers []string) (tags []etag, any bool, err error) {
 			if end < 0 || len(tags) >= maxTags {
 				return nil, false, errBadTag
 			}
-			t.value = rest[1 : end+1]
+			t.value, t.in = cutCoding(rest[1 : end+1])
 			tags = append(tags, t)
 			rest = strings.TrimLeft(rest[end+2:], " \t")
 			if rest != "" && rest[0] != ',' {

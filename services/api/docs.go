@@ -90,29 +90,16 @@ func (f docsFile) serve(w http.ResponseWriter, r *http.Request) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Cache-Control", "no-cache") // kept, but asked for again: the tag makes that cheap
-	body, tag := f.stored, f.tag
+	asItIs(w)                          // or as it is stored
+	body, in := f.stored, identity
 	if f.compressed {
-		h.Set("Vary", "Accept-Encoding")
-		if acceptsGzip(r.Header.Get("Accept-Encoding")) {
-			h.Set("Content-Encoding", "gzip")
-			tag += "-gzip"
-		} else {
+		varies(h, "Accept-Encoding")
+		if in = readCodings(r.Header["Accept-Encoding"]).orGzip(); in == identity {
 			body = f.plain()
 		}
 	}
-	h.Set("ETag", `"`+tag+`"`)
+	in.mark(h, f.tag)
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(body))
-}
-
-func acceptsGzip(header string) bool {
-	for part := range strings.SplitSeq(header, ",") {
-		coding, quality, _ := strings.Cut(part, ";")
-		quality = strings.ReplaceAll(quality, " ", "")
-		if strings.EqualFold(strings.TrimSpace(coding), "gzip") {
-			return strings.Trim(quality, "q=0.") != "" || !strings.HasPrefix(quality, "q=0")
-		}
-	}
-	return false
 }
 
 func gunzip(b []byte) []byte {

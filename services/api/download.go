@@ -28,6 +28,7 @@ func (a *API) getBlob(c call) error {
 		return err
 	}
 	defer r.Close()
+	asItIs(c.w)
 	tag := strings.TrimPrefix(c.n, "sha256:")
 	if done, err := c.unmodified(tag); done || err != nil {
 		return err

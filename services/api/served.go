@@ -25,13 +25,13 @@ func serveDocument(body []byte) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("Content-Type", typeJSON)
-		h.Add("Vary", "Accept-Encoding")
-		content, name := body, tag
-		if acceptsGzip(r.Header.Get("Accept-Encoding")) {
-			h.Set("Content-Encoding", "gzip")
-			content, name = packed(), tag+"-gzip"
+		asItIs(w) // it is compressed already, or not at all
+		varies(h, "Accept-Encoding")
+		content, in := body, readCodings(r.Header["Accept-Encoding"]).orGzip()
+		if in == gzipped {
+			content = packed()
 		}
-		h.Set("ETag", `"`+name+`"`)
+		in.mark(h, tag)
 		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(content))
 	}
 }
