@@ -13,7 +13,10 @@ import (
 // policy limits the actor.
 func (m *Manager) gate(ctx context.Context, l *limits, t *Type, p plan, s state, next step) (step, error) {
 	if next.event.Action == storage.Purged {
-		return next, m.mayHand(ctx, t, p, s, next)
+		if err := m.mayHand(ctx, t, p, s, next); err != nil {
+			return step{}, err
+		}
+		return next, m.keepsRole(ctx, t, s, next)
 	}
 	next, err := m.carried(ctx, t, s, next)
 	if err != nil {
@@ -33,7 +36,10 @@ func (m *Manager) gate(ctx context.Context, l *limits, t *Type, p plan, s state,
 	if err := m.mayMakeAct(ctx, t, p, next); err != nil {
 		return step{}, err
 	}
-	return next, m.mayHand(ctx, t, p, s, next)
+	if err := m.mayHand(ctx, t, p, s, next); err != nil {
+		return step{}, err
+	}
+	return next, m.keepsRole(ctx, t, s, next)
 }
 
 // gateRules asks the policy about the state that a step makes: whether it may be
