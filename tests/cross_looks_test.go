@@ -22,6 +22,7 @@ type look struct {
 	shows   bool // it answers with content
 	partly  bool // a part of it
 	deleted bool // it answers for what is deleted too
+	hook    bool // its answer is what a webhook is told
 	of      string
 	arrange func(c *cell, id string, before content)
 	// tells finds in an answer what it says of a resource with a name.
@@ -110,7 +111,7 @@ func (k *kind) looks() (rows []*operation) {
 	}
 	if !k.builtin {
 		all := look{right: "watch", wide: true, shows: true, stream: true, of: "watch", arrange: isThere, tells: tellsName, wire: wire{method: "GET", path: func(string, string) string { return "/v1:watch" }}}
-		rows = append(rows, &operation{name: k.name + " /v1:watch", kind: k, of: []string{"watch"}, form: form{look: &all}})
+		rows = append(rows, k.deliveries(), &operation{name: k.name + " /v1:watch", kind: k, of: []string{"watch"}, form: form{look: &all}})
 	}
 	export := look{right: "list", wide: true, shows: true, command: true, arrange: isThere, tells: tellsName}
 	return append(rows, &operation{name: k.name + " export", kind: k, of: []string{"command export"}, form: form{look: &export}})
@@ -126,6 +127,8 @@ func (c *cell) looksWith(by *caller, id string, q twist) effect {
 	c.Helper()
 	l := c.op.look
 	switch {
+	case l.hook:
+		return c.delivered(by, q)
 	case l.command:
 		r := apitest.Run(c, "", "export", firstOf(q.typ, c.op.kind.name), "-", "--url", by.URL, "--token", by.token)
 		if r.Code != 0 {
@@ -224,7 +227,17 @@ func looksOnly(so func(*look) bool, reason string) func(*operation) string {
 
 // lookers add the judges of looks to the promises they are about.
 func lookers(all []*promise) {
-	request := looksOnly(func(l *look) bool { return !l.command }, "a command asks as its requests do")
+	request := both(looksOnly(func(l *look) bool { return !l.command }, "a command asks as its requests do"),
+		looksOnly(func(l *look) bool { return !l.hook }, "its webhook is made by requests that have rows"))
+	limited := func(by string, judge func(*cell)) func(*cell) {
+		return func(c *cell) {
+			if c.op.look.hook {
+				c.limitedOwner(c.by(by))
+				return
+			}
+			judge(c)
+		}
+	}
 	set := func(name string, judge func(*cell), why ...func(*operation) string) {
 		i := slices.IndexFunc(all, func(p *promise) bool { return p.name == name })
 		p := all[i]
@@ -248,17 +261,17 @@ func lookers(all []*promise) {
 	set("no credential is 401", refused("nobody", "unauthenticated"), request)
 	set("no rule is 403", refused("stranger", "permission_denied"), everywhere)
 	set("a scope limits a key", refused("makers", "permission_denied"), everywhere)
-	set("a row that may not be seen is as absent", func(c *cell) {
+	set("a row that may not be seen is as absent", limited("rows", func(c *cell) {
 		id, name := c.seen(content{"veiled": true})
 		c.absent(c.by("rows"), id, name)
 		id, name = c.seen(nil)
 		c.looksAt(c.by("rows"), id, name, true)
-	})
-	set("a row that may be seen and not written is 403", func(c *cell) {
+	}))
+	set("a row that may be seen and not written is 403", limited("rows", func(c *cell) {
 		id, name := c.seen(content{"closed": true})
 		c.looksAt(c.by("rows"), id, name, true)
-	})
-	set("a hidden field is neither told nor written", func(c *cell) {
+	}))
+	set("a hidden field is neither told nor written", limited("hides", func(c *cell) {
 		text := c.w.marker()
 		id, _ := c.seen(content{"hidden": text})
 		o := c.askWith(c.by("hides"), id, nil, twist{})
@@ -280,7 +293,7 @@ func lookers(all []*promise) {
 				c.Errorf("sorted by a hidden field: %s, want invalid_filter", o)
 			}
 		}
-	})
+	}))
 	set("a readonly field is not written", func(c *cell) {
 		text := c.w.marker()
 		id, _ := c.seen(content{"locked": text})
@@ -288,10 +301,10 @@ func lookers(all []*promise) {
 			c.Errorf("it is not told, though it may be read: %.400s", o.body)
 		}
 	}, looksOnly(func(l *look) bool { return l.shows && !l.partly }, "it does not show all content of a resource"))
-	set("a deny wins", func(c *cell) {
+	set("a deny wins", limited("blinds", func(c *cell) {
 		id, name := c.seen(content{"denied": true})
 		c.absent(c.by("blinds"), id, name)
-	})
+	}))
 	set("freshness: a list right after it includes it", func(c *cell) {
 		id, name := c.seen(nil)
 		c.looksAt(c.op.kind.master(c), id, name, true)
@@ -341,7 +354,7 @@ func lookers(all []*promise) {
 		if o := c.askWith(c.w.admin, "x", nil, twist{typ: "unknowns"}); o.code != "unknown_type" && o.code != refusedRow {
 			c.Errorf("%s, want unknown_type", o)
 		}
-	}, everywhere)
+	}, everywhere, looksOnly(func(l *look) bool { return !l.hook }, "a type that is not there makes the document of a webhook invalid"))
 	set("audit: an entry for what was refused", func(c *cell) {
 		id, _ := c.seen(nil)
 		c.askWith(c.by("stranger"), id, nil, twist{header: []string{"X-Request-Id", "cross-" + id}})

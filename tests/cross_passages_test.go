@@ -106,7 +106,7 @@ func (w *world) moves(t *testing.T) {
 		t.Fatalf("the backup: %d, %v", r.StatusCode, err)
 	}
 	w.stop()
-	w.stop = w.begin(t, autocrud.Settings{Storage: w.settings.Storage, Policies: w.settings.Policies}, crossModels())
+	w.stop = w.begin(t, local(autocrud.Settings{Storage: w.settings.Storage, Policies: w.settings.Policies}), crossModels())
 	r = req("POST", "/v1:restore", bytes.NewReader(file))
 	said, err := io.ReadAll(r.Body)
 	r.Body.Close()

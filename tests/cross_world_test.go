@@ -138,6 +138,7 @@ type world struct {
 	callers  map[string]*caller
 	other    *apitest.Client // the admin of another namespace
 	m        *resource.Manager
+	hooks    *hookServer
 	count    atomic.Int64
 	unwanted sync.Map // type/id of what a hook refuses
 	mu       sync.Mutex
@@ -273,10 +274,10 @@ func (w *world) meets(t testing.TB) {
 // newWorld starts the program, and one of another namespace.
 func newWorld(t *testing.T, row apitest.Storage) *world {
 	t.Helper()
-	w := &world{row: row}
-	w.stop = w.begin(t, row.Settings(t), crossModels())
+	w := &world{row: row, hooks: newHookServer(t)}
+	w.stop = w.begin(t, local(row.Settings(t)), crossModels())
 	admin := w.admin.Client
-	elsewhere := row.Settings(t)
+	elsewhere := local(row.Settings(t))
 	elsewhere.Namespace = "elsewhere"
 	w.other = guardModels(t, (&world{}).app(), elsewhere, crossPolicy, crossModels())
 	w.meets(t)
