@@ -38,6 +38,7 @@ func TestEverythingThatMatchesIsChanged(t *testing.T) {
 			Equal(t, "/meta/job/state", `"succeeded"`).Equal(t, "/meta/job/result/changed", "1").Equal(t, "/meta/job/result/failed", "9").
 			Equal(t, "/meta/job/result/errors/0/code", `"unique_conflict"`)
 		bulkDone(t, c, "movies", `{"filter":"year < 1953","op":"patch","patch":{"year":"x"}}`).Equal(t, "/meta/job/result/failed", "3").
+			Equal(t, "/meta/job/state", `"failed"`).Equal(t, "/meta/job/attempts", "1").
 			Equal(t, "/meta/job/result/errors/0/code", `"validation_failed"`).Equal(t, "/meta/job/result/errors/0/errors/0/pointer", `"/year"`)
 		for _, list := range []string{"/v1/movies?", "/v1/movies/m1/revisions?", "/v1/movies/m1/history?", "/v1/movies:aggregate?group_by=year&"} {
 			c.Get(t, list+"page_token=").Want(t, 200) // as the last page has

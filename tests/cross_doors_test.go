@@ -138,12 +138,13 @@ func (k *kind) bulks() (rows []*operation) {
 func bulkResult(c *cell, _ string, r *apitest.Response) effect {
 	job := c.finished(r)
 	o := plain(r)
+	code, state := job.Text("/meta/job/result/errors/0/code"), job.Text("/meta/job/state")
 	switch {
-	case job.Text("/meta/job/state") != "succeeded":
-		o.code = "job " + job.Text("/meta/job/state") + ": " + job.Text("/meta/job/error")
-	case job.Int("/meta/job/result/failed") > 0:
-		o.code = job.Text("/meta/job/result/errors/0/code")
+	case code != "" && state == "failed": // for it is all that matched
+		o.code = code
 		o.body += string(job.Body)
+	case code != "" || state != "succeeded":
+		o.code = "job " + state + ": " + code + " " + job.Text("/meta/job/error")
 	case job.Int("/meta/job/result/total") == 0:
 		o.code = nothingMatched
 	}

@@ -3,6 +3,7 @@ package wiring
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"sync/atomic"
 
@@ -126,7 +127,11 @@ func withBulk(handlers map[string]worker.Handler) map[string]worker.Handler {
 		if !at.Done {
 			return nil, job.Snooze(0) // a crash repeats no more than this slice
 		}
-		return json.Marshal(at)
+		result, err := json.Marshal(at)
+		if err == nil && at.Failed > 0 && at.Changed+at.Unchanged == 0 {
+			return nil, job.FailWith(result, fmt.Errorf("all %d resources were refused; the first was %s: %s", at.Failed, at.Errors[0].ID, at.Errors[0].Detail))
+		}
+		return result, err
 	}
 	return out
 }

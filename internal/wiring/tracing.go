@@ -73,13 +73,22 @@ type contextual struct{ slog.Handler }
 
 // Handle implements slog.Handler.
 func (h contextual) Handle(ctx context.Context, r slog.Record) error {
-	if id := resource.ActorOf(ctx).RequestID; id != "" {
+	if id := resource.ActorOf(ctx).RequestID; id != "" && !says(r, "request_id") {
 		r.AddAttrs(slog.String("request_id", id))
 	}
 	if sc := trace.SpanContextFromContext(ctx); sc.IsValid() {
 		r.AddAttrs(slog.String("trace_id", sc.TraceID().String()), slog.String("span_id", sc.SpanID().String()))
 	}
 	return h.Handler.Handle(ctx, r)
+}
+
+// says reports whether a line has an attribute of its own by this name.
+func says(r slog.Record, name string) (found bool) {
+	r.Attrs(func(a slog.Attr) bool {
+		found = a.Key == name
+		return !found
+	})
+	return found
 }
 
 // WithAttrs implements slog.Handler.

@@ -136,11 +136,14 @@ func (a *Attempt) NextCheckpoint() json.RawMessage {
 	return a.checkpoint
 }
 
-// failure ends a job for good; again asks for another attempt at a chosen time;
+// failure ends a job for good, with the result that is kept; again asks for another attempt at a chosen time;
 // snooze for one that does not count.
 type (
-	failure struct{ err error }
-	again   struct {
+	failure struct {
+		err    error
+		result json.RawMessage
+	}
+	again struct {
 		err   error
 		after time.Duration
 	}
@@ -154,7 +157,11 @@ func (a again) Unwrap() error   { return a.err }
 func (s snooze) Error() string  { return fmt.Sprintf("again in %s", s.after) }
 
 // Fail marks an error that another attempt would not cure.
-func Fail(err error) error { return failure{err} }
+func Fail(err error) error { return failure{err, nil} }
+
+// FailWith is Fail of a job whose result says what it did all the same: the job is
+// failed and has the result, JSON of at most 256 KiB; a longer one is not kept.
+func FailWith(result json.RawMessage, err error) error { return failure{err, result} }
 
 // RetryAfter marks an error that is to be tried again no sooner than d from
 // now, in place of the type's backoff.
@@ -168,6 +175,13 @@ func Snooze(d time.Duration) error { return snooze{d} }
 func Permanent(err error) bool {
 	var f failure
 	return errors.As(err, &f)
+}
+
+// Kept is the result that FailWith keeps.
+func Kept(err error) json.RawMessage {
+	var f failure
+	errors.As(err, &f)
+	return f.result
 }
 
 // Delay returns what RetryAfter asked for.

@@ -150,6 +150,9 @@ type ClaimOptions struct {
 	Takeover string
 }
 
+// JobFailedLine is the line of the log that each job that ends as failed leaves.
+const JobFailedLine = "a job failed"
+
 // clockSkew is how much earlier than its time a job may be claimed, for the
 // clocks of two machines differ.
 const clockSkew = 2 * time.Second
@@ -194,6 +197,7 @@ func (m *Manager) Claim(ctx context.Context, typ, id string, o ClaimOptions) (*C
 		return nil, err
 	}
 	if e.Attempt != token {
+		m.o.Logger.WarnContext(ctx, JobFailedLine, "type", typ, "id", id, "attempt", e.Meta.Job.Attempts, "error", *e.Meta.Job.Error)
 		return nil, Errorf(InvalidState, "job %q has no attempt left", id)
 	}
 	if content, err = t.current(content, e.Revision.SchemaVersion); err != nil {
@@ -225,7 +229,7 @@ func claimable(e *storage.Event, now time.Time, takeover string) (died bool, err
 
 // Outcome of an attempt. Without Err and Snooze it succeeded.
 type Outcome struct {
-	Result   json.RawMessage
+	Result   json.RawMessage   // also of a job that ends as failed: what it did until then
 	Progress *storage.Progress // as far as it came
 	Err      string
 	RetryAt  time.Time // with Err: when to try again; zero: never
@@ -277,7 +281,7 @@ func finishJob(e *storage.Event, o Outcome, now time.Time) {
 			addFailure(j, o.Err, now)
 		}
 		if o.RetryAt.IsZero() || j.Attempts >= j.MaxAttempts {
-			j.State, j.FinishedAt = storage.JobStateFailed, &now
+			j.State, j.FinishedAt, j.Result = storage.JobStateFailed, &now, o.Result
 			break
 		}
 		again(j, o.RetryAt, now)

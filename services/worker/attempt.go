@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"runtime/debug"
 	"strings"
@@ -141,31 +142,47 @@ func (w *Worker) attempt(ctx context.Context, g Grant) {
 	defer w.o.Live.Drop(c.Type, c.ID, c.Attempt)
 	ended := make(chan struct{})
 	a.first = func() { go a.flushing(ctx, w, ended) }
-	outcome := w.permitted(ctx, t, a)
+	outcome, refusal := w.permitted(ctx, t, a)
 	close(ended)
 	a.flush(ctx, w)
 	name := "refused"
 	if !errors.Is(context.Cause(ctx), errRevoked) {
 		name = w.finish(ctx, t, c, outcome)
 	}
+	if name == "failed" {
+		w.tellFailed(ctx, c, outcome.Err, refusal)
+	}
 	tell(span, c.Attempt, name)
 	w.o.Observer.Attempted(c.Type, c.Event.Meta.Job.Queue, name, time.Since(begun))
 }
 
-// permitted runs the handler, unless the job's owner may not have it run any more.
-func (w *Worker) permitted(ctx context.Context, t *resource.Type, a *attempt) resource.Outcome {
+// tellFailed leaves one line of a job that ended as failed; refusal is why its owner
+// may not have it run, if that is why.
+func (w *Worker) tellFailed(ctx context.Context, c *resource.Claim, text string, refusal error) {
+	attrs := []slog.Attr{slog.String("type", c.Type), slog.String("id", c.ID), slog.Int("attempt", c.Attempt), slog.String("error", text)}
+	if refusal != nil {
+		attrs = append(attrs, slog.String("principal", resource.ActorOf(ctx).Principal), slog.Any("refusal", refusal))
+	}
+	if tick := c.Event.Meta.Job.Schedule; tick != nil {
+		attrs = append(attrs, slog.String("schedule", tick.ID))
+	}
+	w.o.Logger.LogAttrs(ctx, slog.LevelWarn, resource.JobFailedLine, attrs...)
+}
+
+// permitted runs the handler, unless the job's owner may not have it run any more,
+// which is then returned too.
+func (w *Worker) permitted(ctx context.Context, t *resource.Type, a *attempt) (resource.Outcome, error) {
 	err := w.m.MayRun(ctx, a.Claim.Event)
 	switch resource.CodeOf(err) {
 	case resource.PermissionDenied:
-		w.o.Logger.WarnContext(ctx, "a job is not run", "type", a.Type, "id", a.ID, "principal", resource.ActorOf(ctx).Principal, "error", err)
-		return resource.Outcome{Err: "the owner of this job may not have it run any more", Progress: a.progress()}
+		return resource.Outcome{Err: "the owner of this job may not have it run any more", Progress: a.progress()}, err
 	case "":
 		if err == nil {
-			return w.run(ctx, t, a)
+			return w.run(ctx, t, a), nil
 		}
 	}
 	in := &job.Attempt{Claim: a.Claim}
-	return resource.Outcome{Snooze: time.Now().Add(time.Second), Checkpoint: in.NextCheckpoint(), Progress: a.progress()} // it cannot be told now
+	return resource.Outcome{Snooze: time.Now().Add(time.Second), Checkpoint: in.NextCheckpoint(), Progress: a.progress()}, nil // it cannot be told now
 }
 
 // run gives the handler its time. One that does not end when its context does
@@ -233,6 +250,9 @@ func decide(out resource.Outcome, cause error, t *resource.Type, in *job.Attempt
 	out.Err = clip(err.Error(), maxErrorText)
 	switch delay, ok := job.Delay(err); {
 	case job.Permanent(err):
+		if kept := job.Kept(err); json.Valid(kept) && len(kept) <= resource.MaxResult {
+			out.Result = kept
+		}
 	case ok:
 		out.RetryAt = now.Add(delay)
 	default:
