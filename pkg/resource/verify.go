@@ -51,6 +51,7 @@ type verifier struct {
 	doubts   []doubt
 
 	hashes map[string]hashed // by constraint
+	tombs  tombs
 
 	mu       sync.Mutex
 	binaries map[string]error // what reading each came to
@@ -60,14 +61,6 @@ type verifier struct {
 type logged struct {
 	key    key
 	digest string
-}
-
-// doubt is an event that the log or the index does not have, which is right when
-// its resource was purged.
-type doubt struct {
-	key     key
-	seq     uint64
-	problem string
 }
 
 // verified is what the log says of a resource.
@@ -88,7 +81,8 @@ func (m *Manager) Verify(ctx context.Context, report func(Finding)) (Verified, e
 	if err := m.Admin(ctx); err != nil {
 		return Verified{}, err
 	}
-	v := &verifier{m: m, heads: map[key]verified{}, claims: map[string]claim{}, events: map[uint64]logged{}, binaries: map[string]error{}, hashes: map[string]hashed{}}
+	v := &verifier{m: m, heads: map[key]verified{}, claims: map[string]claim{}, events: map[uint64]logged{}, binaries: map[string]error{}, hashes: map[string]hashed{},
+		tombs: tombs{of: map[key]tomb{}}}
 	var mu sync.Mutex
 	v.report = func(f Finding) {
 		mu.Lock()
@@ -165,7 +159,7 @@ func (v *verifier) entry(ctx context.Context, entry storage.Entry) error {
 	}
 	v.out.Events++
 	find := func(format string, args ...any) {
-		v.report(Finding{Type: typ, ID: id, Seq: entry.Seq, Problem: fmt.Sprintf(format, args...)})
+		v.unlessPurged(ctx, Finding{Type: typ, ID: id, Seq: entry.Seq, Problem: fmt.Sprintf(format, args...)})
 	}
 	e, err := storage.DecodeEvent(entry.Data, entry.Seq)
 	if err != nil {
@@ -231,7 +225,7 @@ func (v *verifier) compareEvents(ctx context.Context, through uint64, last bool)
 			v.doubts = append(v.doubts, doubt{k, p.Seq, "the event is missing in the log"})
 		case l.digest == "unreadable": // that was told
 		case l.digest != digest(p.Event):
-			v.report(Finding{Type: l.key.typ, ID: l.key.id, Seq: p.Seq, Problem: "log and index hold different events: one of them was altered"})
+			v.unlessPurged(ctx, Finding{Type: l.key.typ, ID: l.key.id, Seq: p.Seq, Problem: "log and index hold different events: one of them was altered"})
 		}
 	}
 	for seq, l := range v.events {
@@ -244,30 +238,11 @@ func (v *verifier) compareEvents(ctx context.Context, through uint64, last bool)
 	return nil
 }
 
-// settle reports the doubts that no purge explains.
-func (v *verifier) settle(ctx context.Context) error {
-	for _, d := range v.doubts {
-		if h := v.heads[d.key]; h.purged && h.seq >= d.seq {
-			continue
-		}
-		if s, err := v.m.head(ctx, d.key, true); err != nil {
-			return err
-		} else if s.last != nil && s.last.Action == storage.Purged && s.last.Seq >= d.seq {
-			continue // purged while we read
-		}
-		v.report(Finding{Type: d.key.typ, ID: d.key.id, Seq: d.seq, Problem: d.problem})
-	}
-	return nil
-}
-
 // object checks the stored content of a revision.
 func (v *verifier) object(ctx context.Context, e *storage.Event, find func(string, ...any)) error {
 	b, err := v.m.blobs.Get(ctx, e.Ref)
 	switch {
 	case errors.Is(err, storage.ErrNotFound), errors.Is(err, storage.ErrCorrupt):
-		if s, herr := v.m.head(ctx, key{e.Meta.Type, e.Meta.ID}, true); herr == nil && s.last != nil && s.last.Action == storage.Purged {
-			return nil // purged while we read
-		}
 		find("the object %s of revision %s: %v", e.Ref, e.Revision.ID, err)
 	case err != nil:
 		return err
