@@ -37,6 +37,12 @@ func rights() []*promise {
 		{name: "a row that may be seen and not written is 403", why: both(lacksRows, noState), change: func(c *cell) {
 			id, _, after := c.prepare(content{"closed": true}, content{"closed": false})
 			c.refuses(c.by("rows"), id, after, twist{}, "permission_denied")
+			if ch := c.op.change; ch.revives && ch.brings && !c.op.kind.builtin { // it may be brought back and not changed
+				id, _, after := c.prepare(content{"closed": true}, content{"closed": false})
+				c.refuses(c.by("revives"), id, after, twist{}, "permission_denied")
+				id, _, after = c.prepare(content{"closed": false}, content{"closed": false, "slot": "x"})
+				c.does(c.by("revives"), id, after, twist{})
+			}
 		}},
 		{name: "the state after a write has to be allowed too", why: both(lacksRows, onlyBringing), change: func(c *cell) {
 			id, _, after := c.prepare(content{"closed": false}, content{"closed": true})

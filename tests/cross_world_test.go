@@ -106,6 +106,9 @@ roles:
     - {types: [runs, schedules, bulk-jobs, things-later-jobs, drafts-later-jobs, tasks-later-jobs], actions: ["*"]}
     - {types: [things, drafts, tasks, stricts], actions: ["*"], fields: {readonly: [locked]}}
     - {types: [api-keys, webhooks], actions: ["*"], fields: {readonly: [description]}}
+  revives:
+    - {types: [things, drafts, tasks, stricts], actions: ["*"], where: 'open = true'}
+    - {types: [things, drafts, tasks, stricts], actions: [read, list, watch, restore]}
   denies:
     - {types: [things, drafts, tasks, stricts, runs, schedules, bulk-jobs, things-later-jobs, drafts-later-jobs, tasks-later-jobs, api-keys, webhooks], actions: ["*"]}
     - {types: [things, drafts, tasks, stricts], actions: [create, update, modify, publish, delete, restore, switch, purge, migrate, rerun, cancel, stamp], where: 'denied = true', effect: deny}
@@ -118,6 +121,7 @@ bindings:
   - {role: rows, subjects: ["key:rows"]}
   - {role: hides, subjects: ["key:hides"]}
   - {role: locks, subjects: ["key:locks"]}
+  - {role: revives, subjects: ["key:revives"]}
   - {role: denies, subjects: ["key:denies"]}
 `
 
@@ -283,7 +287,7 @@ func newWorld(t *testing.T, row apitest.Storage) *world {
 	w.meets(t)
 	admin.Post(t, "/v1/queues/halted:pause", nil).Want(t, 200)
 	w.callers = map[string]*caller{"admin": w.admin, "nobody": {Client: admin.As(""), name: "anonymous"}}
-	for _, name := range []string{"all", "reader", "rows", "hides", "locks", "denies", "blinds", "stranger", "scoped", "makers"} {
+	for _, name := range []string{"all", "reader", "rows", "hides", "locks", "denies", "revives", "blinds", "stranger", "scoped", "makers"} {
 		more, identity := "", &resource.Identity{}
 		switch name {
 		case "scoped":
