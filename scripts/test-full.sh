@@ -21,7 +21,7 @@ run() {
 }
 run "$GO" test -count=1 -timeout 30m ./pkg/resource -run Cron
 run "$GO" test -count=1 -timeout 45m ./tests -run 'TestNoAnswerSaysWhatMayNotBeKnown|TestNothingIsDoneThatItsPrincipalMayNotDo|TestDamageIsTold|RandomModels'
-AUTOCRUD_TEST_STORAGES=disk run "$GO" test -count=1 -timeout 30m ./tests -run TestEveryOperationKeepsEveryPromise
+run env AUTOCRUD_TEST_STORAGES=disk "$GO" test -count=1 -timeout 30m ./tests -run TestEveryOperationKeepsEveryPromise
 if [ -n "${AUTOCRUD_TEST_SUITES:-}" ]; then
 	run "$GO" test -count=1 -timeout 15m ./tests -run 'TestValidationIsThatOfJSONSchema|TestPatchesAreThoseOfRFC6902'
 fi
