@@ -70,6 +70,7 @@ const halfSent = "POST /v1/movies HTTP/1.1\r\nHost: localhost\r\nContent-Type: a
 // However many requests one address sends by half, or answers it leaves unread,
 // others are answered as ever and the process tells how it is.
 func TestOneAddressTakesNobodysPlace(t *testing.T) {
+	oneAfterTheOther() // the race detector takes memory of its own
 	for name, x := range map[string]struct {
 		request string
 		n       int

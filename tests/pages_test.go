@@ -21,6 +21,7 @@ var large = map[string]string{
 // Pages of large resources end early, and a walk meets each one once, whatever is
 // shown of them.
 func TestPagesAreBoundedByBytes(t *testing.T) {
+	oneAfterTheOther() // the race detector takes memory of its own
 	for _, row := range apitest.Storages() {
 		t.Run(row.Name, func(t *testing.T) {
 			t.Parallel()
@@ -147,6 +148,7 @@ func TestLongRequestsAreRefusedEarly(t *testing.T) {
 
 // Lists that multiply are refused before anything is multiplied.
 func TestListsInGroupsAreBounded(t *testing.T) {
+	oneAfterTheOther() // the race detector takes memory of its own
 	for _, row := range apitest.Storages() {
 		t.Run(row.Name, func(t *testing.T) {
 			t.Parallel()
@@ -182,6 +184,7 @@ func TestListsInGroupsAreBounded(t *testing.T) {
 
 // Filters of many values, each another, leave nothing in memory.
 func TestLargeFiltersAreNotKept(t *testing.T) {
+	oneAfterTheOther() // the race detector takes memory of its own
 	c := start(t, nil, autocrud.Settings{Storage: "memory"}, large)
 	c.Post(t, "/v1/books?id=a", `{"title":"7"}`).Want(t, 201)
 	ask := func(k int) {

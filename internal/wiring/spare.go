@@ -23,9 +23,7 @@ const (
 // after the process must be told that it lives, however many others connect.
 func (c *connections) lend(conn net.Conn, from netip.Addr) net.Conn {
 	lent := &counted{Conn: conn, spare: true, from: from}
-	timer := time.AfterFunc(spareTime, func() { _ = lent.Close() }) // it may be closed
 	lent.leave = sync.OnceFunc(func() {
-		timer.Stop()
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.spare = slices.DeleteFunc(c.spare, func(x *counted) bool { return x == lent })
@@ -42,6 +40,7 @@ func (c *connections) lend(conn net.Conn, from netip.Addr) net.Conn {
 	}
 	c.spare = append(c.spare, lent)
 	c.mu.Unlock()
+	time.AfterFunc(spareTime, func() { _ = lent.Close() }) // it may be closed by then
 	if last != nil {
 		_ = last.Close() // nobody waits for what it says
 	}
