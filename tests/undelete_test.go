@@ -1,6 +1,7 @@
 package tests_test
 
 import (
+	"strconv"
 	"testing"
 
 	"github.com/autocrud-go/autocrud"
@@ -74,6 +75,31 @@ func TestEveryDeletedResourceHasAWayBack(t *testing.T) {
 				remove("writers/w1")
 				c.Post(t, "/v1:batch", batch(`{"op":"restore","type":"books","id":"b1"}`, `{"op":"restore","type":"writers","id":"w1"}`)).Want(t, 200)
 				c.Get(t, "/v1/books/b1").Equal(t, "/data/editor", `"w1"`).Equal(t, "/meta/current_revision", `"b1:1"`)
+			})
+			t.Run("what follows a delete leaves alone what came back with its target", func(t *testing.T) {
+				const rounds = 25
+				for i := range rounds {
+					id := "again" + strconv.Itoa(i)
+					writer(id)
+					remove("writers/" + id)
+					ops := []string{`{"op":"create","type":"books","id":"` + id + `","data":{"title":"x","editor":"` + id + `","coauthors":["` + id + `"]}}`, `{"op":"restore","type":"writers","id":"` + id + `"}`}
+					if i%2 == 1 {
+						ops[0], ops[1] = ops[1], ops[0]
+					}
+					c.Post(t, "/v1:batch", batch(ops...)).Want(t, 200)
+				}
+				writer("last")
+				book("last", `{"title":"last","editor":"last"}`)
+				remove("writers/last")
+				eventually(t, "what follows the last delete", func() bool { return c.Get(t, "/v1/books/last").Value("/data/editor") == nil })
+				for i := range rounds {
+					id := "again" + strconv.Itoa(i)
+					path := "/v1/books/" + id
+					c.Get(t, path).Equal(t, "/data/editor", `"`+id+`"`).Equal(t, "/data/coauthors", `["`+id+`"]`)
+					if got := len(c.Get(t, path+"/history").Items()); got != 1 {
+						t.Errorf("%s has %d events", path, got)
+					}
+				}
 			})
 			t.Run("an earlier revision, or a patch, where a reference is gone for good", func(t *testing.T) {
 				writer("o1", "o2")

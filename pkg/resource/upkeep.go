@@ -282,12 +282,16 @@ func (m *Manager) late(ctx context.Context, t *Type, e *storage.Event) (worked b
 
 // carry changes one referring resource, as the one who deleted the target: a
 // cascade does to it what was done to the target, set_null empties the
-// reference. A resource that no longer refers is left alone.
+// reference. A resource that no longer refers is left alone, and so is one whose
+// target is back by the time its own state was read: a unit may bring both back.
 func (m *Manager) carry(ctx context.Context, r referrer, id string, target key, cause *storage.Event) error {
 	ctx = WithActor(ctx, Actor{Principal: cause.Principal, RequestID: cause.RequestID, Address: cause.Address, UserAgent: cause.UserAgent})
 	purge := r.ref.OnDelete == Cascade && cause.Action == storage.Purged
 	_, _, _, err := m.write(ctx, r.typ, id, plan{"", func(ctx context.Context, s state) (step, error) {
 		if err := live(r.typ, id, s); err != nil && (!purge || CodeOf(err) != Deleted) {
+			return step{}, err
+		}
+		if gone, err := m.stillGone(ctx, target); err != nil || !gone {
 			return step{}, err
 		}
 		version := r.typ.Version
