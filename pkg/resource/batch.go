@@ -187,6 +187,9 @@ func (m *Manager) lockAll(members []*member) (release func()) {
 	}
 }
 
+// errOldState asks for the same unit once more by the newest states.
+var errOldState = errors.New("nothing to do by a state that may be old")
+
 // prepareUnit plans every operation, then stages them, so that each sees what
 // the others leave. It returns the operation that was refused, -1 when it was
 // the unit as a whole.
@@ -201,6 +204,9 @@ func (m *Manager) prepareUnit(ctx context.Context, members []*member, u *unit, f
 		}
 		if x.step, err = m.planned(planning, x.typ, x.plan, x.state); err != nil {
 			return i, err
+		}
+		if x.step.event == nil && !x.state.fresh && !m.o.Sole { // needless by what may be an old state
+			return i, errOldState
 		}
 		if x.step.event != nil {
 			u.plan(x.typ, x.step)
