@@ -16,6 +16,7 @@ import (
 	"github.com/autocrud-go/autocrud/internal/wiring"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/services/api"
+	"github.com/autocrud-go/autocrud/services/api/openapi"
 )
 
 // Streams are where a command reads and writes.
@@ -241,7 +242,7 @@ func (c *openapiCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	_, err = e.Out.Write(append(api.OpenAPI(types, api.OpenAPIOptions{Version: e.app.Version, Actions: e.app.Actions, Auth: c.Auth == "required"}), '\n'))
+	_, err = e.Out.Write(append(api.OpenAPI(types, openapi.Options{Version: e.app.Version, Actions: e.app.Actions, Auth: c.Auth == "required"}), '\n'))
 	return err
 }
 
@@ -256,7 +257,7 @@ func (c *asyncapiCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	_, err = e.Out.Write(api.AsyncAPI(types, api.AsyncAPIOptions{Version: e.app.Version, Namespace: c.Namespace}))
+	_, err = e.Out.Write(openapi.AsyncAPI(types, openapi.AsyncAPIOptions{Version: e.app.Version, Namespace: c.Namespace}))
 	return err
 }
 

@@ -58,34 +58,3 @@ func actionShape(x *resource.Action) string {
 	}
 	return "/{type}:" + x.Name
 }
-
-// actionOperations are the rows of a type's custom actions.
-func actionOperations(t *resource.Type, actions []*resource.Action) (out []operation) {
-	for _, x := range actions {
-		if x.Type != t.Name {
-			continue
-		}
-		op := operation{Operation: Operation{Method: "POST", Path: "/v1" + actionShape(x), Name: x.Name}, summary: x.Title,
-			parameters: []string{"Idempotency-Key"},
-			body: func(d *document, _ *resource.Type) object {
-				needed := x.Input.Validate(x.Input.Defaults(map[string]any{})) != nil
-				return withBody(needed, jsonContent(componentRef("schemas", d.actions[x].input), sampleData(x.Input)))
-			},
-			problems: bodyProblems,
-		}
-		if x.OnResource {
-			op.parameters = append(op.parameters, "If-Match")
-		}
-		if x.Job {
-			op.responses = []answer{{"202", "Queued as a job", append([]string{"Location"}, writeHeaders...), func(d *document, _ *resource.Type) object {
-				return d.queued(x.JobType())
-			}}}
-		} else {
-			op.responses = []answer{{"200", "Done", nil, func(d *document, _ *resource.Type) object {
-				return jsonContent(componentRef("schemas", d.actions[x].output), nil)
-			}}}
-		}
-		out = append(out, op)
-	}
-	return out
-}

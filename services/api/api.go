@@ -19,6 +19,7 @@ import (
 	"go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/services/api/openapi"
 )
 
 // Options of an API. The zero value serves without metrics to anyone.
@@ -116,8 +117,8 @@ func New(m *resource.Manager, o Options) *API {
 		perAddress: newLimiter(o.AddressRate), perPrincipal: newLimiter(o.PrincipalRate), telling: newTelling()}
 	a.running, a.end = context.WithCancel(context.Background())
 	a.metrics.gauges(a.o.Registry, m.Watches, func() int { return len(a.asking.slots) })
-	a.openapi = OpenAPI(m.Types(), OpenAPIOptions{Version: o.Version, ServerURL: o.URL, Actions: o.Actions, Auth: o.Auth != nil})
-	a.events = AsyncAPI(m.Types(), AsyncAPIOptions{Version: o.Version, Namespace: o.Namespace, Host: o.NATS, ServerURL: o.URL})
+	a.openapi = OpenAPI(m.Types(), openapi.Options{Version: o.Version, ServerURL: o.URL, Actions: o.Actions, Auth: o.Auth != nil})
+	a.events = openapi.AsyncAPI(m.Types(), openapi.AsyncAPIOptions{Version: o.Version, Namespace: o.Namespace, Host: o.NATS, ServerURL: o.URL})
 	a.actions = map[string]handler{}
 	for _, x := range o.Actions {
 		a.actions[x.Type+actionShape(x)] = a.action(x)

@@ -14,7 +14,7 @@ import (
 
 	"github.com/autocrud-go/autocrud/internal/testenv"
 	"github.com/autocrud-go/autocrud/pkg/resource"
-	"github.com/autocrud-go/autocrud/services/api"
+	"github.com/autocrud-go/autocrud/services/api/openapi"
 )
 
 const tricky = `
@@ -58,7 +58,7 @@ func TestTheAsyncAPIDocumentIsValid(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	doc := api.AsyncAPI(testenv.Types(t, tricky, errands), api.AsyncAPIOptions{})
+	doc := openapi.AsyncAPI(testenv.Types(t, tricky, errands), openapi.AsyncAPIOptions{})
 	if err := schema.Validate(read(t, doc)); err != nil {
 		t.Errorf("%v\n%s", err, doc)
 	}
@@ -75,7 +75,7 @@ func TestMessagesAreAsTheDocumentSays(t *testing.T) {
 	s := testenv.Open(t, t.TempDir(), types, testenv.StackOptions{})
 	c := jsonschema.NewCompiler()
 	c.AssertFormat()
-	if err := c.AddResource("mem:///a.json", read(t, api.AsyncAPI(types, api.AsyncAPIOptions{}))); err != nil {
+	if err := c.AddResource("mem:///a.json", read(t, openapi.AsyncAPI(types, openapi.AsyncAPIOptions{}))); err != nil {
 		t.Fatal(err)
 	}
 	check := func(at string, v any) {

@@ -18,7 +18,7 @@ var everything = parts{data: true, meta: true, revision: true}
 func (a *API) create(c call) error {
 	allowed := []string{"id", "status", "message", "returns"}
 	if c.t.Job != nil {
-		allowed = append(allowed, jobParameters...)
+		allowed = append(allowed, jobNames...)
 	}
 	p := readQuery(c.r, allowed...)
 	o := resource.CreateOptions{ID: p.text("id"), Status: p.status(), Message: p.message(), Job: p.job()}

@@ -11,8 +11,8 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/resource"
 )
 
-// jobParameters of a create, besides those of every type.
-var jobParameters = []string{"run_at", "priority", "max_attempts", "unique_key", "after"}
+// jobNames are the parameters of a create of a job, besides those of every type.
+var jobNames = []string{"run_at", "priority", "max_attempts", "unique_key", "after"}
 
 // jobShapes are the paths that only job types have.
 var jobShapes = map[string]bool{"/{type}/{id}:cancel": true, "/{type}/{id}:rerun": true, "/{type}/{id}/logs": true}
@@ -135,30 +135,4 @@ func (a *API) followLog(c call, place uint64) {
 			return
 		}
 	}
-}
-
-// jobOperations are the rows of a job type.
-func jobOperations(t *resource.Type) []operation {
-	if t.Job == nil {
-		return nil
-	}
-	return []operation{
-		{Operation: Operation{Method: "POST", Path: "/v1/{type}/{id}:cancel", Name: "cancel"}, summary: "Cancel {one} that is not finished",
-			description: "A handler that runs is told to stop; what it does afterwards has no effect on the job.",
-			parameters:  []string{"If-Match", "Idempotency-Key"}, body: emptyBody,
-			responses: []answer{{"200", "Cancelled", writeHeaders, (*document).whole}}, problems: moveProblems},
-		{Operation: Operation{Method: "POST", Path: "/v1/{type}/{id}:rerun", Name: "rerun"}, summary: "Queue {one} again that is finished",
-			parameters: []string{"If-Match", "Idempotency-Key"}, body: emptyBody,
-			responses: []answer{{"200", "Queued", writeHeaders, (*document).whole}}, problems: moveProblems},
-		{Operation: Operation{Method: "GET", Path: "/v1/{type}/{id}/logs", Name: "logs"}, summary: "Read what the handler of {one} wrote",
-			description: "Oldest line first. With follow=true it is a stream of Server-Sent Events: line for each line, end when the job is finished.",
-			parameters:  []string{"page_size", "page_token", "follow", "Last-Event-ID"},
-			responses:   []answer{{"200", "One page, or a stream", []string{"OptionalETag"}, logsAnswer}}, problems: liveProblems},
-	}
-}
-
-func logsAnswer(*document, *resource.Type) object {
-	line := recordSchema(object{{"at", instantSchema}, {"attempt", countSchema}, {"text", stringSchema}}, "at", "attempt", "text")
-	return append(jsonContent(pageOf(line), samplePage(object{{"at", sampleInstant}, {"attempt", 1}, {"text", "12 of 40 pages"}})),
-		mediaContent("text/event-stream", stringSchema, "id: 917504\nevent: line\ndata: {\"at\":\""+sampleInstant+"\",\"attempt\":1,\"text\":\"12 of 40 pages\"}\n\n")...)
 }

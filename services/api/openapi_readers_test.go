@@ -11,6 +11,7 @@ import (
 
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/services/api"
+	"github.com/autocrud-go/autocrud/services/api/openapi"
 )
 
 // uneasy are models that are right and that readers of documents stumble over.
@@ -100,7 +101,7 @@ func documents(t *testing.T, fn func(t *testing.T, doc map[string]any)) {
 		for _, auth := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s auth %v", name, auth), func(t *testing.T) {
 				all := append([]*resource.Type{keys, hooks}, types...)
-				fn(t, decoded(t, api.OpenAPI(all, api.OpenAPIOptions{Auth: auth})))
+				fn(t, decoded(t, api.OpenAPI(all, openapi.Options{Auth: auth})))
 			})
 		}
 	}
@@ -210,37 +211,4 @@ func TestSecurityIsSaidWhereNothingIsAsked(t *testing.T) {
 			t.Errorf("security %v with the schemes %v", doc["security"], schemes)
 		}
 	})
-}
-
-func TestTheAuthorsTypesComeFirst(t *testing.T) {
-	documents(t, func(t *testing.T, doc map[string]any) {
-		tags := doc["tags"].([]any)
-		if n := len(tags); tags[n-3].(map[string]any)["name"] != "api-keys" || tags[n-2].(map[string]any)["name"] != "webhooks" || tags[n-1].(map[string]any)["name"] != "server" {
-			t.Errorf("the tags are %v", tags)
-		}
-	})
-}
-
-func TestSummariesHaveTheRightArticles(t *testing.T) {
-	keys, err := resource.APIKeyType()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var types []*resource.Type
-	for name, title := range map[string]string{"movies": "Movie", "hours": "Hour", "units": "Unit", "unions": "Union", "umbrellas": "Umbrella", "sms": "SMS",
-		"urls": "URL", "faqs": "FAQ", "uninstalls": "Uninstall", "x-rays": "X-ray", "orders": "Order", "users": "User", "phones": "iPhone", "send-emails": ""} {
-		typ, problems := resource.ParseType("m.yaml", []byte("name: "+name+"\ntitle: \""+title+"\"\nschema: {type: object}\n"))
-		if len(problems) > 0 {
-			t.Fatal(problems)
-		}
-		types = append(types, typ)
-	}
-	text := string(api.OpenAPI(append(types, keys), api.OpenAPIOptions{}))
-	for _, want := range []string{"Create an API key", "Create a movie", "Create an hour", "Create a unit", "Create a union", "Create an umbrella", "Create an SMS", "Create a URL",
-		"Create an FAQ", "Create an uninstall", "Create an X-ray", "Create an order", "Create a user", "Create an iPhone", "Create a send-emails resource",
-		"List and search API keys", "List and search movies", "Count send emails", "Read an API key", "Restore a user that is deleted"} {
-		if !strings.Contains(text, `"summary": "`+want+`"`) {
-			t.Errorf("no operation is called %q", want)
-		}
-	}
 }

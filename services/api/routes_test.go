@@ -9,6 +9,7 @@ import (
 
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/services/api"
+	"github.com/autocrud-go/autocrud/services/api/openapi"
 )
 
 // served are types of every sort that has paths of its own, and the program's.
@@ -34,8 +35,8 @@ func TestTheDocumentDescribesEveryRoute(t *testing.T) {
 	documented := map[string]bool{}
 	for _, op := range api.Operations(types) {
 		path := op.Path
-		if op.Type != "" {
-			path = strings.Replace(strings.TrimPrefix(path, "/v1"), "/"+op.Type, "/{type}", 1)
+		if op.Type != nil {
+			path = strings.Replace(strings.TrimPrefix(path, "/v1"), "/"+op.Type.Name, "/{type}", 1)
 			path = strings.Replace(path, "{digest}", "{n}", 1)
 		}
 		documented[op.Method+" "+path] = true
@@ -98,7 +99,7 @@ func TestTheDocumentListsEveryOperationOfABatch(t *testing.T) {
 			}
 		}
 	}
-	if err := json.Unmarshal(api.OpenAPI(documented(t), api.OpenAPIOptions{}), &doc); err != nil {
+	if err := json.Unmarshal(api.OpenAPI(documented(t), openapi.Options{}), &doc); err != nil {
 		t.Fatal(err)
 	}
 	told := doc.Paths["/v1:batch"]["post"].RequestBody.Content["application/json"].Schema.Properties.Operations.Items.Properties.Op.Enum

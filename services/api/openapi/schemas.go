@@ -1,4 +1,4 @@
-package api
+package openapi
 
 import (
 	"strconv"
@@ -14,6 +14,9 @@ var (
 	nullableInstant = object{{"type", []any{"string", "null"}}, {"format", "date-time"}}
 	countSchema     = object{{"type", "integer"}, {"minimum", 0}}
 	statusSchema    = object{{"type", "string"}, {"enum", []any{"draft", "stable"}}}
+	flagSchema      = object{{"type", "boolean"}}
+	idSchema        = object{{"type", "string"}, {"pattern", "^[A-Za-z0-9_-]{1,128}$"}}
+	atLeast1        = object{{"type", "integer"}, {"minimum", 1}}
 )
 
 func itoa(i int) string { return strconv.Itoa(i) }
@@ -152,7 +155,7 @@ func metaName(t *resource.Type) string {
 func mustDecode(b []byte) any {
 	v, err := resource.DecodeJSON(b)
 	if err != nil {
-		panic("api: the schema of a type is no JSON: " + err.Error())
+		panic("openapi: the schema of a type is no JSON: " + err.Error())
 	}
 	return v
 }

@@ -1,4 +1,4 @@
-package api
+package openapi
 
 import (
 	"strings"
@@ -49,9 +49,6 @@ func pascal(name string) string {
 	}
 	return b.String()
 }
-
-// parameterName is the name of a parameter's component.
-func parameterName(key string) string { return pascal(key) + "Parameter" }
 
 // typeNames are the names of a type's component schemas.
 type typeNames struct {

@@ -1,4 +1,4 @@
-package api
+package openapi
 
 import (
 	"bytes"
@@ -25,7 +25,7 @@ type AsyncAPIOptions struct {
 // bytes.
 func AsyncAPI(types []*resource.Type, o AsyncAPIOptions) []byte {
 	ns := orElse(o.Namespace, "main")
-	d := newDocument(types, OpenAPIOptions{})
+	d := newDocument(types, Options{})
 	channels, operations, messages := object{}, object{}, object{}
 	schemas := sharedSchemas()
 	for _, t := range types {
@@ -76,7 +76,7 @@ func AsyncAPI(types []*resource.Type, o AsyncAPIOptions) []byte {
 	}
 	var out bytes.Buffer
 	if err := json.Indent(&out, appendJSON(nil, doc), "", "  "); err != nil {
-		panic(fmt.Sprintf("api: the AsyncAPI document is no JSON: %v", err)) // appendJSON writes nothing else
+		panic(fmt.Sprintf("openapi: the AsyncAPI document is no JSON: %v", err)) // appendJSON writes nothing else
 	}
 	out.WriteByte('\n')
 	return out.Bytes()

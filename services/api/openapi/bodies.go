@@ -1,4 +1,4 @@
-package api
+package openapi
 
 import (
 	"github.com/autocrud-go/autocrud/pkg/resource"
@@ -86,11 +86,11 @@ func (d *document) metaOnly(t *resource.Type) object {
 		object{{"meta", sampleMeta(t, true)}})
 }
 
-func (d *document) revisions(t *resource.Type) object {
+func revisionsAnswer(_ *document, t *resource.Type) object {
 	return jsonContent(componentRef("schemas", "RevisionPage"), samplePage(object{{"revision", sampleRevision(t)}}))
 }
 
-func (d *document) history(*resource.Type) object {
+func historyAnswer(*document, *resource.Type) object {
 	return jsonContent(componentRef("schemas", "EventPage"), samplePage(object{
 		{"seq", 1842}, {"action", "created"}, {"at", sampleInstant}, {"principal", "key:importer"},
 		{"request_id", "01JH2V4K7E"}, {"revision", sampleID + ":1"}, {"address", "192.0.2.7"}}))

@@ -1,4 +1,7 @@
-package api
+// Package openapi writes the documents of the interface: OpenAPI for the requests,
+// AsyncAPI for the events. It is told which operations there are and describes
+// them; it knows none by itself, and nothing of who serves them.
+package openapi
 
 import (
 	"bytes"
@@ -10,9 +13,9 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/resource"
 )
 
-// OpenAPIOptions says what the document tells about the server. The zero value
+// Options says what the document tells about the server. The zero value
 // describes an open server at the address the document came from.
-type OpenAPIOptions struct {
+type Options struct {
 	Title       string // default "AutoCRUD"
 	Version     string // of the API, default "1"
 	Description string
@@ -21,12 +24,12 @@ type OpenAPIOptions struct {
 	Actions     []*resource.Action
 }
 
-// OpenAPI describes the types' HTTP interface as an OpenAPI 3.1 document in
-// JSON. The same types give the same bytes.
-func OpenAPI(types []*resource.Type, o OpenAPIOptions) []byte {
+// Document describes operations as an OpenAPI 3.1 document in JSON, and the types
+// that they are about. The same operations of the same types give the same bytes.
+func Document(types []*resource.Type, operations []Operation, o Options) []byte {
 	d := newDocument(types, o)
 	paths := object{}
-	for _, op := range d.operations {
+	for _, op := range ordered(operations, func(op Operation) *resource.Type { return op.Type }) {
 		i := slices.IndexFunc(paths, func(m member) bool { return m.key == op.Path })
 		if i < 0 {
 			i, paths = len(paths), append(paths, member{op.Path, object{}})
@@ -67,7 +70,7 @@ func OpenAPI(types []*resource.Type, o OpenAPIOptions) []byte {
 	doc = append(doc, member{"security", security})
 	var out bytes.Buffer
 	if err := json.Indent(&out, appendJSON(nil, doc), "", "  "); err != nil {
-		panic(fmt.Sprintf("api: the OpenAPI document is no JSON: %v", err)) // appendJSON writes nothing else
+		panic(fmt.Sprintf("openapi: the OpenAPI document is no JSON: %v", err)) // appendJSON writes nothing else
 	}
 	out.WriteByte('\n')
 	return out.Bytes()
@@ -129,25 +132,15 @@ func appendJSON(dst []byte, v any) []byte {
 
 // document is the document in the making.
 type document struct {
-	options    OpenAPIOptions
-	types      []*resource.Type
-	operations []operation
-	namer      *namer
-	names      map[string]typeNames // by type
-	actions    map[*resource.Action]actionNames
+	options Options
+	types   []*resource.Type
+	namer   *namer
+	names   map[string]typeNames // by type
+	actions map[*resource.Action]actionNames
 }
 
-func newDocument(types []*resource.Type, o OpenAPIOptions) *document {
-	types = slices.Clone(types)
-	slices.SortStableFunc(types, func(a, b *resource.Type) int { // those of the program itself come last
-		switch {
-		case a.Builtin == b.Builtin:
-			return 0
-		case a.Builtin:
-			return 1
-		}
-		return -1
-	})
+func newDocument(types []*resource.Type, o Options) *document {
+	types = ordered(types, func(t *resource.Type) *resource.Type { return t })
 	d := &document{options: o, types: types, namer: newNamer(), names: map[string]typeNames{}, actions: map[*resource.Action]actionNames{}}
 	for _, t := range types {
 		d.names[t.Name] = d.namer.ofType(t)
@@ -156,7 +149,6 @@ func newDocument(types []*resource.Type, o OpenAPIOptions) *document {
 		base := pascal(x.Type) + pascal(x.Name)
 		d.actions[x] = actionNames{d.namer.name(base + "Input"), d.namer.name(base + "Output")}
 	}
-	d.operations = operationsOf(types, o.Actions)
 	return d
 }
 
@@ -164,58 +156,46 @@ func componentRef(kind, name string) object {
 	return object{{"$ref", "#/components/" + kind + "/" + name}}
 }
 
-// operation renders one row of the table.
-func (d *document) operation(op operation) object {
-	id := op.Name
-	if op.Type != "" {
-		id = op.Type + "." + op.Name
-	}
-	out := object{{"operationId", id}, {"tags", []any{orElse(op.Type, serverTag)}}, {"summary", op.summary}}
-	if op.description != "" {
-		out = append(out, member{"description", op.description})
+// operation renders one of them.
+func (d *document) operation(op Operation) object {
+	out := object{{"operationId", op.ID()}, {"tags", []any{op.tag()}}, {"summary", op.Summary}}
+	if op.Description != "" {
+		out = append(out, member{"description", op.Description})
 	}
 	var params []any
-	for _, name := range pathParameters(op.Path) {
-		params = append(params, componentRef("parameters", parameterName(name)))
-	}
-	for _, name := range op.parameters {
-		params = append(params, componentRef("parameters", parameterName(name)))
+	for _, key := range slices.Concat(pathParameters(op.Path), op.Parameters) {
+		params = append(params, componentRef("parameters", parameterName(key)))
 	}
 	if len(params) > 0 {
 		out = append(out, member{"parameters", params})
 	}
-	if op.body != nil {
-		out = append(out, member{"requestBody", op.body(d, op.typ)})
+	if op.Body != nil {
+		out = append(out, member{"requestBody", op.Body(d, op.Type)})
 	}
 	responses := object{}
-	for _, r := range op.responses {
-		response := object{{"description", r.description}}
-		headers := object{}
-		for _, h := range r.headers {
-			if name, optional := strings.CutPrefix(h, "Optional"); optional {
-				headers = append(headers, member{name, componentRef("headers", h)})
-				continue
-			}
-			headers = append(headers, member{h, componentRef("headers", h)})
-		}
-		if len(headers) > 0 {
-			response = append(response, member{"headers", headers})
-		}
-		if r.content != nil {
-			response = append(response, member{"content", r.content(d, op.typ)})
-		}
-		responses = append(responses, member{r.status, response})
+	for _, a := range op.Answers {
+		responses = append(responses, member{a.Status, d.answer(a, op.Type)})
 	}
-	problems := append([]string{"403", "414", "429"}, op.problems...) // what guards every request
-	if d.options.Auth && !op.public {
-		problems = append(problems, "401")
-	}
-	for _, status := range slices.Compact(slices.Sorted(slices.Values(problems))) {
+	for _, status := range op.allProblems(d.options.Auth) {
 		responses = append(responses, member{status, componentRef("responses", "Problem"+status)})
 	}
 	out = append(out, member{"responses", responses})
-	if op.public {
+	if op.Public {
 		out = append(out, member{"security", []any{}})
+	}
+	return out
+}
+
+func (d *document) answer(a Answer, t *resource.Type) object {
+	out, headers := object{{"description", a.Description}}, object{}
+	for _, h := range a.Headers {
+		headers = append(headers, member{strings.TrimPrefix(h, "Optional"), componentRef("headers", h)})
+	}
+	if len(headers) > 0 {
+		out = append(out, member{"headers", headers})
+	}
+	if a.Content != nil {
+		out = append(out, member{"content", a.Content(d, t)})
 	}
 	return out
 }

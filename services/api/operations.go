@@ -1,0 +1,275 @@
+package api
+
+import (
+	"slices"
+
+	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/services/api/openapi"
+)
+
+// operation is a row of the table of everything that a client can ask for.
+type operation struct {
+	openapi.Operation
+	// serves says for which types the row is; nil: for every one.
+	serves func(*resource.Type) bool
+}
+
+func isJob(t *resource.Type) bool     { return t.Job != nil }
+func isNoJob(t *resource.Type) bool   { return t.Job == nil }
+func isAPIKey(t *resource.Type) bool  { return t.Name == resource.APIKeys }
+func isWebhook(t *resource.Type) bool { return t.Name == resource.Webhooks }
+
+func hasBinaries(t *resource.Type) bool { return len(t.Binaries) > 0 }
+
+// OpenAPI is the document of everything that is served for the types.
+func OpenAPI(types []*resource.Type, o openapi.Options) []byte {
+	return openapi.Document(types, Operations(types, o.Actions...), o)
+}
+
+// Operations lists everything that is served for the types.
+func Operations(types []*resource.Type, actions ...*resource.Action) (all []openapi.Operation) {
+	for _, t := range types {
+		for _, op := range slices.Concat(typeOperations, actionOperations(t, actions)) {
+			if op.serves == nil || op.serves(t) {
+				all = append(all, op.For(t))
+			}
+		}
+	}
+	for _, op := range serverOperations {
+		all = append(all, op.Operation)
+	}
+	return all
+}
+
+// answer is what a success looks like.
+func answer(status, description string, content openapi.Part, headers ...string) openapi.Answer {
+	return openapi.Answer{Status: status, Description: description, Content: content, Headers: headers}
+}
+
+func answers(a ...openapi.Answer) []openapi.Answer { return a }
+
+// unmodified is the answer to a read whose state the client has.
+var unmodified = answer("304", "It is still what If-None-Match names", nil, "ETag")
+
+// written is the answer to a write.
+func written(status, description string, content openapi.Part, more ...string) openapi.Answer {
+	return answer(status, description, content, append([]string{"ETag", "Autocrud-Seq"}, more...)...)
+}
+
+// queued is the answer about a job that was made.
+func queued(description string, content openapi.Part) openapi.Answer {
+	return answer("202", description, content, "Location", "ETag", "Autocrud-Seq")
+}
+
+// The problems that operations of a kind can be answered with, besides those of
+// every request.
+var (
+	readProblems  = []string{"400", "404", "405", "409", "412", "503"}
+	liveProblems  = []string{"400", "404", "405", "409", "410", "412", "503"}
+	writeProblems = []string{"400", "404", "405", "409", "410", "412", "413", "415", "422", "428", "503"}
+)
+
+// Parameters that operations of a kind take.
+var (
+	matchingParameters = []string{"filter", "q", "include_deleted", "only_deleted"}
+	readingParameters  = []string{"consistency", "min_seq"}
+	createParameters   = []string{"new_id", "new_status", "message", "returns", "Idempotency-Key"}
+	changeParameters   = []string{"new_status", "mode", "message", "returns"}
+	jobParameters      = []string{"run_at", "priority", "max_attempts", "unique_key", "after_jobs"}
+	ifMatch            = []string{"If-Match", "Idempotency-Key"}
+	ifMatchOrNone      = []string{"If-Match", "If-None-Match"}
+	paging             = []string{"page_size", "page_token"}
+)
+
+// creating makes the row of a create, which takes more for a job.
+func creating(serves func(*resource.Type) bool, more ...string) operation {
+	return operation{serves: serves, Operation: openapi.Operation{Method: "POST", Path: "/v1/{type}", Name: "create", Summary: "Create {one}",
+		Parameters: slices.Concat(createParameters, more), Body: openapi.DataBody,
+		Answers:  answers(written("201", "Created", openapi.Envelope, "Location")),
+		Problems: []string{"400", "404", "405", "409", "410", "412", "413", "415", "422", "503"}}}
+}
+
+const watchText = "Server-Sent Events: id is the sequence in the log, event the action (or left, when the resource no longer matches the filter), " +
+	"data the envelope. A connection that ends is resumed with Last-Event-ID or from_seq; event resume asks for that. " +
+	"From the Autocrud-Index-Seq of a list nothing is missed."
+
+// typeOperations are the rows of what can be done with the resources of a type.
+var typeOperations = []operation{
+	{Operation: openapi.Operation{Method: "GET", Path: "/v1/{type}", Name: "list", Summary: "List and search {many}",
+		Parameters: slices.Concat([]string{"filter", "order_by", "q", "page_size", "page_token", "include_deleted", "only_deleted", "total", "list_returns", "fields", "expand"}, readingParameters),
+		Answers:    answers(answer("200", "One page", openapi.Page, "Autocrud-Index-Seq")),
+		Problems:   readProblems, Expands: true}},
+	creating(isNoJob),
+	creating(isJob, jobParameters...),
+	{Operation: openapi.Operation{Method: "GET", Path: "/v1/{type}/{id}", Name: "read", Summary: "Read {one}",
+		Description: "The newest state, an older revision by its number, or what was there at an instant.",
+		Parameters:  slices.Concat([]string{"revision", "as_of", "read_status", "fields", "returns", "expand", "include_deleted", "If-Match", "If-None-Match"}, readingParameters),
+		Answers:     answers(answer("200", "The resource", openapi.Partial, "OptionalETag"), unmodified),
+		Problems:    liveProblems, Expands: true}},
+	{Operation: openapi.Operation{Method: "PUT", Path: "/v1/{type}/{id}", Name: "replace", Summary: "Replace {one}",
+		Description: "Makes a new revision, or changes a draft in place with mode=modify. With If-None-Match: * it creates.",
+		Parameters:  slices.Concat(changeParameters, ifMatchOrNone, []string{"Idempotency-Key"}), Body: openapi.ReplaceBody,
+		Answers:  answers(written("200", "Replaced, or equal and unchanged", openapi.Envelope), written("201", "Created", openapi.Envelope, "Location")),
+		Problems: writeProblems}},
+	{Operation: openapi.Operation{Method: "PATCH", Path: "/v1/{type}/{id}", Name: "patch", Summary: "Change parts of {one}",
+		Parameters: slices.Concat(changeParameters, ifMatch), Body: openapi.PatchBody,
+		Answers:  answers(written("200", "Changed, or equal and unchanged", openapi.Envelope)),
+		Problems: writeProblems}},
+	{Operation: openapi.Operation{Method: "DELETE", Path: "/v1/{type}/{id}", Name: "delete", Summary: "Delete {one}",
+		Description: "It can be restored. History and revisions stay readable.",
+		Parameters:  ifMatch,
+		Answers:     answers(written("200", "Deleted", openapi.MetaOnly)),
+		Problems:    []string{"400", "404", "405", "409", "410", "412", "422", "428", "503"}}},
+	{Operation: openapi.Operation{Method: "POST", Path: "/v1/{type}/{id}:restore", Name: "restore", Summary: "Restore {one} that is deleted",
+		Description: "As it was, at an earlier revision, which needs the right switch too, or with a patch, which needs the right update.",
+		Parameters:  ifMatch, Body: openapi.RestoreBody,
+		Answers:  answers(written("200", "Restored", openapi.Whole)),
+		Problems: writeProblems}},
+	{Operation: openapi.Operation{Method: "POST", Path: "/v1/{type}/{id}:switch", Name: "switch", Summary: "Make a revision of {one} the current one",
+		Parameters: ifMatch, Body: openapi.SwitchBody,
+		Answers:  answers(written("200", "Switched", openapi.Whole)),
+		Problems: writeProblems}},
+	{Operation: openapi.Operation{Method: "POST", Path: "/v1/{type}/{id}:status", Name: "status", Summary: "Publish a draft of {one}, or begin a new one",
+		Parameters: ifMatch, Body: openapi.StatusBody,
+		Answers:  answers(written("200", "Its status is now the one asked for", openapi.Whole)),
+		Problems: writeProblems}},
+	{Operation: openapi.Operation{Method: "GET", Path: "/v1/{type}/{id}/revisions", Name: "revisions", Summary: "List the revisions of {one}, newest first",
+		Parameters: slices.Concat(paging, []string{"chain_only"}, ifMatchOrNone),
+		Answers:    answers(answer("200", "One page", openapi.Revisions, "ETag"), unmodified),
+		Problems:   readProblems}},
+	{Operation: openapi.Operation{Method: "GET", Path: "/v1/{type}/{id}/revisions/{n}", Name: "revision", Summary: "Read one revision of {one}",
+		Parameters: slices.Concat([]string{"raw", "returns", "fields"}, ifMatchOrNone),
+		Answers:    answers(answer("200", "The revision", openapi.Partial, "ETag"), unmodified),
+		Problems:   readProblems}},
+	{Operation: openapi.Operation{Method: "GET", Path: "/v1/{type}/{id}/history", Name: "history", Summary: "List what happened to {one}, oldest first",
+		Parameters: slices.Concat(paging, ifMatchOrNone),
+		Answers:    answers(answer("200", "One page", openapi.History, "ETag"), unmodified),
+		Problems:   readProblems}},
+
+	// Many resources at once.
+	{Operation: openapi.Operation{Method: "POST", Path: "/v1/{type}:search", Name: "search", Summary: "Search {many} with the parameters in the body",
+		Description: "The parameters of the list, which may be longer here than a request line.",
+		Body:        openapi.SearchBody,
+		Answers:     answers(answer("200", "One page", openapi.Page, "Autocrud-Index-Seq")),
+		Problems:    []string{"400", "404", "405", "413", "415", "422", "503"}}},
+	{Operation: openapi.Operation{Method: "GET", Path: "/v1/{type}:count", Name: "count", Summary: "Count {many}",
+		Parameters: slices.Concat(matchingParameters, readingParameters),
+		Answers:    answers(answer("200", "How many there are", openapi.Count, "Autocrud-Index-Seq")),
+		Problems:   readProblems}},
+	{Operation: openapi.Operation{Method: "GET", Path: "/v1/{type}:aggregate", Name: "aggregate", Summary: "Count and sum up {many} in groups",
+		Description: "Sums are exact. A resource is in one group for each different element of a list field, and in the group of null when it has none. Without group_by there is one group.",
+		Parameters:  slices.Concat([]string{"group_by", "count", "sum", "avg", "min", "max", "group_order"}, paging, matchingParameters, readingParameters),
+		Answers:     answers(answer("200", "One page of groups", openapi.Groups, "Autocrud-Index-Seq")),
+		Problems:    readProblems}},
+	{Operation: openapi.Operation{Method: "GET", Path: "/v1/{type}:watch", Name: "watch", Summary: "Follow what happens to {many}",
+		Description: watchText, Parameters: watchParameters,
+		Answers:  answers(answer("200", "Events until the client leaves", openapi.EventStream)),
+		Problems: []string{"400", "404", "405", "410", "503"}}},
+	{Operation: openapi.Operation{Method: "GET", Path: "/v1/{type}/{id}:watch", Name: "watch_one", Summary: "Follow what happens to {one}",
+		Description: watchText, Parameters: watchParameters,
+		Answers:  answers(answer("200", "Events until the client leaves", openapi.EventStream)),
+		Problems: []string{"400", "404", "405", "410", "503"}}},
+	{Operation: openapi.Operation{Method: "POST", Path: "/v1/{type}:migrate", Name: "migrate", Summary: "Bring a page of {many} to the schema version",
+		Description: "Repeat with after=next until done. What is migrated is passed over, so it can be begun again.",
+		Parameters:  []string{"dry_run", "after"}, Body: openapi.EmptyBody,
+		Answers:  answers(answer("200", "What was done", openapi.Migration)),
+		Problems: []string{"400", "404", "405", "413", "415", "503"}}},
+	{Operation: openapi.Operation{Method: "POST", Path: "/v1/{type}:reindex", Name: "reindex", Summary: "Build the index of {many} anew from the log",
+		Description: "What is there answers until the new index is complete; GET /v1:reindex tells how far it is.",
+		Body:        openapi.EmptyBody,
+		Answers:     answers(answer("202", "It has begun", openapi.Indexing)),
+		Problems:    []string{"400", "404", "405", "413", "415", "503"}}},
+
+	// One resource and others.
+	{Operation: openapi.Operation{Method: "POST", Path: "/v1/{type}/{id}:purge", Name: "purge", Summary: "Erase {one} for good",
+		Description: "Its content and history are destroyed; the id can be used again.",
+		Parameters:  ifMatch, Body: openapi.EmptyBody,
+		Answers: answers(answer("204", "Erased", nil, "Autocrud-Seq"),
+			answer("202", "Gone; a job erases the long history", openapi.QueuedBulk, "Autocrud-Seq", "Location", "ETag")),
+		Problems: writeProblems}},
+	{Operation: openapi.Operation{Method: "GET", Path: "/v1/{type}/{id}:diff", Name: "diff", Summary: "What turns one revision of {one} into another",
+		Parameters: slices.Concat([]string{"diff_from", "diff_to"}, ifMatchOrNone),
+		Answers:    answers(answer("200", "Operations of RFC 6902", openapi.Diff, "ETag"), unmodified),
+		Problems:   readProblems}},
+	{Operation: openapi.Operation{Method: "GET", Path: "/v1/{type}/{id}/referrers", Name: "referrers", Summary: "List what refers to {one}",
+		Parameters: slices.Concat(paging, []string{"If-Match"}),
+		Answers:    answers(answer("200", "One page", openapi.Referrers, "ETag")),
+		Problems:   readProblems}},
+	{serves: hasBinaries, Operation: openapi.Operation{Method: "GET", Path: "/v1/{type}/{id}/blobs/{digest}", Name: "blob", Summary: "Download a binary of {one}",
+		Description: "Only what a revision of the resource refers to. Ranges are answered.",
+		Parameters:  slices.Concat([]string{"Range", "If-Range"}, ifMatchOrNone),
+		Answers:     answers(answer("200", "The binary", openapi.AnyBinary, "ETag"), answer("206", "A part of it", openapi.AnyBinary, "ETag", "OptionalContent-Range"), unmodified),
+		Problems:    slices.Concat(liveProblems, []string{"416"})}},
+
+	// Jobs.
+	{serves: isJob, Operation: openapi.Operation{Method: "POST", Path: "/v1/{type}/{id}:cancel", Name: "cancel", Summary: "Cancel {one} that is not finished",
+		Description: "A handler that runs is told to stop; what it does afterwards has no effect on the job.",
+		Parameters:  ifMatch, Body: openapi.EmptyBody,
+		Answers:  answers(written("200", "Cancelled", openapi.Whole)),
+		Problems: writeProblems}},
+	{serves: isJob, Operation: openapi.Operation{Method: "POST", Path: "/v1/{type}/{id}:rerun", Name: "rerun", Summary: "Queue {one} again that is finished",
+		Parameters: ifMatch, Body: openapi.EmptyBody,
+		Answers:  answers(written("200", "Queued", openapi.Whole)),
+		Problems: writeProblems}},
+	{serves: isJob, Operation: openapi.Operation{Method: "GET", Path: "/v1/{type}/{id}/logs", Name: "logs", Summary: "Read what the handler of {one} wrote",
+		Description: "Oldest line first. With follow=true it is a stream of Server-Sent Events: line for each line, end when the job is finished.",
+		Parameters:  slices.Concat(paging, []string{"follow", "Last-Event-ID"}),
+		Answers:     answers(answer("200", "One page, or a stream", openapi.Logs, "OptionalETag")),
+		Problems:    liveProblems}},
+	{Operation: openapi.Operation{Method: "POST", Path: "/v1/{type}:bulk", Name: "bulk", Summary: "Change all {many} that match a filter",
+		Description: "As a job, with the rights of the caller, each once. Its result counts what was changed and lists the first errors.",
+		Parameters:  []string{"Idempotency-Key"}, Body: openapi.BulkBody,
+		Answers:  answers(queued("Queued as a job", openapi.QueuedBulk)),
+		Problems: writeProblems}},
+
+	// Webhooks.
+	{serves: isWebhook, Operation: openapi.Operation{Method: "POST", Path: "/v1/{type}/{id}:pause", Name: "pause", Summary: "Stop delivering; what happens meanwhile is kept for later",
+		Parameters: ifMatch, Body: openapi.EmptyBody,
+		Answers:  answers(written("200", "Done", openapi.Whole)),
+		Problems: writeProblems}},
+	{serves: isWebhook, Operation: openapi.Operation{Method: "POST", Path: "/v1/{type}/{id}:resume", Name: "resume", Summary: "Deliver again, from where it stopped",
+		Parameters: ifMatch, Body: openapi.EmptyBody,
+		Answers:  answers(written("200", "Done", openapi.Whole)),
+		Problems: writeProblems}},
+	{serves: isWebhook, Operation: openapi.Operation{Method: "POST", Path: "/v1/{type}/{id}:replay", Name: "replay", Summary: "Deliver again everything after a sequence or from a time on",
+		Description: "As far as the stream of events goes back. A receiver knows repeated events by webhook-id.",
+		Parameters:  ifMatch, Body: openapi.ReplayBody,
+		Answers:  answers(written("200", "Done", openapi.Whole)),
+		Problems: writeProblems}},
+	{serves: isWebhook, Operation: openapi.Operation{Method: "POST", Path: "/v1/{type}/{id}:test", Name: "test", Summary: "Send an event that means nothing, and tell what came of it",
+		Body:     openapi.EmptyBody,
+		Answers:  answers(answer("200", "What came of it", openapi.Delivery)),
+		Problems: writeProblems}},
+	{serves: isWebhook, Operation: openapi.Operation{Method: "GET", Path: "/v1/{type}/{id}/deliveries", Name: "deliveries", Summary: "List what was sent in the last 7 days, newest first",
+		Parameters: paging,
+		Answers:    answers(answer("200", "One page", openapi.Deliveries)),
+		Problems:   readProblems}},
+
+	// API keys.
+	{serves: isAPIKey, Operation: openapi.Operation{Method: "POST", Path: "/v1/{type}/{id}:rotate", Name: "rotate", Summary: "Give an API key a new secret, which is shown once",
+		Description: "The secret before stays good for the overlap, a duration of at most 720h; default: not at all.",
+		Parameters:  []string{"If-Match"}, Body: openapi.RotateBody,
+		Answers:  answers(written("200", "The key, with its new secret", openapi.Whole)),
+		Problems: writeProblems}},
+}
+
+// actionOperations are the rows of a type's custom actions.
+func actionOperations(t *resource.Type, actions []*resource.Action) (out []operation) {
+	for _, x := range actions {
+		if x.Type != t.Name {
+			continue
+		}
+		op := openapi.Operation{Method: "POST", Path: "/v1/{type}:" + x.Name, Name: x.Name, Summary: x.Title,
+			Parameters: []string{"Idempotency-Key"}, Body: openapi.ActionInput(x),
+			Answers: answers(answer("200", "Done", openapi.ActionOutput(x))), Problems: writeProblems}
+		if x.OnResource {
+			op.Path = "/v1/{type}/{id}:" + x.Name
+			op.Parameters = append(op.Parameters, "If-Match")
+		}
+		if x.Job {
+			op.Answers = answers(queued("Queued as a job", openapi.Queued(x.JobType())))
+		}
+		out = append(out, operation{Operation: op})
+	}
+	return out
+}
