@@ -2,6 +2,7 @@ package tests_test
 
 import (
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/autocrud-go/autocrud"
@@ -259,6 +260,42 @@ func TestARequestThatIsSentAgainBringsNothingErasedBack(t *testing.T) {
 					send(k).WantProblem(t, 410, "deleted")
 					send(k+"2").WantProblem(t, 410, "deleted")
 					c.Post(t, "/v1/writers?id="+id, `{"name":"without a key"}`).Want(t, 201)
+				})
+			}
+			// What wrote an earlier life of an id is not done to the next one.
+			for name, send := range map[string]func(id, key string) *apitest.Response{
+				"patch": func(id, key string) *apitest.Response {
+					return c.Patch(t, "/v1/writers/"+id, apitest.MergePatch, `{"name":"erased"}`, with(key))
+				},
+				"replace": func(id, key string) *apitest.Response {
+					return c.Put(t, "/v1/writers/"+id, `{"name":"erased"}`, with(key))
+				},
+				"delete": func(id, key string) *apitest.Response {
+					return c.Do(t, "DELETE", "/v1/writers/"+id, nil, with(key))
+				},
+				"batch of a patch": func(id, key string) *apitest.Response {
+					return c.Post(t, "/v1:batch", batch(`{"op":"patch","type":"writers","id":"`+id+`","patch":{"name":"erased"}}`), with(key))
+				},
+			} {
+				t.Run(name, func(t *testing.T) {
+					id := strings.ReplaceAll(name, " ", "-") + "-lives"
+					c.Post(t, "/v1/writers?id="+id, `{"name":"one"}`).Want(t, 201)
+					send(id, name[:3]+"1").Want(t, 200)
+					erase(id)
+					if r := send(id, name[:3]+"1"); r.Status != 404 && r.Status != 410 {
+						t.Errorf("after the purge: %d %s", r.Status, r.Body)
+					}
+					for _, life := range []string{"two", "three"} {
+						c.Post(t, "/v1/writers?id="+id, `{"name":"`+life+`"}`).Want(t, 201)
+						send(id, name[:3]+"1").WantProblem(t, 410, "deleted")
+						c.Patch(t, "/v1/writers/"+id, apitest.MergePatch, `{"name":"`+life+`!"}`).Want(t, 200)
+						send(id, name[:3]+"1").WantProblem(t, 410, "deleted")
+						c.Get(t, "/v1/writers/"+id).Want(t, 200).Equal(t, "/data/name", `"`+life+`!"`)
+						if life == "two" {
+							erase(id)
+						}
+					}
+					send(id, name[:3]+"2").Want(t, 200)
 				})
 			}
 			t.Run("batch", func(t *testing.T) {

@@ -209,6 +209,9 @@ func (m *Manager) prepareUnit(ctx context.Context, members []*member, u *unit, f
 			return i, errOldState
 		}
 		if x.step.event != nil {
+			if err := m.notErased(operationKey(ctx, i), x.state); err != nil {
+				return i, err
+			}
 			u.plan(x.typ, x.step)
 		}
 	}
@@ -255,6 +258,9 @@ func (m *Manager) batchAgain(ctx context.Context, ops []BatchOperation) ([]Batch
 		if e == nil {
 			s, err := m.head(ctx, key{op.Type, op.ID}, false)
 			if err != nil {
+				return nil, err
+			}
+			if err := m.notErased(operationKey(ctx, i), s); err != nil {
 				return nil, err
 			}
 			if e = s.event; e == nil {

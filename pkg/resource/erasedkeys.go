@@ -4,17 +4,19 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"slices"
 	"time"
 
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
-// A request that is sent again must not bring back what was erased since it was
-// answered. So the tombstone of a resource keeps which Idempotency-Keys made it,
-// as hashes that tell nothing of the content, for as long as keys are remembered.
+// A request that is sent again must neither bring back what was erased since it was
+// answered, nor be done to what has that id by now. So the tombstone of a resource
+// keeps which Idempotency-Keys wrote it, as hashes that tell nothing of the content,
+// for as long as keys are remembered, and the next life of the id takes them over.
 
-// maxErasedKeys bounds how many lives of one id are remembered.
-const maxErasedKeys = 16
+// maxErasedKeys bounds how many keys of one id are remembered, the newest.
+const maxErasedKeys = 128
 
 // erasedKey hides a principal and its key.
 func erasedKey(principal, key string) string {
@@ -22,26 +24,36 @@ func erasedKey(principal, key string) string {
 	return hex.EncodeToString(sum[:16])
 }
 
-// keysOf are the keys that made a resource, in this life of its id and earlier ones.
+// keysOf are the keys that wrote a resource, in this life of its id and earlier ones.
 func (m *Manager) keysOf(ctx context.Context, s state) ([]storage.ErasedKey, error) {
 	if err := m.progress.Wait(ctx, s.seq()); err != nil {
 		return nil, err
 	}
-	first, err := m.index.Events(ctx, storage.EventQuery{Type: s.event.Meta.Type, ID: s.event.Meta.ID, Limit: 2})
-	if err != nil {
-		return nil, stored(err)
-	}
-	var out []storage.ErasedKey
-	for _, p := range first {
-		e := p.Event
-		if e.Action != storage.Created {
-			continue
+	q := storage.EventQuery{Type: s.event.Meta.Type, ID: s.event.Meta.ID, Since: m.o.Now().Add(-keepKeys), Descending: true, Limit: 500}
+	var out []storage.ErasedKey // newest first
+	for len(out) < maxErasedKeys {
+		page, err := m.index.Events(ctx, q)
+		if err != nil {
+			return nil, stored(err)
 		}
-		out = append(out, e.Erased...)
-		if e.Idempotency != nil {
-			out = append(out, storage.ErasedKey{Key: erasedKey(e.Principal, e.Idempotency.Key), At: e.At})
+		for _, p := range page {
+			e := p.Event
+			if e.Action == storage.Purged {
+				continue
+			}
+			if e.Idempotency != nil {
+				out = append(out, storage.ErasedKey{Key: erasedKey(e.Principal, e.Idempotency.Key), At: e.At})
+			}
+			for _, k := range slices.Backward(e.Erased) {
+				out = append(out, k)
+			}
+			q.After = p.Seq
+		}
+		if len(page) < q.Limit {
+			break
 		}
 	}
+	slices.Reverse(out)
 	return m.remembered(out), nil
 }
 
@@ -55,17 +67,40 @@ func (m *Manager) remembered(keys []storage.ErasedKey) (out []storage.ErasedKey)
 	return out[max(0, len(out)-maxErasedKeys):]
 }
 
-// notErased refuses a create under the key that made what was erased.
+// notErased refuses a write under a key that wrote what was erased.
 func (m *Manager) notErased(ctx context.Context, s state) error {
 	i := idempotencyOf(ctx)
-	if i == nil || s.last == nil || s.last.Action != storage.Purged {
+	if i == nil || s.last == nil {
 		return nil
 	}
+	keys, err := m.erasedBefore(ctx, s)
+	if err != nil {
+		return err
+	}
 	own := erasedKey(ActorOf(ctx).Principal, i.Key)
-	for _, k := range m.remembered(s.last.Erased) {
+	for _, k := range m.remembered(keys) {
 		if k.Key == own {
-			return Errorf(Deleted, "what this Idempotency-Key made was erased (:purge) after %s; use a new key to make it again", k.At.Format(time.RFC3339))
+			return Errorf(Deleted, "what this Idempotency-Key wrote was erased (:purge) after %s; use a new key to write it again", k.At.Format(time.RFC3339))
 		}
 	}
 	return nil
+}
+
+// erasedBefore are the keys that wrote earlier lives of an id: they are with its
+// tombstone, or with the first event of its life since.
+func (m *Manager) erasedBefore(ctx context.Context, s state) ([]storage.ErasedKey, error) {
+	if s.last.Action == storage.Purged || s.last.Action == storage.Created {
+		return s.last.Erased, nil
+	}
+	if m.o.Now().Sub(s.event.Meta.CreatedAt) > keepKeys { // all of them are forgotten
+		return nil, nil
+	}
+	if err := m.progress.Wait(ctx, s.seq()); err != nil {
+		return nil, err
+	}
+	first, err := m.index.Events(ctx, storage.EventQuery{Type: s.event.Meta.Type, ID: s.event.Meta.ID, Action: storage.Created, Descending: true, Limit: 1})
+	if err != nil || len(first) == 0 {
+		return nil, stored(err)
+	}
+	return first[0].Event.Erased, nil
 }

@@ -82,9 +82,6 @@ func (m *Manager) planCreate(t *Type, id string, data any, o CreateOptions) plan
 		if s.exists() {
 			return step{}, &Error{Code: AlreadyExists, Detail: fmt.Sprintf("%s %q exists already%s", t.Name, id, deletedNote(s)), Deleted: s.event.Meta.Deleted}
 		}
-		if err := m.notErased(ctx, s); err != nil {
-			return step{}, err
-		}
 		return m.creation(t, id, content, o, s)
 	}}
 }
@@ -236,9 +233,6 @@ func (m *Manager) planUpdate(t *Type, id string, data any, o UpdateOptions) plan
 			return step{}, err
 		}
 		if o.Create {
-			if err := m.notErased(ctx, s); err != nil {
-				return step{}, err
-			}
 			return m.creation(t, id, content, CreateOptions{ID: id, Status: o.Status, Message: o.Message}, s)
 		}
 		return m.revise(t, s, content, o)

@@ -149,6 +149,9 @@ func (m *Manager) decide(ctx context.Context, t *Type, k key, known *storage.Eve
 			return nil, nil, nil, err
 		}
 		next, err := m.planned(planning, t, p, s)
+		if err == nil && next.event != nil {
+			err = m.notErased(ctx, s)
+		}
 		if (err != nil || next.event == nil) && !s.fresh && (guess || !m.o.Sole) {
 			// Refused, or found needless, by what may be an old state.
 			fresh = true
