@@ -2,6 +2,8 @@ package tests_test
 
 import (
 	"context"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -74,4 +76,72 @@ func TestAServerThatWasRestoredIntoGoesOnAtOnce(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A point of a watch from before a restore is one of another log. It is gone, also
+// where the new log has that sequence; a list tells the point to go on from.
+func TestAPointOfAWatchFromBeforeARestoreIsGone(t *testing.T) {
+	t.Parallel()
+	from := start(t, nil, autocrud.Settings{Storage: "disk", DataDir: t.TempDir()}, constrained)
+	for range 5 {
+		from.Post(t, "/v1/movies", `{"title":"old","year":2000}`).Want(t, 201)
+	}
+	old := []string{"1", from.Post(t, "/v1/movies", `{"title":"old","year":2000}`).Want(t, 201).Header.Get("Autocrud-Seq")}
+	backup := fetchBackup(t, from)
+	later := from.Post(t, "/v1/movies", `{"title":"not in the backup","year":2000}`).Want(t, 201).Header.Get("Autocrud-Seq")
+
+	gone := func(t *testing.T, to *apitest.Client, points ...string) {
+		t.Helper()
+		listed := to.Get(t, "/v1/movies").Want(t, 200).Header.Get("Autocrud-Index-Seq")
+		for range 20 { // the new log grows past what the old one had
+			to.Post(t, "/v1/movies", `{"title":"new","year":2001}`).Want(t, 201)
+		}
+		for _, path := range []string{"/v1/movies:watch", "/v1:watch"} {
+			for _, point := range points {
+				_, r, err := to.Watch(t.Context(), path+"?from_seq="+point)
+				must(t, err)
+				r.WantProblem(t, 410, "gone")
+				_, r, err = to.Watch(t.Context(), path, apitest.Header("Last-Event-ID", point))
+				must(t, err)
+				r.WantProblem(t, 410, "gone")
+			}
+			w := to.MustWatch(t, path+"?from_seq="+listed)
+			for range 20 {
+				e, err := w.Next()
+				must(t, err)
+				if e.Action != "created" {
+					t.Errorf("%+v", e)
+				}
+			}
+			if e, err := to.MustWatch(t, path+"?from_seq=0").Next(); err != nil || e.Action != "created" {
+				t.Errorf("from the beginning: %+v, %v", e, err)
+			}
+		}
+	}
+	for _, row := range storages {
+		if row.Split {
+			continue // a watch begins there as it does here
+		}
+		t.Run("running "+row.Name, func(t *testing.T) {
+			t.Parallel()
+			to := start(t, nil, row.Settings(t), constrained)
+			if status, body := sendBackup(t, to, backup); status != 200 {
+				t.Fatalf("%d %s", status, body)
+			}
+			gone(t, to, old...)
+		})
+	}
+	t.Run("stopped", func(t *testing.T) {
+		t.Parallel()
+		file, dir, models := filepath.Join(t.TempDir(), "all.backup"), t.TempDir(), apitest.WriteModels(t, with(constrained))
+		must(t, os.WriteFile(file, backup, 0o600))
+		if got := apitest.Run(t, "", "restore", file, "--data-dir", dir, "--models", models); got.Code != 0 {
+			t.Fatalf("%+v", got)
+		}
+		if got := apitest.Run(t, "", "verify", "--data-dir", dir, "--models", models); got.Code != 0 {
+			t.Fatalf("%+v", got)
+		}
+		p := apitest.Launch(t, "--data-dir", dir, "--models", models, "--log-level", "error")
+		gone(t, apitest.NewClient(t, p.URL), append(old, later)...)
+	})
 }

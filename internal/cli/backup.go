@@ -104,7 +104,7 @@ func (c *restoreCmd) Run(e *env) error {
 	}
 	bar := newProgress(e.Err, b.Summary.Entries, "restoring")
 	if c.isOffline() {
-		err = wiring.OfflineOrNew(e.ctx, c.settings(), e.app, func(ctx context.Context, m *resource.Manager) error {
+		err = wiring.OfflineOrNew(e.ctx, c.settings(), e.app, b.FirstSeq(), func(ctx context.Context, m *resource.Manager) error {
 			return m.RestoreBackup(ctx, b, func(done, _ uint64) { bar.set(int64(done)) })
 		})
 	} else {

@@ -13,11 +13,17 @@ import (
 // nothing is made.
 func Offline(ctx context.Context, set Settings, app App, fn func(context.Context, *resource.Manager) error) error {
 	set.existing = true
-	return OfflineOrNew(ctx, set, app, fn)
+	return offline(ctx, set, app, fn)
 }
 
-// OfflineOrNew is Offline for what fills stores, which may be new.
-func OfflineOrNew(ctx context.Context, set Settings, app App, fn func(context.Context, *resource.Manager) error) (err error) {
+// OfflineOrNew is Offline for what fills stores, which may be new: a log that is made
+// begins at the sequence first.
+func OfflineOrNew(ctx context.Context, set Settings, app App, first uint64, fn func(context.Context, *resource.Manager) error) error {
+	set.firstSeq = first
+	return offline(ctx, set, app, fn)
+}
+
+func offline(ctx context.Context, set Settings, app App, fn func(context.Context, *resource.Manager) error) (err error) {
 	defer func() { err = set.scrubbed(err) }()
 	if err := set.check(); err != nil {
 		return err

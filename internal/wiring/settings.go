@@ -85,9 +85,10 @@ type Settings struct {
 	// api, indexer or worker. The command says it.
 	Service string `kong:"-"`
 
-	maintenance bool // the stores are this process's alone
-	rebuilding  bool // the log is lost and to be made again
-	existing    bool // stores without a log are refused, and nothing is made
+	maintenance bool   // the stores are this process's alone
+	firstSeq    uint64 // of a log that is made
+	rebuilding  bool   // the log is lost and to be made again
+	existing    bool   // stores without a log are refused, and nothing is made
 }
 
 // service is the name of what this process is.

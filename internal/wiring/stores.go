@@ -161,7 +161,7 @@ func (s *stores) openLog(ctx context.Context, set *Settings, dir string, logger 
 	if err != nil {
 		return err
 	}
-	o := natslog.Options{Namespace: set.Namespace, Memory: set.Storage == "memory", MaxBytes: set.logBytes(), Flight: s.flight}
+	o := natslog.Options{Namespace: set.Namespace, Memory: set.Storage == "memory", MaxBytes: set.logBytes(), Flight: s.flight, FirstSeq: set.firstSeq}
 	if set.NatsURL != "" {
 		if s.nc, err = connect(set); err != nil {
 			return err

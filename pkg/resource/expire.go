@@ -201,7 +201,8 @@ func (m *Manager) watchableFrom(ctx context.Context, kept uint64) (uint64, error
 		}
 		m.gone.through, m.gone.asked = x.Gone, now
 	}
-	return max(kept, m.gone.through), nil
+	_, loaded, err := Loading(ctx, m.log) // what was given away before that is of another log
+	return max(kept, m.gone.through, loaded), stored(err)
 }
 
 // prunedBetween lists the tombstones of pruned jobs after a sequence.

@@ -25,11 +25,16 @@ type Rebuilding struct {
 }
 
 // lostTail is how many sequences may have been given away after the last that
-// was archived.
+// was archived or backed up.
 const lostTail = 1_000_000
 
 // FirstSeq is where the new log begins.
 func (r *Rebuilding) FirstSeq() uint64 { return r.Last + lostTail }
+
+// FirstSeq is where a log that is made for a backup begins: above what the log that
+// was backed up had given away, and gives away while it goes on, so that a point of
+// that one is none of the new one.
+func (b *Backup) FirstSeq() uint64 { return b.header.Last + lostTail }
 
 // Identity is that of the log that was lost.
 func (r *Rebuilding) Identity() string { return r.identity }
