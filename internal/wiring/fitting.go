@@ -249,13 +249,13 @@ func (s *stores) fit(ctx context.Context, set *Settings, logger *slog.Logger) er
 	if s.notebook == nil {
 		return nil
 	}
+	pos, err := s.index.Position(ctx) // before the log: other processes write meanwhile, and the index follows
+	if err != nil && !errors.Is(err, storage.ErrNotReady) {
+		return fmt.Errorf("read the index's position: %w", err)
+	}
 	state, err := s.log.State(ctx)
 	if err != nil {
 		return err
-	}
-	pos, err := s.index.Position(ctx)
-	if err != nil && !errors.Is(err, storage.ErrNotReady) {
-		return fmt.Errorf("read the index's position: %w", err)
 	}
 	if s.known == nil {
 		err = s.adopt(ctx, state, pos, logger)
