@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/autocrud-go/autocrud/internal/restart"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -140,19 +141,11 @@ func (a *Access) Load(ctx context.Context, log storage.Log) error {
 
 // Follow keeps the access up to date until ctx ends.
 func (a *Access) Follow(ctx context.Context, log storage.Log, report func(error)) error {
-	for pause := 20 * time.Millisecond; ctx.Err() == nil; pause = min(2*pause, time.Second) {
-		begun := time.Now()
-		if err := a.read(ctx, log, 0); err != nil && ctx.Err() == nil {
-			report(err)
-		}
-		if time.Since(begun) > 10*time.Second {
-			pause = 20 * time.Millisecond
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(pause):
-		}
-	}
+	restart.Loop{
+		First:   20 * time.Millisecond,
+		Longest: time.Second,
+		Failed:  func(err error, _ time.Duration) { report(err) },
+	}.Run(ctx, func(ctx context.Context) error { return a.read(ctx, log, 0) })
 	return nil
 }
 

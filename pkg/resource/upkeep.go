@@ -6,6 +6,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/autocrud-go/autocrud/internal/restart"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -14,25 +15,15 @@ import (
 // set_null. It keeps its place in the log, so that it goes on after a crash;
 // everything it does can be repeated, so two at once do no harm.
 func (m *Manager) Upkeep(ctx context.Context) error {
-	pause := 50 * time.Millisecond
-	for {
-		err := m.upkeep(ctx)
-		if ctx.Err() != nil {
-			return nil
-		}
+	restart.Loop{Failed: func(err error, _ time.Duration) {
 		m.o.Logger.WarnContext(ctx, "upkeep begins again", "error", err)
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(pause):
-		}
-		pause = min(2*pause, 2*time.Second)
-	}
+	}}.Run(ctx, m.upkeep)
+	return nil
 }
 
 const upkeepSubject = "upkeep"
 
-// place is how far upkeep is, as kept in the log.
+// mark is how far upkeep is, as kept in the log.
 type mark struct {
 	Done uint64 `json:"done"`
 }

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/autocrud-go/autocrud/internal/restart"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -62,21 +63,11 @@ func (h *hub) run(ctx context.Context, report func(error)) {
 		case <-ctx.Done():
 			return
 		}
-		pause := 20 * time.Millisecond
-		for ctx.Err() == nil && h.busy() {
-			begun := time.Now()
-			if err := h.follow(ctx); err != nil && ctx.Err() == nil {
-				report(err)
-			}
-			if time.Since(begun) > 10*time.Second {
-				pause = 20 * time.Millisecond
-			}
-			select {
-			case <-ctx.Done():
-			case <-time.After(pause):
-			}
-			pause = min(2*pause, 2*time.Second)
-		}
+		restart.Loop{
+			First:  20 * time.Millisecond,
+			Failed: func(err error, _ time.Duration) { report(err) },
+			While:  h.busy,
+		}.Run(ctx, h.follow)
 	}
 }
 

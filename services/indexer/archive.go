@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/autocrud-go/autocrud/internal/restart"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -48,24 +49,10 @@ func (a *Archiver) Archived() uint64 { return a.done.Load() }
 
 // Run archives until ctx ends. Whatever fails is begun again.
 func (a *Archiver) Run(ctx context.Context) error {
-	pause := 50 * time.Millisecond
-	for {
-		begun := time.Now()
-		err := a.follow(ctx)
-		if ctx.Err() != nil {
-			return nil
-		}
-		if time.Since(begun) > 10*time.Second {
-			pause = 50 * time.Millisecond
-		}
+	restart.Loop{Failed: func(err error, pause time.Duration) {
 		a.logger.WarnContext(ctx, "archiving begins again", "error", err, "in", pause)
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(pause):
-		}
-		pause = min(2*pause, 2*time.Second)
-	}
+	}}.Run(ctx, a.follow)
+	return nil
 }
 
 // run is the object that is being filled.

@@ -21,6 +21,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/autocrud-go/autocrud/internal/restart"
 	"github.com/autocrud-go/autocrud/pkg/query"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
@@ -156,24 +157,10 @@ func (x *Indexer) Prepare(ctx context.Context) (storage.Position, error) {
 // Run follows the log until ctx ends. Whatever fails is begun again from the
 // index's position, after a pause that grows up to 2 s.
 func (x *Indexer) Run(ctx context.Context) error {
-	pause := 50 * time.Millisecond
-	for {
-		begun := time.Now()
-		err := x.follow(ctx)
-		if ctx.Err() != nil {
-			return nil
-		}
-		if time.Since(begun) > 10*time.Second {
-			pause = 50 * time.Millisecond
-		}
+	restart.Loop{Failed: func(err error, pause time.Duration) {
 		x.o.Logger.WarnContext(ctx, "the indexer begins again", "error", err, "in", pause)
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(pause):
-		}
-		pause = min(2*pause, 2*time.Second)
-	}
+	}}.Run(ctx, x.follow)
+	return nil
 }
 
 // follow applies what is new and, beside it, fills the tables of types whose

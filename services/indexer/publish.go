@@ -10,6 +10,7 @@ import (
 
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/autocrud-go/autocrud/internal/restart"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -106,24 +107,11 @@ func (p *publisher) untold() uint64 {
 // run publishes until ctx ends. Whatever fails is begun again from what the
 // stream holds.
 func (p *publisher) run(ctx context.Context, report func(error)) error {
-	pause := 20 * time.Millisecond
-	for {
-		begun := time.Now()
-		err := p.follow(ctx)
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if time.Since(begun) > 10*time.Second {
-			pause = 20 * time.Millisecond
-		}
-		report(err)
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(pause):
-		}
-		pause = min(2*pause, 2*time.Second)
-	}
+	restart.Loop{
+		First:  20 * time.Millisecond,
+		Failed: func(err error, _ time.Duration) { report(err) },
+	}.Run(ctx, p.follow)
+	return ctx.Err()
 }
 
 func (p *publisher) follow(ctx context.Context) error {

@@ -18,6 +18,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/autocrud-go/autocrud/internal/restart"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -101,25 +102,11 @@ func threeDays(attempt int) time.Duration {
 
 // Run delivers until ctx ends.
 func (d *Dispatcher) Run(ctx context.Context) error {
-	pause := 50 * time.Millisecond
-	for ctx.Err() == nil {
-		begun := time.Now()
-		err := d.follow(ctx)
-		if ctx.Err() != nil {
-			break
-		}
+	restart.Loop{Longest: 5 * time.Second, Failed: func(err error, _ time.Duration) {
 		if !errors.Is(err, resource.ErrBehind) {
 			d.o.Logger.WarnContext(ctx, "following the webhooks begins again", "error", err)
 		}
-		if time.Since(begun) > 10*time.Second {
-			pause = 50 * time.Millisecond
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(pause):
-		}
-		pause = min(2*pause, 5*time.Second)
-	}
+	}}.Run(ctx, d.follow)
 	d.mu.Lock()
 	ids := slices.Collect(maps.Keys(d.runners))
 	d.mu.Unlock()

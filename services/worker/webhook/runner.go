@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/autocrud-go/autocrud/internal/restart"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -42,23 +43,9 @@ func (d *Dispatcher) start(ctx context.Context, h hook, before <-chan struct{}) 
 }
 
 func (r *runner) run(ctx context.Context) {
-	pause := 100 * time.Millisecond
-	for ctx.Err() == nil {
-		begun := time.Now()
-		err := r.deliver(ctx)
-		if ctx.Err() != nil {
-			return
-		}
-		if time.Since(begun) > 10*time.Second {
-			pause = 100 * time.Millisecond
-		}
+	restart.Loop{First: 100 * time.Millisecond, Longest: 10 * time.Second, Failed: func(err error, _ time.Duration) {
 		r.d.o.Logger.WarnContext(ctx, "delivering to a webhook begins again", "webhook", r.h.id, "error", err)
-		select {
-		case <-ctx.Done():
-		case <-time.After(pause):
-		}
-		pause = min(2*pause, 10*time.Second)
-	}
+	}}.Run(ctx, r.deliver)
 }
 
 // grace is how long what is under way may go on when a webhook is changed or the
