@@ -6,7 +6,7 @@ FUZZTIME ?= 10s
 ROWS ?= 1000000
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-full test-short race fuzz lint outdated bench bench-search bench-jobs clean up down compose-check deploy-check
+.PHONY: help build run test test-full test-short race fuzz lint vuln outdated bench bench-search bench-jobs clean up down compose-check deploy-check
 
 help: ## list what can be made
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,11 +29,15 @@ test-short: ## the quick tests (seconds)
 fuzz: ## every fuzz target for FUZZTIME (default 10s) each
 	@sh scripts/fuzz.sh $(FUZZTIME)
 
-lint: ## gofmt, vet, staticcheck, golangci-lint, govulncheck
-	@sh scripts/lint.sh
+lint: ## gofmt, vet, staticcheck and the other linters of .golangci.yml, pinned in tools/go.mod
+	@GO=$(GO) sh scripts/lint.sh
 
-outdated: ## direct dependencies of every module that have a newer version
+vuln: ## known vulnerabilities (asks the database at vuln.go.dev)
+	@GO=$(GO) sh scripts/vuln.sh
+
+outdated: ## direct dependencies of every module, and tools, that have a newer version
 	@for m in $$(git ls-files '*go.mod'); do echo "$$m"; (cd $$(dirname $$m) && go list -m -u -f '{{if and .Update (not .Indirect)}}  {{.Path}} {{.Version}} -> {{.Update.Version}}{{end}}' all | grep . || true); done
+	@cd tools && go list -m -u -f '{{if .Update}}  {{.Path}} {{.Version}} -> {{.Update.Version}}{{end}}' $$(go list -f '{{.Module.Path}}' tool) | grep . || true
 
 bench: ## creates, gets and lists per second beside the floors, both sync modes
 	$(GO) run ./internal/bench

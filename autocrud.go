@@ -24,10 +24,6 @@ import (
 // Version of the program.
 const Version = "0.1.0"
 
-// Settings of a running program; the flags of `up`, with their defaults where
-// a field is zero.
-type Settings = wiring.Settings
-
 // Running is a started App.
 type Running = wiring.Running
 
@@ -128,13 +124,13 @@ func (a *App) Start(ctx context.Context, s Settings) (*Running, error) {
 	if err := errors.Join(a.errs...); err != nil {
 		return nil, err
 	}
-	return wiring.Start(ctx, s.WithDefaults(), a.inner)
+	return wiring.Start(ctx, s.wired().WithDefaults(), a.inner)
 }
 
 // Provision makes the streams, the bucket and the database schema that services
 // beside each other need, and checks those that are there.
 func (a *App) Provision(ctx context.Context, s Settings) error {
-	return wiring.Provision(ctx, s.WithDefaults())
+	return wiring.Provision(ctx, s.wired().WithDefaults())
 }
 
 // Main is the whole program: it reads the command line and the environment,

@@ -37,9 +37,9 @@ func (p place) offline(e *env, fn func(context.Context, *resource.Manager) error
 }
 
 func (p place) settings() wiring.Settings {
-	return wiring.Settings{DataDir: p.DataDir, Models: p.Models, Storage: p.Storage, Auth: "off", LogLevel: "warn", Namespace: p.Namespace,
+	return wiring.Settings{Choices: wiring.Choices{DataDir: p.DataDir, Models: p.Models, Storage: p.Storage, Auth: "off", LogLevel: "warn", Namespace: p.Namespace,
 		NatsURL: p.NatsURL, PostgresURL: p.PostgresURL, S3Endpoint: p.S3Endpoint, S3Bucket: p.S3Bucket, S3AccessKey: p.S3AccessKey,
-		S3SecretKey: p.S3SecretKey, S3Region: p.S3Region, S3UseTLS: p.S3UseTLS}.WithDefaults()
+		S3SecretKey: p.S3SecretKey, S3Region: p.S3Region, S3UseTLS: p.S3UseTLS}}.WithDefaults()
 }
 
 // ask posts to a running server and decodes the answer.

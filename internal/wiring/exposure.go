@@ -9,36 +9,8 @@ import (
 	"github.com/autocrud-go/autocrud/services/api"
 )
 
-// Exposure is what stands between a network and the API: encryption, whose pages
-// and proxies are trusted, and how much anybody may ask for.
-type Exposure struct {
-	TLSCert string `name:"tls-cert" group:"exposure" help:"File with the certificate chain in PEM; with --tls-key the service speaks HTTPS. Both are read again when they change."`
-	TLSKey  string `name:"tls-key" group:"exposure" help:"File with the private key of the certificate."`
-
-	CORSOrigins    []string `name:"cors-origin" group:"exposure" help:"Origin whose pages may use the API, like https://app.example.com; can be repeated. * is every page, without credentials, and needs authentication. Default: none."`
-	TrustedProxies []string `name:"trusted-proxies" group:"exposure" help:"Nets of proxies whose X-Forwarded-For is believed, like 10.0.0.0/8; can be repeated. Default: none."`
-	PublicDocs     *bool    `name:"public-docs" group:"exposure" help:"Show /docs, /openapi.json and /asyncapi.json to everybody (true or false). Default: true on loopback or without authentication."`
-	PublicMetrics  *bool    `name:"public-metrics" group:"exposure" help:"Show /metrics to everybody (true or false). Default: true without authentication."`
-
-	RateLimitAddress   float64 `name:"rate-limit-address" group:"exposure" help:"Requests a second that an address may send to this process, and as many at once; 0: any number."`
-	RateLimitPrincipal float64 `name:"rate-limit-principal" group:"exposure" help:"Requests a second that a principal may send to this process, and as many at once; 0: any number."`
-
-	MaxConnections           int           `name:"max-connections" default:"20000" group:"exposure" help:"Connections at the same time; further ones are closed at once. 0: any number."`
-	MaxConnectionsPerAddress int           `name:"max-connections-per-address" group:"exposure" help:"Connections of one address at the same time, trusted proxies left out. 0: any number."`
-	HeaderTimeout            time.Duration `name:"header-timeout" default:"10s" group:"exposure" help:"How long the head of a request may take to arrive."`
-	BodyTimeout              time.Duration `name:"body-timeout" default:"2m" group:"exposure" help:"How long a request may take to arrive whole; uploads of binaries and backups have 30 minutes."`
-	StallTimeout             time.Duration `name:"stall-timeout" default:"10s" group:"exposure" help:"How long a client may send nothing of a body, or take nothing of an answer, before its connection is closed."`
-	MaxRequestsPerAddress    int           `name:"max-requests-per-address" default:"512" group:"exposure" help:"Requests of one address under way at the same time, of 2048 in all. -1: any number."`
-	MaxRequestsPerPrincipal  int           `name:"max-requests-per-principal" default:"512" group:"exposure" help:"Requests of one principal under way at the same time. -1: any number."`
-	MaxWatchesPerAddress     int           `name:"max-watches-per-address" default:"5000" group:"exposure" help:"Watches and followed logs of one address at the same time, of 10000 in all. -1: any number."`
-	MaxWatchesPerPrincipal   int           `name:"max-watches-per-principal" default:"5000" group:"exposure" help:"Watches and followed logs of one principal at the same time. -1: any number."`
-	UploadQuota              int64         `name:"upload-quota" default:"1099511627776" group:"exposure" help:"Most bytes of binaries that are uploaded to this process in a day. -1: any number."`
-	UploadQuotaPrincipal     int64         `name:"upload-quota-principal" default:"107374182400" group:"exposure" help:"Most bytes of binaries that a principal uploads to this process in a day, where there are principals. -1: any number."`
-	MaxHeaderBytes           int           `name:"max-header-bytes" default:"524288" group:"exposure" help:"Most bytes of the head of a request."`
-}
-
-// withDefaults fills in what the command line would.
-func (x Exposure) withDefaults() Exposure {
+// withExposureDefaults fills in what the command line would of what a network sees.
+func (x Choices) withExposureDefaults() Choices {
 	if x.MaxConnections == 0 {
 		x.MaxConnections = 20000
 	}
@@ -67,14 +39,14 @@ func (x Exposure) withDefaults() Exposure {
 	return x
 }
 
-// check refuses settings before anything is started.
-func (x *Exposure) check(authenticated bool) error {
+// checkExposure refuses what a network must not see before anything is started.
+func (x *Choices) checkExposure() error {
 	if (x.TLSCert == "") != (x.TLSKey == "") {
 		return wrong("--tls-cert and --tls-key go together")
 	}
 	for _, o := range x.CORSOrigins {
 		if o == "*" {
-			if !authenticated {
+			if x.Auth != "required" {
 				return wrong("--cors-origin * without authentication would let every web page read and write everything: name the origins")
 			}
 			continue
@@ -117,7 +89,7 @@ func (x *Exposure) check(authenticated bool) error {
 }
 
 // proxies are the nets of TrustedProxies; an address is a net of one.
-func (x *Exposure) proxies() (nets []netip.Prefix, err error) {
+func (x *Choices) proxies() (nets []netip.Prefix, err error) {
 	for _, text := range x.TrustedProxies {
 		p, err := netip.ParsePrefix(text)
 		if err != nil {
@@ -133,7 +105,7 @@ func (x *Exposure) proxies() (nets []netip.Prefix, err error) {
 }
 
 // limits are how much of the API one client may take at the same time.
-func (x *Exposure) limits() api.Limits {
+func (x *Choices) limits() api.Limits {
 	return api.Limits{RequestsPerAddress: x.MaxRequestsPerAddress, RequestsPerPrincipal: x.MaxRequestsPerPrincipal,
 		WatchesPerAddress: x.MaxWatchesPerAddress, WatchesPerPrincipal: x.MaxWatchesPerPrincipal, Stall: x.StallTimeout, Body: x.BodyTimeout}
 }

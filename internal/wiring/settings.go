@@ -21,69 +21,9 @@ import (
 	"github.com/autocrud-go/autocrud/services/worker/webhook"
 )
 
-// Settings are the choices of whoever runs the program. The tags are read by
-// the command line.
+// Settings are the choices, and what a command adds to them.
 type Settings struct {
-	Addr              string        `default:"127.0.0.1:8080" help:"Address to listen on."`
-	Models            string        `default:"models" help:"Folder with one YAML or JSON file for each type."`
-	DataDir           string        `default:"data" help:"Folder for everything that is stored."`
-	Storage           string        `default:"disk" enum:"memory,disk,s3,postgres" help:"Where data is kept: memory, disk, s3 or postgres."`
-	NatsURL           string        `name:"nats-url" secret:"url" help:"NATS server with JetStream; without it one is embedded."`
-	Sync              string        `default:"always" help:"When writes reach the disk: always (before they are answered) or a duration like 100ms (a loss of power loses at most as much)."`
-	Namespace         string        `default:"main" help:"Name of the log; several can share one NATS server."`
-	Auth              string        `help:"off or required. Off needs to be said when listening beyond loopback."`
-	AdminKey          string        `secret:"value" help:"With --auth required: a key with every right, at least 32 characters. Without it one is made at the first start and printed once."`
-	Policies          string        `help:"With --auth required: file with roles and bindings, YAML or JSON."`
-	SecretKeyFile     string        `help:"File with the key that signs page tokens; made at first start. Default: secret.key in the data folder."`
-	AllowMissing      bool          `name:"allow-missing-types" help:"Start although a type that has data has no model."`
-	AcceptDamage      bool          `name:"accept-damage" help:"Start with what is left of a log that is damaged or shortened. What refers to what was lost goes with it: put a copy of the data aside first."`
-	LogLevel          string        `default:"info" enum:"debug,info,warn,error" help:"debug, info, warn or error."`
-	NatsListen        string        `name:"nats-listen" help:"Address on which the embedded NATS server lets subscribers read events, for example 127.0.0.1:4222; without it nobody reaches it."`
-	NatsHookPassword  string        `name:"nats-hook-password" secret:"value" help:"Password of the NATS user hook; without it whoever connects may read events, on loopback only."`
-	AllowWebhookNet   []string      `name:"allow-webhook-net" help:"Nets that webhooks may lead to besides public addresses, for example 10.0.0.0/8; can be repeated."`
-	WebhookPauseAfter time.Duration `name:"webhook-pause-after" default:"24h" help:"A webhook that does nothing but fail is paused after this."`
-	EventsMaxAge      time.Duration `name:"events-max-age" default:"168h" help:"How long events are kept for subscribers outside."`
-	EventsMaxBytes    int64         `name:"events-max-bytes" default:"10737418240" help:"How many bytes of events are kept for subscribers outside; the oldest go first."`
-	AuditMaxAge       time.Duration `name:"audit-max-age" default:"8760h" help:"How long refusals and audited reads are kept; writes are kept as long as their resources."`
-	AuditMaxBytes     int64         `name:"audit-max-bytes" default:"1073741824" help:"How many bytes of refusals and audited reads are kept; the oldest go first."`
-	LogFormat         string        `default:"text" enum:"text,json" help:"text or json."`
-	WorkerSlots       int           `name:"worker-concurrency" default:"16" help:"How many jobs run at once."`
-	DrainDelay        time.Duration `name:"drain-delay" help:"How long, after SIGTERM, requests are still taken while /readyz says no more: as long as a load balancer needs to notice. At most 6s."`
-
-	OIDCIssuer       string        `name:"oidc-issuer" group:"oidc" help:"URL of the OpenID Connect issuer whose tokens are taken."`
-	OIDCAudience     string        `name:"oidc-audience" group:"oidc" help:"Audience that the tokens must be for."`
-	OIDCSubjectClaim string        `name:"oidc-subject-claim" default:"sub" group:"oidc" help:"Claim with who it is; the principal is user:<claim>."`
-	OIDCGroupsClaim  string        `name:"oidc-groups-claim" default:"groups" group:"oidc" help:"Claim with the groups."`
-	OIDCLeeway       time.Duration `name:"oidc-leeway" default:"1m" group:"oidc" help:"How far clocks may differ."`
-
-	NatsUser           string `group:"nats" help:"User of the NATS server, when it is not in the URL."`
-	NatsPassword       string `secret:"value" group:"nats" help:"Password of the NATS user."`
-	NatsCreds          string `group:"nats" help:"Credentials file of the NATS user."`
-	NatsCA             string `name:"nats-ca" group:"nats" help:"File with the certificates that sign the NATS server's."`
-	NatsInbox          string `name:"nats-inbox" group:"nats" help:"Prefix of the subjects that answers come on, where a user may not read everybody's."`
-	NatsEventsUser     string `name:"nats-events-user" group:"nats" help:"User of the account that holds the stream of events, when it is not that of the log: who may make consumers can reach every subject of its account."`
-	NatsEventsPassword string `name:"nats-events-password" secret:"value" group:"nats" help:"Password of that user. Default: that of --nats-user."`
-	NatsEventsCreds    string `name:"nats-events-creds" group:"nats" help:"Credentials file of that user."`
-	NatsReplicas       int    `group:"nats" help:"Replicas of the streams. Default: 3 in a cluster, else 1."`
-	LogMaxGiB          int    `name:"log-max-gib" group:"nats" help:"Size of the log in GiB, beyond which writes are refused. Default: 256 embedded, 16 on a server elsewhere."`
-
-	PostgresURL   string `name:"postgres-url" secret:"url" group:"postgres" help:"postgres://user:password@host:5432/database of the index."`
-	PostgresConns int    `name:"postgres-conns" default:"10" group:"postgres" help:"Most connections to Postgres."`
-
-	S3Endpoint  string `name:"s3-endpoint" group:"s3" help:"HOST:PORT of the S3 server."`
-	S3Bucket    string `name:"s3-bucket" group:"s3" help:"Bucket for revisions and binaries; made when it is missing."`
-	S3AccessKey string `name:"s3-access-key" group:"s3" help:"Access key."`
-	S3SecretKey string `name:"s3-secret-key" secret:"value" group:"s3" help:"Secret key."`
-	S3Region    string `name:"s3-region" default:"us-east-1" group:"s3" help:"Region."`
-	S3UseTLS    *bool  `name:"s3-use-tls" default:"true" group:"s3" help:"Use TLS (true or false)."`
-
-	Archive *bool `default:"true" group:"s3" help:"Keep a second copy of the log in the bucket, from which rebuild-log makes a lost one again (true or false)."`
-
-	Exposure
-
-	// Service is what this process is: up (or nothing), which is everything,
-	// api, indexer or worker. The command says it.
-	Service string `kong:"-"`
+	Choices
 
 	maintenance bool   // the stores are this process's alone
 	firstSeq    uint64 // of a log that is made
@@ -184,7 +124,7 @@ func (s *Settings) check() error {
 	if !loopback && s.Auth == "" && s.Service != "indexer" && s.Service != "worker" { // those show their health only
 		return wrong("--addr %s can be reached from outside and no authentication is configured: bind to 127.0.0.1, or say --auth off if that is meant", s.Addr)
 	}
-	if err := s.Exposure.check(s.Auth == "required"); err != nil {
+	if err := s.checkExposure(); err != nil {
 		return err
 	}
 	if err := s.checkListen(); err != nil {
@@ -358,7 +298,7 @@ func (s Settings) WithDefaults() Settings {
 	if s.OIDCLeeway == 0 {
 		s.OIDCLeeway = time.Minute
 	}
-	s.Exposure = s.Exposure.withDefaults()
+	s.Choices = s.withExposureDefaults()
 	if s.WebhookPauseAfter == 0 {
 		s.WebhookPauseAfter = 24 * time.Hour
 	}
