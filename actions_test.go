@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/autocrud-go/autocrud"
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 )
 
@@ -45,7 +46,7 @@ func notes(t *testing.T) string {
 	autocrud.Action(app, "notes", "shout-later", fn, autocrud.OnResource(), autocrud.AsJob())
 	autocrud.Action(app, "notes", "import", func(ctx context.Context, c autocrud.ActionCall[note]) (made, error) {
 		if c.Input.Text == "no" {
-			return made{}, resource.Errorf(resource.PermissionDenied, "not this one")
+			return made{}, fault.Errorf(fault.PermissionDenied, "not this one")
 		}
 		n, err := resource.For[note](c.Manager, "notes").Create(ctx, c.Input, resource.CreateOptions{})
 		if err != nil {

@@ -14,7 +14,7 @@ const module = "github.com/autocrud-go/autocrud"
 // layers, lowest first: a package may import its own line and those below,
 // except where barred says otherwise.
 var layers = [][]string{
-	{"pkg/query", "pkg/jsonpatch", "pkg/format", "internal/restart"},
+	{"pkg/query", "pkg/jsonpatch", "pkg/format", "pkg/fault", "internal/restart"},
 	{"pkg/storage"},
 	{"pkg/storage/internal/sqlrender"},
 	{"pkg/storage/natslog", "pkg/storage/memblob", "pkg/storage/fsblob", "pkg/storage/s3blob", "pkg/storage/sqliteindex", "pkg/storage/pgindex"},
@@ -35,6 +35,7 @@ var barred = map[string][]string{
 	"pkg/hook":      {"pkg/storage/", "pkg/resource", "net/http"},
 	"pkg/query":     {"net/http", "database/sql", "github.com/nats-io", "modernc.org", "github.com/jackc"},
 	"pkg/jsonpatch": {"net/http", "database/sql", "github.com/"},
+	"pkg/fault":     {"net/http", "database/sql", "github.com/"},
 	"pkg/format":    {"net/http", "database/sql", "github.com/"},
 	"pkg/storage":   {"net/http", "database/sql", "github.com/nats-io", "modernc.org", "github.com/jackc", "github.com/minio"},
 	"pkg":           {"go.opentelemetry.io/otel/sdk", "go.opentelemetry.io/otel/exporters"},

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/autocrud-go/autocrud/internal/apitest"
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 )
 
@@ -243,7 +244,7 @@ func failed(err error) effect {
 	if err == nil {
 		return effect{}
 	}
-	return effect{code: firstOf(string(resource.CodeOf(err)), "no code"), body: err.Error()}
+	return effect{code: firstOf(string(fault.CodeOf(err)), "no code"), body: err.Error()}
 }
 
 // decoded is a document as Go code has it: numbers as int64.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/autocrud-go/autocrud"
 	"github.com/autocrud-go/autocrud/internal/apitest"
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/job"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
@@ -208,7 +209,7 @@ func (w *world) app() *autocrud.App {
 		autocrud.Action(app, typ, "stamp", act, autocrud.OnResource())
 		autocrud.Action(app, typ, "later", func(ctx context.Context, c autocrud.ActionCall[touchInput]) (touchOutput, error) {
 			out, err := act(ctx, c)
-			out.Code = string(resource.CodeOf(err)) // so that it is not tried again
+			out.Code = string(fault.CodeOf(err)) // so that it is not tried again
 			return out, nil
 		}, autocrud.OnResource(), autocrud.AsJob())
 		for _, action := range storage.Actions {
@@ -227,7 +228,7 @@ func (w *world) app() *autocrud.App {
 	autocrud.HandleJob(app, "runs", func(ctx context.Context, j *job.Job[runPayload]) error {
 		n, err := patchBy(ctx, j.Manager, j.Payload.Type, j.Payload.ID, j.Payload.Patch)
 		if err != nil {
-			return j.SetResult(map[string]any{"code": resource.CodeOf(err)})
+			return j.SetResult(map[string]any{"code": fault.CodeOf(err)})
 		}
 		return j.SetResult(map[string]any{"seq": n})
 	})

@@ -10,6 +10,7 @@ import (
 	"github.com/autocrud-go/autocrud"
 	"github.com/autocrud-go/autocrud/internal/apitest"
 	"github.com/autocrud-go/autocrud/internal/testenv"
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/job"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 )
@@ -151,7 +152,7 @@ func TestAJobMayWhatItsCreatorMayAndItsTypesRole(t *testing.T) {
 	bob, _ := key(t, admin, "bob", "")
 	allowed := func(t *testing.T, err error, want bool) {
 		t.Helper()
-		if code := resource.CodeOf(err); want != (err == nil) || err != nil && code != resource.PermissionDenied {
+		if code := fault.CodeOf(err); want != (err == nil) || err != nil && code != fault.PermissionDenied {
 			t.Errorf("%v", err)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/autocrud-go/autocrud/internal/wiring"
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 )
 
@@ -123,7 +124,7 @@ func (c *restoreCmd) Run(e *env) error {
 
 // refused makes what is wrong with the input or the place a matter of usage.
 func refused(err error) error {
-	var r *resource.Error
+	var r *fault.Error
 	if errors.As(err, &r) {
 		return &exitError{exitFailed, r.Detail}
 	}

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 )
 
@@ -71,7 +72,7 @@ func (c *reindexCmd) await(e *env, ask func() (resource.Indexing, error)) error 
 	for seen := begun; ; {
 		now, err := ask()
 		if err != nil {
-			if resource.CodeOf(err) != resource.IndexLag || time.Since(seen) > patience {
+			if fault.CodeOf(err) != fault.IndexLag || time.Since(seen) > patience {
 				return err
 			}
 		} else {

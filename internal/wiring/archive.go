@@ -9,6 +9,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 	"github.com/autocrud-go/autocrud/pkg/storage/natslog"
@@ -33,7 +34,7 @@ func checkLog(ctx context.Context, st *stores) error {
 		return nil
 	}
 	err = resource.CheckArchive(ctx, st.archive, st.log)
-	var refused *resource.Error
+	var refused *fault.Error
 	if errors.As(err, &refused) {
 		return wrong("%s", refused.Detail)
 	}

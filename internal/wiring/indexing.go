@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 	"github.com/autocrud-go/autocrud/services/indexer"
@@ -107,7 +108,7 @@ func (x *indexing) catchUp(ctx context.Context, through uint64) error {
 		if err == nil {
 			break
 		}
-		if resource.CodeOf(err) != resource.IndexLag || ctx.Err() != nil {
+		if fault.CodeOf(err) != fault.IndexLag || ctx.Err() != nil {
 			return err
 		}
 		if !told {

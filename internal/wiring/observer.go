@@ -5,7 +5,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -56,7 +56,7 @@ func (o *observer) Committed(typ string, action storage.Action, took time.Durati
 }
 
 // Refused implements resource.Observer.
-func (o *observer) Refused(typ string, code resource.Code) {
+func (o *observer) Refused(typ string, code fault.Code) {
 	o.refused.WithLabelValues(typ, string(code)).Inc()
 }
 

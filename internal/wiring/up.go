@@ -16,6 +16,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 	"github.com/autocrud-go/autocrud/services/api"
@@ -389,16 +390,16 @@ func loopbackHosts(addr string) []string {
 // are answered.
 func (p *program) ready() error {
 	if p.front.leaving.Load() {
-		return &resource.Error{Code: resource.Unavailable, Detail: "the service is stopping"}
+		return &fault.Error{Code: fault.Unavailable, Detail: "the service is stopping"}
 	}
 	if err := p.st.log.Broken(); err != nil {
-		return &resource.Error{Code: resource.Unavailable, Detail: "the log takes no more writes: its disk failed or it is damaged, the log of the service says more; restart the service", Cause: err}
+		return &fault.Error{Code: fault.Unavailable, Detail: "the log takes no more writes: its disk failed or it is damaged, the log of the service says more; restart the service", Cause: err}
 	}
 	if !p.st.nc.IsConnected() {
-		return &resource.Error{Code: resource.Unavailable, Detail: "the log cannot be reached"}
+		return &fault.Error{Code: fault.Unavailable, Detail: "the log cannot be reached"}
 	}
 	if applied := p.progress.Applied(); p.st.shared == nil && applied < p.begun {
-		return &resource.Error{Code: resource.IndexLag, Detail: fmt.Sprintf("the index is at sequence %d of %d", applied, p.begun)}
+		return &fault.Error{Code: fault.IndexLag, Detail: fmt.Sprintf("the index is at sequence %d of %d", applied, p.begun)}
 	}
 	return nil
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/autocrud-go/autocrud/internal/testenv"
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/hook"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage/natslog"
@@ -47,7 +48,7 @@ func write(t *testing.T, s *testenv.Stack, id string, year int) uint64 {
 	t.Helper()
 	doc := map[string]any{"title": id, "year": int64(year)}
 	r, _, err := s.Manager.Update(t.Context(), "films", id, doc, resource.UpdateOptions{})
-	if resource.CodeOf(err) == resource.NotFound {
+	if fault.CodeOf(err) == fault.NotFound {
 		r, err = s.Manager.Create(t.Context(), "films", doc, resource.CreateOptions{ID: id})
 	}
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/autocrud-go/autocrud/internal/testenv"
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -39,7 +40,7 @@ func TestKeysByTheThousandAreFoundInConstantTime(t *testing.T) {
 		for range 20 {
 			begun = time.Now()
 			for range 200 {
-				if _, _, err := a.Key(fmt.Sprintf("ack_k%d_%064d", n/2, 0)); resource.CodeOf(err) != resource.Unauthenticated {
+				if _, _, err := a.Key(fmt.Sprintf("ack_k%d_%064d", n/2, 0)); fault.CodeOf(err) != fault.Unauthenticated {
 					t.Fatal(err)
 				}
 			}

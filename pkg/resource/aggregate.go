@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/query"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -84,7 +85,7 @@ func (m *Manager) aggregation(ctx context.Context, t *Type, o AggregateOptions) 
 	for _, item := range o.GroupBy {
 		f, period, err := query.ParseKey(fields, item)
 		if err != nil {
-			return a, "", Errorf(InvalidFilter, "group_by: %v", err)
+			return a, "", fault.Errorf(fault.InvalidFilter, "group_by: %v", err)
 		}
 		a.By, a.Per = append(a.By, f), append(a.Per, period)
 	}
@@ -101,20 +102,20 @@ func (m *Manager) aggregation(ctx context.Context, t *Type, o AggregateOptions) 
 		for _, item := range x.names {
 			name, err := fieldName(fields, item)
 			if err != nil {
-				return a, "", Errorf(InvalidFilter, "%s: %v", x.parameter, err)
+				return a, "", fault.Errorf(fault.InvalidFilter, "%s: %v", x.parameter, err)
 			}
 			f, err := fields.Find(name)
 			if err != nil {
-				return a, "", Errorf(InvalidFilter, "%s: %v", x.parameter, err)
+				return a, "", fault.Errorf(fault.InvalidFilter, "%s: %v", x.parameter, err)
 			}
 			if !x.allowed(f) {
-				return a, "", Errorf(InvalidFilter, "%s: it takes %s, which %s is not", x.parameter, x.want, name)
+				return a, "", fault.Errorf(fault.InvalidFilter, "%s: it takes %s, which %s is not", x.parameter, x.want, name)
 			}
 			*x.to = append(*x.to, f)
 		}
 	}
 	if len(a.By) > storage.MaxKeys {
-		return a, "", Errorf(InvalidFilter, "group_by: it takes at most %d fields", storage.MaxKeys)
+		return a, "", fault.Errorf(fault.InvalidFilter, "group_by: it takes at most %d fields", storage.MaxKeys)
 	}
 	if a.Order, err = groupOrder(o.OrderBy, o.GroupBy); err != nil {
 		return a, "", err
@@ -127,7 +128,7 @@ func (m *Manager) aggregation(ctx context.Context, t *Type, o AggregateOptions) 
 			err = query.ErrOtherCursor
 		}
 		if err != nil {
-			return a, "", Errorf(InvalidPageToken, "%v", err)
+			return a, "", fault.Errorf(fault.InvalidPageToken, "%v", err)
 		}
 		a.After = &c
 	}
@@ -156,7 +157,7 @@ func groupOrder(src string, by []string) (order []storage.GroupTerm, err error) 
 	}
 	parts, err := query.List(src)
 	if err != nil {
-		return nil, Errorf(InvalidFilter, "order_by: %v", err)
+		return nil, fault.Errorf(fault.InvalidFilter, "order_by: %v", err)
 	}
 	for _, part := range parts {
 		name, desc := part, false
@@ -169,10 +170,10 @@ func groupOrder(src string, by []string) (order []storage.GroupTerm, err error) 
 		}
 		t := storage.GroupTerm{Key: slices.IndexFunc(by, func(item string) bool { return sameName(item, name) }), Desc: desc}
 		if t.Key < 0 && name != "count" {
-			return nil, Errorf(InvalidFilter, "order_by: groups are ordered by count and by the fields of group_by, each with desc for descending order, not by %q", part)
+			return nil, fault.Errorf(fault.InvalidFilter, "order_by: groups are ordered by count and by the fields of group_by, each with desc for descending order, not by %q", part)
 		}
 		if slices.ContainsFunc(order, func(o storage.GroupTerm) bool { return o.Key == t.Key }) {
-			return nil, Errorf(InvalidFilter, "order_by: %s is named twice", name)
+			return nil, fault.Errorf(fault.InvalidFilter, "order_by: %s is named twice", name)
 		}
 		order = append(order, t)
 	}

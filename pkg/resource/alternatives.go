@@ -7,6 +7,8 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
+
+	"github.com/autocrud-go/autocrud/pkg/fault"
 )
 
 // alternatives explains a value that fits none of several forms by the form
@@ -44,12 +46,12 @@ func (x *explainer) alternatives(f *jsonschema.ValidationError) {
 
 // nearest explains by the form with the fewest mistakes.
 func (x *explainer) nearest(f *jsonschema.ValidationError, forms []*jsonschema.ValidationError) {
-	var best [][]FieldError
+	var best [][]fault.FieldError
 	for _, form := range forms {
 		fields := explain(form, x.known, x.tree)
 		switch {
 		case len(best) == 0 || len(fields) < len(best[0]):
-			best = [][]FieldError{fields}
+			best = [][]fault.FieldError{fields}
 		case len(fields) == len(best[0]):
 			best = append(best, fields)
 		}
@@ -66,7 +68,7 @@ func (x *explainer) nearest(f *jsonschema.ValidationError, forms []*jsonschema.V
 		}
 		details = append(details, fields[0].Detail)
 	}
-	x.fields = append(x.fields, FieldError{Pointer: best[0][0].Pointer, Detail: strings.Join(slices.Compact(details), ", or ")})
+	x.fields = append(x.fields, fault.FieldError{Pointer: best[0][0].Pointer, Detail: strings.Join(slices.Compact(details), ", or ")})
 }
 
 // misnamed lists the const and enum of a form that properties directly inside of

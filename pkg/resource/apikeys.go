@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/autocrud-go/autocrud/pkg/fault"
 )
 
 // APIKeys is the built-in type of the credentials of programs.
@@ -35,7 +37,7 @@ func APIKeyType() (*Type, error) {
 // smallEnough keeps what decides about access within its events.
 func smallEnough(_ *Manager, content []byte) error {
 	if len(content) > InlineLimit {
-		return Errorf(TooLarge, "the content has %d bytes, the most is %d", len(content), InlineLimit)
+		return fault.Errorf(fault.TooLarge, "the content has %d bytes, the most is %d", len(content), InlineLimit)
 	}
 	return nil
 }
@@ -115,7 +117,7 @@ func (m *Manager) RotateKey(ctx context.Context, id string, overlap time.Duratio
 		return nil, err
 	}
 	if overlap < 0 || overlap > MaxOverlap {
-		return nil, Errorf(InvalidRequest, "the overlap is from 0s to %s", MaxOverlap)
+		return nil, fault.Errorf(fault.InvalidRequest, "the overlap is from 0s to %s", MaxOverlap)
 	}
 	ctx = context.WithValue(expectKey(ctx, t), rotation{}, overlap)
 	p, err := m.planPatch(t, id, Patch{Kind: MergePatch, Body: map[string]any{}}, UpdateOptions{IfMatch: match})
@@ -131,7 +133,7 @@ func (m *Manager) RotateKey(ctx context.Context, id string, overlap time.Duratio
 
 // errCredential says no more: which part is wrong helps nobody but a thief.
 func errCredential() error {
-	return Errorf(Unauthenticated, "the credential is not valid, has expired or was revoked")
+	return fault.Errorf(fault.Unauthenticated, "the credential is not valid, has expired or was revoked")
 }
 
 // Key finds who has an API key, and until when: zero is for ever. The lookup is

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -286,7 +287,7 @@ func (m *Manager) Tell(ctx context.Context, e storage.AuditEntry) error {
 	ctx, cancel := context.WithTimeout(ctx, auditTimeout)
 	defer cancel()
 	if err := m.o.Recorder.Record(ctx, e); err != nil {
-		return &Error{Code: Unavailable, Detail: "the audit cannot be written, without which this is not answered; try again", Cause: err}
+		return &fault.Error{Code: fault.Unavailable, Detail: "the audit cannot be written, without which this is not answered; try again", Cause: err}
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/query"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -86,7 +87,7 @@ func (m *Manager) Audit(ctx context.Context, o AuditOptions) (*AuditList, error)
 		return nil, err
 	}
 	if o.Outcome != "" && o.Outcome != OutcomeOK && o.Outcome != OutcomeRefused {
-		return nil, Errorf(InvalidRequest, "outcome is ok or refused, not %q", o.Outcome)
+		return nil, fault.Errorf(fault.InvalidRequest, "outcome is ok or refused, not %q", o.Outcome)
 	}
 	if err := m.freshen(ctx, o.Consistency, o.MinSeq); err != nil {
 		return nil, err
@@ -185,14 +186,14 @@ func (l *auditListing) begin(ctx context.Context, binding string) error {
 	if l.o.Page.Token != "" {
 		c, err := l.m.cursors.Decode(l.o.Page.Token, binding, nil)
 		if err != nil {
-			return Errorf(InvalidPageToken, "%v", err)
+			return fault.Errorf(fault.InvalidPageToken, "%v", err)
 		}
 		for i, text := range strings.Fields(c.ID) {
 			s := [...]*auditSource{&l.writes, &l.others}[i]
 			if text == "-" {
 				s.last = true
 			} else if s.place, err = strconv.ParseUint(text, 10, 64); err != nil {
-				return Errorf(InvalidPageToken, "the page token is not one of this list")
+				return fault.Errorf(fault.InvalidPageToken, "the page token is not one of this list")
 			}
 		}
 		return nil

@@ -8,6 +8,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -28,7 +29,7 @@ func (m *Manager) Backup(ctx context.Context, w io.Writer, report func(done, tot
 	}
 	b := &backing{m: m, f: f, dropped: map[string]bool{}, wanted: map[string]bool{}, report: report}
 	if err := b.all(ctx, state); err != nil {
-		var told *Error
+		var told *fault.Error
 		if err = stored(err); errors.As(err, &told) {
 			f.fail(told.Detail)
 		}
@@ -83,7 +84,7 @@ func (b *backing) log(ctx context.Context, state storage.LogState) error {
 		return nil
 	})
 	if what := read.damage(); err == nil && what != "" {
-		return &Error{Code: InvalidState, Detail: "the backup is not made, it would not hold everything: " + what}
+		return &fault.Error{Code: fault.InvalidState, Detail: "the backup is not made, it would not hold everything: " + what}
 	}
 	return err
 }
@@ -174,7 +175,7 @@ func (m *Manager) rotten(ctx context.Context, digest, what string, cause error) 
 		}
 		by += h.Type + "/" + h.ID
 	}
-	return &Error{Code: InvalidState, Cause: cause, Detail: fmt.Sprintf("the backup is not made, it would not hold everything: the binary %s %s (%s)", digest, what, by)}
+	return &fault.Error{Code: fault.InvalidState, Cause: cause, Detail: fmt.Sprintf("the backup is not made, it would not hold everything: the binary %s %s (%s)", digest, what, by)}
 }
 
 // binary writes one, which has to be what its digest says.

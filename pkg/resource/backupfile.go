@@ -15,6 +15,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -155,7 +156,7 @@ type Backup struct {
 }
 
 func damagedBackup(format string, args ...any) error {
-	return Errorf(ValidationFailed, "the backup is damaged or cut short, nothing was written: %s", fmt.Sprintf(format, args...))
+	return fault.Errorf(fault.ValidationFailed, "the backup is damaged or cut short, nothing was written: %s", fmt.Sprintf(format, args...))
 }
 
 // OpenBackup checks a whole file before anything of it is used.

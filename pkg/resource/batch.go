@@ -6,6 +6,7 @@ import (
 	"sort"
 	"time"
 
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -37,7 +38,7 @@ type BatchResult struct {
 // that fails returns the error that refused it, and the results say which.
 func (m *Manager) Batch(ctx context.Context, ops []BatchOperation, atomic bool) ([]BatchResult, error) {
 	if len(ops) == 0 || len(ops) > MaxBatch {
-		return nil, Errorf(InvalidRequest, "a batch has 1 to %d operations, not %d", MaxBatch, len(ops))
+		return nil, fault.Errorf(fault.InvalidRequest, "a batch has 1 to %d operations, not %d", MaxBatch, len(ops))
 	}
 	ctx = enter(ctx)
 	seen := map[key]int{}
@@ -48,7 +49,7 @@ func (m *Manager) Batch(ctx context.Context, ops []BatchOperation, atomic bool) 
 		}
 		k := key{ops[i].Type, ops[i].ID}
 		if j, twice := seen[k]; twice {
-			return nil, Errorf(InvalidRequest, "operations %d and %d are on the same resource; a batch has one operation for each", j, i)
+			return nil, fault.Errorf(fault.InvalidRequest, "operations %d and %d are on the same resource; a batch has one operation for each", j, i)
 		}
 		seen[k] = i
 	}
@@ -84,7 +85,7 @@ func (m *Manager) planOf(op BatchOperation) (*Type, plan, error) {
 	switch op.Op {
 	case "create":
 		if !op.IfMatch.None() {
-			return nil, plan{}, Errorf(InvalidRequest, "a create takes no if_match")
+			return nil, plan{}, fault.Errorf(fault.InvalidRequest, "a create takes no if_match")
 		}
 		return t, m.planCreate(t, op.ID, op.Data, CreateOptions{ID: op.ID, Status: op.Status}), nil
 	case "update", "modify":
@@ -100,7 +101,7 @@ func (m *Manager) planOf(op BatchOperation) (*Type, plan, error) {
 	case "switch":
 		return t, m.planSwitch(t, op.ID, op.Revision, op.IfMatch), nil
 	}
-	return nil, plan{}, Errorf(InvalidRequest, "op is create, update, patch, modify, delete, restore or switch, not %q", op.Op)
+	return nil, plan{}, fault.Errorf(fault.InvalidRequest, "op is create, update, patch, modify, delete, restore or switch, not %q", op.Op)
 }
 
 // member is one operation of an atomic batch on its way.
@@ -287,7 +288,7 @@ func (m *Manager) batchAgain(ctx context.Context, ops []BatchOperation) ([]Batch
 func failedAt(n, failed int, err error) []BatchResult {
 	out := make([]BatchResult, n)
 	for i := range out {
-		out[i].Err = Errorf(Conflict, "nothing was written: another operation of the batch was refused")
+		out[i].Err = fault.Errorf(fault.Conflict, "nothing was written: another operation of the batch was refused")
 		if i == failed || failed < 0 {
 			out[i].Err = err
 		}

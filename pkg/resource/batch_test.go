@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/autocrud-go/autocrud/internal/testenv"
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 )
 
@@ -52,7 +53,7 @@ func TestAtomicBatchesKeepAnInvariant(t *testing.T) {
 					{Op: "update", Type: "accounts", ID: from, Data: testenv.Doc(t, fmt.Sprintf(`{"balance":%d}`, a-move)), IfMatch: resource.Match{Events: []string{ea}}},
 					{Op: "update", Type: "accounts", ID: to, Data: testenv.Doc(t, fmt.Sprintf(`{"balance":%d}`, b+move)), IfMatch: resource.Match{Events: []string{eb}}},
 				}, true)
-				if c := resource.CodeOf(err); err != nil && c != resource.PreconditionFailed {
+				if c := fault.CodeOf(err); err != nil && c != fault.PreconditionFailed {
 					t.Error(err)
 				}
 			}
@@ -81,8 +82,8 @@ func TestAtomicBatchWritesNothingWhenOneIsRefused(t *testing.T) {
 		{Op: "delete", Type: "studios", ID: st.ID},
 		{Op: "create", Type: "films", Data: testenv.Doc(t, `{"no":"title"}`)},
 	}, true)
-	wantCode(t, err, resource.ValidationFailed)
-	if len(results) != 3 || resource.CodeOf(results[0].Err) != resource.Conflict || resource.CodeOf(results[2].Err) != resource.ValidationFailed {
+	wantCode(t, err, fault.ValidationFailed)
+	if len(results) != 3 || fault.CodeOf(results[0].Err) != fault.Conflict || fault.CodeOf(results[2].Err) != fault.ValidationFailed {
 		t.Fatalf("%+v", results)
 	}
 	if after, _ := s.Log.State(t.Context()); after.Last != before.Last {
@@ -111,7 +112,7 @@ func TestAtomicBatchSeesItsOwnWrites(t *testing.T) {
 	}
 	// Target and sources go together; without the sources it is refused.
 	_, err = s.Manager.Batch(ctx, []resource.BatchOperation{{Op: "delete", Type: "studios", ID: "new"}, {Op: "delete", Type: "films", ID: "f1"}}, true)
-	wantCode(t, err, resource.Referenced)
+	wantCode(t, err, fault.Referenced)
 	_, err = s.Manager.Batch(ctx, []resource.BatchOperation{{Op: "delete", Type: "studios", ID: "new"},
 		{Op: "delete", Type: "films", ID: "f1"}, {Op: "delete", Type: "films", ID: "f2"}}, true)
 	if err != nil {
@@ -144,7 +145,7 @@ func TestSameKeyHasOneEffect(t *testing.T) {
 	}
 	other := resource.WithIdempotency(ctx, "k1", "f2")
 	_, err := s.Manager.Create(other, "accounts", testenv.Doc(t, `{"balance":2}`), resource.CreateOptions{})
-	wantCode(t, err, resource.IdempotencyMismatch)
+	wantCode(t, err, fault.IdempotencyMismatch)
 	s.Stop()
 	s = testenv.Open(t, dir, types, testenv.StackOptions{})
 	r, err := s.Manager.Create(ctx, "accounts", testenv.Doc(t, `{"balance":1}`), resource.CreateOptions{})

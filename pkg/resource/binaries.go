@@ -13,6 +13,7 @@ import (
 
 	"github.com/gabriel-vasile/mimetype"
 
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -33,7 +34,7 @@ func (m *Manager) PutBinary(ctx context.Context, r io.Reader, limit int64) (Blob
 		counted.failed()
 	}
 	if errors.Is(err, storage.ErrTooLarge) {
-		return Blob{}, Errorf(TooLarge, "the binary is over %d bytes", min(limit, MaxBinary))
+		return Blob{}, fault.Errorf(fault.TooLarge, "the binary is over %d bytes", min(limit, MaxBinary))
 	}
 	if err != nil {
 		return Blob{}, stored(err)
@@ -62,7 +63,7 @@ func sniff(head []byte) string { return mimetype.Detect(head).String() }
 // and completes what stands for them; whether they fit the model is for the
 // schema to say. The document is changed in place; it belongs to the write.
 func (m *Manager) settle(ctx context.Context, t *Type, data any) error {
-	var problems []FieldError
+	var problems []fault.FieldError
 	err := t.places.visit(data, func(at string, v map[string]any) (any, error) {
 		s := settling{typ: t, at: at, v: v}
 		made, err := m.settleOne(ctx, &s)
@@ -70,7 +71,7 @@ func (m *Manager) settle(ctx context.Context, t *Type, data any) error {
 		return made, err
 	})
 	if err == nil && len(problems) > 0 {
-		err = &Error{Code: ValidationFailed, Detail: "a binary does not fit", Fields: problems[:min(len(problems), maxFieldErrors)]}
+		err = &fault.Error{Code: fault.ValidationFailed, Detail: "a binary does not fit", Fields: problems[:min(len(problems), maxFieldErrors)]}
 	}
 	return err
 }
@@ -80,11 +81,11 @@ type settling struct {
 	typ      *Type
 	at       string
 	v        map[string]any
-	problems []FieldError
+	problems []fault.FieldError
 }
 
 func (s *settling) refuse(member, format string, args ...any) {
-	s.problems = append(s.problems, FieldError{Pointer: s.at + member, Detail: fmt.Sprintf(format, args...)})
+	s.problems = append(s.problems, fault.FieldError{Pointer: s.at + member, Detail: fmt.Sprintf(format, args...)})
 }
 
 // settleOne turns {"base64": ...} or {"digest": ...} into the complete form.
@@ -251,7 +252,7 @@ func (m *Manager) OpenBinary(ctx context.Context, typ, id, digest string) (stora
 	if err := live(t, id, s); err != nil {
 		return nil, "", err
 	}
-	missing := Errorf(NotFound, "%s %q refers to no binary %q", typ, id, digest)
+	missing := fault.Errorf(fault.NotFound, "%s %q refers to no binary %q", typ, id, digest)
 	if !validDigest(digest) {
 		return nil, "", missing
 	}

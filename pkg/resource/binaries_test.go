@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/autocrud-go/autocrud/internal/testenv"
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 )
 
@@ -48,7 +49,7 @@ func TestBinaryIsStoredOnceAndReadThroughItsResource(t *testing.T) {
 	}
 	other := create(t, s, "posters", `{"name":"another"}`)
 	_, _, err = s.Manager.OpenBinary(ctx, "posters", other.ID, b.Digest)
-	wantCode(t, err, resource.NotFound)
+	wantCode(t, err, fault.NotFound)
 
 	// An older revision still refers to it.
 	if _, _, err := s.Manager.Update(ctx, "posters", r.ID, testenv.Doc(t, `{"name":"without"}`), resource.UpdateOptions{}); err != nil {
@@ -72,6 +73,6 @@ func TestBinaryMustFitTheModel(t *testing.T) {
 		`{"image":"text"}`,
 	} {
 		_, err := s.Manager.Create(t.Context(), "posters", testenv.Doc(t, doc), resource.CreateOptions{})
-		wantCode(t, err, resource.ValidationFailed)
+		wantCode(t, err, fault.ValidationFailed)
 	}
 }

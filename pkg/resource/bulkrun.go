@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/query"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -58,7 +59,7 @@ func checkBulk(m *Manager, content []byte) error {
 		return err
 	}
 	refuse := func(field, detail string) error {
-		return &Error{Code: ValidationFailed, Detail: "the bulk change cannot work: " + field + " " + detail, Fields: []FieldError{{Pointer: "/" + field, Detail: detail}}}
+		return &fault.Error{Code: fault.ValidationFailed, Detail: "the bulk change cannot work: " + field + " " + detail, Fields: []fault.FieldError{{Pointer: "/" + field, Detail: detail}}}
 	}
 	switch {
 	case b.Op == "purge" && b.ID == "":
@@ -133,10 +134,10 @@ type BulkState struct {
 
 // BulkError is a resource that a bulk change was refused for.
 type BulkError struct {
-	ID     string       `json:"id"`
-	Code   Code         `json:"code"`
-	Detail string       `json:"detail"`
-	Fields []FieldError `json:"errors,omitempty"` // where, as in a problem; the first ones
+	ID     string             `json:"id"`
+	Code   fault.Code         `json:"code"`
+	Detail string             `json:"detail"`
+	Fields []fault.FieldError `json:"errors,omitempty"` // where, as in a problem; the first ones
 }
 
 // bulkFields is how many places of a resource are kept.
@@ -214,17 +215,17 @@ func (m *Manager) changeAll(ctx context.Context, b Bulk, patch Patch, rows []sto
 			r, err := m.changeOne(ctx, b, patch, row.ID)
 			mu.Lock()
 			defer mu.Unlock()
-			switch code := CodeOf(err); {
+			switch code := fault.CodeOf(err); {
 			case err == nil && r.Seq != row.Seq:
 				at.Changed++
-			case err == nil, code == Deleted || code == NotFound, code == InvalidState && b.Op != "patch":
+			case err == nil, code == fault.Deleted || code == fault.NotFound, code == fault.InvalidState && b.Op != "patch":
 				at.Unchanged++
-			case code == "" || code == Unavailable || code == OutcomeUnknown || code == IndexLag || ctx.Err() != nil:
+			case code == "" || code == fault.Unavailable || code == fault.OutcomeUnknown || code == fault.IndexLag || ctx.Err() != nil:
 				return err
 			default:
 				at.Failed++
 				if len(at.Errors) < bulkErrors {
-					var e *Error
+					var e *fault.Error
 					errors.As(err, &e) // it has a code
 					at.Errors = append(at.Errors[:len(at.Errors):len(at.Errors)], BulkError{row.ID, code, e.Detail, e.Fields[:min(len(e.Fields), bulkFields)]})
 				}

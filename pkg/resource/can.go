@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -20,7 +21,7 @@ type Question struct {
 // decides. That a resource is there is told only to a principal that may read it.
 func (m *Manager) Can(ctx context.Context, q Question) (Decision, error) {
 	if q.Action == "" || q.Type == "" {
-		return Decision{}, &Error{Code: ValidationFailed, Detail: "action and type are needed", Fields: []FieldError{{Pointer: "", Detail: "needs action and type"}}}
+		return Decision{}, &fault.Error{Code: fault.ValidationFailed, Detail: "action and type are needed", Fields: []fault.FieldError{{Pointer: "", Detail: "needs action and type"}}}
 	}
 	t, err := m.Type(q.Type)
 	if err != nil {
@@ -147,27 +148,27 @@ func (m *Manager) tryOut(ctx context.Context, t *Type, p plan, s state) error {
 // unless is the decision when the write that it is about was refused for a right or
 // a reference. What else would refuse it is not asked here.
 func (d Decision) unless(err error) (Decision, error) {
-	var e *Error
+	var e *fault.Error
 	if !errors.As(err, &e) {
 		return d, err
 	}
 	switch e.Code {
-	case PermissionDenied:
-		if e.Refusal != nil {
-			return e.Refusal.Decision, nil
+	case fault.PermissionDenied:
+		if r := RefusalOf(e); r != nil {
+			return r.Decision, nil
 		}
 		return Decision{Why: e.Detail}, nil
-	case DanglingReference:
+	case fault.DanglingReference:
 		why := e.Detail
 		for _, f := range e.Fields {
 			why += "; " + f.Pointer + ": " + f.Detail
 		}
 		return Decision{Why: why}, nil
-	case Referenced:
+	case fault.Referenced:
 		return Decision{Why: e.Detail}, nil
-	case NotFound:
+	case fault.NotFound:
 		return Decision{Why: "there is no such resource, or it may not be read"}, nil
-	case Unavailable, IndexLag, OutcomeUnknown:
+	case fault.Unavailable, fault.IndexLag, fault.OutcomeUnknown:
 		return Decision{}, err
 	}
 	return d, nil

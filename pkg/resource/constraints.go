@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/query"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -84,7 +85,7 @@ func (t *Type) valuesOf(content []byte) (map[string]query.Value, error) {
 // it is of the content as it is.
 func (t *Type) valuesAt(content []byte, version string) (map[string]query.Value, error) {
 	now, err := t.current(content, version)
-	if CodeOf(err) == InvalidState {
+	if fault.CodeOf(err) == fault.InvalidState {
 		now, err = content, nil
 	}
 	if err != nil {
@@ -191,7 +192,7 @@ func (m *Manager) refer(ctx context.Context, t *Type, k key, s state, e *storage
 			}
 		}
 	}
-	var missing []FieldError
+	var missing []fault.FieldError
 	guarded := map[key]bool{}
 	for _, f := range t.definition.Fields { // in a stable order
 		ref, ok := t.Refs[f.Name]
@@ -203,9 +204,9 @@ func (m *Manager) refer(ctx context.Context, t *Type, k key, s state, e *storage
 				continue
 			}
 			target, head, err := m.referred(ctx, ref, v, k, u)
-			var absent *Error
-			if errors.As(err, &absent) && absent.Code == NotFound {
-				missing = append(missing, FieldError{Pointer: "/" + strings.ReplaceAll(f.Name, ".", "/"), Detail: absent.Detail})
+			var absent *fault.Error
+			if errors.As(err, &absent) && absent.Code == fault.NotFound {
+				missing = append(missing, fault.FieldError{Pointer: "/" + strings.ReplaceAll(f.Name, ".", "/"), Detail: absent.Detail})
 				continue
 			}
 			if err != nil {
@@ -218,7 +219,7 @@ func (m *Manager) refer(ctx context.Context, t *Type, k key, s state, e *storage
 		}
 	}
 	if len(missing) > 0 {
-		return &Error{Code: DanglingReference, Detail: "a reference leads to nothing", Fields: missing}
+		return &fault.Error{Code: fault.DanglingReference, Detail: "a reference leads to nothing", Fields: missing}
 	}
 	return nil
 }
@@ -238,7 +239,7 @@ func announce(source, target key, head uint64) storage.Record {
 func (m *Manager) referred(ctx context.Context, ref Ref, v string, source key, u *unit) (target key, head uint64, err error) {
 	id, number, ok := ref.target(v)
 	if !ok {
-		return target, 0, Errorf(NotFound, "%q is no id of %s", v, ref.Type)
+		return target, 0, fault.Errorf(fault.NotFound, "%q is no id of %s", v, ref.Type)
 	}
 	target = key{ref.Type, id}
 	s, err := m.head(ctx, target, false)
@@ -257,7 +258,7 @@ func (m *Manager) referred(ctx context.Context, ref Ref, v string, source key, u
 				return target, 0, err
 			}
 			if !ok {
-				return target, 0, Errorf(NotFound, "there is no %s %q", ref.Type, id)
+				return target, 0, fault.Errorf(fault.NotFound, "there is no %s %q", ref.Type, id)
 			}
 		}
 	}
@@ -268,11 +269,11 @@ func (m *Manager) referred(ctx context.Context, ref Ref, v string, source key, u
 	}
 	switch {
 	case e == nil || e.Action == storage.Purged:
-		return target, 0, Errorf(NotFound, "there is no %s %q", ref.Type, id)
+		return target, 0, fault.Errorf(fault.NotFound, "there is no %s %q", ref.Type, id)
 	case e.Meta.Deleted:
-		return target, 0, Errorf(NotFound, "%s %q is deleted", ref.Type, id)
+		return target, 0, fault.Errorf(fault.NotFound, "%s %q is deleted", ref.Type, id)
 	case number > e.Meta.RevisionCount:
-		return target, 0, Errorf(NotFound, "%s %q has no revision %d", ref.Type, id, number)
+		return target, 0, fault.Errorf(fault.NotFound, "%s %q has no revision %d", ref.Type, id, number)
 	}
 	return target, head, nil
 }
@@ -317,9 +318,9 @@ func (m *Manager) unreferenced(ctx context.Context, target key, revisions int, u
 			if ok, err := m.mayRead(ctx, source); err != nil {
 				return err
 			} else if !ok || m.hides(ctx, r.typ, r.path) {
-				return &Error{Code: Referenced, Detail: "something refers to it"}
+				return &fault.Error{Code: fault.Referenced, Detail: "something refers to it"}
 			}
-			return &Error{Code: Referenced, Field: r.path, ConflictingID: row.ID,
+			return &fault.Error{Code: fault.Referenced, Field: r.path, ConflictingID: row.ID,
 				Detail: fmt.Sprintf("%s refers to it by %s; change or delete that first", r.typ.Name, r.path)}
 		}
 	}

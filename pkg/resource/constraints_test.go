@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/autocrud-go/autocrud/internal/testenv"
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 	"github.com/autocrud-go/autocrud/services/indexer"
@@ -61,9 +62,9 @@ func create(t *testing.T, s *testenv.Stack, typ, doc string) *resource.Resource 
 	return r
 }
 
-func wantCode(t *testing.T, err error, want resource.Code) {
+func wantCode(t *testing.T, err error, want fault.Code) {
 	t.Helper()
-	if resource.CodeOf(err) != want {
+	if fault.CodeOf(err) != want {
 		t.Fatalf("got %v, want %s", err, want)
 	}
 }
@@ -73,8 +74,8 @@ func TestUniqueValueHasOneHolder(t *testing.T) {
 	ctx := t.Context()
 	a := create(t, s, "films", `{"title":"A","slug":"x"}`)
 	_, err := s.Manager.Create(ctx, "films", testenv.Doc(t, `{"title":"B","slug":"x"}`), resource.CreateOptions{})
-	wantCode(t, err, resource.UniqueConflict)
-	if e := err.(*resource.Error); e.Field != "slug" || e.ConflictingID != a.ID {
+	wantCode(t, err, fault.UniqueConflict)
+	if e := err.(*fault.Error); e.Field != "slug" || e.ConflictingID != a.ID {
 		t.Fatalf("%+v", e)
 	}
 	create(t, s, "films", `{"title":"null is exempt","slug":null}`)
@@ -86,12 +87,12 @@ func TestUniqueValueHasOneHolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = s.Manager.Patch(ctx, "films", b.ID, resource.Patch{Kind: resource.MergePatch, Body: testenv.Doc(t, `{"slug":"z"}`)}, resource.UpdateOptions{})
-	wantCode(t, err, resource.UniqueConflict)
+	wantCode(t, err, fault.UniqueConflict)
 	c := create(t, s, "films", `{"title":"C","slug":"x"}`)
 
 	// A switch back needs the value it had.
 	_, err = s.Manager.Switch(ctx, "films", a.ID, 1, resource.Match{})
-	wantCode(t, err, resource.UniqueConflict)
+	wantCode(t, err, fault.UniqueConflict)
 
 	// A delete frees, a restore takes again.
 	if _, err := s.Manager.Delete(ctx, "films", c.ID, resource.Match{}); err != nil {
@@ -99,7 +100,7 @@ func TestUniqueValueHasOneHolder(t *testing.T) {
 	}
 	d := create(t, s, "films", `{"title":"D","slug":"x"}`)
 	_, err = s.Manager.Restore(ctx, "films", c.ID, resource.Match{})
-	wantCode(t, err, resource.UniqueConflict)
+	wantCode(t, err, fault.UniqueConflict)
 	if _, err := s.Manager.Purge(ctx, "films", d.ID, resource.Match{}); err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +120,7 @@ func TestCompositeUniqueNeedsEveryPart(t *testing.T) {
 	create(t, s, "films", doc(`null`))
 	create(t, s, "films", doc(`null`))
 	_, err := s.Manager.Create(t.Context(), "films", testenv.Doc(t, doc(`"1"`)), resource.CreateOptions{})
-	wantCode(t, err, resource.UniqueConflict)
+	wantCode(t, err, fault.UniqueConflict)
 }
 
 func TestRacingCreatesOfOneUniqueValueHaveOneWinner(t *testing.T) {
@@ -130,13 +131,13 @@ func TestRacingCreatesOfOneUniqueValueHaveOneWinner(t *testing.T) {
 		for range 50 {
 			wg.Go(func() {
 				_, err := s.Manager.Create(t.Context(), "films", testenv.Doc(t, fmt.Sprintf(`{"title":"T","slug":"race-%d"}`, round)), resource.CreateOptions{})
-				switch resource.CodeOf(err) {
+				switch fault.CodeOf(err) {
 				case "":
 					if err != nil {
 						t.Error(err)
 					}
 					made.Add(1)
-				case resource.UniqueConflict:
+				case fault.UniqueConflict:
 					refused.Add(1)
 				default:
 					t.Error(err)
@@ -159,7 +160,7 @@ func TestSwapsOfUniqueValuesNeverShareOne(t *testing.T) {
 		for _, x := range []struct{ id, slug string }{{a.ID, []string{"p", "q", "r"}[i%3]}, {b.ID, []string{"q", "p", "s"}[i%3]}} {
 			wg.Go(func() {
 				_, _, err := s.Manager.Update(t.Context(), "films", x.id, testenv.Doc(t, fmt.Sprintf(`{"title":"T","slug":%q}`, x.slug)), resource.UpdateOptions{})
-				if c := resource.CodeOf(err); err != nil && c != resource.UniqueConflict && c != resource.Conflict {
+				if c := fault.CodeOf(err); err != nil && c != fault.UniqueConflict && c != fault.Conflict {
 					t.Error(err)
 				}
 			})
@@ -187,12 +188,12 @@ func TestReferenceMustLeadSomewhere(t *testing.T) {
 	ctx := t.Context()
 	for _, doc := range []string{`{"title":"T","studio":"none"}`, `{"title":"T","partners":["none"]}`, `{"title":"T","studio":"not an id"}`} {
 		_, err := s.Manager.Create(ctx, "films", testenv.Doc(t, doc), resource.CreateOptions{})
-		wantCode(t, err, resource.DanglingReference)
+		wantCode(t, err, fault.DanglingReference)
 	}
 	st := create(t, s, "studios", `{"name":"S"}`)
 	f := create(t, s, "films", fmt.Sprintf(`{"title":"T","studio":%q}`, st.ID))
 	_, err := s.Manager.Delete(ctx, "studios", st.ID, resource.Match{})
-	wantCode(t, err, resource.Referenced)
+	wantCode(t, err, fault.Referenced)
 	if _, err := s.Manager.Delete(ctx, "films", f.ID, resource.Match{}); err != nil {
 		t.Fatal(err)
 	}
@@ -200,7 +201,7 @@ func TestReferenceMustLeadSomewhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = s.Manager.Restore(ctx, "films", f.ID, resource.Match{})
-	wantCode(t, err, resource.DanglingReference)
+	wantCode(t, err, fault.DanglingReference)
 }
 
 // A delete that races with a new reference: one of the two is refused. The index
@@ -222,9 +223,9 @@ func TestRestrictHoldsUnderRaces(t *testing.T) {
 		})
 		wg.Wait()
 		switch {
-		case delErr == nil && resource.CodeOf(refErr) == resource.DanglingReference:
+		case delErr == nil && fault.CodeOf(refErr) == fault.DanglingReference:
 			deleted++
-		case refErr == nil && resource.CodeOf(delErr) == resource.Referenced:
+		case refErr == nil && fault.CodeOf(delErr) == fault.Referenced:
 		default:
 			t.Fatalf("delete: %v, reference: %v", delErr, refErr)
 		}
@@ -260,7 +261,7 @@ func TestCascadeFollowsADeleteAndSurvivesCycles(t *testing.T) {
 	for _, id := range []string{child.ID, grand.ID} {
 		eventually(t, "the cascade", func() bool {
 			_, err := s.Manager.Get(t.Context(), "films", id, resource.GetOptions{})
-			return resource.CodeOf(err) == resource.Deleted
+			return fault.CodeOf(err) == fault.Deleted
 		})
 	}
 	h, err := s.Manager.History(t.Context(), "films", child.ID, resource.PageOptions{})
@@ -304,9 +305,9 @@ func TestPurgeLeavesNoByte(t *testing.T) {
 		t.Fatalf("%+v %v", out, err)
 	}
 	_, err = s.Manager.Get(ctx, "films", "gone", resource.GetOptions{})
-	wantCode(t, err, resource.NotFound)
+	wantCode(t, err, fault.NotFound)
 	_, err = s.Manager.History(ctx, "films", "gone", resource.PageOptions{})
-	wantCode(t, err, resource.NotFound)
+	wantCode(t, err, fault.NotFound)
 	if _, err := s.Manager.Get(ctx, "films", keep.ID, resource.GetOptions{}); err != nil {
 		t.Fatal(err)
 	}
@@ -363,9 +364,9 @@ refs: {cuts: {type: studios, revision: true}, one: {type: studios, onDelete: set
 	}
 	r := create(t, s, "reels", fmt.Sprintf(`{"cuts":["%s:2"]}`, st.ID))
 	_, err := s.Manager.Create(ctx, "reels", testenv.Doc(t, fmt.Sprintf(`{"cuts":["%s:3"]}`, st.ID)), resource.CreateOptions{})
-	wantCode(t, err, resource.DanglingReference)
+	wantCode(t, err, fault.DanglingReference)
 	_, err = s.Manager.Delete(ctx, "studios", st.ID, resource.Match{})
-	wantCode(t, err, resource.Referenced)
+	wantCode(t, err, fault.Referenced)
 	if l, err := s.Manager.Referrers(ctx, "studios", st.ID, resource.PageOptions{}); err != nil || len(l.Items) != 1 || l.Items[0].ID != r.ID {
 		t.Fatalf("%+v %v", l, err)
 	}

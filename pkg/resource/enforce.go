@@ -2,9 +2,11 @@ package resource
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -13,6 +15,19 @@ type Refusal struct {
 	Actor            Actor
 	Action, Type, ID string
 	Decision         Decision
+}
+
+// Error implements error: it is why the actor was not allowed to.
+func (r *Refusal) Error() string { return r.Decision.Why }
+
+// RefusalOf returns what an error refused, nil when it is about no right.
+func RefusalOf(err error) *Refusal {
+	var e *fault.Error
+	if !errors.As(err, &e) {
+		return nil
+	}
+	r, _ := e.Refusal.(*Refusal)
+	return r
 }
 
 // accessTo is what the actor of the context may do with a type; nil: everything,
@@ -37,7 +52,7 @@ func denied(ctx context.Context, t *Type, id, action string, d Decision) error {
 	if t != nil {
 		name = t.Name
 	}
-	return &Error{Code: PermissionDenied, Detail: d.Why, Refusal: &Refusal{Actor: ActorOf(ctx), Action: action, Type: name, ID: id, Decision: d}}
+	return &fault.Error{Code: fault.PermissionDenied, Detail: d.Why, Refusal: &Refusal{Actor: ActorOf(ctx), Action: action, Type: name, ID: id, Decision: d}}
 }
 
 // May refuses an action that the actor is allowed on no resource of a type.

@@ -3,6 +3,7 @@ package resource
 import (
 	"context"
 
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -77,11 +78,11 @@ func (m *Manager) planned(ctx context.Context, t *Type, p plan, s state) (step, 
 func (m *Manager) taken(ctx context.Context, t *Type, p plan, s state) (step, error) {
 	_, err := p.make(ctx, s)
 	id := s.event.Meta.ID
-	switch CodeOf(err) {
-	case PreconditionFailed, Deleted:
-		return step{}, Errorf(PreconditionFailed, "%s %q exists already", t.Name, id)
-	case AlreadyExists:
-		return step{}, Errorf(AlreadyExists, "%s %q exists already", t.Name, id)
+	switch fault.CodeOf(err) {
+	case fault.PreconditionFailed, fault.Deleted:
+		return step{}, fault.Errorf(fault.PreconditionFailed, "%s %q exists already", t.Name, id)
+	case fault.AlreadyExists:
+		return step{}, fault.Errorf(fault.AlreadyExists, "%s %q exists already", t.Name, id)
 	case "":
 		if err == nil {
 			err = live(t, id, state{})

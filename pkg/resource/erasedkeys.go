@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -80,7 +81,7 @@ func (m *Manager) notErased(ctx context.Context, s state) error {
 	own := erasedKey(ActorOf(ctx).Principal, i.Key)
 	for _, k := range m.remembered(keys) {
 		if k.Key == own {
-			return Errorf(Deleted, "what this Idempotency-Key wrote was erased (:purge) after %s; use a new key to write it again", k.At.Format(time.RFC3339))
+			return fault.Errorf(fault.Deleted, "what this Idempotency-Key wrote was erased (:purge) after %s; use a new key to write it again", k.At.Format(time.RFC3339))
 		}
 	}
 	return nil

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/autocrud-go/autocrud/internal/testenv"
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -145,7 +146,7 @@ func TestWhatIsLeftOfPrunedJobsGoesAfterAMonth(t *testing.T) {
 	}
 	ahead.Add(int64(5 * time.Minute))
 	expire(pruned - 1)
-	if err := watch(last.Seq - 1); resource.CodeOf(err) != resource.Gone {
+	if err := watch(last.Seq - 1); fault.CodeOf(err) != fault.Gone {
 		t.Errorf("a watch that was not told of tombstones: %v", err)
 	}
 	if err := watch(0); err != nil {
@@ -179,7 +180,7 @@ func TestWhatIsLeftOfPrunedJobsGoesAfterAMonth(t *testing.T) {
 			t.Errorf("a new life of %s: %v", id, err)
 		}
 	}
-	if _, err := s.Manager.Create(ctx, "tasks", map[string]any{"slug": "done0"}, resource.CreateOptions{}); resource.CodeOf(err) != resource.UniqueConflict {
+	if _, err := s.Manager.Create(ctx, "tasks", map[string]any{"slug": "done0"}, resource.CreateOptions{}); fault.CodeOf(err) != fault.UniqueConflict {
 		t.Errorf("a value that is held: %v", err)
 	}
 	expire(0)

@@ -11,6 +11,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/query"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -186,7 +187,7 @@ func definitionHash(d storage.Definition, version string, binaries bool) string 
 func (t *Type) Extract(tree any) (values []query.Value, text []string, err error) {
 	values, text, unfit := t.Project(tree)
 	if len(unfit) > 0 {
-		return nil, nil, &Error{Code: ValidationFailed, Detail: "some values cannot be indexed", Fields: unfit}
+		return nil, nil, &fault.Error{Code: fault.ValidationFailed, Detail: "some values cannot be indexed", Fields: unfit}
 	}
 	return values, text, nil
 }
@@ -194,7 +195,7 @@ func (t *Type) Extract(tree any) (values []query.Value, text []string, err error
 // Project is Extract for content that may be of another model: a field, or an
 // element of one, that cannot be indexed is null, and its place is in unfit. All
 // else is as ever.
-func (t *Type) Project(tree any) (values []query.Value, text []string, unfit []FieldError) {
+func (t *Type) Project(tree any) (values []query.Value, text []string, unfit []fault.FieldError) {
 	x := extraction{}
 	values = make([]query.Value, len(t.fields))
 	for i := range t.fields {
@@ -229,7 +230,7 @@ type extraction struct {
 	field   query.Field
 	list    []query.Value // of a list field; nil while no list was met
 	at      []string
-	refused []FieldError
+	refused []fault.FieldError
 }
 
 // collect follows names from v. It returns the value of a single field and
@@ -270,7 +271,7 @@ func (x *extraction) collect(v any, names []string) query.Value {
 
 func (x *extraction) refuse(detail string) query.Value {
 	if len(x.refused) < maxFieldErrors {
-		x.refused = append(x.refused, FieldError{Pointer: pointerOf(x.at), Detail: detail})
+		x.refused = append(x.refused, fault.FieldError{Pointer: pointerOf(x.at), Detail: detail})
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -41,7 +42,7 @@ func entity[T any](r *Resource) (*Entity[T], error) {
 func encode(v any) (any, error) {
 	b, err := json.Marshal(v)
 	if err != nil {
-		return nil, Errorf(ValidationFailed, "the value cannot be written as JSON: %w", err)
+		return nil, fault.Errorf(fault.ValidationFailed, "the value cannot be written as JSON: %w", err)
 	}
 	return DecodeJSON(b)
 }

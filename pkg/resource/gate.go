@@ -3,6 +3,7 @@ package resource
 import (
 	"context"
 
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -23,7 +24,7 @@ func (m *Manager) gate(ctx context.Context, l *limits, t *Type, p plan, s state,
 		return step{}, err
 	}
 	if e := next.event; t.Builtin && e.Meta.Status == storage.Draft && (!s.exists() || s.event.Meta.Status != storage.Draft) {
-		return step{}, Errorf(ValidationFailed, "%s have no drafts: what is written is in force at once", t.Name)
+		return step{}, fault.Errorf(fault.ValidationFailed, "%s have no drafts: what is written is in force at once", t.Name)
 	}
 	if err := m.gateReadOnly(ctx, t, s, next); err != nil {
 		return step{}, l.censor(err)
@@ -58,7 +59,7 @@ func (m *Manager) gateRules(ctx context.Context, l *limits, t *Type, p plan, s s
 	after := newView(t, &e, content)
 	id := e.Meta.ID
 	if next.from != 0 && !l.access.on("read", after).Allowed {
-		return Errorf(UnknownRevision, "%s %q has no revision %d", t.Name, id, next.from)
+		return fault.Errorf(fault.UnknownRevision, "%s %q has no revision %d", t.Name, id, next.from)
 	}
 	actions := append([]string{p.action}, next.also...)
 	for _, action := range next.also {
@@ -99,7 +100,7 @@ func (l *limits) mayBeginFrom(ctx context.Context, t *Type, next step) error {
 	}
 	from := newView(t, next.event, content)
 	if !l.access.on("read", from).Allowed {
-		return Errorf(UnknownRevision, "%s %q has no revision %d", t.Name, next.event.Meta.ID, next.from)
+		return fault.Errorf(fault.UnknownRevision, "%s %q has no revision %d", t.Name, next.event.Meta.ID, next.from)
 	}
 	known := l.protected()
 	for _, path := range l.access.hidden("read", from) {

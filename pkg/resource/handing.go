@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -206,7 +207,7 @@ func (m *Manager) mayBe(ctx context.Context, t *Type, s state, next step) error 
 	if err != nil || !taken {
 		return err
 	}
-	return &Error{Code: UniqueConflict, Field: "name", Detail: "another key has, or had, this name; only an admin gives the name of a former key again"}
+	return &fault.Error{Code: fault.UniqueConflict, Field: "name", Detail: "another key has, or had, this name; only an admin gives the name of a former key again"}
 }
 
 // nameTaken reports whether another key has a name, or ever had it. The claim of a
@@ -243,7 +244,7 @@ func (m *Manager) maySchedule(ctx context.Context, s Schedule) error {
 		return err
 	}
 	_, err := m.planned(ctx, t, m.planCreate(t, "x", s.Payload, CreateOptions{}), state{})
-	if code := CodeOf(err); code == PermissionDenied || code == "" {
+	if code := fault.CodeOf(err); code == fault.PermissionDenied || code == "" {
 		return err
 	}
 	if t.Builtin { // a payload that does not work now is judged all the same

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -18,7 +19,7 @@ type Resource struct {
 	Meta     json.RawMessage
 	Revision json.RawMessage
 	Data     json.RawMessage // nil when it was not asked for
-	Problem  *Error          // of a page: why there is no data
+	Problem  *fault.Error    // of a page: why there is no data
 	ID       string
 	EventID  string // of its last event; what an ETag is made from
 	Seq      uint64 // of its last event
@@ -139,7 +140,7 @@ func (m *Manager) content(ctx context.Context, e *storage.Event) ([]byte, error)
 	}
 	m.o.Logger.ErrorContext(ctx, "a revision object is lost or damaged", "object", e.Ref,
 		"type", e.Meta.Type, "id", e.Meta.ID, "revision", e.Revision.Number, "error", err)
-	return nil, &Error{Code: Unavailable, Cause: err,
+	return nil, &fault.Error{Code: fault.Unavailable, Cause: err,
 		Detail: "the stored content of this revision is damaged; other revisions can still be read"}
 }
 

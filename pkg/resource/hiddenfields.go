@@ -8,18 +8,19 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
 // censor takes out of an error what its reader may not know.
 func (l *limits) censor(err error) error {
-	var e *Error
-	if l == nil || !errors.As(err, &e) || len(e.Fields) == 0 || e.Code == PermissionDenied {
+	var e *fault.Error
+	if l == nil || !errors.As(err, &e) || len(e.Fields) == 0 || e.Code == fault.PermissionDenied {
 		return err
 	}
 	hide := l.protected()
 	hidden := false
-	fields := make([]FieldError, 0, len(e.Fields))
+	fields := make([]fault.FieldError, 0, len(e.Fields))
 	for _, f := range e.Fields {
 		if path := strings.ReplaceAll(strings.Trim(f.Pointer, "/"), "/", "."); path != "" && under(withoutIndexes(path), hide) {
 			hidden = true
@@ -30,7 +31,7 @@ func (l *limits) censor(err error) error {
 	if !hidden {
 		return err
 	}
-	return &Error{Code: e.Code, Detail: "a part that you may not see does not fit", Fields: append(fields, FieldError{Pointer: "", Detail: "a part that you may not see does not fit"})}
+	return &fault.Error{Code: e.Code, Detail: "a part that you may not see does not fit", Fields: append(fields, fault.FieldError{Pointer: "", Detail: "a part that you may not see does not fit"})}
 }
 
 // censored is censor for what is found out when a write is committed.
@@ -39,14 +40,14 @@ func (m *Manager) censored(ctx context.Context, t *Type, err error) error {
 	if x == nil {
 		return err
 	}
-	var e *Error
+	var e *fault.Error
 	if !errors.As(err, &e) {
 		return err
 	}
 	l := &limits{access: x, action: "read"}
 	for _, path := range strings.Split(e.Field, ",") {
 		if e.Field != "" && touches(path, l.protected()) {
-			return &Error{Code: e.Code, Detail: "a part that you may not see is in the way"}
+			return &fault.Error{Code: e.Code, Detail: "a part that you may not see is in the way"}
 		}
 	}
 	return l.censor(err)
@@ -161,11 +162,11 @@ const (
 // refuse is the error of a write to a field; it tells the field and no value.
 func (l *limits) refuse(ctx context.Context, t *Type, path, why string) error {
 	refused := denied(ctx, t, "", l.action, Decision{Why: "the field " + path + " " + why})
-	var err *Error
+	var err *fault.Error
 	if !errors.As(refused, &err) {
 		return refused
 	}
-	err.Fields = []FieldError{{Pointer: "/" + strings.ReplaceAll(path, ".", "/"), Detail: why}}
+	err.Fields = []fault.FieldError{{Pointer: "/" + strings.ReplaceAll(path, ".", "/"), Detail: why}}
 	return err
 }
 

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/query"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -39,11 +40,11 @@ func (m *Manager) after(token, binding string) (uint64, error) {
 	}
 	c, err := m.cursors.Decode(token, binding, nil)
 	if err != nil {
-		return 0, Errorf(InvalidPageToken, "%v", err)
+		return 0, fault.Errorf(fault.InvalidPageToken, "%v", err)
 	}
 	n, err := strconv.ParseUint(c.ID, 10, 64)
 	if err != nil {
-		return 0, Errorf(InvalidPageToken, "the page token is not one of this list")
+		return 0, fault.Errorf(fault.InvalidPageToken, "the page token is not one of this list")
 	}
 	return n, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -89,8 +90,8 @@ func (h *Hooks) runBefore(ctx context.Context, c Change) error {
 
 // refusal turns what a hook returned into an Error.
 func refusal(err error) error {
-	if CodeOf(err) != "" {
+	if fault.CodeOf(err) != "" {
 		return err
 	}
-	return &Error{Code: ValidationFailed, Detail: err.Error(), Fields: []FieldError{{Pointer: "", Detail: err.Error()}}}
+	return &fault.Error{Code: fault.ValidationFailed, Detail: err.Error(), Fields: []fault.FieldError{{Pointer: "", Detail: err.Error()}}}
 }

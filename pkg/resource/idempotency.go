@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -148,7 +149,7 @@ func (m *Manager) begin(ctx context.Context) (first *storage.Event, release func
 }
 
 func mismatch() error {
-	return Errorf(IdempotencyMismatch, "this Idempotency-Key was used for another request; use a new one")
+	return fault.Errorf(fault.IdempotencyMismatch, "this Idempotency-Key was used for another request; use a new one")
 }
 
 // lookupKey finds the event that was committed under the context's key, looking

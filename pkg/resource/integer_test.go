@@ -4,6 +4,7 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 )
 
@@ -36,8 +37,8 @@ func TestWhatIsSentIsNeverRoundedSilently(t *testing.T) {
 			}
 			continue
 		}
-		var e *resource.Error
-		if !errors.As(err, &e) || e.Code != resource.ValidationFailed || len(e.Fields) != 1 || e.Fields[0].Pointer != pointer {
+		var e *fault.Error
+		if !errors.As(err, &e) || e.Code != fault.ValidationFailed || len(e.Fields) != 1 || e.Fields[0].Pointer != pointer {
 			t.Errorf("%s: %v, want %s", text, err, pointer)
 		}
 		if _, err := resource.DecodeJSON([]byte(text)); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -105,10 +106,10 @@ func (m *Manager) LogAfter(ctx context.Context, typ, id string, place uint64, li
 // JobEnded reports whether a job's log may still grow.
 func (m *Manager) JobEnded(ctx context.Context, typ, id string) (bool, error) {
 	s, err := m.jobWithLog(ctx, typ, id)
-	switch CodeOf(err) {
-	case Deleted:
+	switch fault.CodeOf(err) {
+	case fault.Deleted:
 		return true, nil
-	case NotFound: // it is gone, or may not be read any more, its log neither
+	case fault.NotFound: // it is gone, or may not be read any more, its log neither
 		return true, err
 	}
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -64,7 +65,7 @@ func (t *Type) concurrencyKey(content []byte) (string, error) {
 		return "", nil
 	case string:
 		if len(v) > MaxIndexedText {
-			return "", &Error{Code: ValidationFailed, Detail: "the concurrency key is too long", Fields: []FieldError{{
+			return "", &fault.Error{Code: fault.ValidationFailed, Detail: "the concurrency key is too long", Fields: []fault.FieldError{{
 				Pointer: "/" + strings.ReplaceAll(t.Job.ConcurrencyKey, ".", "/"), Detail: fmt.Sprintf("has over %d bytes", MaxIndexedText)}}}
 		}
 		return v, nil
@@ -94,7 +95,7 @@ func jobNamed(t *Type, name string) (key, error) {
 // checkAfter refuses to wait for what is not there.
 func (m *Manager) checkAfter(ctx context.Context, t *Type, after []string) error {
 	if len(after) > maxAfter {
-		return Errorf(InvalidRequest, "a job waits for at most %d others", maxAfter)
+		return fault.Errorf(fault.InvalidRequest, "a job waits for at most %d others", maxAfter)
 	}
 	for _, name := range after {
 		k, err := jobNamed(t, name)
@@ -103,7 +104,7 @@ func (m *Manager) checkAfter(ctx context.Context, t *Type, after []string) error
 		}
 		parent := m.types[k.typ]
 		if parent == nil || parent.Job == nil {
-			return Errorf(InvalidRequest, "after: %q is no type of jobs", k.typ)
+			return fault.Errorf(fault.InvalidRequest, "after: %q is no type of jobs", k.typ)
 		}
 		s, err := m.head(ctx, k, false)
 		if err == nil && !s.exists() && !s.fresh {
@@ -120,7 +121,7 @@ func (m *Manager) checkAfter(ctx context.Context, t *Type, after []string) error
 			}
 		}
 		if !s.exists() || s.event.Meta.Deleted || s.event.Meta.Job == nil {
-			return Errorf(DanglingReference, "after: there is no job %q of %s", k.id, k.typ)
+			return fault.Errorf(fault.DanglingReference, "after: there is no job %q of %s", k.id, k.typ)
 		}
 	}
 	return nil
@@ -198,7 +199,7 @@ func (m *Manager) Claim(ctx context.Context, typ, id string, o ClaimOptions) (*C
 	}
 	if e.Attempt != token {
 		m.o.Logger.WarnContext(ctx, JobFailedLine, "type", typ, "id", id, "attempt", e.Meta.Job.Attempts, "error", *e.Meta.Job.Error)
-		return nil, Errorf(InvalidState, "job %q has no attempt left", id)
+		return nil, fault.Errorf(fault.InvalidState, "job %q has no attempt left", id)
 	}
 	if content, err = t.current(content, e.Revision.SchemaVersion); err != nil {
 		return nil, err
@@ -212,19 +213,19 @@ func claimable(e *storage.Event, now time.Time, takeover string) (died bool, err
 	j := e.Meta.Job
 	switch {
 	case j == nil:
-		return false, Errorf(InvalidState, "%s %q is no job", e.Meta.Type, e.Meta.ID)
+		return false, fault.Errorf(fault.InvalidState, "%s %q is no job", e.Meta.Type, e.Meta.ID)
 	case j.State == storage.JobPending || j.State == storage.JobScheduled:
 		if j.RunAt.After(now.Add(clockSkew)) {
-			return false, Errorf(InvalidState, "job %q is not due before %s", e.Meta.ID, j.RunAt.Format(time.RFC3339))
+			return false, fault.Errorf(fault.InvalidState, "job %q is not due before %s", e.Meta.ID, j.RunAt.Format(time.RFC3339))
 		}
 		return false, nil
 	case j.State == storage.JobRunning:
 		if takeover != "" && e.Attempt == takeover {
 			return true, nil
 		}
-		return false, Errorf(InvalidState, "job %q is being run", e.Meta.ID)
+		return false, fault.Errorf(fault.InvalidState, "job %q is being run", e.Meta.ID)
 	}
-	return false, Errorf(InvalidState, "job %q is %s", e.Meta.ID, j.State)
+	return false, fault.Errorf(fault.InvalidState, "job %q is %s", e.Meta.ID, j.State)
 }
 
 // Outcome of an attempt. Without Err and Snooze it succeeded.
@@ -251,7 +252,7 @@ func (m *Manager) Finish(ctx context.Context, c *Claim, o Outcome) error {
 			return step{}, live(t, c.ID, s)
 		}
 		if s.event.Attempt != c.Token || s.event.Meta.Job == nil || s.event.Meta.Job.State != storage.JobRunning {
-			return step{}, Errorf(InvalidState, "attempt %d of job %q is no longer the current one", c.Attempt, c.ID)
+			return step{}, fault.Errorf(fault.InvalidState, "attempt %d of job %q is no longer the current one", c.Attempt, c.ID)
 		}
 		e := successor(s, storage.JobSucceeded)
 		finishJob(e, o, m.now())
@@ -338,7 +339,7 @@ func (m *Manager) cancel(ctx context.Context, typ, id string, match Match, reaso
 			return step{}, err
 		}
 		if state := s.event.Meta.Job.State; state.Final() {
-			return step{}, Errorf(InvalidState, "job %q is %s; only what is not finished can be cancelled", id, state)
+			return step{}, fault.Errorf(fault.InvalidState, "job %q is %s; only what is not finished can be cancelled", id, state)
 		}
 		e := successor(s, storage.JobCancelled)
 		now := m.now()
@@ -363,7 +364,7 @@ func (m *Manager) Rerun(ctx context.Context, typ, id string, match Match) (*Reso
 			return step{}, err
 		}
 		if state := s.event.Meta.Job.State; !state.Final() {
-			return step{}, Errorf(InvalidState, "job %q is %s; only what is finished can be run again", id, state)
+			return step{}, fault.Errorf(fault.InvalidState, "job %q is %s; only what is finished can be run again", id, state)
 		}
 		e := successor(s, storage.JobRerun)
 		now := m.now()
@@ -382,7 +383,7 @@ func (m *Manager) Rerun(ctx context.Context, typ, id string, match Match) (*Reso
 func (m *Manager) findJob(typ, id string) (*Type, error) {
 	t, err := m.find(typ, id)
 	if err == nil && t.Job == nil {
-		return nil, Errorf(NotFound, "%s are no jobs", typ)
+		return nil, fault.Errorf(fault.NotFound, "%s are no jobs", typ)
 	}
 	return t, err
 }
@@ -395,7 +396,7 @@ func liveJob(t *Type, id string, s state, match Match) error {
 		return err
 	}
 	if s.event.Meta.Job == nil {
-		return Errorf(InvalidState, "%s %q was made when the type had no jobs", t.Name, id)
+		return fault.Errorf(fault.InvalidState, "%s %q was made when the type had no jobs", t.Name, id)
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/autocrud-go/autocrud/internal/testenv"
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -18,14 +19,14 @@ func TestTheOutcomeOfAnAttemptThatWasTakenOverIsRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := m.Claim(t.Context(), "tasks", "a", resource.ClaimOptions{Worker: "two"}); resource.CodeOf(err) != resource.InvalidState {
+	if _, err := m.Claim(t.Context(), "tasks", "a", resource.ClaimOptions{Worker: "two"}); fault.CodeOf(err) != fault.InvalidState {
 		t.Fatalf("a running job was claimed: %v", err)
 	}
 	second, err := m.Claim(t.Context(), "tasks", "a", resource.ClaimOptions{Worker: "two", Takeover: first.Token})
 	if err != nil || second.Attempt != 2 {
 		t.Fatalf("attempt %v, %v", second, err)
 	}
-	if err := m.Finish(t.Context(), first, resource.Outcome{Err: "too late"}); resource.CodeOf(err) != resource.InvalidState {
+	if err := m.Finish(t.Context(), first, resource.Outcome{Err: "too late"}); fault.CodeOf(err) != fault.InvalidState {
 		t.Fatalf("the outcome of the first attempt: %v", err)
 	}
 	// A change of the job meanwhile does no harm to the second.
@@ -35,7 +36,7 @@ func TestTheOutcomeOfAnAttemptThatWasTakenOverIsRefused(t *testing.T) {
 	if err := m.Finish(t.Context(), second, resource.Outcome{}); err != nil {
 		t.Fatal(err)
 	}
-	if err := m.Finish(t.Context(), second, resource.Outcome{Err: "again"}); resource.CodeOf(err) != resource.InvalidState {
+	if err := m.Finish(t.Context(), second, resource.Outcome{Err: "again"}); fault.CodeOf(err) != fault.InvalidState {
 		t.Fatalf("a second outcome: %v", err)
 	}
 	if state, err := m.JobState(t.Context(), "tasks", "a"); err != nil || state != storage.JobStateDone {

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"github.com/autocrud-go/autocrud/pkg/fault"
 )
 
 // The limits of one JSON document.
@@ -59,7 +61,7 @@ func decodeJSON(b []byte, exact bool) (any, error) {
 		return nil, d.fail("unexpected text after the end of the document")
 	}
 	if len(d.unkept) > 0 {
-		return nil, &Error{Code: ValidationFailed, Detail: "the document holds values that cannot be stored", Fields: d.unkept}
+		return nil, &fault.Error{Code: fault.ValidationFailed, Detail: "the document holds values that cannot be stored", Fields: d.unkept}
 	}
 	return v, nil
 }
@@ -73,7 +75,7 @@ type decoder struct {
 	path   [MaxJSONDepth]jsonStep
 	// unkept collects the reasons for a 422. They count only when the whole
 	// text turns out to be JSON: a 400 comes first.
-	unkept []FieldError
+	unkept []fault.FieldError
 }
 
 // jsonStep is one level of the place being read: a key, or an index when inList.
@@ -87,12 +89,12 @@ func (d *decoder) fail(reason string) error {
 	at := min(d.i, len(d.s))
 	line := 1 + strings.Count(d.s[:at], "\n")
 	column := at - strings.LastIndexByte(d.s[:at], '\n')
-	return Errorf(InvalidRequest, "invalid JSON at byte %d (line %d, column %d): %s", at, line, column, reason)
+	return fault.Errorf(fault.InvalidRequest, "invalid JSON at byte %d (line %d, column %d): %s", at, line, column, reason)
 }
 
 func (d *decoder) refuse(detail string) {
 	if len(d.unkept) < maxFieldErrors {
-		d.unkept = append(d.unkept, FieldError{Pointer: d.pointer(), Detail: detail})
+		d.unkept = append(d.unkept, fault.FieldError{Pointer: d.pointer(), Detail: detail})
 	}
 }
 
@@ -403,7 +405,7 @@ func checkSize(doc any) error {
 		return false
 	}
 	if beyond(doc, 0) {
-		return Errorf(TooLarge, "a document has at most %d values, nested at most %d levels deep", MaxJSONValues, MaxJSONDepth)
+		return fault.Errorf(fault.TooLarge, "a document has at most %d values, nested at most %d levels deep", MaxJSONValues, MaxJSONDepth)
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 )
 
@@ -80,7 +81,7 @@ func TestDecodeJSONRefuses(t *testing.T) {
 		`{"big":1e999,"broken":}`: "value", // a 400 comes before a 422
 	} {
 		_, err := resource.DecodeJSON([]byte(text))
-		if resource.CodeOf(err) != resource.InvalidRequest || !strings.Contains(err.Error(), part) {
+		if fault.CodeOf(err) != fault.InvalidRequest || !strings.Contains(err.Error(), part) {
 			t.Errorf("%.40q: %v, want %q", text, err, part)
 		}
 	}
@@ -97,8 +98,8 @@ func TestDecodeJSONPointsAtWhatCannotBeKept(t *testing.T) {
 		"\"\\u0000\"":                 "",
 	} {
 		_, err := resource.DecodeJSON([]byte(text))
-		var e *resource.Error
-		if !errors.As(err, &e) || e.Code != resource.ValidationFailed || len(e.Fields) != 1 || e.Fields[0].Pointer != pointer {
+		var e *fault.Error
+		if !errors.As(err, &e) || e.Code != fault.ValidationFailed || len(e.Fields) != 1 || e.Fields[0].Pointer != pointer {
 			t.Errorf("%s: %v, want a pointer %q", text, err, pointer)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/query"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -108,20 +109,20 @@ func (m *Manager) search(ctx context.Context, t *Type, o ListOptions) (storage.S
 	var err error
 	if strings.TrimSpace(o.Filter) != "" {
 		if s.Filter, err = query.Parse(fields, o.Filter, query.Options{Now: m.o.Now()}); err != nil {
-			return s, "", Errorf(InvalidFilter, "filter: %v", err)
+			return s, "", fault.Errorf(fault.InvalidFilter, "filter: %v", err)
 		}
 	}
 	phrases, err := query.ParseText(o.Text)
 	if err != nil {
-		return s, "", Errorf(InvalidFilter, "q: %v", err)
+		return s, "", fault.Errorf(fault.InvalidFilter, "q: %v", err)
 	}
 	if o.Text != "" && len(t.Definition().FullText) == 0 {
-		return s, "", Errorf(InvalidFilter, "q: the type %s has no full-text fields", t.Name)
+		return s, "", fault.Errorf(fault.InvalidFilter, "q: the type %s has no full-text fields", t.Name)
 	}
 	if x := m.accessTo(ctx, t); x != nil && o.Text != "" {
 		for _, path := range t.Definition().FullText {
 			if touches(path, x.everHidden("list")) {
-				return s, "", Errorf(InvalidFilter, "q: a full-text field of %s is hidden from you", t.Name)
+				return s, "", fault.Errorf(fault.InvalidFilter, "q: a full-text field of %s is hidden from you", t.Name)
 			}
 		}
 	}
@@ -129,11 +130,11 @@ func (m *Manager) search(ctx context.Context, t *Type, o ListOptions) (storage.S
 		s.Text, o.Text = "", ""
 	}
 	if s.Order, err = query.ParseOrder(fields, o.OrderBy); err != nil {
-		return s, "", Errorf(InvalidFilter, "order_by: %v", err)
+		return s, "", fault.Errorf(fault.InvalidFilter, "order_by: %v", err)
 	}
 	s.Filter = m.narrow(ctx, t, "list", s.Filter)
 	if n := query.Constants(s.Filter); n > maxConstants {
-		return s, "", Errorf(InvalidFilter, "filter: with the rules for you it has %d values, more than %d", n, maxConstants)
+		return s, "", fault.Errorf(fault.InvalidFilter, "filter: with the rules for you it has %d values, more than %d", n, maxConstants)
 	}
 	if len(s.Order) == 0 && o.Text == "" {
 		created, _ := fields.Lookup("meta.created_at")
@@ -143,7 +144,7 @@ func (m *Manager) search(ctx context.Context, t *Type, o ListOptions) (storage.S
 	if o.Page.Token != "" {
 		c, err := m.cursors.Decode(o.Page.Token, binding, s.Order)
 		if err != nil {
-			return s, "", Errorf(InvalidPageToken, "%v", err)
+			return s, "", fault.Errorf(fault.InvalidPageToken, "%v", err)
 		}
 		s.After = &c
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -103,7 +104,7 @@ func filling(mark LoadMark, first uint64, fill func() (storage.Record, bool, err
 
 // errInterrupted tells how to get out of a load that was cut short.
 func errInterrupted(from string) error {
-	return Errorf(InvalidState, "an earlier load from %s was interrupted, so the log is incomplete: stop the service, empty its stores and load again", from)
+	return fault.Errorf(fault.InvalidState, "an earlier load from %s was interrupted, so the log is incomplete: stop the service, empty its stores and load again", from)
 }
 
 var errNotEmpty = fmt.Errorf("the log is not empty: a backup is restored, and a log rebuilt, where there is no data yet")

@@ -15,6 +15,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	"go.opentelemetry.io/otel/trace/noop"
 
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/query"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -113,13 +114,13 @@ type Observer interface {
 	// Committed: an operation's event is in the log.
 	Committed(typ string, action storage.Action, took time.Duration)
 	// Refused: an operation failed with this code.
-	Refused(typ string, code Code)
+	Refused(typ string, code fault.Code)
 }
 
 type nobody struct{}
 
 func (nobody) Committed(string, storage.Action, time.Duration) {}
-func (nobody) Refused(string, Code)                            {}
+func (nobody) Refused(string, fault.Code)                      {}
 
 // NewManager serves the types from the three stores.
 func NewManager(types []*Type, log storage.Log, blobs storage.Blobs, index storage.Index, o Options) *Manager {
@@ -181,7 +182,7 @@ func (m *Manager) Types() []*Type {
 func (m *Manager) Type(name string) (*Type, error) {
 	t, ok := m.types[name]
 	if !ok {
-		return nil, Errorf(UnknownType, "there is no type %q; GET /v1/types lists them", name)
+		return nil, fault.Errorf(fault.UnknownType, "there is no type %q; GET /v1/types lists them", name)
 	}
 	return t, nil
 }
@@ -194,7 +195,7 @@ func CheckID(id string) error {
 		ok = c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_'
 	}
 	if !ok {
-		return Errorf(InvalidRequest, "an id is 1 to 128 letters, digits, '-' and '_'")
+		return fault.Errorf(fault.InvalidRequest, "an id is 1 to 128 letters, digits, '-' and '_'")
 	}
 	return nil
 }
@@ -213,25 +214,25 @@ func stored(err error) error {
 	var refused *query.Error
 	var building *storage.BuildError
 	switch {
-	case err == nil, CodeOf(err) != "":
+	case err == nil, fault.CodeOf(err) != "":
 		return err
 	case errors.Is(err, storage.ErrUnknown):
-		return &Error{Code: OutcomeUnknown, RetryAfter: time.Second, Cause: err,
+		return &fault.Error{Code: fault.OutcomeUnknown, RetryAfter: time.Second, Cause: err,
 			Detail: "it is not known whether the write was stored; read the resource, or send the same request again with the same Idempotency-Key"}
 	case errors.Is(err, storage.ErrTooLarge):
-		return &Error{Code: TooLarge, Detail: "the resource is larger than the store takes", Cause: err}
+		return &fault.Error{Code: fault.TooLarge, Detail: "the resource is larger than the store takes", Cause: err}
 	case errors.Is(err, storage.ErrFull):
-		return &Error{Code: Unavailable, RetryAfter: 30 * time.Second, Detail: "the store is full; nothing was written", Cause: err}
+		return &fault.Error{Code: fault.Unavailable, RetryAfter: 30 * time.Second, Detail: "the store is full; nothing was written", Cause: err}
 	case errors.As(err, &refused):
-		return &Error{Code: InvalidFilter, Detail: refused.Error(), Cause: err}
+		return &fault.Error{Code: fault.InvalidFilter, Detail: refused.Error(), Cause: err}
 	case errors.As(err, &building):
-		return &Error{Code: IndexLag, RetryAfter: time.Second, Cause: err, Detail: fmt.Sprintf(
+		return &fault.Error{Code: fault.IndexLag, RetryAfter: time.Second, Cause: err, Detail: fmt.Sprintf(
 			"the index of %s is being built: %d of %d entries of the log are read; fields that were indexed before answer meanwhile, if there were any",
 			building.Type, building.Replayed, building.Through)}
 	case errors.Is(err, storage.ErrNotReady):
-		return &Error{Code: IndexLag, RetryAfter: time.Second, Detail: "the index of this type is being built", Cause: err}
+		return &fault.Error{Code: fault.IndexLag, RetryAfter: time.Second, Detail: "the index of this type is being built", Cause: err}
 	}
-	return &Error{Code: Unavailable, RetryAfter: time.Second, Detail: "a store did not answer; try again", Cause: err}
+	return &fault.Error{Code: fault.Unavailable, RetryAfter: time.Second, Detail: "a store did not answer; try again", Cause: err}
 }
 
 // committing detaches a commit from its request: once begun it is finished,

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/jsonpatch"
 	"github.com/autocrud-go/autocrud/pkg/query"
 	"github.com/autocrud-go/autocrud/pkg/storage"
@@ -93,8 +94,8 @@ func (t *Type) current(content []byte, from string) ([]byte, error) {
 }
 
 // unmigrated is what a reader gets instead of content that no migration fits.
-func unmigrated(from string, err error) *Error {
-	return &Error{Code: InvalidState, Detail: fmt.Sprintf("it was written by schema version %q and does not fit its %v; revisions/{n}?raw=true reads it as it was stored, a PUT replaces it", from, err)}
+func unmigrated(from string, err error) *fault.Error {
+	return &fault.Error{Code: fault.InvalidState, Detail: fmt.Sprintf("it was written by schema version %q and does not fit its %v; revisions/{n}?raw=true reads it as it was stored, a PUT replaces it", from, err)}
 }
 
 // valuesNow are the indexed values of a state, as the index has them: when no
@@ -146,7 +147,7 @@ func (t *Type) migrateRow(r *Resource) error {
 // in the place of its data.
 func (t *Type) migrateItem(r *Resource) error {
 	err := t.migrateRow(r)
-	if CodeOf(err) != InvalidState {
+	if fault.CodeOf(err) != fault.InvalidState {
 		return err
 	}
 	errors.As(err, &r.Problem)
@@ -205,14 +206,14 @@ func (m *Manager) MigrateAll(ctx context.Context, typ, after string, dryRun bool
 	}
 	for _, row := range page.Rows {
 		changed, err := m.migrateOne(ctx, t, row.ID, dryRun)
-		switch CodeOf(err) {
+		switch fault.CodeOf(err) {
 		case "":
 			if err != nil {
 				return nil, err
 			}
-		case Unavailable, OutcomeUnknown, IndexLag, Conflict:
+		case fault.Unavailable, fault.OutcomeUnknown, fault.IndexLag, fault.Conflict:
 			return nil, err
-		case NotFound, Deleted:
+		case fault.NotFound, fault.Deleted:
 			continue
 		default:
 			out.Failed++
@@ -230,7 +231,7 @@ func (m *Manager) MigrateAll(ctx context.Context, typ, after string, dryRun bool
 
 // told is what an error says to its reader, in a line.
 func told(err error) string {
-	var e *Error
+	var e *fault.Error
 	if !errors.As(err, &e) {
 		return err.Error()
 	}
@@ -252,7 +253,7 @@ func (m *Manager) migrateOne(ctx context.Context, t *Type, id string, dryRun boo
 			return step{}, nil
 		}
 		if !t.migrates(from) {
-			return step{}, Errorf(InvalidState, "no migration begins with schema version %q", from)
+			return step{}, fault.Errorf(fault.InvalidState, "no migration begins with schema version %q", from)
 		}
 		raw, err := m.content(ctx, s.event)
 		if err != nil {
@@ -263,7 +264,7 @@ func (m *Manager) migrateOne(ctx context.Context, t *Type, id string, dryRun boo
 			return step{}, err
 		}
 		if doc, err = t.Migrate(doc, from); err != nil {
-			return step{}, Errorf(ValidationFailed, "%v", err)
+			return step{}, fault.Errorf(fault.ValidationFailed, "%v", err)
 		}
 		content, err := m.prepare(ctx, t, doc)
 		if err != nil {

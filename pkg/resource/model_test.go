@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/autocrud-go/autocrud/internal/testenv"
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -70,8 +71,8 @@ func (m *machine) draw(t *rapid.T) modelRev {
 		status: rapid.SampledFrom([]storage.Status{storage.Draft, storage.Stable}).Draw(t, "status")}
 }
 
-func (m *machine) check(t *rapid.T, op string, err error, want resource.Code) bool {
-	if got := resource.CodeOf(err); got != want || err != nil && got == "" {
+func (m *machine) check(t *rapid.T, op string, err error, want fault.Code) bool {
+	if got := fault.CodeOf(err); got != want || err != nil && got == "" {
 		t.Fatalf("%s: got %v, the model says %q", op, err, want)
 	}
 	return want == ""
@@ -79,12 +80,12 @@ func (m *machine) check(t *rapid.T, op string, err error, want resource.Code) bo
 
 func (m *machine) Create(t *rapid.T) {
 	id, r := m.id(t), m.draw(t)
-	want := resource.Code("")
+	want := fault.Code("")
 	switch {
 	case m.things[id] != nil:
-		want = resource.AlreadyExists
+		want = fault.AlreadyExists
 	case m.slugTaken(id, r.slug):
-		want = resource.UniqueConflict
+		want = fault.UniqueConflict
 	}
 	_, err := m.s.Manager.Create(m.t.Context(), "things", testenv.Doc(m.t, r.doc()), resource.CreateOptions{ID: id, Status: r.status})
 	if m.check(t, "create", err, want) {
@@ -98,19 +99,19 @@ func (m *machine) Create(t *rapid.T) {
 }
 
 // exists is what every operation on a live thing begins with.
-func (m *machine) exists(id string) (x *modelThing, code resource.Code) {
+func (m *machine) exists(id string) (x *modelThing, code fault.Code) {
 	x = m.things[id]
 	switch {
 	case x == nil:
-		return nil, resource.NotFound
+		return nil, fault.NotFound
 	case x.deleted:
-		return x, resource.Deleted
+		return x, fault.Deleted
 	}
 	return x, ""
 }
 
 // revise is what an update, an edit in place or a patch does to the model.
-func (m *machine) revise(id string, r modelRev, inPlace, setStatus bool) (want resource.Code, apply func()) {
+func (m *machine) revise(id string, r modelRev, inPlace, setStatus bool) (want fault.Code, apply func()) {
 	x, want := m.exists(id)
 	nothing := func() {}
 	if want != "" {
@@ -120,11 +121,11 @@ func (m *machine) revise(id string, r modelRev, inPlace, setStatus bool) (want r
 	same := c.n == r.n && c.slug == r.slug
 	switch {
 	case inPlace && c.status != storage.Draft:
-		return resource.InvalidState, nothing
+		return fault.InvalidState, nothing
 	case same && (!setStatus || r.status == c.status):
 		return "", nothing
 	case m.slugTaken(id, r.slug):
-		return resource.UniqueConflict, nothing
+		return fault.UniqueConflict, nothing
 	case inPlace:
 		return "", func() {
 			c.n, c.slug = r.n, r.slug
@@ -187,9 +188,9 @@ func (m *machine) Delete(t *rapid.T) {
 func (m *machine) Restore(t *rapid.T) {
 	id := m.id(t)
 	x, want := m.exists(id)
-	if want == resource.Deleted {
+	if want == fault.Deleted {
 		if want = ""; m.slugTaken(id, x.cur().slug) {
-			want = resource.UniqueConflict
+			want = fault.UniqueConflict
 		}
 	}
 	_, err := m.s.Manager.Restore(m.t.Context(), "things", id, resource.Match{})
@@ -205,9 +206,9 @@ func (m *machine) Switch(t *rapid.T) {
 	switch {
 	case want != "":
 	case to > len(x.revs):
-		want = resource.UnknownRevision
+		want = fault.UnknownRevision
 	case to != x.head && m.slugTaken(id, x.revs[to-1].slug):
-		want = resource.UniqueConflict
+		want = fault.UniqueConflict
 	}
 	_, err := m.s.Manager.Switch(m.t.Context(), "things", id, to, resource.Match{})
 	if m.check(t, "switch", err, want) && to != x.head {
@@ -231,9 +232,9 @@ func (m *machine) SetStatus(t *rapid.T) {
 
 func (m *machine) Purge(t *rapid.T) {
 	id := m.id(t)
-	want := resource.Code("")
+	want := fault.Code("")
 	if m.things[id] == nil {
-		want = resource.NotFound
+		want = fault.NotFound
 	}
 	_, err := m.s.Manager.Purge(m.t.Context(), "things", id, resource.Match{})
 	if m.check(t, "purge", err, want) {
@@ -325,7 +326,7 @@ func runMachine(t *testing.T, o testenv.StackOptions) {
 		m := &machine{s: s, t: t, things: map[string]*modelThing{}, before: before}
 		for _, id := range []string{"a", "b", "c"} { // what the sequence before left
 			_, err := s.Manager.Purge(t.Context(), "things", id, resource.Match{})
-			if err != nil && resource.CodeOf(err) != resource.NotFound {
+			if err != nil && fault.CodeOf(err) != fault.NotFound {
 				rt.Fatal(err)
 			}
 			before[id] = before[id] || err == nil

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/jsonpatch"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -125,8 +126,8 @@ func (m *Manager) gateReadOnly(ctx context.Context, t *Type, s state, next step)
 	if at == "" || t.readOnly.changed(t.Defaults(before), after) == "" {
 		return nil
 	}
-	return &Error{Code: ValidationFailed, Detail: "the data does not fit type " + t.Name + ": " + at + " is readOnly",
-		Fields: []FieldError{{Pointer: at, Detail: "is readOnly: only code of the application sets it"}}}
+	return &fault.Error{Code: fault.ValidationFailed, Detail: "the data does not fit type " + t.Name + ": " + at + " is readOnly",
+		Fields: []fault.FieldError{{Pointer: at, Detail: "is readOnly: only code of the application sets it"}}}
 }
 
 // carryMarked gives the content of an older revision what is marked in the newest
@@ -241,5 +242,5 @@ func (t *Type) unhidden(field string, doc any, patch bool) error {
 		return nil
 	}
 	detail := "sets " + found[0] + ", which is writeOnly and would be shown here"
-	return &Error{Code: ValidationFailed, Detail: field + " " + detail, Fields: []FieldError{{Pointer: "/" + field, Detail: detail}}}
+	return &fault.Error{Code: fault.ValidationFailed, Detail: field + " " + detail, Fields: []fault.FieldError{{Pointer: "/" + field, Detail: detail}}}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -80,7 +81,7 @@ func (m *Manager) planCreate(t *Type, id string, data any, o CreateOptions) plan
 			return step{}, err
 		}
 		if s.exists() {
-			return step{}, &Error{Code: AlreadyExists, Detail: fmt.Sprintf("%s %q exists already%s", t.Name, id, deletedNote(s)), Deleted: s.event.Meta.Deleted}
+			return step{}, &fault.Error{Code: fault.AlreadyExists, Detail: fmt.Sprintf("%s %q exists already%s", t.Name, id, deletedNote(s)), Deleted: s.event.Meta.Deleted}
 		}
 		return m.creation(t, id, content, o, s)
 	}}
@@ -113,7 +114,7 @@ func deletedNote(s state) string {
 func (m *Manager) createNew(ctx context.Context, t *Type, id string, p plan) (e *storage.Event, content []byte, err error) {
 	begun := time.Now()
 	defer func() {
-		if c := CodeOf(err); c != "" {
+		if c := fault.CodeOf(err); c != "" {
 			m.o.Observer.Refused(t.Name, c)
 		}
 	}()
@@ -218,7 +219,7 @@ func (m *Manager) planUpdate(t *Type, id string, data any, o UpdateOptions) plan
 	prepared := m.preparing(t, data)
 	return plan{o.right(), func(ctx context.Context, s state) (step, error) {
 		if o.Create && s.exists() && !s.event.Meta.Deleted {
-			return step{}, Errorf(PreconditionFailed, "%s %q exists already", t.Name, id)
+			return step{}, fault.Errorf(fault.PreconditionFailed, "%s %q exists already", t.Name, id)
 		}
 		if !o.Create || s.exists() {
 			if err := live(t, id, s); err != nil {
@@ -253,10 +254,10 @@ func (o UpdateOptions) right() string {
 // live refuses what does not exist or is deleted.
 func live(t *Type, id string, s state) error {
 	if !s.exists() {
-		return Errorf(NotFound, "there is no %s %q", t.Name, id)
+		return fault.Errorf(fault.NotFound, "there is no %s %q", t.Name, id)
 	}
 	if s.event.Meta.Deleted {
-		return Errorf(Deleted, "%s %q is deleted; :restore brings it back", t.Name, id)
+		return fault.Errorf(fault.Deleted, "%s %q is deleted; :restore brings it back", t.Name, id)
 	}
 	return nil
 }
@@ -269,7 +270,7 @@ func (m *Manager) revise(t *Type, s state, content []byte, o UpdateOptions) (ste
 	same := hashOf(content) == old.Revision.Hash && !t.migrates(old.Revision.SchemaVersion)
 	if o.InPlace {
 		if old.Revision.Status != storage.Draft {
-			return step{}, Errorf(InvalidState, "revision %s is stable and never changes; leave out mode=modify to make a new revision", old.Revision.ID)
+			return step{}, fault.Errorf(fault.InvalidState, "revision %s is stable and never changes; leave out mode=modify to make a new revision", old.Revision.ID)
 		}
 		if same && (o.Status == "" || o.Status == old.Revision.Status) {
 			return step{}, nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/jsonpatch"
 )
 
@@ -47,7 +48,7 @@ func (m *Manager) Patch(ctx context.Context, typ, id string, p Patch, o UpdateOp
 // shape for a resource is told after the state, as invalid content is.
 func (m *Manager) planPatch(t *Type, id string, p Patch, o UpdateOptions) (plan, error) {
 	apply, unfit := p.compile(t)
-	if unfit != nil && CodeOf(unfit) != ValidationFailed {
+	if unfit != nil && fault.CodeOf(unfit) != fault.ValidationFailed {
 		return plan{}, unfit
 	}
 	return plan{o.right(), func(ctx context.Context, s state) (step, error) {
@@ -95,8 +96,8 @@ func (p Patch) compile(t *Type) (func(old []byte) (any, error), error) {
 	if p.Kind == MergePatch {
 		patch, ok := p.Body.(map[string]any)
 		if !ok {
-			return nil, &Error{Code: ValidationFailed, Detail: "a merge patch for a resource is an object",
-				Fields: []FieldError{{Pointer: "", Detail: "must be an object"}}}
+			return nil, &fault.Error{Code: fault.ValidationFailed, Detail: "a merge patch for a resource is an object",
+				Fields: []fault.FieldError{{Pointer: "", Detail: "must be an object"}}}
 		}
 		return func(old []byte) (any, error) {
 			doc, err := DecodeJSON(old)
@@ -108,14 +109,14 @@ func (p Patch) compile(t *Type) (func(old []byte) (any, error), error) {
 	}
 	ops, ok := p.Body.([]any)
 	if !ok {
-		return nil, Errorf(InvalidRequest, "a JSON patch is an array of operations (RFC 6902)")
+		return nil, fault.Errorf(fault.InvalidRequest, "a JSON patch is an array of operations (RFC 6902)")
 	}
 	if len(ops) > maxPatchOperations {
-		return nil, Errorf(InvalidRequest, "a patch has at most %d operations", maxPatchOperations)
+		return nil, fault.Errorf(fault.InvalidRequest, "a patch has at most %d operations", maxPatchOperations)
 	}
 	patch, err := jsonpatch.Parse(ops)
 	if err != nil {
-		return nil, patchError(InvalidRequest, "the patch cannot be read", err)
+		return nil, patchError(fault.InvalidRequest, "the patch cannot be read", err)
 	}
 	return func(old []byte) (any, error) {
 		doc, err := DecodeJSON(old)
@@ -126,18 +127,18 @@ func (p Patch) compile(t *Type) (func(old []byte) (any, error), error) {
 		if err != nil {
 			// A failed test and a path that is not there both mean that the
 			// document is not what the patch was made for.
-			return nil, patchError(Conflict, "the patch does not apply to the current state", err)
+			return nil, patchError(fault.Conflict, "the patch does not apply to the current state", err)
 		}
 		return out, nil
 	}, nil
 }
 
 // patchError tells which operation of a patch is in the way, and where.
-func patchError(code Code, what string, err error) error {
-	out := Errorf(code, "%s: %w", what, err)
+func patchError(code fault.Code, what string, err error) error {
+	out := fault.Errorf(code, "%s: %w", what, err)
 	var e *jsonpatch.Error
 	if errors.As(err, &e) {
-		out.Fields = []FieldError{{Pointer: e.Pointer, Detail: e.Reason}}
+		out.Fields = []fault.FieldError{{Pointer: e.Pointer, Detail: e.Reason}}
 	}
 	return out
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/autocrud-go/autocrud/internal/testenv"
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 )
 
@@ -16,18 +17,18 @@ func TestAPatchThatDoesNotApplySaysWhichOperationAndWhere(t *testing.T) {
 	deep := strings.Repeat(`[`, 61) + strings.Repeat(`]`, 61)
 	for name, c := range map[string]struct {
 		patch   string
-		code    resource.Code
+		code    fault.Code
 		pointer string
 		detail  string
 	}{
-		"ALeadingZero":      {`[{"op":"test","path":"/lines/0","value":1},{"op":"remove","path":"/lines/01"}]`, resource.Conflict, "/lines/01", "without leading zeros"},
-		"AfterTheLast":      {`[{"op":"remove","path":"/lines/-"}]`, resource.Conflict, "/lines/-", "after the last element"},
-		"MissingIsNotNull":  {`[{"op":"test","path":"/none","value":null}]`, resource.Conflict, "/none", "there is nothing at this place"},
-		"TheLastDigit":      {`[{"op":"test","path":"/n","value":9007199254740992}]`, resource.Conflict, "/n", "another one"},
-		"ABadPointer":       {`[{"op":"remove","path":"/lines"},{"op":"add","path":"/b~2","value":1}]`, resource.InvalidRequest, "/1/path", "~ is followed by 0 or 1"},
-		"NoOperation":       {`[{"op":"inc","path":"/n"}]`, resource.InvalidRequest, "/0/op", "op is add"},
-		"TooDeep":           {`[{"op":"add","path":"/d","value":{"a":{"b":{"c":1}}}},{"op":"add","path":"/d/a/b/c","value":` + deep + `}]`, resource.TooLarge, "", ""},
-		"TheWholeAsText":    {`[{"op":"replace","path":"","value":"x"}]`, resource.ValidationFailed, "", "must be an object"},
+		"ALeadingZero":      {`[{"op":"test","path":"/lines/0","value":1},{"op":"remove","path":"/lines/01"}]`, fault.Conflict, "/lines/01", "without leading zeros"},
+		"AfterTheLast":      {`[{"op":"remove","path":"/lines/-"}]`, fault.Conflict, "/lines/-", "after the last element"},
+		"MissingIsNotNull":  {`[{"op":"test","path":"/none","value":null}]`, fault.Conflict, "/none", "there is nothing at this place"},
+		"TheLastDigit":      {`[{"op":"test","path":"/n","value":9007199254740992}]`, fault.Conflict, "/n", "another one"},
+		"ABadPointer":       {`[{"op":"remove","path":"/lines"},{"op":"add","path":"/b~2","value":1}]`, fault.InvalidRequest, "/1/path", "~ is followed by 0 or 1"},
+		"NoOperation":       {`[{"op":"inc","path":"/n"}]`, fault.InvalidRequest, "/0/op", "op is add"},
+		"TooDeep":           {`[{"op":"add","path":"/d","value":{"a":{"b":{"c":1}}}},{"op":"add","path":"/d/a/b/c","value":` + deep + `}]`, fault.TooLarge, "", ""},
+		"TheWholeAsText":    {`[{"op":"replace","path":"","value":"x"}]`, fault.ValidationFailed, "", "must be an object"},
 		"AnEmptyKeyApplies": {`[{"op":"copy","from":"/","path":"/w"},{"op":"test","path":"/w","value":1.0}]`, "", "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -36,7 +37,7 @@ func TestAPatchThatDoesNotApplySaysWhichOperationAndWhere(t *testing.T) {
 			if err == nil || c.detail == "" {
 				return
 			}
-			var e *resource.Error
+			var e *fault.Error
 			if !errors.As(err, &e) || len(e.Fields) != 1 || e.Fields[0].Pointer != c.pointer || !strings.Contains(e.Fields[0].Detail, c.detail) {
 				t.Fatalf("%v %+v", err, e.Fields)
 			}

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/autocrud-go/autocrud/internal/testenv"
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 )
 
@@ -76,7 +77,7 @@ func TestABinaryIsOneWhereverASchemaPutsIt(t *testing.T) {
 			doc := func(file string) any { return testenv.Doc(t, strings.ReplaceAll(with[1], "FILE", file)) }
 			nowhere := `{"digest":"sha256:` + strings.Repeat("0", 64) + `"}`
 			_, err := s.Manager.Create(t.Context(), typ, doc(nowhere), resource.CreateOptions{})
-			wantCode(t, err, resource.ValidationFailed)
+			wantCode(t, err, fault.ValidationFailed)
 
 			text := "content of " + place
 			r, err := s.Manager.Create(t.Context(), typ, doc(fmt.Sprintf(`{"base64":%q}`, base64.StdEncoding.EncodeToString([]byte(text)))), resource.CreateOptions{})
@@ -106,7 +107,7 @@ func TestABinaryIsOneWhereverASchemaPutsIt(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, _, err = s.Manager.Update(t.Context(), typ, r.ID, doc(fmt.Sprintf(`{"digest":%q,"alt":"x"}`, b.Digest)), resource.UpdateOptions{})
-			wantCode(t, err, resource.ValidationFailed)
+			wantCode(t, err, fault.ValidationFailed)
 		})
 	}
 	if f := verify(t, s); len(f) > 0 {
@@ -269,17 +270,17 @@ func digestOf(content []byte) string {
 // wantField wants a refusal that names a place; no detail: none.
 func wantField(t *testing.T, err error, pointer, detail string) {
 	t.Helper()
-	var e *resource.Error
+	var e *fault.Error
 	if detail == "" {
 		if err != nil {
 			t.Fatalf("%v", err)
 		}
 		return
 	}
-	if !errors.As(err, &e) || e.Code != resource.ValidationFailed {
+	if !errors.As(err, &e) || e.Code != fault.ValidationFailed {
 		t.Fatalf("got %v, want %s %s", err, pointer, detail)
 	}
-	if !slices.ContainsFunc(e.Fields, func(f resource.FieldError) bool { return f.Pointer == pointer && strings.Contains(f.Detail, detail) }) {
+	if !slices.ContainsFunc(e.Fields, func(f fault.FieldError) bool { return f.Pointer == pointer && strings.Contains(f.Detail, detail) }) {
 		t.Fatalf("got %+v, want %s %s", e.Fields, pointer, detail)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/query"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -56,11 +57,11 @@ func sortedKeys[T any](m map[string]T) []string {
 }
 
 // check finds what can never work in the rules.
-func (r Role) check(names policyNames) (out []FieldError) {
+func (r Role) check(names policyNames) (out []fault.FieldError) {
 	for i, rule := range r.Rules {
 		at := fmt.Sprintf("/rules/%d", i)
 		add := func(part, format string, args ...any) {
-			out = append(out, FieldError{Pointer: at + part, Detail: fmt.Sprintf(format, args...)})
+			out = append(out, fault.FieldError{Pointer: at + part, Detail: fmt.Sprintf(format, args...)})
 		}
 		if len(rule.Types) == 0 || len(rule.Actions) == 0 {
 			add("", "a rule needs types and actions")

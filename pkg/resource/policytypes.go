@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/autocrud-go/autocrud/internal/restart"
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -65,18 +66,18 @@ func checkRole(m *Manager, content []byte) error {
 		roles[r.Name] = r
 		for i, name := range r.Includes {
 			if _, ok := roles[name]; !ok {
-				fields = append(fields, FieldError{Pointer: fmt.Sprint("/includes/", i), Detail: fmt.Sprintf("%q is no role%s", name, hint(name, sortedKeys(roles)))})
+				fields = append(fields, fault.FieldError{Pointer: fmt.Sprint("/includes/", i), Detail: fmt.Sprintf("%q is no role%s", name, hint(name, sortedKeys(roles)))})
 			}
 		}
 		if around := circle(roles, r.Name); around != nil {
-			fields = append(fields, FieldError{Pointer: "/includes", Detail: "the role would include itself: " + strings.Join(around, " includes ")})
+			fields = append(fields, fault.FieldError{Pointer: "/includes", Detail: "the role would include itself: " + strings.Join(around, " includes ")})
 		}
 		if ofFile {
-			fields = append(fields, FieldError{Pointer: "/name", Detail: "is a role of the policy file"})
+			fields = append(fields, fault.FieldError{Pointer: "/name", Detail: "is a role of the policy file"})
 		}
 	}
 	if len(fields) > 0 {
-		return &Error{Code: ValidationFailed, Detail: "the role cannot work", Fields: fields}
+		return &fault.Error{Code: fault.ValidationFailed, Detail: "the role cannot work", Fields: fields}
 	}
 	return nil
 }
@@ -89,11 +90,11 @@ func checkBinding(m *Manager, content []byte) error {
 	if err := json.Unmarshal(content, &b); err != nil {
 		return err
 	}
-	var fields []FieldError
+	var fields []fault.FieldError
 	names := m.o.Access.policyNames(m)
 	for i, subject := range b.Subjects {
 		if why := names.subject(subject); why != "" {
-			fields = append(fields, FieldError{Pointer: fmt.Sprint("/subjects/", i), Detail: why})
+			fields = append(fields, fault.FieldError{Pointer: fmt.Sprint("/subjects/", i), Detail: why})
 		}
 	}
 	if a := m.o.Access; a != nil {
@@ -101,11 +102,11 @@ func checkBinding(m *Manager, content []byte) error {
 		known := sortedKeys(a.named)
 		release()
 		if !slices.Contains(known, b.Role) {
-			fields = append(fields, FieldError{Pointer: "/role", Detail: fmt.Sprintf("%q is no role%s", b.Role, hint(b.Role, known))})
+			fields = append(fields, fault.FieldError{Pointer: "/role", Detail: fmt.Sprintf("%q is no role%s", b.Role, hint(b.Role, known))})
 		}
 	}
 	if len(fields) > 0 {
-		return &Error{Code: ValidationFailed, Detail: "the binding cannot work", Fields: fields}
+		return &fault.Error{Code: fault.ValidationFailed, Detail: "the binding cannot work", Fields: fields}
 	}
 	return nil
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/autocrud-go/autocrud/pkg/fault"
 )
 
 // Progress is how far the index is, as this process knows it. The indexer (or
@@ -84,10 +86,10 @@ func (p *Progress) Wait(ctx context.Context, seq uint64) error {
 		select {
 		case <-moved:
 		case <-timer.C:
-			return &Error{Code: IndexLag, RetryAfter: time.Second,
+			return &fault.Error{Code: fault.IndexLag, RetryAfter: time.Second,
 				Detail: fmt.Sprintf("the index is at sequence %d, %d was asked for; try again, or read with consistency=eventual", applied, seq)}
 		case <-ctx.Done():
-			return &Error{Code: IndexLag, RetryAfter: time.Second, Detail: "the request ended before the index had caught up", Cause: ctx.Err()}
+			return &fault.Error{Code: fault.IndexLag, RetryAfter: time.Second, Detail: "the request ended before the index had caught up", Cause: ctx.Err()}
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/query"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -98,14 +99,14 @@ func (m *Manager) pruneType(ctx context.Context, t *Type) (n int, err error) {
 func (m *Manager) prune(ctx context.Context, t *Type, id string, before time.Time) (bool, error) {
 	_, _, changed, err := m.write(ctx, t, id, plan{"", func(ctx context.Context, s state) (step, error) {
 		if !s.exists() || s.event.Meta.Job == nil || !s.event.Meta.Job.State.Final() || !s.event.At.Before(before) {
-			return step{}, Errorf(InvalidState, "job %q is not to be pruned any more", id)
+			return step{}, fault.Errorf(fault.InvalidState, "job %q is not to be pruned any more", id)
 		}
 		next, err := m.tombstone(ctx, s)
 		next.event.Cause = retention
 		return next, err
 	}})
-	switch CodeOf(err) {
-	case InvalidState, NotFound, Referenced:
+	switch fault.CodeOf(err) {
+	case fault.InvalidState, fault.NotFound, fault.Referenced:
 		return false, nil
 	}
 	return changed, err

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -216,7 +217,7 @@ func (m *Manager) Queue(ctx context.Context, name string) (*Queue, error) {
 			return &all[i], nil
 		}
 	}
-	return nil, Errorf(NotFound, "there is no queue %q", name)
+	return nil, fault.Errorf(fault.NotFound, "there is no queue %q", name)
 }
 
 // PauseQueue keeps the jobs of a queue from starting, or lets them.
@@ -227,10 +228,10 @@ func (m *Manager) PauseQueue(ctx context.Context, name string, paused bool) (*Qu
 	change := map[string]any{"paused": paused}
 	for range 3 {
 		_, err := m.Patch(ctx, QueueSettings, name, Patch{Kind: MergePatch, Body: change}, UpdateOptions{})
-		switch CodeOf(err) {
-		case NotFound:
+		switch fault.CodeOf(err) {
+		case fault.NotFound:
 			_, err = m.Create(ctx, QueueSettings, change, CreateOptions{ID: name})
-		case Deleted:
+		case fault.Deleted:
 			if _, err = m.Restore(ctx, QueueSettings, name, Match{}); err == nil {
 				continue
 			}
@@ -238,7 +239,7 @@ func (m *Manager) PauseQueue(ctx context.Context, name string, paused bool) (*Qu
 		if err == nil {
 			return m.Queue(ctx, name)
 		}
-		if CodeOf(err) != AlreadyExists {
+		if fault.CodeOf(err) != fault.AlreadyExists {
 			return nil, err
 		}
 	}

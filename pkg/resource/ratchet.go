@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/jsonpatch"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -38,8 +39,8 @@ func (m *Manager) fit(ctx context.Context, t *Type, data any) error {
 // refused then.
 func (m *Manager) mayStay(ctx context.Context, t *Type, check func(any) error, data any, err error) bool {
 	before, _ := ctx.Value(beforeKey{}).(*storage.Event)
-	var refused *Error
-	if before == nil || t.Secret != "" || !errors.As(err, &refused) || refused.Code != ValidationFailed ||
+	var refused *fault.Error
+	if before == nil || t.Secret != "" || !errors.As(err, &refused) || refused.Code != fault.ValidationFailed ||
 		len(refused.Fields) == 0 || len(refused.Fields) >= maxFieldErrors {
 		return false
 	}
@@ -52,7 +53,7 @@ func (m *Manager) mayStay(ctx context.Context, t *Type, check func(any) error, d
 		return false
 	}
 	old = t.Defaults(old)
-	var was *Error
+	var was *fault.Error
 	if !errors.As(check(old), &was) || len(was.Fields) >= maxFieldErrors {
 		return false
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -70,7 +71,7 @@ func (m *Manager) getLimited(ctx context.Context, x *access, id string, o GetOpt
 	program := AsProgram(ctx)
 	head, err := m.get(program, t, id, GetOptions{IncludeDeleted: true, Consistency: o.Consistency, MinSeq: o.MinSeq})
 	unfit := err
-	if CodeOf(err) == InvalidState { // rules are asked about it as it was stored
+	if fault.CodeOf(err) == fault.InvalidState { // rules are asked about it as it was stored
 		head, err = m.asStored(program, t, id)
 	} else {
 		unfit = nil
@@ -115,11 +116,11 @@ func (m *Manager) getLimited(ctx context.Context, x *access, id string, o GetOpt
 	case ok:
 		return m.redacted(ctx, t, "read", r)
 	case !o.AsOf.IsZero():
-		return nil, Errorf(NotFound, "there was no %s %q at %s", t.Name, id, o.AsOf.Format(time.RFC3339Nano))
+		return nil, fault.Errorf(fault.NotFound, "there was no %s %q at %s", t.Name, id, o.AsOf.Format(time.RFC3339Nano))
 	case o.Status != "":
-		return nil, Errorf(UnknownRevision, "%s %q has no stable revision yet", t.Name, id)
+		return nil, fault.Errorf(fault.UnknownRevision, "%s %q has no stable revision yet", t.Name, id)
 	}
-	return nil, Errorf(UnknownRevision, "%s %q has no revision %d", t.Name, id, o.Revision)
+	return nil, fault.Errorf(fault.UnknownRevision, "%s %q has no revision %d", t.Name, id, o.Revision)
 }
 
 // get is Get for who may read everything.
@@ -130,7 +131,7 @@ func (m *Manager) get(ctx context.Context, t *Type, id string, o GetOptions) (*R
 		return m.getAsOf(ctx, t, k, o)
 	}
 	r, e, err := m.current(ctx, k, o)
-	if CodeOf(err) == InvalidState && (o.Revision != 0 || o.Status != "") { // another one is asked for
+	if fault.CodeOf(err) == fault.InvalidState && (o.Revision != 0 || o.Status != "") { // another one is asked for
 		r, err = m.asStored(ctx, t, id)
 	}
 	if err != nil {
@@ -234,7 +235,7 @@ func (m *Manager) rowResource(ctx context.Context, row storage.Row, k key) (*Res
 		return nil, err
 	}
 	if !s.exists() {
-		return nil, Errorf(NotFound, "there is no %s %q", k.typ, k.id)
+		return nil, fault.Errorf(fault.NotFound, "there is no %s %q", k.typ, k.id)
 	}
 	return m.resource(ctx, s.event)
 }
@@ -264,7 +265,7 @@ func (m *Manager) getAsOf(ctx context.Context, t *Type, k key, o GetOptions) (*R
 		return nil, stored(err)
 	}
 	if len(events) == 0 || events[0].Event.Action == storage.Purged {
-		return nil, Errorf(NotFound, "there was no %s %q at %s", k.typ, k.id, o.AsOf.Format(time.RFC3339Nano))
+		return nil, fault.Errorf(fault.NotFound, "there was no %s %q at %s", k.typ, k.id, o.AsOf.Format(time.RFC3339Nano))
 	}
 	e := events[0].Event
 	if e.Meta.Deleted && !o.IncludeDeleted {
@@ -306,7 +307,7 @@ func (m *Manager) wrote(ctx context.Context, k key, number int) (*storage.Event,
 		return nil, stored(err)
 	}
 	if len(events) == 0 {
-		return nil, Errorf(UnknownRevision, "%s %q has no revision %d", k.typ, k.id, number)
+		return nil, fault.Errorf(fault.UnknownRevision, "%s %q has no revision %d", k.typ, k.id, number)
 	}
 	return events[0].Event, nil
 }
@@ -322,7 +323,7 @@ func (m *Manager) newestStable(ctx context.Context, k key, e *storage.Event) (*s
 			return nil, err
 		}
 		if n == 0 {
-			return nil, Errorf(UnknownRevision, "%s %q has no stable revision yet", k.typ, k.id)
+			return nil, fault.Errorf(fault.UnknownRevision, "%s %q has no stable revision yet", k.typ, k.id)
 		}
 		if e, err = m.wrote(ctx, k, n); err != nil {
 			return nil, err

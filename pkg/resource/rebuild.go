@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -59,7 +60,7 @@ func OpenArchive(ctx context.Context, a storage.Archive, blobs storage.Blobs) (*
 		}
 	}
 	if out == nil {
-		return nil, Errorf(NotFound, "there is no archive of a log in this bucket and namespace")
+		return nil, fault.Errorf(fault.NotFound, "there is no archive of a log in this bucket and namespace")
 	}
 	return out, nil
 }
@@ -111,7 +112,7 @@ func (r *Rebuilding) Run(ctx context.Context, log storage.Log, report func(done,
 		return out, err
 	}
 	if full {
-		return out, &Error{Code: InvalidState, Detail: errNotEmpty.Error()}
+		return out, &fault.Error{Code: fault.InvalidState, Detail: errNotEmpty.Error()}
 	}
 	tombs, err := r.tombstones(ctx)
 	if err != nil {
@@ -307,7 +308,7 @@ func CheckArchive(ctx context.Context, a storage.Archive, log storage.Log) error
 	if err != nil || mark.Complete && slices.Contains(others, mark.Source) {
 		return err
 	}
-	return Errorf(InvalidState, "the archive in the bucket is of another log, which seems to be lost: `autocrud rebuild-log` makes it again; for an empty start use another bucket or namespace")
+	return fault.Errorf(fault.InvalidState, "the archive in the bucket is of another log, which seems to be lost: `autocrud rebuild-log` makes it again; for an empty start use another bucket or namespace")
 }
 
 // TidyArchive removes the archives of logs that this one was rebuilt from, once

@@ -6,6 +6,7 @@ import (
 	"sort"
 	"strings"
 
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/query"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -45,7 +46,7 @@ func (m *Manager) Referrers(ctx context.Context, typ, id string, o PageOptions) 
 	if o.Token != "" {
 		c, err := m.cursors.Decode(o.Token, binding, nil)
 		if err != nil {
-			return nil, Errorf(InvalidPageToken, "%v", err)
+			return nil, fault.Errorf(fault.InvalidPageToken, "%v", err)
 		}
 		place, last, _ := strings.Cut(c.ID, " ")
 		at, after = len(place), last // the place is written in strokes
@@ -117,7 +118,7 @@ func (m *Manager) Expand(ctx context.Context, typ string, items []*Resource, fie
 		for _, f := range fields {
 			ref, ok := t.Refs[f]
 			if !ok {
-				return nil, Errorf(InvalidRequest, "expand: %q is no reference of %s", f, typ)
+				return nil, fault.Errorf(fault.InvalidRequest, "expand: %q is no reference of %s", f, typ)
 			}
 			for _, v := range targets(values[f]) {
 				id, _, ok := ref.target(v)
@@ -160,7 +161,7 @@ func (m *Manager) readAll(ctx context.Context, typ string, ids map[string]bool) 
 		return nil, stored(err)
 	}
 	if page.Next != nil {
-		return nil, Errorf(TooLarge, "expand: what is referred to in %s is over %d bytes; ask for a smaller page, or for the %s by themselves", typ, MaxPageBytes, typ)
+		return nil, fault.Errorf(fault.TooLarge, "expand: what is referred to in %s is over %d bytes; ask for a smaller page, or for the %s by themselves", typ, MaxPageBytes, typ)
 	}
 	items := make([]*Resource, len(page.Rows))
 	if err := m.fill(AsProgram(ctx), typ, page.Rows, items, false); err != nil {
@@ -186,7 +187,7 @@ func (m *Manager) readAll(ctx context.Context, typ string, ids map[string]bool) 
 func (t *Type) CheckExpand(fields []string) error {
 	for _, f := range fields {
 		if _, ok := t.Refs[f]; !ok {
-			return Errorf(InvalidRequest, "expand: %q is no reference of %s", f, t.Name)
+			return fault.Errorf(fault.InvalidRequest, "expand: %q is no reference of %s", f, t.Name)
 		}
 	}
 	return nil

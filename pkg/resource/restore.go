@@ -9,6 +9,7 @@ import (
 	"io"
 	"slices"
 
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -29,7 +30,7 @@ func (m *Manager) Restorable(ctx context.Context) error {
 		return stored(err)
 	}
 	if full || seq > 0 {
-		return &Error{Code: InvalidState, Detail: errNotEmpty.Error()}
+		return &fault.Error{Code: fault.InvalidState, Detail: errNotEmpty.Error()}
 	}
 	return nil
 }
@@ -49,7 +50,7 @@ func (m *Manager) RestoreBackup(ctx context.Context, b *Backup, report func(done
 		return stored(err)
 	}
 	if !m.loading.CompareAndSwap(false, true) {
-		return Errorf(Conflict, "another backup is being restored")
+		return fault.Errorf(fault.Conflict, "another backup is being restored")
 	}
 	defer m.loading.Store(false)
 	ctx, cancel := context.WithCancel(ctx)
@@ -61,8 +62,8 @@ func (m *Manager) RestoreBackup(ctx context.Context, b *Backup, report func(done
 	}()
 	last, err := m.log.Load(ctx, filling(LoadMark{From: "backup"}, state.Last, r.next))
 	if err != nil {
-		if CodeOf(err) == "" && errors.Is(err, storage.ErrConflict) {
-			return &Error{Code: Conflict, Detail: "somebody wrote while the backup was restored; empty the stores and restore again", Cause: err}
+		if fault.CodeOf(err) == "" && errors.Is(err, storage.ErrConflict) {
+			return &fault.Error{Code: fault.Conflict, Detail: "somebody wrote while the backup was restored; empty the stores and restore again", Cause: err}
 		}
 		return stored(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"slices"
 
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -29,7 +30,7 @@ func (m *Manager) keepsRole(ctx context.Context, t *Type, s state, next step) er
 		}
 	}
 	if m.o.Access.given(name, s.event.Meta.ID) {
-		return Errorf(Referenced, "a binding or another role names the role %s; change or delete that first", name)
+		return fault.Errorf(fault.Referenced, "a binding or another role names the role %s; change or delete that first", name)
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -59,7 +60,7 @@ func checkSchedule(m *Manager, content []byte) error {
 		return err
 	}
 	refuse := func(field, format string, args ...any) error {
-		return &Error{Code: ValidationFailed, Detail: "the schedule cannot work", Fields: []FieldError{{Pointer: "/" + field, Detail: fmt.Sprintf(format, args...)}}}
+		return &fault.Error{Code: fault.ValidationFailed, Detail: "the schedule cannot work", Fields: []fault.FieldError{{Pointer: "/" + field, Detail: fmt.Sprintf(format, args...)}}}
 	}
 	if _, err := ParseCron("@daily", s.Timezone); err != nil {
 		return refuse("timezone", "%v", err)
@@ -173,8 +174,8 @@ func (m *Manager) Fire(ctx context.Context, s *Schedule, at time.Time) (fired bo
 		return false, err
 	}
 	_, err = m.Create(asClient(ctx), s.Type, s.Payload, CreateOptions{ID: id, Job: o})
-	switch CodeOf(err) {
-	case AlreadyExists, UniqueConflict:
+	switch fault.CodeOf(err) {
+	case fault.AlreadyExists, fault.UniqueConflict:
 		return false, nil
 	}
 	return err == nil, err

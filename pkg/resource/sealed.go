@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -68,11 +69,11 @@ func (m *Manager) unseal(t *Type, b box) ([]byte, error) {
 	}
 	raw, err := base64.StdEncoding.DecodeString(b.Key)
 	if err != nil || len(raw) < aead.NonceSize() {
-		return nil, Errorf(Unavailable, "a stored secret is damaged")
+		return nil, fault.Errorf(fault.Unavailable, "a stored secret is damaged")
 	}
 	secret, err := aead.Open(nil, raw[:aead.NonceSize()], raw[aead.NonceSize():], []byte(t.Name))
 	if err != nil {
-		return nil, &Error{Code: Unavailable, Detail: "a stored secret cannot be opened: it was sealed with another key", Cause: err}
+		return nil, &fault.Error{Code: fault.Unavailable, Detail: "a stored secret cannot be opened: it was sealed with another key", Cause: err}
 	}
 	return secret, nil
 }
@@ -148,13 +149,13 @@ func (m *Manager) putSecret(ctx context.Context, t *Type, data any, text string)
 		list = old
 	case t.Hashed:
 		if text != "" {
-			return nil, &Error{Code: ValidationFailed, Detail: "the " + t.Secret + " is made by the server", Fields: []FieldError{{Pointer: "/" + t.Secret, Detail: "cannot be chosen"}}}
+			return nil, &fault.Error{Code: fault.ValidationFailed, Detail: "the " + t.Secret + " is made by the server", Fields: []fault.FieldError{{Pointer: "/" + t.Secret, Detail: "cannot be chosen"}}}
 		}
 		list = m.freshKey(ctx, old, now)
 	default: // the schema has refused what is empty
 		secret, err := parseSecret(text)
 		if err != nil {
-			return nil, &Error{Code: ValidationFailed, Detail: "the " + t.Secret + " is not one", Fields: []FieldError{{Pointer: "/" + t.Secret, Detail: err.Error()}}}
+			return nil, &fault.Error{Code: fault.ValidationFailed, Detail: "the " + t.Secret + " is not one", Fields: []fault.FieldError{{Pointer: "/" + t.Secret, Detail: err.Error()}}}
 		}
 		if len(old) > 0 {
 			if current, err := m.unseal(t, old[0]); err == nil && string(current) == string(secret) {
@@ -202,7 +203,7 @@ func parseSecret(text string) ([]byte, error) {
 	}
 	b, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(text, secretPrefix))
 	if err != nil || !strings.HasPrefix(text, secretPrefix) || len(b) < minSecret || len(b) > maxSecret {
-		return nil, Errorf(ValidationFailed, "must be %s and 24 to 64 bytes in base64", secretPrefix)
+		return nil, fault.Errorf(fault.ValidationFailed, "must be %s and 24 to 64 bytes in base64", secretPrefix)
 	}
 	return b, nil
 }

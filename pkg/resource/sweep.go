@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -111,7 +112,7 @@ func (s *sweep) clear(ctx context.Context, state storage.LogState) error {
 		what = fmt.Sprintf("%d events of the log cannot be read", unreadable)
 	}
 	if what != "" {
-		return &Error{Code: InvalidState, Detail: "nothing was removed, since it cannot be told what is referred to: " + what}
+		return &fault.Error{Code: fault.InvalidState, Detail: "nothing was removed, since it cannot be told what is referred to: " + what}
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package resource
 import (
 	"context"
 
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -40,7 +41,7 @@ func (m *Manager) planRestore(t *Type, id string, o RestoreOptions) (plan, error
 	var apply func(old []byte) (any, error)
 	var unfit error
 	if o.Patch.Kind != 0 {
-		if apply, unfit = o.Patch.compile(t); unfit != nil && CodeOf(unfit) != ValidationFailed {
+		if apply, unfit = o.Patch.compile(t); unfit != nil && fault.CodeOf(unfit) != fault.ValidationFailed {
 			return plan{}, unfit
 		}
 	}
@@ -56,7 +57,7 @@ func (m *Manager) planRestore(t *Type, id string, o RestoreOptions) (plan, error
 		}
 		if !s.event.Meta.Deleted {
 			if o.Revision != 0 || apply != nil {
-				return step{}, Errorf(InvalidState, "%s %q is not deleted; a revision and a patch are for what is", t.Name, id)
+				return step{}, fault.Errorf(fault.InvalidState, "%s %q is not deleted; a revision and a patch are for what is", t.Name, id)
 			}
 			return step{}, nil
 		}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sort"
 
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -133,7 +134,7 @@ func (m *Manager) claimRecord(ctx context.Context, hash string, move *claimMove)
 		} else if !ok {
 			id = ""
 		}
-		return nil, m.censored(ctx, m.types[next.Type], &Error{Code: UniqueConflict, Field: move.field, ConflictingID: id,
+		return nil, m.censored(ctx, m.types[next.Type], &fault.Error{Code: fault.UniqueConflict, Field: move.field, ConflictingID: id,
 			Detail: "another " + next.Type + " has this " + move.field})
 	}
 	data, err := json.Marshal(next)
@@ -163,7 +164,7 @@ func (u *unit) hold(e *storage.Event, k key, constraint, field string, before []
 	}
 	move := u.move(now)
 	if move.take != nil && (key{move.take.Type, move.take.ID}) != k {
-		return &Error{Code: UniqueConflict, Field: field, Detail: "another operation of the batch takes this " + field}
+		return &fault.Error{Code: fault.UniqueConflict, Field: field, Detail: "another operation of the batch takes this " + field}
 	}
 	move.field = field
 	move.take = &claim{Version: 1, Type: k.typ, ID: k.id, Constraint: constraint, Event: e.ID, Live: true}

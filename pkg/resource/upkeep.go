@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/autocrud-go/autocrud/internal/restart"
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -207,7 +208,7 @@ func (m *Manager) cascade(ctx context.Context, e *storage.Event) error {
 func (m *Manager) waitIndexed(ctx context.Context, seq uint64) error {
 	for {
 		err := m.progress.Wait(ctx, seq)
-		if CodeOf(err) != IndexLag || ctx.Err() != nil {
+		if fault.CodeOf(err) != fault.IndexLag || ctx.Err() != nil {
 			return err
 		}
 	}
@@ -279,7 +280,7 @@ func (m *Manager) carry(ctx context.Context, r referrer, id string, target key, 
 	ctx = WithActor(ctx, Actor{Principal: cause.Principal, RequestID: cause.RequestID, Address: cause.Address, UserAgent: cause.UserAgent})
 	purge := r.ref.OnDelete == Cascade && cause.Action == storage.Purged
 	_, _, _, err := m.write(ctx, r.typ, id, plan{"", func(ctx context.Context, s state) (step, error) {
-		if err := live(r.typ, id, s); err != nil && (!purge || CodeOf(err) != Deleted) {
+		if err := live(r.typ, id, s); err != nil && (!purge || fault.CodeOf(err) != fault.Deleted) {
 			return step{}, err
 		}
 		if gone, err := m.stillGone(ctx, target); err != nil || !gone {
@@ -287,7 +288,7 @@ func (m *Manager) carry(ctx context.Context, r referrer, id string, target key, 
 		}
 		version := r.typ.Version
 		content, err := m.contentNow(ctx, r.typ, s.event)
-		if CodeOf(err) == InvalidState { // no migration fits it: as it was stored
+		if fault.CodeOf(err) == fault.InvalidState { // no migration fits it: as it was stored
 			version = s.event.Revision.SchemaVersion
 			content, err = m.content(ctx, s.event)
 		}
@@ -321,10 +322,10 @@ func (m *Manager) carry(ctx context.Context, r referrer, id string, target key, 
 		next.event.Cause = cause.ID
 		return next, nil
 	}})
-	switch CodeOf(err) {
-	case Deleted, NotFound:
+	switch fault.CodeOf(err) {
+	case fault.Deleted, fault.NotFound:
 		return nil
-	case Referenced: // by a restrict reference: it stays, and so does its reference
+	case fault.Referenced: // by a restrict reference: it stays, and so does its reference
 		m.o.Logger.WarnContext(ctx, "a cascade stops at a restrict reference", "type", r.typ.Name, "id", id, "error", err)
 		return nil
 	}

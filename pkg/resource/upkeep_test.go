@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/autocrud-go/autocrud/internal/testenv"
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -252,5 +253,5 @@ func TestConstraintsAreTakenOverWhenTheDataFits(t *testing.T) {
 		t.Fatalf("%v %v", names, err)
 	}
 	_, err := s.Manager.Create(ctx, "people", testenv.Doc(t, `{"name":"c","nick":"x"}`), resource.CreateOptions{})
-	wantCode(t, err, resource.UniqueConflict)
+	wantCode(t, err, fault.UniqueConflict)
 }

@@ -6,6 +6,8 @@ import (
 	"io"
 	"sync"
 	"time"
+
+	"github.com/autocrud-go/autocrud/pkg/fault"
 )
 
 // UploadQuota bounds the bytes of binaries that this process takes within a day,
@@ -35,10 +37,10 @@ func (u *uploads) take(principal string, n int64, q UploadQuota, now time.Time) 
 	}
 	left := quotaPeriod - now.Sub(u.since)
 	if q.All > 0 && u.all+n > q.All {
-		return &Error{Code: Unavailable, RetryAfter: left, Detail: fmt.Sprintf("the uploads of a day are used up: this process takes %d bytes", q.All)}
+		return &fault.Error{Code: fault.Unavailable, RetryAfter: left, Detail: fmt.Sprintf("the uploads of a day are used up: this process takes %d bytes", q.All)}
 	}
 	if principal != "" && q.Principal > 0 && u.of[principal]+n > q.Principal {
-		return &Error{Code: RateLimited, RetryAfter: left, Detail: fmt.Sprintf("the uploads of this principal of a day are used up: %d bytes; Retry-After tells when more are taken", q.Principal)}
+		return &fault.Error{Code: fault.RateLimited, RetryAfter: left, Detail: fmt.Sprintf("the uploads of this principal of a day are used up: %d bytes; Retry-After tells when more are taken", q.Principal)}
 	}
 	u.all += n
 	if principal != "" {

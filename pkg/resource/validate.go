@@ -14,6 +14,7 @@ import (
 	"golang.org/x/text/language"
 	"golang.org/x/text/message"
 
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/format"
 )
 
@@ -24,8 +25,8 @@ const maxFieldErrors = 100
 // validation_failed and names at most 100 places, in a stable order.
 func (t *Type) Validate(tree any) error {
 	if _, ok := tree.(map[string]any); !ok {
-		return &Error{Code: ValidationFailed, Detail: "the data must be an object",
-			Fields: []FieldError{{Pointer: "", Detail: "must be an object, not " + article(kindOf(tree))}}}
+		return &fault.Error{Code: fault.ValidationFailed, Detail: "the data must be an object",
+			Fields: []fault.FieldError{{Pointer: "", Detail: "must be an object, not " + article(kindOf(tree))}}}
 	}
 	err := t.validator.Validate(tree)
 	if err == nil {
@@ -33,7 +34,7 @@ func (t *Type) Validate(tree any) error {
 	}
 	var failed *jsonschema.ValidationError
 	if !errors.As(err, &failed) {
-		return &Error{Code: ValidationFailed, Detail: "the data does not fit the schema", Cause: err}
+		return &fault.Error{Code: fault.ValidationFailed, Detail: "the data does not fit the schema", Cause: err}
 	}
 	fields := explain(failed, t.properties, t.tree)
 	detail := fmt.Sprintf("the data does not fit type %s in one place", t.Name)
@@ -44,11 +45,11 @@ func (t *Type) Validate(tree any) error {
 		fields = fields[:maxFieldErrors]
 		detail += ", the first 100 of which follow"
 	}
-	return &Error{Code: ValidationFailed, Detail: detail, Fields: fields}
+	return &fault.Error{Code: fault.ValidationFailed, Detail: detail, Fields: fields}
 }
 
 // explain turns the library's tree of failures into one line for each place.
-func explain(failed *jsonschema.ValidationError, known []string, tree map[string]any) []FieldError {
+func explain(failed *jsonschema.ValidationError, known []string, tree map[string]any) []fault.FieldError {
 	x := explainer{known: known, tree: tree}
 	x.walk(failed)
 	// A branch that fails leaves its properties unevaluated, known as they are.
@@ -60,7 +61,7 @@ func explain(failed *jsonschema.ValidationError, known []string, tree map[string
 			x.add(at, "is not allowed here")
 		}
 	}
-	slices.SortFunc(x.fields, func(a, b FieldError) int {
+	slices.SortFunc(x.fields, func(a, b fault.FieldError) int {
 		if c := strings.Compare(a.Pointer, b.Pointer); c != 0 {
 			return c
 		}
@@ -72,13 +73,13 @@ func explain(failed *jsonschema.ValidationError, known []string, tree map[string
 type explainer struct {
 	known       []string       // property names of the schema, for hints
 	tree        map[string]any // the schema itself
-	fields      []FieldError
+	fields      []fault.FieldError
 	unevaluated [][]string // places refused by unevaluatedProperties
 	alone       bool       // nothing else is wrong
 }
 
 func (x *explainer) add(at []string, detail string) {
-	x.fields = append(x.fields, FieldError{Pointer: pointerOf(at), Detail: detail})
+	x.fields = append(x.fields, fault.FieldError{Pointer: pointerOf(at), Detail: detail})
 }
 
 func pointerOf(at []string) string {

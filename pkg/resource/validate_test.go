@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/query"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 )
@@ -18,8 +19,8 @@ func refusals(t *testing.T, err error) []string {
 	if err == nil {
 		return nil
 	}
-	var e *resource.Error
-	if !errors.As(err, &e) || e.Code != resource.ValidationFailed || len(e.Fields) == 0 {
+	var e *fault.Error
+	if !errors.As(err, &e) || e.Code != fault.ValidationFailed || len(e.Fields) == 0 {
 		t.Fatalf("not a validation_failed with places: %v", err)
 	}
 	var out []string

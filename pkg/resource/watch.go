@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/query"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -101,7 +102,7 @@ func (m *Manager) Watch(ctx context.Context, o WatchOptions) (*Watch, error) {
 		var err error
 		w.asked = o.Filter
 		if w.filter, err = m.watchFilter(ctx, o.Type, o.Filter); err != nil {
-			return nil, Errorf(InvalidFilter, "filter: %v", err)
+			return nil, fault.Errorf(fault.InvalidFilter, "filter: %v", err)
 		}
 	}
 	state, err := m.log.State(ctx)
@@ -118,7 +119,7 @@ func (m *Manager) Watch(ctx context.Context, o WatchOptions) (*Watch, error) {
 		if first, err := m.watchableFrom(ctx, kept); err != nil {
 			return nil, err
 		} else if *o.After < first || *o.After > state.Last {
-			return nil, Errorf(Gone, "the log holds sequences from %d to %d, so a watch cannot go on after %d; list again and watch from the Autocrud-Index-Seq of the answer", first+1, state.Last, *o.After)
+			return nil, fault.Errorf(fault.Gone, "the log holds sequences from %d to %d, so a watch cannot go on after %d; list again and watch from the Autocrud-Index-Seq of the answer", first+1, state.Last, *o.After)
 		}
 		w.at = *o.After
 	}
@@ -334,7 +335,7 @@ func (w *Watch) Allowed(ctx context.Context) error {
 	if w.filter != nil {
 		filter, err := w.m.watchFilter(ctx, name, w.asked)
 		if err != nil {
-			return Errorf(InvalidFilter, "filter: %v", err)
+			return fault.Errorf(fault.InvalidFilter, "filter: %v", err)
 		}
 		w.filter = filter
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/autocrud-go/autocrud/internal/testenv"
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -46,7 +47,7 @@ func TestVisibleDecidesForEveryEvent(t *testing.T) {
 	put := func(id, owner string) {
 		t.Helper()
 		_, _, err := s.Manager.Update(ctx, "notes", id, map[string]any{"owner": owner, "salary": int64(5)}, resource.UpdateOptions{})
-		if resource.CodeOf(err) == resource.NotFound {
+		if fault.CodeOf(err) == fault.NotFound {
 			_, err = s.Manager.Create(ctx, "notes", map[string]any{"owner": owner, "salary": int64(5)}, resource.CreateOptions{ID: id})
 		}
 		if err != nil {

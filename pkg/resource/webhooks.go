@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/query"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -38,7 +39,7 @@ func WebhookType(check func(url string) error) (*Type, error) {
 			doc, _ := data.(map[string]any)
 			url, _ := doc["url"].(string)
 			if err := check(url); err != nil {
-				return &Error{Code: ValidationFailed, Detail: "this address cannot be a webhook", Fields: []FieldError{{Pointer: "/url", Detail: err.Error()}}}
+				return &fault.Error{Code: fault.ValidationFailed, Detail: "this address cannot be a webhook", Fields: []fault.FieldError{{Pointer: "/url", Detail: err.Error()}}}
 			}
 			return nil
 		}})
@@ -88,7 +89,7 @@ func (t *Type) keepState(ctx context.Context, data any) (any, error) {
 		doc[t.state] = before.value
 		return doc, nil
 	case !reflect.DeepEqual(doc[t.state], before.value):
-		return nil, &Error{Code: ValidationFailed, Detail: "the " + t.state + " is not changed by writes", Fields: []FieldError{{Pointer: "/" + t.state,
+		return nil, &fault.Error{Code: fault.ValidationFailed, Detail: "the " + t.state + " is not changed by writes", Fields: []fault.FieldError{{Pointer: "/" + t.state,
 			Detail: "is not what it is now; leave it out, and use :replay to begin again"}}}
 	}
 	return data, nil
@@ -103,19 +104,19 @@ func (m *Manager) ReplayWebhook(ctx context.Context, id string, replay map[strin
 // checkWebhook refuses a webhook that could never be told anything.
 func (m *Manager) checkWebhook(data any) error {
 	doc, _ := data.(map[string]any)
-	var fields []FieldError
+	var fields []fault.FieldError
 	types, _ := doc["types"].([]any)
 	for i, x := range types {
 		name, _ := x.(string)
 		if t := m.types[name]; t == nil || t.Builtin {
-			fields = append(fields, FieldError{Pointer: fmt.Sprint("/types/", i), Detail: "is not a type whose events are sent"})
+			fields = append(fields, fault.FieldError{Pointer: fmt.Sprint("/types/", i), Detail: "is not a type whose events are sent"})
 		}
 	}
 	actions, _ := doc["actions"].([]any)
 	for i, x := range actions {
 		name, _ := x.(string)
 		if name != string(Left) && !slices.Contains(storage.Actions, storage.Action(name)) {
-			fields = append(fields, FieldError{Pointer: fmt.Sprint("/actions/", i), Detail: "is not an action"})
+			fields = append(fields, fault.FieldError{Pointer: fmt.Sprint("/actions/", i), Detail: "is not an action"})
 		}
 	}
 	if text, _ := doc["filter"].(string); len(fields) == 0 && strings.TrimSpace(text) != "" {
@@ -124,11 +125,11 @@ func (m *Manager) checkWebhook(data any) error {
 			only, _ = types[0].(string)
 		}
 		if _, err := m.watchFilter(context.Background(), only, text); err != nil {
-			fields = append(fields, FieldError{Pointer: "/filter", Detail: err.Error()})
+			fields = append(fields, fault.FieldError{Pointer: "/filter", Detail: err.Error()})
 		}
 	}
 	if len(fields) > 0 {
-		return &Error{Code: ValidationFailed, Detail: "the webhook is not valid", Fields: fields}
+		return &fault.Error{Code: fault.ValidationFailed, Detail: "the webhook is not valid", Fields: fields}
 	}
 	return nil
 }

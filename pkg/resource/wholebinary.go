@@ -9,6 +9,7 @@ import (
 	"hash"
 	"io"
 
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -104,7 +105,7 @@ func (m *Manager) wholeBinary(ctx context.Context, k key, digest string) (storag
 	r.Close()
 	if errors.Is(err, storage.ErrCorrupt) {
 		m.o.Logger.ErrorContext(ctx, "a binary is damaged", "type", k.typ, "id", k.id, "error", err)
-		return nil, &Error{Code: Unavailable, Detail: "the stored content of this binary is damaged", Cause: err}
+		return nil, &fault.Error{Code: fault.Unavailable, Detail: "the stored content of this binary is damaged", Cause: err}
 	}
 	return nil, err
 }
@@ -117,5 +118,5 @@ func (m *Manager) lostBinary(ctx context.Context, k key, cause, missing error) e
 		return missing
 	}
 	m.o.Logger.ErrorContext(ctx, "a binary is lost", "type", k.typ, "id", k.id, "error", cause)
-	return &Error{Code: Unavailable, Detail: "the stored content of this binary is lost", Cause: cause}
+	return &fault.Error{Code: fault.Unavailable, Detail: "the stored content of this binary is lost", Cause: cause}
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -16,11 +17,7 @@ type Match struct {
 	Any    bool     // "*": the resource exists
 	Events []string // one of these event ids is its last
 	Absent bool     // there is none, or it is deleted (If-None-Match: *)
-	Not    []string // none of these event ids is its last (If-None-Match)
 }
-
-// Empty reports that nothing is asked for.
-func (p Match) Empty() bool { return p.None() && !p.Absent && len(p.Not) == 0 }
 
 // None reports that no state is asked for.
 func (p Match) None() bool { return !p.Any && len(p.Events) == 0 }
@@ -33,21 +30,18 @@ func (p Match) Holds(event string) bool {
 // check compares with the state of an existing resource.
 func (p Match) check(t *Type, s state) error {
 	if p.Absent && !s.event.Meta.Deleted {
-		return Errorf(PreconditionFailed, "the resource exists, and If-None-Match: * is only for one that does not")
-	}
-	if slices.Contains(p.Not, s.event.ID) {
-		return Errorf(PreconditionFailed, "the resource is in a state that If-None-Match excludes")
+		return fault.Errorf(fault.PreconditionFailed, "the resource exists, and If-None-Match: * is only for one that does not")
 	}
 	if p.None() {
 		if t.RequireIfMatch {
-			return Errorf(PreconditionRequired, "writes to %s need If-Match with the ETag of the state they are based on", t.Name)
+			return fault.Errorf(fault.PreconditionRequired, "writes to %s need If-Match with the ETag of the state they are based on", t.Name)
 		}
 		return nil
 	}
 	if p.Holds(s.event.ID) {
 		return nil
 	}
-	return Errorf(PreconditionFailed, "the resource was changed meanwhile; read it again and apply the change to what it is now")
+	return fault.Errorf(fault.PreconditionFailed, "the resource was changed meanwhile; read it again and apply the change to what it is now")
 }
 
 // step is what a write makes of a state: the event to commit, or nil when
@@ -91,7 +85,7 @@ func (m *Manager) write(ctx context.Context, t *Type, id string, p plan) (e *sto
 		}
 	}()
 	defer func() {
-		if c := CodeOf(err); c != "" {
+		if c := fault.CodeOf(err); c != "" {
 			m.o.Observer.Refused(t.Name, c)
 		}
 	}()
@@ -186,7 +180,7 @@ func (m *Manager) decide(ctx context.Context, t *Type, k key, known *storage.Eve
 }
 
 func errBusy() error {
-	return &Error{Code: Conflict, RetryAfter: time.Second, Detail: "too many others write to this resource at the same time; try again"}
+	return &fault.Error{Code: fault.Conflict, RetryAfter: time.Second, Detail: "too many others write to this resource at the same time; try again"}
 }
 
 // putObject remembers the object of an earlier try, which a later try of the
@@ -274,7 +268,7 @@ func (m *Manager) append(ctx context.Context, u *unit) error {
 		return err
 	}
 	if m.loading.Load() {
-		return &Error{Code: Unavailable, RetryAfter: 5 * time.Second, Detail: "a backup is being restored; nothing else is written meanwhile"}
+		return &fault.Error{Code: fault.Unavailable, RetryAfter: 5 * time.Second, Detail: "a backup is being restored; nothing else is written meanwhile"}
 	}
 	store := m.log.Append
 	if u.early && len(u.staged) == 1 {
@@ -411,7 +405,7 @@ func (m *Manager) prepare(ctx context.Context, t *Type, data any) ([]byte, error
 	}
 	content := AppendCanonical(make([]byte, 0, 1024), data)
 	if len(content) > MaxContent {
-		return nil, Errorf(TooLarge, "the content has %d bytes, the most is %d", len(content), MaxContent)
+		return nil, fault.Errorf(fault.TooLarge, "the content has %d bytes, the most is %d", len(content), MaxContent)
 	}
 	if t.check != nil {
 		if err := t.check(m, content); err != nil {

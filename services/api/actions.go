@@ -17,7 +17,7 @@ func (*API) action(x *resource.Action) handler {
 		if err != nil {
 			return err
 		}
-		if x.OnResource && !match.Empty() {
+		if x.OnResource && (match.Absent || !match.None()) {
 			if err := a.m.Check(c.r.Context(), x.Name, c.t.Name, c.id, match); err != nil {
 				return err
 			}

@@ -18,6 +18,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	"go.opentelemetry.io/otel/trace/noop"
 
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/services/api/openapi"
 )
@@ -217,7 +218,7 @@ func notAllowed(w http.ResponseWriter, r *http.Request, allowed ...string) {
 	}
 	w.Header().Set("Allow", strings.Join(methods, ", "))
 	writeProblem(w, problem{Type: "urn:autocrud:problem:invalid_request", Title: http.StatusText(http.StatusMethodNotAllowed),
-		Status: http.StatusMethodNotAllowed, Code: resource.InvalidRequest,
+		Status: http.StatusMethodNotAllowed, Code: fault.InvalidRequest,
 		Detail: r.Method + " is not possible here; " + strings.Join(allowed, " and ") + " is"})
 }
 
@@ -274,7 +275,7 @@ func (a *API) route(rec *recorder, r *http.Request) (h handler, c call, name str
 		}
 	}
 	if (method == http.MethodGet || method == http.MethodDelete) && r.ContentLength != 0 {
-		return nil, c, name, resource.Errorf(resource.InvalidRequest, "%s takes no body", method)
+		return nil, c, name, fault.Errorf(fault.InvalidRequest, "%s takes no body", method)
 	}
 	if method == http.MethodGet {
 		if c.conditions, err = readConditions(r); err != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/go-chi/chi/v5"
 	"golang.org/x/time/rate"
 
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -39,7 +40,7 @@ func newTelling() *telling {
 // cannot be recorded is in the service's log, and said to be missing.
 func (a *API) tellRefusal(r *http.Request, e storage.AuditEntry) {
 	limit, who := a.telling.known, e.Principal
-	if e.Code == string(resource.Unauthenticated) {
+	if e.Code == string(fault.Unauthenticated) {
 		limit, who = a.telling.unknown, "all"
 	}
 	if limit.take(who, time.Now()) > 0 {
@@ -56,16 +57,16 @@ func (a *API) tellRefusal(r *http.Request, e storage.AuditEntry) {
 
 // tellRefused finds in an error what is to be recorded.
 func (a *API) tellRefused(r *http.Request, err error) {
-	var e *resource.Error
+	var e *fault.Error
+	x := resource.RefusalOf(err)
 	switch {
 	case !errors.As(err, &e):
-	case e.Refusal != nil:
-		x := e.Refusal
+	case x != nil:
 		if x.ID == "" { // refused before it was looked for
 			x.ID, _ = verbOf(chi.URLParam(r, "id"))
 		}
 		a.tellRefusal(r, storage.AuditEntry{Principal: x.Actor.Principal, Action: x.Action, Type: x.Type, ID: x.ID, Code: string(e.Code), Why: x.Decision.Why})
-	case e.Code == resource.Unauthenticated:
+	case e.Code == fault.Unauthenticated:
 		a.tellRefusal(r, storage.AuditEntry{Action: "authenticate", Code: string(e.Code), Why: e.Detail})
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 )
 
@@ -45,11 +46,11 @@ func (a *API) authenticate(r *http.Request) (*http.Request, error) {
 func bearer(r *http.Request) (string, error) {
 	values := r.Header.Values("Authorization")
 	if len(values) == 0 {
-		return "", resource.Errorf(resource.Unauthenticated, "a credential is needed: Authorization: Bearer <API key or token>")
+		return "", fault.Errorf(fault.Unauthenticated, "a credential is needed: Authorization: Bearer <API key or token>")
 	}
 	scheme, token, ok := strings.Cut(values[0], " ")
 	if len(values) > 1 || !ok || !strings.EqualFold(scheme, "Bearer") || token == "" || strings.ContainsAny(token, " ,") {
-		return "", resource.Errorf(resource.Unauthenticated, "the header is not like this: Authorization: Bearer <API key or token>")
+		return "", fault.Errorf(fault.Unauthenticated, "the header is not like this: Authorization: Bearer <API key or token>")
 	}
 	return token, nil
 }
@@ -88,7 +89,7 @@ func (a *API) whileValid(r *http.Request, end context.CancelFunc, allowed func()
 
 // refused tells the log, and how to do better.
 func (a *API) refused(w http.ResponseWriter, r *http.Request, err error) {
-	if resource.CodeOf(err) == resource.Unauthenticated {
+	if fault.CodeOf(err) == fault.Unauthenticated {
 		w.Header().Set("WWW-Authenticate", challenge(r))
 		who := resource.ActorOf(r.Context())
 		a.logger.LogAttrs(r.Context(), slog.LevelWarn, "not authenticated", slog.String("method", r.Method), slog.String("path", r.URL.Path),
@@ -108,11 +109,10 @@ func challenge(r *http.Request) string {
 
 func (a *API) logRefusal(r *http.Request, err error) {
 	a.tellRefused(r, err)
-	var e *resource.Error
-	if !errors.As(err, &e) || e.Refusal == nil {
+	x := resource.RefusalOf(err)
+	if x == nil {
 		return
 	}
-	x := e.Refusal
 	a.logger.LogAttrs(r.Context(), slog.LevelWarn, "refused", slog.String("principal", x.Actor.Principal), slog.String("action", x.Action),
 		slog.String("type", x.Type), slog.String("id", x.ID), slog.String("rule", x.Decision.Rule), slog.String("why", x.Decision.Why),
 		slog.String("method", r.Method), slog.String("address", x.Actor.Address), slog.String("request_id", x.Actor.RequestID))

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 )
 
@@ -53,14 +54,14 @@ func (a *API) restoreBackup(w http.ResponseWriter, r *http.Request) {
 			return p.err
 		}
 		if t := r.Header.Get("Content-Type"); t != typeBinary {
-			return resource.Errorf(resource.UnsupportedMediaType, "a backup is sent as %s", typeBinary)
+			return fault.Errorf(fault.UnsupportedMediaType, "a backup is sent as %s", typeBinary)
 		}
 		if err := a.m.Restorable(r.Context()); err != nil {
 			return err // before the file is sent
 		}
 		f, err := os.CreateTemp("", "autocrud-restore-")
 		if err != nil {
-			return &resource.Error{Code: resource.Unavailable, Detail: "there is no room for the backup in the temporary folder", Cause: err}
+			return &fault.Error{Code: fault.Unavailable, Detail: "there is no room for the backup in the temporary folder", Cause: err}
 		}
 		defer os.Remove(f.Name())
 		defer f.Close()
@@ -70,7 +71,7 @@ func (a *API) restoreBackup(w http.ResponseWriter, r *http.Request) {
 			return endedEarly(body.err)
 		}
 		if err != nil {
-			return &resource.Error{Code: resource.Unavailable, Detail: "there is no room for the backup in the temporary folder", Cause: err}
+			return &fault.Error{Code: fault.Unavailable, Detail: "there is no room for the backup in the temporary folder", Cause: err}
 		}
 		b, err := resource.OpenBackup(f, n)
 		if err != nil {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strconv"
 
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -115,9 +116,9 @@ func parseBatch(doc map[string]any) (b batchBody, err error) {
 	for i, v := range list {
 		op, err := parseOperation(v)
 		if err != nil {
-			var e *resource.Error
+			var e *fault.Error
 			if errors.As(err, &e) {
-				return b, resource.Errorf(e.Code, "operation %d: %s", i, e.Detail)
+				return b, fault.Errorf(e.Code, "operation %d: %s", i, e.Detail)
 			}
 			return b, err
 		}
@@ -139,7 +140,7 @@ var operationMembers = map[string][]string{
 
 func parseOperation(v any) (op resource.BatchOperation, err error) {
 	refuse := func(format string, args ...any) (resource.BatchOperation, error) {
-		return op, resource.Errorf(resource.InvalidRequest, format, args...)
+		return op, fault.Errorf(fault.InvalidRequest, format, args...)
 	}
 	doc, ok := v.(map[string]any)
 	if !ok {

@@ -5,6 +5,7 @@ import (
 	"mime"
 	"net/http"
 
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 )
 
@@ -18,10 +19,10 @@ func (a *API) putBlob(w http.ResponseWriter, r *http.Request) {
 			return p.err
 		}
 		if e := r.Header.Get("Content-Encoding"); e != "" && e != "identity" {
-			return resource.Errorf(resource.UnsupportedMediaType, "Content-Encoding %q is not accepted; send the binary as it is", e)
+			return fault.Errorf(fault.UnsupportedMediaType, "Content-Encoding %q is not accepted; send the binary as it is", e)
 		}
 		if r.ContentLength > resource.MaxBinary {
-			return resource.Errorf(resource.TooLarge, "the binary is over %d bytes", int64(resource.MaxBinary))
+			return fault.Errorf(fault.TooLarge, "the binary is over %d bytes", int64(resource.MaxBinary))
 		}
 		if err := a.m.MayWriteSome(r.Context()); err != nil {
 			return err // before it is waited for the body
@@ -41,13 +42,13 @@ func (a *API) putBlob(w http.ResponseWriter, r *http.Request) {
 func (a *API) receive(r *http.Request) (resource.Blob, error) {
 	if said := r.Header.Get("Content-Type"); said != "" {
 		if _, err := resource.MediaType(said); err != nil {
-			return resource.Blob{}, resource.Errorf(resource.UnsupportedMediaType, "Content-Type: %v", err)
+			return resource.Blob{}, fault.Errorf(fault.UnsupportedMediaType, "Content-Type: %v", err)
 		}
 	}
 	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")) // whatever it is, unless it is a form
 	switch kind {
 	case "application/x-www-form-urlencoded":
-		return resource.Blob{}, resource.Errorf(resource.UnsupportedMediaType,
+		return resource.Blob{}, fault.Errorf(fault.UnsupportedMediaType,
 			"a form is not accepted; send the file itself, like curl -H 'Content-Type: application/octet-stream' --data-binary @FILE, or as the one file of a multipart/form-data")
 	case "multipart/form-data":
 		return a.receiveForm(r)
@@ -70,7 +71,7 @@ func (a *API) receiveFrom(r *http.Request, from io.Reader) (resource.Blob, error
 func (a *API) receiveForm(r *http.Request) (b resource.Blob, err error) {
 	form, err := r.MultipartReader()
 	if err != nil {
-		return b, resource.Errorf(resource.InvalidRequest, "the form cannot be read: %v", err)
+		return b, fault.Errorf(fault.InvalidRequest, "the form cannot be read: %v", err)
 	}
 	for files := 0; ; files++ {
 		part, err := form.NextRawPart()
@@ -78,13 +79,13 @@ func (a *API) receiveForm(r *http.Request) (b resource.Blob, err error) {
 		case err == io.EOF && files == 1:
 			return b, nil
 		case err == io.EOF:
-			return b, resource.Errorf(resource.InvalidRequest, "the form holds no file; it takes one")
+			return b, fault.Errorf(fault.InvalidRequest, "the form holds no file; it takes one")
 		case err != nil:
 			return b, endedEarly(err)
 		case part.FileName() == "":
-			return b, resource.Errorf(resource.InvalidRequest, "the form has a field %q; it takes one file and nothing else", shorten(part.FormName(), 100))
+			return b, fault.Errorf(fault.InvalidRequest, "the form has a field %q; it takes one file and nothing else", shorten(part.FormName(), 100))
 		case files == 1:
-			return b, resource.Errorf(resource.InvalidRequest, "the form holds several files; send each in a request of its own")
+			return b, fault.Errorf(fault.InvalidRequest, "the form holds several files; send each in a request of its own")
 		}
 		if b, err = a.receiveFrom(r, part); err != nil {
 			return b, err

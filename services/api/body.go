@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 )
 
@@ -27,7 +28,7 @@ const (
 // contentType checks the media type of a body against the accepted ones.
 func contentType(r *http.Request, accepted ...string) (string, error) {
 	if e := r.Header.Get("Content-Encoding"); e != "" && e != "identity" {
-		return "", resource.Errorf(resource.UnsupportedMediaType, "Content-Encoding %q is not accepted; send the body as it is", e)
+		return "", fault.Errorf(fault.UnsupportedMediaType, "Content-Encoding %q is not accepted; send the body as it is", e)
 	}
 	name, p, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err == nil && (p["charset"] == "" || strings.EqualFold(p["charset"], "utf-8")) {
@@ -37,7 +38,7 @@ func contentType(r *http.Request, accepted ...string) (string, error) {
 			}
 		}
 	}
-	return "", resource.Errorf(resource.UnsupportedMediaType, "send Content-Type: %s", strings.Join(accepted, " or "))
+	return "", fault.Errorf(fault.UnsupportedMediaType, "send Content-Type: %s", strings.Join(accepted, " or "))
 }
 
 // readDocument reads and decodes a JSON body.
@@ -62,7 +63,7 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, erro
 	var over *http.MaxBytesError
 	switch {
 	case errors.As(err, &over):
-		return nil, resource.Errorf(resource.TooLarge, "the body is over %d bytes", limit)
+		return nil, fault.Errorf(fault.TooLarge, "the body is over %d bytes", limit)
 	case err != nil:
 		return nil, endedEarly(err)
 	}
@@ -71,11 +72,11 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, erro
 
 // endedEarly tells why a body is not whole.
 func endedEarly(err error) error {
-	var slow *resource.Error
+	var slow *fault.Error
 	if errors.As(err, &slow) {
 		return slow
 	}
-	return resource.Errorf(resource.InvalidRequest, "the body ended early: %w", err)
+	return fault.Errorf(fault.InvalidRequest, "the body ended early: %w", err)
 }
 
 // nothing checks that an action without parameters got no body or {}.
@@ -92,7 +93,7 @@ func nothing(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if o, ok := v.(map[string]any); !ok || len(o) > 0 {
-		return resource.Errorf(resource.InvalidRequest, "this request takes no body, or {}")
+		return fault.Errorf(fault.InvalidRequest, "this request takes no body, or {}")
 	}
 	return nil
 }
@@ -119,8 +120,8 @@ func readObject(w http.ResponseWriter, r *http.Request, names ...string) (map[st
 	}
 	o, ok := v.(map[string]any)
 	if !ok {
-		return nil, &resource.Error{Code: resource.ValidationFailed, Detail: "the body is an object",
-			Fields: []resource.FieldError{{Pointer: "", Detail: "must be an object"}}}
+		return nil, &fault.Error{Code: fault.ValidationFailed, Detail: "the body is an object",
+			Fields: []fault.FieldError{{Pointer: "", Detail: "must be an object"}}}
 	}
 	for name := range o {
 		known := false
@@ -128,8 +129,8 @@ func readObject(w http.ResponseWriter, r *http.Request, names ...string) (map[st
 			known = known || n == name
 		}
 		if !known {
-			return nil, &resource.Error{Code: resource.ValidationFailed, Detail: "the body has an unknown property",
-				Fields: []resource.FieldError{{Pointer: "/" + name, Detail: "unknown property; known are " + strings.Join(names, ", ")}}}
+			return nil, &fault.Error{Code: fault.ValidationFailed, Detail: "the body has an unknown property",
+				Fields: []fault.FieldError{{Pointer: "/" + name, Detail: "unknown property; known are " + strings.Join(names, ", ")}}}
 		}
 	}
 	return o, nil

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 )
 
@@ -12,29 +13,21 @@ import (
 // compare with. Nothing has a Last-Modified, so conditions on a time are ignored,
 // as sections 13.1.3 and 13.1.4 ask.
 
-// writeMatch reads the conditions of a write to a resource. A false If-None-Match is
-// an error for it (section 13.1.2).
+// writeMatch reads the conditions of a write to a resource. If-None-Match can only
+// be *, and is false while the resource is there.
 func writeMatch(r *http.Request) (resource.Match, error) {
 	m, err := parseMatch(r.Header.Values("If-Match"))
-	if err != nil {
-		return m, err
+	if err == nil {
+		m.Absent, err = mustNotExist(r)
 	}
-	tags, any, err := etags(r.Header.Values("If-None-Match"))
-	if err != nil {
-		return m, resource.Errorf(resource.InvalidRequest, "If-None-Match: %w", err)
-	}
-	m.Absent = any
-	for _, t := range tags { // compared weakly
-		m.Not = append(m.Not, t.value)
-	}
-	return m, nil
+	return m, err
 }
 
 func parseMatch(headers []string) (resource.Match, error) {
 	var m resource.Match
 	tags, any, err := etags(headers)
 	if err != nil {
-		return m, resource.Errorf(resource.InvalidRequest, "If-Match: %w", err)
+		return m, fault.Errorf(fault.InvalidRequest, "If-Match: %w", err)
 	}
 	m.Any = any
 	for _, t := range tags {
@@ -44,6 +37,15 @@ func parseMatch(headers []string) (resource.Match, error) {
 		m.Events = append(m.Events, t.value)
 	}
 	return m, nil
+}
+
+// mustNotExist reads If-None-Match of a write, where only * has a meaning.
+func mustNotExist(r *http.Request) (bool, error) {
+	tags, any, err := etags(r.Header.Values("If-None-Match"))
+	if err != nil || len(tags) > 0 {
+		return false, fault.Errorf(fault.InvalidRequest, "If-None-Match of a write is *")
+	}
+	return any, nil
 }
 
 // conditions are those of a GET.
@@ -64,7 +66,7 @@ func readConditions(r *http.Request) (c conditions, err error) {
 		return c, err
 	}
 	if c.none, c.noneAny, err = etags(h["If-None-Match"]); err != nil {
-		return c, resource.Errorf(resource.InvalidRequest, "If-None-Match: %w", err)
+		return c, fault.Errorf(fault.InvalidRequest, "If-None-Match: %w", err)
 	}
 	return c, nil
 }
@@ -86,7 +88,7 @@ func (c conditions) holds(tag string) (modified bool, err error) {
 	return modified, nil
 }
 
-var errNotMatched = resource.Errorf(resource.PreconditionFailed, "this is not the state that If-Match names")
+var errNotMatched = fault.Errorf(fault.PreconditionFailed, "this is not the state that If-Match names")
 
 // unmodified compares the conditions of a GET with the state that it would show,
 // and answers when that is what the client has already. The tag is that of the
@@ -117,7 +119,7 @@ func (c conditions) hasPacked(event string) bool {
 // untagged is for what is read and has no tag: no If-Match but * can hold.
 func (c call) untagged() error {
 	if !c.conditions.match.Holds("") {
-		return resource.Errorf(resource.PreconditionFailed, "this answer has no ETag, so no If-Match can hold")
+		return fault.Errorf(fault.PreconditionFailed, "this answer has no ETag, so no If-Match can hold")
 	}
 	return nil
 }
@@ -164,4 +166,4 @@ func etags(headers []string) (tags []etag, any bool, err error) {
 // maxTags bounds the tags of a condition.
 const maxTags = 100
 
-var errBadTag = resource.Errorf(resource.InvalidRequest, `want * or a list of quoted tags like "abc"`)
+var errBadTag = fault.Errorf(fault.InvalidRequest, `want * or a list of quoted tags like "abc"`)

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 )
 
@@ -123,22 +124,22 @@ func (g *gate) check(w http.ResponseWriter, r *http.Request, shared bool) error 
 	a := g.a
 	if len(r.RequestURI) > maxRequestLine {
 		writeProblem(w, problem{Type: "urn:autocrud:problem:too_large", Title: http.StatusText(http.StatusRequestURITooLong),
-			Status: http.StatusRequestURITooLong, Code: resource.TooLarge, RequestID: w.Header().Get("X-Request-Id"),
+			Status: http.StatusRequestURITooLong, Code: fault.TooLarge, RequestID: w.Header().Get("X-Request-Id"),
 			Detail: fmt.Sprintf("the request line is over %d bytes", maxRequestLine)})
 		return errAnswered
 	}
 	if len(a.o.Hosts) > 0 && !slices.Contains(a.o.Hosts, hostname(r.Host)) {
-		return resource.Errorf(resource.PermissionDenied, "this server does not answer to the host %q", shorten(r.Host, 100))
+		return fault.Errorf(fault.PermissionDenied, "this server does not answer to the host %q", shorten(r.Host, 100))
 	}
 	if g.sharing.preflight(r) {
 		if !shared {
-			return resource.Errorf(resource.PermissionDenied, "pages of this origin may not use this server")
+			return fault.Errorf(fault.PermissionDenied, "pages of this origin may not use this server")
 		}
 		g.sharing.answer(w)
 		return errAnswered
 	}
 	if err := g.origin.Check(r); err != nil && !(shared && g.sharing.any) {
-		return resource.Errorf(resource.PermissionDenied, "a page of another origin may not do this")
+		return fault.Errorf(fault.PermissionDenied, "a page of another origin may not do this")
 	}
 	return nil
 }
@@ -182,7 +183,7 @@ func (a *API) identify(r **http.Request) (err error) {
 			return tooMany("principal", wait)
 		}
 	case hidden:
-		return resource.Errorf(resource.NotFound, "there is nothing at %s", path)
+		return fault.Errorf(fault.NotFound, "there is nothing at %s", path)
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -35,7 +36,7 @@ func (a *API) create(c call) error {
 	if match, err := writeMatch(c.r); err != nil {
 		return err
 	} else if !match.None() {
-		return resource.Errorf(resource.PreconditionFailed, "what a create makes is not there yet, so no If-Match can hold")
+		return fault.Errorf(fault.PreconditionFailed, "what a create makes is not there yet, so no If-Match can hold")
 	}
 	r, err := a.m.Create(c.r.Context(), c.t.Name, data, o)
 	if err != nil {
@@ -105,7 +106,7 @@ func (a *API) page(c call, o resource.ListOptions, b *bytes.Buffer, expand []str
 			return nil, err
 		}
 		x, err := a.expand(c, l.Items, expand)
-		if resource.CodeOf(err) == resource.TooLarge && len(l.Items) > 1 {
+		if fault.CodeOf(err) == fault.TooLarge && len(l.Items) > 1 {
 			o.Page.Size = len(l.Items) / 2
 			continue
 		}
@@ -207,7 +208,10 @@ func (a *API) replace(c call) error {
 		return err
 	}
 	returns := p.returns(everything)
-	if o.Create = o.IfMatch.Absent; o.Create && (!o.IfMatch.None() || o.InPlace) {
+	if o.Create, err = mustNotExist(c.r); err != nil {
+		return err
+	}
+	if o.Create && (!o.IfMatch.None() || o.InPlace) {
 		p.refuse("If-None-Match: * creates; it goes with neither If-Match nor mode=modify")
 	}
 	data, err := c.data(p)
@@ -335,7 +339,7 @@ func (a *API) setStatus(c call) error {
 // unfit is the answer to a body that does not fit its action, unless something
 // refuses the write that is told first.
 func (a *API) unfit(c call, action string, match resource.Match, err error) error {
-	if resource.CodeOf(err) == resource.ValidationFailed {
+	if fault.CodeOf(err) == fault.ValidationFailed {
 		if first := a.m.Check(c.r.Context(), action, c.t.Name, c.id, match); first != nil {
 			return first
 		}
@@ -344,8 +348,8 @@ func (a *API) unfit(c call, action string, match resource.Match, err error) erro
 }
 
 func invalid(pointer, detail string) error {
-	return &resource.Error{Code: resource.ValidationFailed, Detail: "the body is not valid: " + pointer + " " + detail,
-		Fields: []resource.FieldError{{Pointer: pointer, Detail: detail}}}
+	return &fault.Error{Code: fault.ValidationFailed, Detail: "the body is not valid: " + pointer + " " + detail,
+		Fields: []fault.FieldError{{Pointer: pointer, Detail: detail}}}
 }
 
 func (a *API) revisions(c call) error {

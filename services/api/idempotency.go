@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 )
 
@@ -24,7 +25,7 @@ func withKey(w http.ResponseWriter, r *http.Request) (*http.Request, error) {
 		ok = key[i] > ' ' && key[i] < 0x7f
 	}
 	if !ok {
-		return r, resource.Errorf(resource.InvalidRequest, "Idempotency-Key is one word of 1 to 255 visible ASCII characters")
+		return r, fault.Errorf(fault.InvalidRequest, "Idempotency-Key is one word of 1 to 255 visible ASCII characters")
 	}
 	body, err := readBody(w, r, maxBody)
 	if err != nil {
@@ -32,7 +33,7 @@ func withKey(w http.ResponseWriter, r *http.Request) (*http.Request, error) {
 	}
 	h := sha256.New()
 	q, _ := url.ParseQuery(r.URL.RawQuery) // what cannot be parsed is refused later
-	for _, part := range []string{r.Method, r.URL.Path, q.Encode(), r.Header.Get("Content-Type"), withoutCodings.Replace(r.Header.Get("If-Match")), withoutCodings.Replace(r.Header.Get("If-None-Match"))} {
+	for _, part := range []string{r.Method, r.URL.Path, q.Encode(), r.Header.Get("Content-Type"), withoutCodings.Replace(r.Header.Get("If-Match")), r.Header.Get("If-None-Match")} {
 		_, _ = io.WriteString(h, part+"\x00") // a hash never fails
 	}
 	h.Write(body)

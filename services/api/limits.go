@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/time/rate"
 
-	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/fault"
 )
 
 // maxLimited is of how many principals or addresses a limiter knows how much they
@@ -81,5 +81,5 @@ func addressKey(address string) string {
 }
 
 func tooMany(of string, wait time.Duration) error {
-	return &resource.Error{Code: resource.RateLimited, RetryAfter: wait, Detail: "too many requests of this " + of + "; Retry-After tells when the next is answered"}
+	return &fault.Error{Code: fault.RateLimited, RetryAfter: wait, Detail: "too many requests of this " + of + "; Retry-After tells when the next is answered"}
 }

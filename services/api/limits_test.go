@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/fault"
 )
 
 // However many ask, a limiter remembers so many, and forgets who asked longest ago.
@@ -66,13 +66,13 @@ func TestAnIPv6CustomerIsOneAddress(t *testing.T) {
 // what is given back can be taken again.
 func TestPlacesAreCountedExactly(t *testing.T) {
 	x := newRoom(10, 4, 3)
-	code := func(err error) resource.Code { return resource.CodeOf(err) }
+	code := func(err error) fault.Code { return fault.CodeOf(err) }
 	for i := range 4 {
 		if err := x.enter("a"); err != nil {
 			t.Fatalf("place %d of 4: %v", i+1, err)
 		}
 	}
-	if got := code(x.enter("a")); got != resource.RateLimited {
+	if got := code(x.enter("a")); got != fault.RateLimited {
 		t.Errorf("a fifth place of an address: %q", got)
 	}
 	for _, address := range []string{"b", "b", "b", "b", "c", "c"} {
@@ -80,7 +80,7 @@ func TestPlacesAreCountedExactly(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if got := code(x.enter("d")); got != resource.Unavailable {
+	if got := code(x.enter("d")); got != fault.Unavailable {
 		t.Errorf("an eleventh place: %q", got)
 	}
 	for i := range 3 {
@@ -88,7 +88,7 @@ func TestPlacesAreCountedExactly(t *testing.T) {
 			t.Fatalf("place %d of 3: %v", i+1, err)
 		}
 	}
-	if got := code(x.known("ann")); got != resource.RateLimited {
+	if got := code(x.known("ann")); got != fault.RateLimited {
 		t.Errorf("a fourth place of a principal: %q", got)
 	}
 	if err := x.known("bob"); err != nil {

@@ -7,7 +7,7 @@ import (
 	"os"
 	"time"
 
-	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/fault"
 )
 
 const (
@@ -114,7 +114,7 @@ func (b *pacedBody) Read(p []byte) (int, error) {
 		// From here on it is only heard whether the client leaves.
 		_ = b.pace.control.SetReadDeadline(b.whole)
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		err = &resource.Error{Code: resource.InvalidRequest, Cause: err,
+		err = &fault.Error{Code: fault.InvalidRequest, Cause: err,
 			Detail: "the body did not arrive in time: it may stop for no longer than " + b.pace.stall.String() + " and must bring at least 1024 bytes a second"}
 	}
 	return n, err

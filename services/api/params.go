@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/query"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
@@ -49,7 +50,7 @@ func readQuery(r *http.Request, allowed ...string) *params {
 
 func (p *params) refuse(format string, args ...any) {
 	if p.err == nil {
-		p.err = resource.Errorf(resource.InvalidRequest, format, args...)
+		p.err = fault.Errorf(fault.InvalidRequest, format, args...)
 	}
 }
 

@@ -7,7 +7,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
-	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/fault"
 )
 
 // routing makes the router find the route of a request by its decoded path, and
@@ -72,5 +72,5 @@ func verbOf(part string) (name, verb string) {
 }
 
 func (a *API) nothingAt(r *http.Request) error {
-	return resource.Errorf(resource.NotFound, "there is nothing at %s; /docs shows what there is", r.URL.Path)
+	return fault.Errorf(fault.NotFound, "there is nothing at %s; /docs shows what there is", r.URL.Path)
 }

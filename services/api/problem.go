@@ -9,60 +9,61 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 )
 
 // statusOf is the one table from codes to HTTP.
-var statusOf = map[resource.Code]int{
-	resource.InvalidRequest:       http.StatusBadRequest,
-	resource.InvalidFilter:        http.StatusBadRequest,
-	resource.InvalidPageToken:     http.StatusBadRequest,
-	resource.Unauthenticated:      http.StatusUnauthorized,
-	resource.PermissionDenied:     http.StatusForbidden,
-	resource.NotFound:             http.StatusNotFound,
-	resource.UnknownType:          http.StatusNotFound,
-	resource.UnknownRevision:      http.StatusNotFound,
-	resource.UniqueConflict:       http.StatusConflict,
-	resource.AlreadyExists:        http.StatusConflict,
-	resource.Referenced:           http.StatusConflict,
-	resource.InvalidState:         http.StatusConflict,
-	resource.Conflict:             http.StatusConflict,
-	resource.Deleted:              http.StatusGone,
-	resource.Gone:                 http.StatusGone,
-	resource.PreconditionFailed:   http.StatusPreconditionFailed,
-	resource.PreconditionRequired: http.StatusPreconditionRequired,
-	resource.TooLarge:             http.StatusRequestEntityTooLarge,
-	resource.UnsupportedMediaType: http.StatusUnsupportedMediaType,
-	resource.ValidationFailed:     http.StatusUnprocessableEntity,
-	resource.DanglingReference:    http.StatusUnprocessableEntity,
-	resource.IdempotencyMismatch:  http.StatusUnprocessableEntity,
-	resource.RateLimited:          http.StatusTooManyRequests,
-	resource.Unavailable:          http.StatusServiceUnavailable,
-	resource.IndexLag:             http.StatusServiceUnavailable,
-	resource.OutcomeUnknown:       http.StatusServiceUnavailable,
+var statusOf = map[fault.Code]int{
+	fault.InvalidRequest:       http.StatusBadRequest,
+	fault.InvalidFilter:        http.StatusBadRequest,
+	fault.InvalidPageToken:     http.StatusBadRequest,
+	fault.Unauthenticated:      http.StatusUnauthorized,
+	fault.PermissionDenied:     http.StatusForbidden,
+	fault.NotFound:             http.StatusNotFound,
+	fault.UnknownType:          http.StatusNotFound,
+	fault.UnknownRevision:      http.StatusNotFound,
+	fault.UniqueConflict:       http.StatusConflict,
+	fault.AlreadyExists:        http.StatusConflict,
+	fault.Referenced:           http.StatusConflict,
+	fault.InvalidState:         http.StatusConflict,
+	fault.Conflict:             http.StatusConflict,
+	fault.Deleted:              http.StatusGone,
+	fault.Gone:                 http.StatusGone,
+	fault.PreconditionFailed:   http.StatusPreconditionFailed,
+	fault.PreconditionRequired: http.StatusPreconditionRequired,
+	fault.TooLarge:             http.StatusRequestEntityTooLarge,
+	fault.UnsupportedMediaType: http.StatusUnsupportedMediaType,
+	fault.ValidationFailed:     http.StatusUnprocessableEntity,
+	fault.DanglingReference:    http.StatusUnprocessableEntity,
+	fault.IdempotencyMismatch:  http.StatusUnprocessableEntity,
+	fault.RateLimited:          http.StatusTooManyRequests,
+	fault.Unavailable:          http.StatusServiceUnavailable,
+	fault.IndexLag:             http.StatusServiceUnavailable,
+	fault.OutcomeUnknown:       http.StatusServiceUnavailable,
 }
 
 // problem is an answer of RFC 9457.
 type problem struct {
-	Type          string                `json:"type"`
-	Title         string                `json:"title"`
-	Status        int                   `json:"status"`
-	Detail        string                `json:"detail"`
-	Code          resource.Code         `json:"code"`
-	Field         string                `json:"field,omitempty"`
-	ConflictingID string                `json:"conflicting_id,omitempty"`
-	Deleted       bool                  `json:"deleted,omitempty"`
-	RequestID     string                `json:"request_id,omitempty"`
-	Errors        []resource.FieldError `json:"errors,omitempty"`
+	Type          string             `json:"type"`
+	Title         string             `json:"title"`
+	Status        int                `json:"status"`
+	Detail        string             `json:"detail"`
+	Code          fault.Code         `json:"code"`
+	Field         string             `json:"field,omitempty"`
+	ConflictingID string             `json:"conflicting_id,omitempty"`
+	Deleted       bool               `json:"deleted,omitempty"`
+	RequestID     string             `json:"request_id,omitempty"`
+	Errors        []fault.FieldError `json:"errors,omitempty"`
 }
 
 // internal is what a defect looks like from outside.
-const internal resource.Code = "internal"
+const internal fault.Code = "internal"
 
 // asProblem makes the answer of an error. What is no resource.Error is a defect
 // and says nothing of itself.
 func asProblem(err error) problem {
-	var e *resource.Error
+	var e *fault.Error
 	if !errors.As(err, &e) {
 		return problem{Type: "urn:autocrud:problem:internal", Title: http.StatusText(http.StatusInternalServerError),
 			Status: http.StatusInternalServerError, Code: internal, Detail: "a defect of the server; the request id leads to its log"}
@@ -88,7 +89,7 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	if p.Status == http.StatusServiceUnavailable || p.Status == http.StatusTooManyRequests {
 		after := time.Second
-		var e *resource.Error
+		var e *fault.Error
 		if errors.As(err, &e) && e.RetryAfter > after {
 			after = e.RetryAfter
 		}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/query"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 )
@@ -135,7 +136,7 @@ func appendReferred(b *bytes.Buffer, ids []string, list bool, found map[string]*
 		}
 		n++
 		if b.Len() > 2*resource.MaxPageBytes { // a list may name one many times
-			return resource.Errorf(resource.TooLarge, "expand: what one item refers to is over %d bytes", 2*resource.MaxPageBytes)
+			return fault.Errorf(fault.TooLarge, "expand: what one item refers to is over %d bytes", 2*resource.MaxPageBytes)
 		}
 		if err := appendEnvelope(b, found[id], parts{data: true, meta: true}, nil, nil); err != nil {
 			return err

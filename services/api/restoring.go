@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 )
 
@@ -32,10 +33,10 @@ func (c call) restoring() (o resource.RestoreOptions, err error) {
 
 // unfitRestore is unfit for what is deleted.
 func (a *API) unfitRestore(c call, match resource.Match, err error) error {
-	if resource.CodeOf(err) != resource.ValidationFailed {
+	if fault.CodeOf(err) != fault.ValidationFailed {
 		return err
 	}
-	if first := a.m.Check(c.r.Context(), "restore", c.t.Name, c.id, match); first != nil && resource.CodeOf(first) != resource.Deleted {
+	if first := a.m.Check(c.r.Context(), "restore", c.t.Name, c.id, match); first != nil && fault.CodeOf(first) != fault.Deleted {
 		return first
 	}
 	return err

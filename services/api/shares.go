@@ -4,7 +4,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/fault"
 )
 
 // Limits are how much of the API one client may take at the same time. The zero
@@ -62,7 +62,7 @@ func (x *room) enter(address string) error {
 		return nil
 	default:
 		x.ofAddress.give(address)
-		return &resource.Error{Code: resource.Unavailable, RetryAfter: time.Second, Detail: "too many requests at the same time; try again"}
+		return &fault.Error{Code: fault.Unavailable, RetryAfter: time.Second, Detail: "too many requests at the same time; try again"}
 	}
 }
 
@@ -82,7 +82,7 @@ func (x *room) known(principal string) error {
 }
 
 func busy(detail string) error {
-	return &resource.Error{Code: resource.RateLimited, RetryAfter: time.Second, Detail: detail}
+	return &fault.Error{Code: fault.RateLimited, RetryAfter: time.Second, Detail: detail}
 }
 
 // share counts how many places each key has. It is safe for concurrent use. The

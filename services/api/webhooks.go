@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -123,7 +124,7 @@ func (a *API) deliveries(c call) error {
 	}
 	items, next, err := a.o.Webhooks.Deliveries(c.r.Context(), c.id, before, page.Limit())
 	if err != nil {
-		return &resource.Error{Code: resource.Unavailable, Detail: "the deliveries cannot be read; try again", Cause: err}
+		return &fault.Error{Code: fault.Unavailable, Detail: "the deliveries cannot be read; try again", Cause: err}
 	}
 	// One that was purged may have had the same id.
 	if i := slices.IndexFunc(items, func(x storage.Delivery) bool { return x.At.Before(meta.CreatedAt) }); i >= 0 {

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/autocrud-go/autocrud/internal/testenv"
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 	"github.com/autocrud-go/autocrud/pkg/storage/pgindex"
@@ -60,7 +61,7 @@ func TestADefinitionChangesUnderLoad(t *testing.T) {
 		return x
 	}
 	s = testenv.Open(t, dir, testenv.Types(t, before), testenv.StackOptions{Index: postgres()})
-	if n, _, err := s.Manager.Count(t.Context(), "films", resource.ListOptions{Consistency: resource.Strong}); err != nil && resource.CodeOf(err) != resource.IndexLag {
+	if n, _, err := s.Manager.Count(t.Context(), "films", resource.ListOptions{Consistency: resource.Strong}); err != nil && fault.CodeOf(err) != fault.IndexLag {
 		t.Fatal(n, err)
 	}
 	waitFor(t, s, "films", int64(films))
@@ -91,7 +92,7 @@ func waitFor(t *testing.T, s *testenv.Stack, typ string, atLeast int64) {
 	t.Helper()
 	for {
 		n, _, err := s.Manager.Count(t.Context(), typ, resource.ListOptions{Consistency: resource.Strong})
-		if err != nil && resource.CodeOf(err) != resource.IndexLag {
+		if err != nil && fault.CodeOf(err) != fault.IndexLag {
 			t.Fatal(err)
 		}
 		if err == nil && n >= atLeast {
@@ -145,7 +146,7 @@ func changeUnderLoad(t *testing.T, dir string, index func() storage.Index) {
 		before := made.Load()
 		n, _, err := s.Manager.Count(ctx, "films", resource.ListOptions{Filter: `startsWith(title, "Film")`, Text: "film", Consistency: resource.Eventual})
 		switch {
-		case resource.CodeOf(err) == resource.IndexLag:
+		case fault.CodeOf(err) == fault.IndexLag:
 			lagged.Add(1)
 			if !strings.Contains(err.Error(), "entries of the log are read") {
 				t.Errorf("no progress in %v", err)
@@ -169,7 +170,7 @@ func changeUnderLoad(t *testing.T, dir string, index func() storage.Index) {
 	if err != nil || page.Groups[0].Count < made.Load() {
 		t.Fatalf("%v of %d new ones, %v", page, made.Load(), err)
 	}
-	if _, err := s.Manager.List(t.Context(), "films", resource.ListOptions{Filter: `tags:"x"`}); resource.CodeOf(err) != resource.InvalidFilter {
+	if _, err := s.Manager.List(t.Context(), "films", resource.ListOptions{Filter: `tags:"x"`}); fault.CodeOf(err) != fault.InvalidFilter {
 		t.Errorf("a field that is no longer indexed: %v", err)
 	}
 	if n, _, err := s.Manager.Count(t.Context(), "actors", resource.ListOptions{}); n != 0 || err != nil {

@@ -22,6 +22,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/autocrud-go/autocrud/internal/restart"
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/query"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
@@ -366,9 +367,9 @@ func (x *Indexer) change(ctx context.Context, entry storage.Entry, e *storage.Ev
 		x.setAside(ctx, entry, err)
 		return c, nil
 	}
-	now, unfit := tree, []resource.FieldError(nil)
+	now, unfit := tree, []fault.FieldError(nil)
 	if now, err = t.Migrate(tree, e.Revision.SchemaVersion); err != nil {
-		now, unfit = tree, []resource.FieldError{{Detail: err.Error()}} // what can be found in it as it is
+		now, unfit = tree, []fault.FieldError{{Detail: err.Error()}} // what can be found in it as it is
 	}
 	values, text, left := t.Project(now)
 	c.Values, c.Text = values, text

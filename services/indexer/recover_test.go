@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/autocrud-go/autocrud/internal/testenv"
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage/pgindex"
 )
@@ -165,7 +166,7 @@ func TestADamagedIndexIsBuiltAnew(t *testing.T) {
 				t.Errorf("%d events of nobody", events)
 			}
 		}
-		if err := s.Manager.Reindex(t.Context(), "cars"); resource.CodeOf(err) != resource.UnknownType {
+		if err := s.Manager.Reindex(t.Context(), "cars"); fault.CodeOf(err) != fault.UnknownType {
 			t.Error(err)
 		}
 	})
@@ -266,7 +267,7 @@ func waitForAll(t *testing.T, s *testenv.Stack, made int64) {
 		if err == nil && n == made {
 			return
 		}
-		if c := resource.CodeOf(err); err == nil || c != resource.IndexLag && c != resource.Unavailable || time.Now().After(deadline) {
+		if c := fault.CodeOf(err); err == nil || c != fault.IndexLag && c != fault.Unavailable || time.Now().After(deadline) {
 			t.Fatalf("%d of %d: %v", n, made, err)
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/autocrud-go/autocrud/internal/testenv"
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 )
 
@@ -109,7 +110,7 @@ func disturb(ctx context.Context, m *resource.Manager, n int, made *atomic.Int64
 		patch := resource.Patch{Kind: resource.MergePatch, Body: map[string]any{"year": int64(rand.IntN(50)), "title": fmt.Sprint("Film ", rand.IntN(977))}}
 		_, err = m.Patch(ctx, "films", id, patch, resource.UpdateOptions{})
 	}
-	if slices.Contains([]resource.Code{resource.Deleted, resource.InvalidState, resource.Conflict}, resource.CodeOf(err)) {
+	if slices.Contains([]fault.Code{fault.Deleted, fault.InvalidState, fault.Conflict}, fault.CodeOf(err)) {
 		return nil
 	}
 	return err

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/job"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
@@ -125,8 +126,8 @@ func (w *Worker) attempt(ctx context.Context, g Grant) {
 	defer span.End()
 	c, err := w.m.Claim(w.actor(ctx, g.Head), meta.Type, meta.ID, resource.ClaimOptions{Worker: w.name, Head: g.Head, Takeover: g.Takeover})
 	if err != nil {
-		switch resource.CodeOf(err) {
-		case resource.InvalidState, resource.Deleted, resource.NotFound: // somebody was faster
+		switch fault.CodeOf(err) {
+		case fault.InvalidState, fault.Deleted, fault.NotFound: // somebody was faster
 		default:
 			w.o.Logger.WarnContext(ctx, "claiming a job failed", "type", meta.Type, "id", meta.ID, "error", err)
 		}
@@ -173,8 +174,8 @@ func (w *Worker) tellFailed(ctx context.Context, c *resource.Claim, text string,
 // which is then returned too.
 func (w *Worker) permitted(ctx context.Context, t *resource.Type, a *attempt) (resource.Outcome, error) {
 	err := w.m.MayRun(ctx, a.Claim.Event)
-	switch resource.CodeOf(err) {
-	case resource.PermissionDenied:
+	switch fault.CodeOf(err) {
+	case fault.PermissionDenied:
 		return resource.Outcome{Err: "the owner of this job may not have it run any more", Progress: a.progress()}, err
 	case "":
 		if err == nil {
@@ -282,8 +283,8 @@ func (w *Worker) finish(ctx context.Context, t *resource.Type, c *resource.Claim
 		if err == nil {
 			break
 		}
-		switch resource.CodeOf(err) {
-		case resource.Unavailable, resource.OutcomeUnknown, resource.Conflict, resource.IndexLag:
+		switch fault.CodeOf(err) {
+		case fault.Unavailable, fault.OutcomeUnknown, fault.Conflict, fault.IndexLag:
 			if errors.Is(context.Cause(ctx), errRevoked) || errors.Is(context.Cause(ctx), errStopping) && try > 20 {
 				return "refused"
 			}

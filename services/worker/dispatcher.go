@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -114,7 +115,7 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 			next = now.Add(max(d.o.Sweep, 50*took))
 			if err != nil {
 				next = time.Now().Add(200 * time.Millisecond)
-				if resource.CodeOf(err) != resource.IndexLag && ctx.Err() == nil {
+				if fault.CodeOf(err) != fault.IndexLag && ctx.Err() == nil {
 					d.o.Logger.WarnContext(ctx, "looking for jobs failed", "error", err)
 				}
 			}

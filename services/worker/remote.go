@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -131,10 +132,10 @@ func Canceller(bus storage.Bus) func(context.Context, Named, string) error {
 		defer cancel()
 		answer, err := bus.Ask(ctx, onCancel, data)
 		if err != nil {
-			return &resource.Error{Code: resource.Unavailable, Detail: "no worker answers", Cause: err}
+			return &fault.Error{Code: fault.Unavailable, Detail: "no worker answers", Cause: err}
 		}
 		if len(answer) > 0 {
-			return &resource.Error{Code: resource.Code(answer), Detail: "the job is not cancelled"}
+			return &fault.Error{Code: fault.Code(answer), Detail: "the job is not cancelled"}
 		}
 		return nil
 	}
@@ -145,12 +146,12 @@ func ServeCancels(bus storage.Bus, m *resource.Manager) (stop func(), err error)
 	return bus.Serve(onCancel, func(ctx context.Context, data []byte) []byte {
 		var r cancelRequest
 		if json.Unmarshal(data, &r) != nil {
-			return []byte(resource.InvalidRequest)
+			return []byte(fault.InvalidRequest)
 		}
 		ctx, cancel := context.WithTimeout(ctx, cancelWait)
 		defer cancel()
 		if err := cancelFor(ctx, m, r.Named, r.Reason); err != nil {
-			return []byte(resource.CodeOf(err))
+			return []byte(fault.CodeOf(err))
 		}
 		return nil
 	})

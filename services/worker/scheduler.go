@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 )
 
@@ -116,8 +117,8 @@ func (s *Scheduler) tick(ctx context.Context, p *planned) time.Duration {
 	for len(p.due) > 0 {
 		at := p.due[0]
 		_, err := s.m.Fire(ctx, &p.Schedule, at)
-		switch resource.CodeOf(err) {
-		case resource.Unavailable, resource.OutcomeUnknown, resource.Conflict, resource.IndexLag:
+		switch fault.CodeOf(err) {
+		case fault.Unavailable, fault.OutcomeUnknown, fault.Conflict, fault.IndexLag:
 			if s.now().Sub(at) < giveUp || p.CatchUp == "one" {
 				return 100 * time.Millisecond
 			}

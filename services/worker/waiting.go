@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -357,8 +357,8 @@ func (d *Dispatcher) cancel(name, parent Named, state storage.JobState) {
 	defer cancel()
 	for ctx.Err() == nil {
 		err := d.o.Cancel(ctx, name, "it waited for "+parent.Type+"/"+parent.ID+", which is "+string(state))
-		switch resource.CodeOf(err) {
-		case resource.Unavailable, resource.OutcomeUnknown, resource.Conflict:
+		switch fault.CodeOf(err) {
+		case fault.Unavailable, fault.OutcomeUnknown, fault.Conflict:
 			select {
 			case <-time.After(100 * time.Millisecond):
 			case <-ctx.Done():

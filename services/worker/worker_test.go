@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/autocrud-go/autocrud/internal/testenv"
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/job"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
@@ -115,7 +116,7 @@ func (r *rig) create(id string, data map[string]any, o resource.JobOptions) {
 func (r *rig) limit(settings map[string]any) {
 	r.t.Helper()
 	_, _, err := r.Manager.Update(r.t.Context(), resource.QueueSettings, "work", settings, resource.UpdateOptions{Create: true})
-	if resource.CodeOf(err) == resource.PreconditionFailed {
+	if fault.CodeOf(err) == fault.PreconditionFailed {
 		_, _, err = r.Manager.Update(r.t.Context(), resource.QueueSettings, "work", settings, resource.UpdateOptions{})
 	}
 	if err != nil {

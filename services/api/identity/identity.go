@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 )
 
@@ -28,7 +29,7 @@ const maxToken = 16 << 10
 // unavailable when the issuer's keys are needed and cannot be had.
 func (a *Authenticator) Authenticate(ctx context.Context, token string) (resource.Actor, error) {
 	if len(token) > maxToken {
-		return resource.Actor{}, resource.Errorf(resource.Unauthenticated, "the credential is too long")
+		return resource.Actor{}, fault.Errorf(fault.Unauthenticated, "the credential is too long")
 	}
 	// A JSON Web Token has three parts; an API key has no dot.
 	if a.oidc != nil && strings.Count(token, ".") == 2 && !strings.HasPrefix(token, "ack_") {

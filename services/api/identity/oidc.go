@@ -13,6 +13,7 @@ import (
 	"github.com/coreos/go-oidc/v3/oidc"
 	"github.com/go-jose/go-jose/v4"
 
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 )
 
@@ -61,12 +62,12 @@ func NewOIDC(o OIDCOptions) *OIDC {
 }
 
 func away(err error) error {
-	return &resource.Error{Code: resource.Unavailable, RetryAfter: again, Cause: err,
+	return &fault.Error{Code: fault.Unavailable, RetryAfter: again, Cause: err,
 		Detail: "the issuer of tokens cannot be reached to check this one; try again"}
 }
 
 func invalid(err error) error {
-	return &resource.Error{Code: resource.Unauthenticated, Detail: "the token is not valid here, or has expired", Cause: err}
+	return &fault.Error{Code: fault.Unauthenticated, Detail: "the token is not valid here, or has expired", Cause: err}
 }
 
 // discover reads the issuer's configuration once.

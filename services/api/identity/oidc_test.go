@@ -26,7 +26,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/autocrud-go/autocrud/internal/testenv"
-	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/services/api/identity"
 )
 
@@ -46,22 +46,22 @@ func tokens(t testing.TB, edit func(*identity.OIDCOptions)) (*testenv.Issuer, *i
 	return i, identity.NewOIDC(o), c
 }
 
-func code(v *identity.OIDC, token string) resource.Code {
+func code(v *identity.OIDC, token string) fault.Code {
 	_, err := v.Authenticate(context.Background(), token)
-	if err != nil && resource.CodeOf(err) == "" {
-		return resource.Code("no problem: " + err.Error())
+	if err != nil && fault.CodeOf(err) == "" {
+		return fault.Code("no problem: " + err.Error())
 	}
-	return resource.CodeOf(err)
+	return fault.CodeOf(err)
 }
 
-func want(t testing.TB, v *identity.OIDC, what, token string, want resource.Code) {
+func want(t testing.TB, v *identity.OIDC, what, token string, want fault.Code) {
 	t.Helper()
 	if got := code(v, token); got != want {
 		t.Errorf("%s: %q, want %q", what, got, want)
 	}
 }
 
-const good = resource.Code("")
+const good = fault.Code("")
 
 // long is a token that is good for all of a test, however its clock is moved.
 func long(t testing.TB, i *testenv.Issuer) string {
@@ -84,7 +84,7 @@ func TestKeysOfTheIssuerAreRotated(t *testing.T) {
 	clock.forward(6 * time.Second)
 	i.Rotate(t, false)
 	want(t, v, "the newest key", long(t, i), good)
-	want(t, v, "a key that was withdrawn", old, resource.Unauthenticated)
+	want(t, v, "a key that was withdrawn", old, fault.Unauthenticated)
 }
 
 func TestAWithdrawnKeyEndsWithoutAnother(t *testing.T) {
@@ -115,9 +115,9 @@ func TestAnIssuerThatIsAwayStopsNobodyKnown(t *testing.T) {
 	i, v, clock := tokens(t, nil)
 	i.Away(true)
 	token := long(t, i)
-	want(t, v, "an issuer that was never reached", token, resource.Unavailable)
+	want(t, v, "an issuer that was never reached", token, fault.Unavailable)
 	_, err := v.Authenticate(t.Context(), token)
-	if e, ok := err.(*resource.Error); !ok || e.RetryAfter <= 0 || strings.Contains(e.Detail, i.URL) {
+	if e, ok := err.(*fault.Error); !ok || e.RetryAfter <= 0 || strings.Contains(e.Detail, i.URL) {
 		t.Errorf("the refusal: %v", err)
 	}
 	i.Away(false)
@@ -133,7 +133,7 @@ func TestAnIssuerThatIsAwayStopsNobodyKnown(t *testing.T) {
 	want(t, v, "a known key", token, good)
 	i.Rotate(t, true)
 	next := long(t, i)
-	want(t, v, "a key that is not known yet", next, resource.Unavailable)
+	want(t, v, "a key that is not known yet", next, fault.Unavailable)
 	want(t, v, "a known key after that", token, good)
 	i.Away(false)
 	clock.forward(6 * time.Second)
@@ -146,11 +146,11 @@ func TestClocksMayDifferByTheLeeway(t *testing.T) {
 		return i.Token(t, map[string]any{"sub": "ann", claim: time.Now().Add(d).Unix()})
 	}
 	want(t, v, "expired 40 s ago", at("exp", -40*time.Second), good)
-	want(t, v, "expired 70 s ago", at("exp", -70*time.Second), resource.Unauthenticated)
+	want(t, v, "expired 70 s ago", at("exp", -70*time.Second), fault.Unauthenticated)
 	want(t, v, "good in 40 s", at("nbf", 40*time.Second), good)
-	want(t, v, "good in 90 s", at("nbf", 90*time.Second), resource.Unauthenticated)
-	want(t, v, "good for ever", i.Token(t, map[string]any{"sub": "ann", "exp": nil}), resource.Unauthenticated)
-	want(t, v, "nbf that is no time", i.Token(t, map[string]any{"sub": "ann", "nbf": "soon"}), resource.Unauthenticated)
+	want(t, v, "good in 90 s", at("nbf", 90*time.Second), fault.Unauthenticated)
+	want(t, v, "good for ever", i.Token(t, map[string]any{"sub": "ann", "exp": nil}), fault.Unauthenticated)
+	want(t, v, "nbf that is no time", i.Token(t, map[string]any{"sub": "ann", "nbf": "soon"}), fault.Unauthenticated)
 	who, err := v.Authenticate(t.Context(), at("exp", time.Minute))
 	if err != nil || time.Until(who.Identity.Until) < time.Minute || time.Until(who.Identity.Until) > 2*time.Minute+time.Second {
 		t.Errorf("good until %v, %v", who.Identity, err)
@@ -187,10 +187,10 @@ func TestTokensThatAreNotForUsAreRefused(t *testing.T) {
 		"another header":         part([]byte(`{"alg":"RS256","kid":"key-1"}`)) + "." + parts[1] + "." + parts[2],
 		"rubbish":                "a.b.c", "empty parts": "..", "an embedded key": embedded(t, i, claims),
 	} {
-		want(t, v, what, token, resource.Unauthenticated)
+		want(t, v, what, token, fault.Unauthenticated)
 	}
 	for what, token := range abused(t, i, parts[1]) {
-		want(t, v, what, token, resource.Unauthenticated)
+		want(t, v, what, token, fault.Unauthenticated)
 	}
 	want(t, v, "several audiences, ours among them", i.Token(t, map[string]any{"sub": "ann", "aud": []string{"other", testenv.Audience}}), good)
 }
@@ -284,7 +284,7 @@ func TestAFloodOfUnknownKeysAsksTheIssuerOnce(t *testing.T) {
 					t.Error(err)
 					return
 				}
-				want(t, v, "an unknown key", token, resource.Unauthenticated)
+				want(t, v, "an unknown key", token, fault.Unauthenticated)
 				want(t, v, "a good one meanwhile", fine, good)
 			}
 		})
@@ -306,7 +306,7 @@ func TestClaimsAreMapped(t *testing.T) {
 			t.Errorf("%v: %+v, %v", x.roles, who.Identity, err)
 		}
 	}
-	want(t, v, "without the claim that names who it is", i.Token(t, map[string]any{"sub": "ann"}), resource.Unauthenticated)
+	want(t, v, "without the claim that names who it is", i.Token(t, map[string]any{"sub": "ann"}), fault.Unauthenticated)
 }
 
 func TestTimesBeyondEveryCalendarAreNone(t *testing.T) {
@@ -317,7 +317,7 @@ func TestTimesBeyondEveryCalendarAreNone(t *testing.T) {
 		"exp 1e300": {"exp": 1e300}, "exp -1e300": {"exp": -1e300}, "exp a text": {"exp": fmt.Sprint(now + 3600)}, "no exp": {"exp": nil}, "exp 1e19": {"exp": 1e19}, "exp a list": {"exp": []int64{now + 3600}},
 	} {
 		claims["sub"] = "ann"
-		want(t, v, what, i.Token(t, claims), resource.Unauthenticated)
+		want(t, v, what, i.Token(t, claims), fault.Unauthenticated)
 	}
 	want(t, v, "fractions of seconds", i.Token(t, map[string]any{"sub": "ann", "nbf": float64(now) - 10.5, "exp": float64(now) + 60.25}), good)
 }
@@ -337,22 +337,22 @@ func TestAKeyIsUsedOnlyForWhatItIsFor(t *testing.T) {
 	plain, rs256, weak, enc, oaep := of(2048, "plain", "", ""), of(2048, "rs256", "RS256", "sig"), of(1024, "weak", "RS256", "sig"), of(2048, "enc", "RS256", "enc"), of(2048, "oaep", "RSA-OAEP", "")
 	for what, x := range map[string]struct {
 		token string
-		want  resource.Code
+		want  fault.Code
 	}{
 		"a key without an algorithm":       {i.Sign(t, plain, jose.PS256, "JWT", sub), good},
 		"the key's algorithm":              {i.Sign(t, rs256, jose.RS256, "JWT", sub), good},
-		"another than the key's":           {i.Sign(t, rs256, jose.PS256, "JWT", sub), resource.Unauthenticated},
-		"a longer one than the key's":      {i.Sign(t, rs256, jose.RS512, "JWT", sub), resource.Unauthenticated},
-		"RSA of 1024 bits":                 {i.Sign(t, weak, jose.RS256, "JWT", sub), resource.Unauthenticated},
-		"a key for encryption by use":      {i.Sign(t, enc, jose.RS256, "JWT", sub), resource.Unauthenticated},
-		"a key for encryption by alg":      {i.Sign(t, oaep, jose.RS256, "JWT", sub), resource.Unauthenticated},
+		"another than the key's":           {i.Sign(t, rs256, jose.PS256, "JWT", sub), fault.Unauthenticated},
+		"a longer one than the key's":      {i.Sign(t, rs256, jose.RS512, "JWT", sub), fault.Unauthenticated},
+		"RSA of 1024 bits":                 {i.Sign(t, weak, jose.RS256, "JWT", sub), fault.Unauthenticated},
+		"a key for encryption by use":      {i.Sign(t, enc, jose.RS256, "JWT", sub), fault.Unauthenticated},
+		"a key for encryption by alg":      {i.Sign(t, oaep, jose.RS256, "JWT", sub), fault.Unauthenticated},
 		"no type":                          {i.Sign(t, plain, jose.RS256, "", sub), good},
 		"an access token":                  {i.Sign(t, plain, jose.RS256, "at+jwt", sub), good},
 		"an access token by its long name": {i.Sign(t, plain, jose.RS256, "application/AT+JWT", sub), good},
-		"a logout token":                   {i.Sign(t, plain, jose.RS256, "logout+jwt", sub), resource.Unauthenticated},
-		"a proof of possession":            {i.Sign(t, plain, jose.RS256, "dpop+jwt", sub), resource.Unauthenticated},
-		"a security event":                 {i.Sign(t, plain, jose.RS256, "secevent+jwt", sub), resource.Unauthenticated},
-		"an encrypted one's name":          {i.Sign(t, plain, jose.RS256, "JOSE+JSON", sub), resource.Unauthenticated},
+		"a logout token":                   {i.Sign(t, plain, jose.RS256, "logout+jwt", sub), fault.Unauthenticated},
+		"a proof of possession":            {i.Sign(t, plain, jose.RS256, "dpop+jwt", sub), fault.Unauthenticated},
+		"a security event":                 {i.Sign(t, plain, jose.RS256, "secevent+jwt", sub), fault.Unauthenticated},
+		"an encrypted one's name":          {i.Sign(t, plain, jose.RS256, "JOSE+JSON", sub), fault.Unauthenticated},
 	} {
 		want(t, v, what, x.token, x.want)
 	}

@@ -4,7 +4,7 @@ import (
 	"net/http"
 	"strconv"
 
-	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/fault"
 )
 
 // components holds what operations refer to.
@@ -37,35 +37,35 @@ func componentHeaders() object {
 // example code.
 var problemStatuses = []struct {
 	status, description string
-	code                resource.Code
+	code                fault.Code
 	detail              string
 }{
-	{"400", "The request is malformed", resource.InvalidRequest, "unknown query parameter \"sort\""},
-	{"401", "The request needs a valid credential", resource.Unauthenticated, "send Authorization: Bearer with an API key or a token"},
-	{"403", "The caller, the page it comes from or the name it uses for the server may not do this", resource.PermissionDenied, "the caller may not do this"},
-	{"404", "There is no such thing, or the caller may not see it", resource.NotFound, "there is no such resource"},
-	{"405", "The path does not take this method", resource.InvalidRequest, "this path takes GET and POST"},
-	{"409", "The request contradicts the current state", resource.AlreadyExists, "the id is taken"},
-	{"410", "The resource is deleted, or the point in the log is not kept any more", resource.Deleted, "the resource is deleted; it can be restored"},
-	{"412", "The state is not the one the precondition names", resource.PreconditionFailed, "the resource was changed by someone else"},
-	{"413", "The body, or what references are expanded to, is too large", resource.TooLarge, "the body is over the limit"},
-	{"414", "The request line is too long", resource.TooLarge, "the request line is over 65536 bytes"},
-	{"415", "The body has a media type that is not understood here", resource.UnsupportedMediaType, "send application/json"},
-	{"416", "Nothing of the binary is in the range; Content-Range tells its size", resource.InvalidRequest, "nothing of the 42 bytes of the binary is in this range"},
-	{"422", "The data does not fit", resource.ValidationFailed, "the data does not fit the type in one place"},
-	{"428", "The type needs If-Match", resource.PreconditionRequired, "send If-Match with the ETag of the state you saw"},
-	{"429", "Too many requests of this principal or address", resource.RateLimited, "too many requests of this address; Retry-After tells when the next is answered"},
-	{"503", "Not now", resource.Unavailable, "the store does not answer; try again"},
+	{"400", "The request is malformed", fault.InvalidRequest, "unknown query parameter \"sort\""},
+	{"401", "The request needs a valid credential", fault.Unauthenticated, "send Authorization: Bearer with an API key or a token"},
+	{"403", "The caller, the page it comes from or the name it uses for the server may not do this", fault.PermissionDenied, "the caller may not do this"},
+	{"404", "There is no such thing, or the caller may not see it", fault.NotFound, "there is no such resource"},
+	{"405", "The path does not take this method", fault.InvalidRequest, "this path takes GET and POST"},
+	{"409", "The request contradicts the current state", fault.AlreadyExists, "the id is taken"},
+	{"410", "The resource is deleted, or the point in the log is not kept any more", fault.Deleted, "the resource is deleted; it can be restored"},
+	{"412", "The state is not the one the precondition names", fault.PreconditionFailed, "the resource was changed by someone else"},
+	{"413", "The body, or what references are expanded to, is too large", fault.TooLarge, "the body is over the limit"},
+	{"414", "The request line is too long", fault.TooLarge, "the request line is over 65536 bytes"},
+	{"415", "The body has a media type that is not understood here", fault.UnsupportedMediaType, "send application/json"},
+	{"416", "Nothing of the binary is in the range; Content-Range tells its size", fault.InvalidRequest, "nothing of the 42 bytes of the binary is in this range"},
+	{"422", "The data does not fit", fault.ValidationFailed, "the data does not fit the type in one place"},
+	{"428", "The type needs If-Match", fault.PreconditionRequired, "send If-Match with the ETag of the state you saw"},
+	{"429", "Too many requests of this principal or address", fault.RateLimited, "too many requests of this address; Retry-After tells when the next is answered"},
+	{"503", "Not now", fault.Unavailable, "the store does not answer; try again"},
 }
 
 // problemCodes are all codes a Problem may have.
-var problemCodes = []resource.Code{
-	resource.InvalidRequest, resource.InvalidFilter, resource.InvalidPageToken, resource.Unauthenticated, resource.PermissionDenied,
-	resource.NotFound, resource.UnknownType, resource.UnknownRevision, resource.UniqueConflict,
-	resource.AlreadyExists, resource.Referenced, resource.InvalidState, resource.Conflict, resource.Deleted, resource.Gone,
-	resource.PreconditionFailed, resource.PreconditionRequired, resource.TooLarge, resource.UnsupportedMediaType,
-	resource.ValidationFailed, resource.DanglingReference, resource.IdempotencyMismatch, resource.RateLimited,
-	resource.Unavailable, resource.IndexLag, resource.OutcomeUnknown, "internal",
+var problemCodes = []fault.Code{
+	fault.InvalidRequest, fault.InvalidFilter, fault.InvalidPageToken, fault.Unauthenticated, fault.PermissionDenied,
+	fault.NotFound, fault.UnknownType, fault.UnknownRevision, fault.UniqueConflict,
+	fault.AlreadyExists, fault.Referenced, fault.InvalidState, fault.Conflict, fault.Deleted, fault.Gone,
+	fault.PreconditionFailed, fault.PreconditionRequired, fault.TooLarge, fault.UnsupportedMediaType,
+	fault.ValidationFailed, fault.DanglingReference, fault.IdempotencyMismatch, fault.RateLimited,
+	fault.Unavailable, fault.IndexLag, fault.OutcomeUnknown, "internal",
 }
 
 func problemResponses() object {
@@ -73,7 +73,7 @@ func problemResponses() object {
 	for _, p := range problemStatuses {
 		status, _ := strconv.Atoi(p.status)
 		example := object{{"type", "urn:autocrud:problem:" + string(p.code)}, {"title", http.StatusText(status)}, {"status", status}, {"detail", p.detail}, {"code", string(p.code)}}
-		if p.code == resource.ValidationFailed {
+		if p.code == fault.ValidationFailed {
 			example = append(example, member{"errors", []any{object{{"pointer", "/year"}, {"detail", "must be an integer, not a string"}}}})
 		}
 		response := object{{"description", p.description}}

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 )
 
@@ -37,7 +38,7 @@ func sampleData(t *resource.Type) any {
 
 // dropRefused removes the members of the document in which something is wrong.
 func dropRefused(doc map[string]any, err error) bool {
-	var e *resource.Error
+	var e *fault.Error
 	if !errors.As(err, &e) {
 		return false
 	}

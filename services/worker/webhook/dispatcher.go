@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/autocrud-go/autocrud/internal/restart"
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -270,7 +271,7 @@ func (d *Dispatcher) forget(ctx context.Context, there map[string]bool) {
 			continue
 		}
 		_, err := d.m.Get(ctx, resource.Webhooks, id, resource.GetOptions{IncludeDeleted: true, Consistency: resource.Strong})
-		if resource.CodeOf(err) == resource.NotFound {
+		if fault.CodeOf(err) == fault.NotFound {
 			d.unsubscribe(ctx, id, "")
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/autocrud-go/autocrud/internal/restart"
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -310,8 +311,8 @@ func (r *runner) pause(ctx context.Context, reason string) {
 		_, err = r.d.m.Patch(ctx, resource.Webhooks, r.h.id, resource.Patch{Kind: resource.MergePatch,
 			Body: map[string]any{"paused": true, "paused_reason": reason}}, resource.UpdateOptions{IfMatch: resource.Match{Events: []string{now.EventID}}})
 	}
-	switch code := resource.CodeOf(err); {
-	case code == resource.Deleted || code == resource.NotFound || code == resource.PreconditionFailed:
+	switch code := fault.CodeOf(err); {
+	case code == fault.Deleted || code == fault.NotFound || code == fault.PreconditionFailed:
 		return
 	case err != nil:
 		r.d.o.Logger.ErrorContext(ctx, "a webhook cannot be paused", "webhook", r.h.id, "error", err)
@@ -343,7 +344,7 @@ func (d *Dispatcher) Test(ctx context.Context, id string) (storage.Delivery, err
 	record, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	if err := d.deliveries.Record(record, x); err != nil {
-		return x, &resource.Error{Code: resource.Unavailable, Detail: "the test was sent; what came of it cannot be kept", Cause: err}
+		return x, &fault.Error{Code: fault.Unavailable, Detail: "the test was sent; what came of it cannot be kept", Cause: err}
 	}
 	return x, nil
 }

@@ -1,4 +1,7 @@
-package resource
+// Package fault is what a user is refused with: one error type that holds a
+// stable code, what to do next and the places of a document it is about. It
+// knows no storage and no HTTP.
+package fault
 
 import (
 	"errors"
@@ -51,7 +54,7 @@ type Error struct {
 	Deleted       bool          // already_exists: what exists is deleted
 	RetryAfter    time.Duration // when trying again makes sense
 	Cause         error         // for the service's log only
-	Refusal       *Refusal      // permission_denied: who wanted what; for the service's log only
+	Refusal       error         // permission_denied: who wanted what, a *policy.Refusal; for the service's log only
 }
 
 // FieldError points at one place of a document (RFC 6901).
