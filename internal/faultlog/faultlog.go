@@ -65,17 +65,17 @@ func (w *Wire) lie(name string, rate float64) bool {
 }
 
 // Publish implements natslog.Wire.
-func (w *Wire) Publish(ctx context.Context, recs []storage.Record) []natslog.Reply {
-	out := make([]natslog.Reply, len(recs))
-	for i, r := range recs {
-		out[i] = w.twist(func() natslog.Reply { return w.real.Publish(ctx, []storage.Record{r})[0] }, 10071, 10164)
+func (w *Wire) Publish(ctx context.Context, msgs []natslog.Message) []natslog.Reply {
+	out := make([]natslog.Reply, len(msgs))
+	for i, m := range msgs {
+		out[i] = w.twist(func() natslog.Reply { return w.real.Publish(ctx, []natslog.Message{m})[0] }, 10071, 10164)
 	}
 	return out
 }
 
 // Batch implements natslog.Wire.
-func (w *Wire) Batch(ctx context.Context, recs []storage.Record) natslog.Reply {
-	return w.twist(func() natslog.Reply { return w.real.Batch(ctx, recs) }, 10201, 10176)
+func (w *Wire) Batch(ctx context.Context, msgs []natslog.Message) natslog.Reply {
+	return w.twist(func() natslog.Reply { return w.real.Batch(ctx, msgs) }, 10201, 10176)
 }
 
 func (w *Wire) twist(send func() natslog.Reply, codes ...int) natslog.Reply {

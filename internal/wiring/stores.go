@@ -187,6 +187,9 @@ func (s *stores) openLog(ctx context.Context, set *Settings, dir string, logger 
 		s.nats = n.Addr()
 		s.nc, s.events, o.Sole, s.sole = n.Conn, n.Events, true, true
 		o.Erasing = s.notebook.erasing
+		o.Foreign = func() {
+			logger.ErrorContext(ctx, "the log holds an entry that this process did not write, though it is the only writer; run autocrud verify")
+		}
 		if barrier {
 			o.BlockDir, o.SyncWith, s.grouped = n.BlockDir(set.Namespace), s.blobs.Sync, true
 		}

@@ -225,57 +225,55 @@ func (m *Manager) refer(ctx context.Context, t *Type, k key, s state, e *storage
 }
 
 // announce is the message of a restrict reference.
-func announce(source, target key, head uint64) storage.Record {
+func announce(source, target key, head state) storage.Record {
 	sum := sha256.Sum256([]byte(source.typ + "\x00" + source.id))
 	return storage.Record{
 		Subject: storage.ReferenceSubject(target.typ, target.id, hex.EncodeToString(sum[:16])), ID: newUUID(),
-		Guard: storage.RevisionSubject(target.typ, target.id), Expected: head, Data: []byte(source.typ + "/" + source.id),
+		Guard: storage.RevisionSubject(target.typ, target.id), Expected: head.seq(), AsOf: head.asOf, Data: []byte(source.typ + "/" + source.id),
 	}
 }
 
-// referred finds the target of a reference and the sequence of its head; the
+// referred finds the target of a reference and its state; the
 // code not_found says what is missing. The unit's own resources count as they
 // will be.
-func (m *Manager) referred(ctx context.Context, ref Ref, v string, source key, u *unit) (target key, head uint64, err error) {
+func (m *Manager) referred(ctx context.Context, ref Ref, v string, source key, u *unit) (target key, s state, err error) {
 	id, number, ok := ref.target(v)
 	if !ok {
-		return target, 0, fault.Errorf(fault.NotFound, "%q is no id of %s", v, ref.Type)
+		return target, s, fault.Errorf(fault.NotFound, "%q is no id of %s", v, ref.Type)
 	}
 	target = key{ref.Type, id}
-	s, err := m.head(ctx, target, false)
-	if err != nil {
-		return target, 0, err
+	if s, err = m.head(ctx, target, false); err != nil {
+		return target, s, err
 	}
 	if !m.o.Sole && (!s.exists() || s.event.Meta.Deleted) && !s.fresh {
 		if s, err = m.head(ctx, target, true); err != nil {
-			return target, 0, err
+			return target, s, err
 		}
 	}
 	if t := m.types[ref.Type]; t != nil && s.exists() {
 		if _, own := u.changes[target]; !own {
 			ok, err := m.readable(ctx, t, s.event)
 			if err != nil {
-				return target, 0, err
+				return target, s, err
 			}
 			if !ok {
-				return target, 0, fault.Errorf(fault.NotFound, "there is no %s %q", ref.Type, id)
+				return target, s, fault.Errorf(fault.NotFound, "there is no %s %q", ref.Type, id)
 			}
 		}
 	}
-	head = s.seq()
 	e := s.event
 	if own, ok := u.changes[target]; ok {
 		e = own.event
 	}
 	switch {
 	case e == nil || e.Action == storage.Purged:
-		return target, 0, fault.Errorf(fault.NotFound, "there is no %s %q", ref.Type, id)
+		return target, s, fault.Errorf(fault.NotFound, "there is no %s %q", ref.Type, id)
 	case e.Meta.Deleted:
-		return target, 0, fault.Errorf(fault.NotFound, "%s %q is deleted", ref.Type, id)
+		return target, s, fault.Errorf(fault.NotFound, "%s %q is deleted", ref.Type, id)
 	case number > e.Meta.RevisionCount:
-		return target, 0, fault.Errorf(fault.NotFound, "%s %q has no revision %d", ref.Type, id, number)
+		return target, s, fault.Errorf(fault.NotFound, "%s %q has no revision %d", ref.Type, id, number)
 	}
-	return target, head, nil
+	return target, s, nil
 }
 
 // unreferenced refuses the delete of a resource that restrict references lead

@@ -34,6 +34,7 @@ type state struct {
 	event *storage.Event
 	last  *storage.Event // of the subject: event, or the tombstone of an earlier life
 	fresh bool           // read from the log, not from what this process knew
+	asOf  uint64         // up to where nothing came after last; 0 tells nothing
 }
 
 func (s state) exists() bool { return s.event != nil }
@@ -63,16 +64,14 @@ const indexPatience = 2 * time.Second
 // the index, else the log, which alone is never behind.
 func (m *Manager) head(ctx context.Context, k key, fresh bool) (state, error) {
 	if fresh {
-		e, err := m.lastEvent(ctx, k)
-		return stateOf(e, true), err
+		return m.logged(ctx, k)
 	}
 	if e := m.newest(k); e != nil {
 		return stateOf(e, false), nil
 	}
 	applied := m.progress.Applied()
 	if !m.recent.covered(applied) {
-		e, err := m.lastEvent(ctx, k)
-		return stateOf(e, true), err
+		return m.logged(ctx, k)
 	}
 	soon, cancel := context.WithTimeout(ctx, indexPatience)
 	row, err := m.index.Head(soon, k.typ, k.id)
@@ -80,15 +79,25 @@ func (m *Manager) head(ctx context.Context, k key, fresh bool) (state, error) {
 	switch {
 	case err == nil && row.Event != nil:
 		row.Event.Content = row.Content
-		return stateOf(row.Event, false), nil
+		s := stateOf(row.Event, false)
+		s.asOf = applied
+		return s, nil
 	case errors.Is(err, storage.ErrNotFound) && m.complete(applied):
 		return state{fresh: true}, nil
 	case ctx.Err() != nil:
 		return state{}, stored(ctx.Err())
 	}
 	// The index does not know it, or cannot say.
+	return m.logged(ctx, k)
+}
+
+// logged is the state of a resource by the log.
+func (m *Manager) logged(ctx context.Context, k key) (state, error) {
+	asOf := m.recent.last()
 	e, err := m.lastEvent(ctx, k)
-	return stateOf(e, true), err
+	s := stateOf(e, true)
+	s.asOf = asOf
+	return s, err
 }
 
 // complete reports whether an index at applied knows every resource there is:

@@ -64,7 +64,7 @@ func (u *unit) add(s state, e *storage.Event) error {
 		return err
 	}
 	u.staged = append(u.staged, e)
-	u.events = append(u.events, storage.Record{Subject: storage.RevisionSubject(e.Meta.Type, e.Meta.ID), ID: e.ID, Expected: s.seq(), Data: data})
+	u.events = append(u.events, storage.Record{Subject: storage.RevisionSubject(e.Meta.Type, e.Meta.ID), ID: e.ID, Expected: s.seq(), AsOf: s.asOf, Data: data})
 	return nil
 }
 
@@ -106,6 +106,7 @@ func (m *Manager) records(ctx context.Context, u *unit) ([]storage.Record, error
 func (m *Manager) claimRecord(ctx context.Context, hash string, move *claimMove) (*storage.Record, error) {
 	subject := storage.ClaimSubject(hash)
 	var now claim
+	asOf := m.recent.last()
 	entry, err := m.log.Last(ctx, subject)
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
@@ -141,7 +142,7 @@ func (m *Manager) claimRecord(ctx context.Context, hash string, move *claimMove)
 	if err != nil {
 		return nil, err
 	}
-	return &storage.Record{Subject: subject, ID: newUUID(), Expected: entry.Seq, Data: data}, nil
+	return &storage.Record{Subject: subject, ID: newUUID(), Expected: entry.Seq, AsOf: asOf, Data: data}, nil
 }
 
 // hold moves a unique value from what a resource may have held to what it holds

@@ -15,7 +15,10 @@ type Record struct {
 	Expected uint64
 	// Guard is the subject or wildcard Expected is about; empty means Subject.
 	Guard string
-	Data  []byte
+	// AsOf is up to where the caller knows that the checked subject has no message
+	// after Expected. It only makes the check cheaper; 0 tells nothing.
+	AsOf uint64
+	Data []byte
 }
 
 // Entry is one message of the log.

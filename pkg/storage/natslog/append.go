@@ -109,26 +109,25 @@ func (l *Log) flights() {
 }
 
 // take removes the next group from the queue: up to maxFlight records, no
-// subject written twice (the second would only lose).
+// subject written twice (the second would only lose), none written that another
+// unit of the group compares.
 func (l *Log) take() []*pending {
 	if len(l.queue) == 0 {
 		return nil
 	}
 	var group, rest []*pending
-	used := make(map[string]bool, len(l.queue))
+	g := newSubjects(len(l.queue))
 	n := 0
 	for i, p := range l.queue {
 		if n > 0 && n+len(p.unit) > maxFlight {
 			rest = append(rest, l.queue[i:]...)
 			break
 		}
-		if clashes(p, used) {
+		if g.clash(p) {
 			rest = append(rest, p)
 			continue
 		}
-		for _, r := range p.unit {
-			used[r.Subject] = true
-		}
+		g.add(p)
 		n += len(p.unit)
 		group = append(group, p)
 	}
@@ -136,21 +135,54 @@ func (l *Log) take() []*pending {
 	return group
 }
 
-// clashes reports whether p writes or guards a subject that the group writes.
-func clashes(p *pending, used map[string]bool) bool {
+// subjects are those that the units of a group write, and those that they guard.
+type subjects struct {
+	written, guarded map[string]bool
+	wide             []string // guards that are wildcards
+}
+
+func newSubjects(n int) *subjects {
+	return &subjects{written: make(map[string]bool, n), guarded: map[string]bool{}}
+}
+
+func (g *subjects) add(p *pending) {
 	for _, r := range p.unit {
-		if used[r.Subject] || used[r.Guard] {
+		g.written[r.Subject] = true
+		switch {
+		case strings.HasSuffix(r.Guard, ">"):
+			g.wide = append(g.wide, r.Guard)
+		case r.Guard != "":
+			g.guarded[r.Guard] = true
+		}
+	}
+}
+
+// clash reports whether p writes or guards a subject that the group writes, or
+// writes one that the group guards.
+func (g *subjects) clash(p *pending) bool {
+	for _, r := range p.unit {
+		if g.written[r.Subject] || g.written[r.Guard] || g.guarded[r.Subject] {
 			return true
 		}
-		if prefix, ok := strings.CutSuffix(r.Guard, ">"); ok {
-			for s := range used {
-				if strings.HasPrefix(s, prefix) {
+		for _, guard := range g.wide {
+			if under(guard, r.Subject) {
+				return true
+			}
+		}
+		if strings.HasSuffix(r.Guard, ">") {
+			for s := range g.written {
+				if under(r.Guard, s) {
 					return true
 				}
 			}
 		}
 	}
 	return false
+}
+
+// under reports whether a wildcard is about a subject.
+func under(guard, subject string) bool {
+	return strings.HasPrefix(subject, strings.TrimSuffix(guard, ">"))
 }
 
 // fly publishes a group, syncs once, and answers those with a clean
@@ -162,16 +194,19 @@ func (l *Log) fly(group []*pending) {
 	replies := l.publish(ctx, group)
 	var clean, open []int
 	var high uint64
+	ends := make([]outcome, len(group)) // what the log holds of each
 	for i, r := range replies {
-		switch {
-		case !r.Clean():
+		if !r.Clean() {
 			open = append(open, i)
-		case group[i].early: // the next sync covers it, or whoever wants to see it
-			group[i].done <- outcome{r.Seq, nil}
-		default:
-			clean = append(clean, i)
-			high = max(high, r.Seq)
+			continue
 		}
+		ends[i].seq = r.Seq
+		if group[i].early { // the next sync covers it, or whoever wants to see it
+			group[i].done <- outcome{r.Seq, nil}
+			continue
+		}
+		clean = append(clean, i)
+		high = max(high, r.Seq)
 	}
 	err := l.sync(ctx, high)
 	l.count(func(s *Stats) { s.Flights++; s.Units += uint64(len(group)); s.Decided += uint64(len(open)) })
@@ -185,6 +220,7 @@ func (l *Log) fly(group []*pending) {
 	for _, i := range open {
 		wg.Go(func() {
 			seq, err := l.decide(ctx, group[i].unit, replies[i])
+			ends[i] = outcome{seq, err}
 			if err == nil && !group[i].early {
 				err = l.sync(ctx, seq)
 			}
@@ -200,40 +236,90 @@ func (l *Log) fly(group []*pending) {
 		})
 	}
 	wg.Wait()
+	l.settle(group, ends)
+}
+
+// settle tells the tail what a flight left in the log.
+func (l *Log) settle(group []*pending, ends []outcome) {
+	if l.tail == nil {
+		return
+	}
+	seqs := make([]uint64, len(ends))
+	for i, e := range ends {
+		switch {
+		case e.err == nil:
+			seqs[i] = e.seq
+		case errors.Is(e.err, storage.ErrConflict), errors.Is(e.err, storage.ErrFull), errors.Is(e.err, storage.ErrTooLarge):
+		default: // it may be in the log, or come there yet
+			l.tail.lose()
+			return
+		}
+	}
+	if l.tail.settle(group, seqs) {
+		l.count(func(s *Stats) { s.Foreign++ })
+		if l.o.Foreign != nil {
+			l.o.Foreign()
+		}
+	}
 }
 
 // publish sends single records side by side and all larger units as one batch.
+// First go those whose preconditions the tail proves, one after another in the
+// stream; where all that is before the batch is of that kind, so is the batch.
 func (l *Log) publish(ctx context.Context, group []*pending) []Reply {
 	replies := make([]Reply, len(group))
-	var singles []storage.Record
-	var at, batched []int
+	sure, last, known := make([]bool, len(group)), uint64(0), false
+	if l.tail != nil {
+		sure, last, known = l.tail.plan(group)
+	}
+	var singles, unsure []Message
+	var at, unsureAt, batched []int
+	all := known
 	for i, p := range group {
-		if len(p.unit) == 1 {
-			singles, at = append(singles, p.unit[0]), append(at, i)
-		} else {
+		switch {
+		case len(p.unit) > 1:
 			batched = append(batched, i)
+			all = all && sure[i]
+		case sure[i]:
+			singles, at = append(singles, Message{Record: p.unit[0], Check: CheckStream, Last: last}), append(at, i)
+			last++
+		default:
+			unsure, unsureAt = append(unsure, Message{Record: p.unit[0]}), append(unsureAt, i)
+			all = false
 		}
 	}
-	if len(singles) > 0 {
+	if singles, at = append(singles, unsure...), append(at, unsureAt...); len(singles) > 0 {
 		for j, r := range l.wire.Publish(ctx, singles) {
 			replies[at[j]] = r
 		}
 	}
-	l.publishBatch(ctx, group, batched, replies)
+	if !all {
+		l.publishBatch(ctx, group, batched, replies, nil)
+	} else {
+		l.publishBatch(ctx, group, batched, replies, &last)
+	}
 	return replies
 }
 
-// publishBatch sends the units as one atomic batch. When it is refused, those
-// that lost are looked up and the rest go again together, as whole units.
-func (l *Log) publishBatch(ctx context.Context, group []*pending, units []int, replies []Reply) {
+// publishBatch sends the units as one atomic batch, after an entry of the stream
+// where that says enough. When it is refused, those that lost are looked up and the
+// rest go again together, as whole units.
+func (l *Log) publishBatch(ctx context.Context, group []*pending, units []int, replies []Reply, after *uint64) {
 	for len(units) > 0 {
-		var recs []storage.Record
+		var msgs []Message
 		for _, i := range units {
-			recs = append(recs, group[i].unit...)
+			msgs = append(msgs, messages(group[i].unit)...)
 		}
-		r := l.wire.Batch(ctx, recs)
+		if after != nil {
+			for i := range msgs {
+				msgs[i].Check = CheckNothing
+			}
+			msgs[0].Check, msgs[0].Last = CheckStream, *after
+			after = nil // again only by subject
+		}
+		r := l.wire.Batch(ctx, msgs)
 		if r.Clean() {
-			end := r.Seq - uint64(len(recs))
+			end := r.Seq - uint64(len(msgs))
 			for _, i := range units {
 				end += uint64(len(group[i].unit))
 				replies[i] = Reply{Seq: end}
@@ -372,9 +458,9 @@ func (l *Log) dropped(ctx context.Context, unit []storage.Record) bool {
 
 func (l *Log) send(ctx context.Context, unit []storage.Record) Reply {
 	if len(unit) == 1 {
-		return l.wire.Publish(ctx, unit)[0]
+		return l.wire.Publish(ctx, messages(unit))[0]
 	}
-	return l.wire.Batch(ctx, unit)
+	return l.wire.Batch(ctx, messages(unit))
 }
 
 // pause waits a little longer after each try, with jitter.

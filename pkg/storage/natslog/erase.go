@@ -68,6 +68,9 @@ func (l *Log) Drop(ctx context.Context, subject string, seq uint64) error {
 		err = l.erasing(1)
 	}
 	if err == nil {
+		if l.tail != nil {
+			l.tail.end(l.prefix + subject)
+		}
 		err = l.deleteOne(ctx, seq, l.stream.DeleteMsg)
 	}
 	if err != nil && !errors.Is(err, storage.ErrNotFound) {

@@ -19,6 +19,9 @@ const (
 
 // Load implements storage.Log.
 func (l *Log) Load(ctx context.Context, next func() (storage.Record, bool, error)) (uint64, error) {
+	if l.tail != nil {
+		defer l.tail.others()()
+	}
 	state, err := l.State(ctx)
 	if err != nil {
 		return 0, err

@@ -54,6 +54,9 @@ type Options struct {
 	// Erasing is told before so many entries are erased; an error keeps them.
 	// What is missing beyond what it was told is lost.
 	Erasing func(entries uint64) error
+	// Foreign is told when the log holds an entry that somebody else wrote though
+	// Sole promises that nobody does. It must not wait.
+	Foreign func()
 	// Wire replaces the way to the server, for tests of what a server may do.
 	Wire func(Wire) Wire
 	// BeforeSync is called before each sync of the barrier, for tests.
@@ -67,6 +70,7 @@ type Stats struct {
 	Conflicts uint64
 	Unknown   uint64
 	Decided   uint64 // outcomes that the reply did not tell
+	Foreign   uint64 // flights beside which somebody else wrote
 }
 
 // Log implements storage.Log.
@@ -81,6 +85,7 @@ type Log struct {
 	id      string
 	origin  uint64
 	barrier *barrier // nil: durable is what is stored
+	tail    *tail    // nil: others write too, or flights are side by side
 
 	mu     sync.Mutex
 	queue  []*pending
@@ -236,6 +241,9 @@ func Open(ctx context.Context, nc *nats.Conn, o Options) (*Log, error) {
 	if o.BlockDir != "" && !o.Memory {
 		if l.barrier, err = openBarrier(o, s.CachedInfo().State.LastSeq); err != nil {
 			return nil, err
+		}
+		if o.Sole {
+			l.tail = newTail(s.CachedInfo().State.LastSeq)
 		}
 	}
 	return l, nil

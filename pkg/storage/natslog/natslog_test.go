@@ -198,11 +198,15 @@ func TestTrustingTheReplyIsCaught(t *testing.T) {
 		for i := range unit {
 			unit[i].Subject = "ac.main." + unit[i].Subject
 		}
+		msgs := make([]natslog.Message, len(unit))
+		for i := range unit {
+			msgs[i].Record = unit[i]
+		}
 		var r natslog.Reply
 		if len(unit) == 1 {
-			r = w.Publish(ctx, unit)[0]
+			r = w.Publish(ctx, msgs)[0]
 		} else {
-			r = w.Batch(ctx, unit)
+			r = w.Batch(ctx, msgs)
 		}
 		switch {
 		case r.Code != 0:
@@ -343,6 +347,91 @@ func TestDriftedSettingsAreRefused(t *testing.T) {
 		}
 		if _, err := js.UpdateStream(t.Context(), s.CachedInfo().Config); err != nil {
 			t.Fatalf("%s: %v", name, err)
+		}
+	}
+}
+
+// A log that has one writer compares what it knows to be the newest with the stream,
+// and a writer that should not be there is met all the same: its entries are never
+// written over, and it is told of.
+func TestASecondWriterIsNoticed(t *testing.T) {
+	var wire *checks
+	var told atomic.Int64
+	l := testenv.Log(t, func(o *natslog.Options) {
+		o.Wire = func(real natslog.Wire) natslog.Wire { wire = &checks{Wire: real}; return wire }
+		o.Foreign = func() { told.Add(1) }
+	})
+	write := func(id string, expected uint64) (uint64, error) {
+		return l.Append(t.Context(), []storage.Record{{Subject: "rev.notes." + id, ID: uuid.NewString(), Expected: expected}})
+	}
+	must := func(seq uint64, err error) uint64 {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return seq
+	}
+	other := func(id string, expected uint64) uint64 {
+		t.Helper()
+		r := wire.Wire.Publish(t.Context(), []natslog.Message{{Record: storage.Record{Subject: "ac.main.rev.notes." + id, ID: uuid.NewString(), Expected: expected}}})[0]
+		if !r.Clean() {
+			t.Fatal(r)
+		}
+		return r.Seq
+	}
+	a, b := must(write("a", 0)), must(write("b", 0))
+	a = must(write("a", a))
+	if n := wire.stream.Load(); n != 1 {
+		t.Fatalf("%d records were compared with the stream, want the update", n)
+	}
+	theirs := other("a", a)
+	if _, err := write("a", a); !errors.Is(err, storage.ErrConflict) {
+		t.Fatalf("%v, want a conflict with the second writer", err)
+	}
+	b = must(write("b", b)) // after an entry that is not ours
+	if n := told.Load(); n != 1 {
+		t.Fatalf("told %d times of a second writer", n)
+	}
+	if _, err := write("a", a); !errors.Is(err, storage.ErrConflict) {
+		t.Fatalf("%v, want a conflict with the second writer", err)
+	}
+	a = must(write("a", theirs))
+	unit := func(x, y uint64) []storage.Record {
+		return []storage.Record{{Subject: "rev.notes.a", ID: uuid.NewString(), Expected: x}, {Subject: "rev.notes.b", ID: uuid.NewString(), Expected: y}}
+	}
+	last := must(l.Append(t.Context(), unit(a, b)))
+	before := wire.stream.Load()
+	last = must(l.Append(t.Context(), unit(last-1, last)))
+	if wire.stream.Load() != before+1 {
+		t.Error("a unit of which everything is known is not compared with the stream")
+	}
+	theirs = other("b", last)
+	if _, err := l.Append(t.Context(), unit(last-1, last)); !errors.Is(err, storage.ErrConflict) {
+		t.Fatalf("%v, want a conflict with the second writer", err)
+	}
+	must(l.Append(t.Context(), unit(last-1, theirs)))
+}
+
+// checks counts what is compared with the stream.
+type checks struct {
+	natslog.Wire
+	stream atomic.Int64
+}
+
+func (c *checks) Publish(ctx context.Context, msgs []natslog.Message) []natslog.Reply {
+	c.look(msgs)
+	return c.Wire.Publish(ctx, msgs)
+}
+
+func (c *checks) Batch(ctx context.Context, msgs []natslog.Message) natslog.Reply {
+	c.look(msgs)
+	return c.Wire.Batch(ctx, msgs)
+}
+
+func (c *checks) look(msgs []natslog.Message) {
+	for _, m := range msgs {
+		if m.Check == natslog.CheckStream {
+			c.stream.Add(1)
 		}
 	}
 }

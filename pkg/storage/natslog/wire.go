@@ -22,11 +22,39 @@ import (
 // Subjects are complete, the namespace included.
 type Wire interface {
 	// Publish sends every record by itself and returns a reply for each.
-	Publish(ctx context.Context, recs []storage.Record) []Reply
+	Publish(ctx context.Context, msgs []Message) []Reply
 	// Batch sends the records as one atomic batch.
-	Batch(ctx context.Context, recs []storage.Record) Reply
+	Batch(ctx context.Context, msgs []Message) Reply
 	// Get returns the first entry on the subject at or after seq.
 	Get(ctx context.Context, subject string, seq uint64) (storage.Entry, error)
+}
+
+// Message is a record with what the server compares before it stores it: the
+// sequence of the record's subject, or the sequence of the stream.
+type Message struct {
+	storage.Record
+	Check Check
+	Last  uint64 // of the stream, for CheckStream
+}
+
+// Check is what a server compares.
+type Check int
+
+// What there is to compare. CheckNothing is for a member of a batch whose first one
+// is compared with the stream.
+const (
+	CheckSubject Check = iota
+	CheckStream
+	CheckNothing
+)
+
+// messages compares every record with its subject.
+func messages(unit []storage.Record) []Message {
+	out := make([]Message, len(unit))
+	for i, r := range unit {
+		out[i].Record = r
+	}
+	return out
 }
 
 // Reply is what the server said to a publish.
@@ -55,6 +83,7 @@ func (r Reply) Clean() bool { return r.Err == nil && r.Code == 0 && !r.Duplicate
 
 const (
 	hdrExpected = "Nats-Expected-Last-Subject-Sequence"
+	hdrStream   = "Nats-Expected-Last-Sequence"
 	hdrGuard    = "Nats-Expected-Last-Subject-Sequence-Subject"
 	hdrBatch    = "Nats-Batch-Id"
 	hdrBatchSeq = "Nats-Batch-Sequence"
@@ -145,15 +174,19 @@ func plainAck(b []byte) (seq uint64, ok bool) {
 	return seq, err == nil
 }
 
-func message(r storage.Record) *nats.Msg {
-	h := nats.Header{
-		hdrExpected:   {strconv.FormatUint(r.Expected, 10)},
-		nats.MsgIdHdr: {r.ID},
+func message(m Message) *nats.Msg {
+	h := nats.Header{nats.MsgIdHdr: {m.ID}}
+	switch m.Check {
+	case CheckSubject:
+		h[hdrExpected] = []string{strconv.FormatUint(m.Expected, 10)}
+		if m.Guard != "" {
+			h[hdrGuard] = []string{m.Guard}
+		}
+	case CheckStream:
+		h[hdrStream] = []string{strconv.FormatUint(m.Last, 10)}
+	case CheckNothing:
 	}
-	if r.Guard != "" {
-		h[hdrGuard] = []string{r.Guard}
-	}
-	return &nats.Msg{Subject: r.Subject, Header: h, Data: r.Data}
+	return &nats.Msg{Subject: m.Subject, Header: h, Data: m.Data}
 }
 
 // await registers a token for each index and returns the reply subjects.
@@ -177,14 +210,14 @@ func (w *natsWire) forget(subjects []string) {
 }
 
 // Publish implements Wire.
-func (w *natsWire) Publish(ctx context.Context, recs []storage.Record) []Reply {
-	out := make([]Reply, len(recs))
-	to := make(chan indexedReply, len(recs)) // room for all: deliver never blocks
-	subjects := w.await(len(recs), to)
+func (w *natsWire) Publish(ctx context.Context, msgs []Message) []Reply {
+	out := make([]Reply, len(msgs))
+	to := make(chan indexedReply, len(msgs)) // room for all: deliver never blocks
+	subjects := w.await(len(msgs), to)
 	defer w.forget(subjects)
 	left := 0
-	for i, r := range recs {
-		m := message(r)
+	for i, x := range msgs {
+		m := message(x)
 		m.Reply = subjects[i]
 		if err := w.nc.PublishMsg(m); err != nil {
 			out[i].Err = err
@@ -210,16 +243,16 @@ func (w *natsWire) Publish(ctx context.Context, recs []storage.Record) []Reply {
 
 // Batch implements Wire. Only the last member asks for a reply; a member that
 // was refused on the way shows as an incomplete batch.
-func (w *natsWire) Batch(ctx context.Context, recs []storage.Record) Reply {
+func (w *natsWire) Batch(ctx context.Context, msgs []Message) Reply {
 	to := make(chan indexedReply, 1)
 	subjects := w.await(1, to)
 	defer w.forget(subjects)
 	id := nats.NewInbox()[len(nats.InboxPrefix):]
-	for i, r := range recs {
-		m := message(r)
+	for i, x := range msgs {
+		m := message(x)
 		m.Header[hdrBatch] = []string{id}
 		m.Header[hdrBatchSeq] = []string{strconv.Itoa(i + 1)}
-		if i == len(recs)-1 {
+		if i == len(msgs)-1 {
 			m.Header[hdrCommit] = []string{"1"}
 			m.Reply = subjects[0]
 		}
