@@ -52,7 +52,9 @@ func TestWhatTheTailProvesIsTrue(t *testing.T) {
 					switch rng.IntN(8) {
 					case 0: // an old state
 						r.Expected = uint64(rng.Int64N(int64(r.Expected) + 1))
-					case 1:
+					case 1: // the sequence of something else
+						r.Expected = uint64(rng.Int64N(int64(last) + 1))
+					case 2:
 					default:
 						r.AsOf = last
 					}
@@ -124,4 +126,30 @@ func selfClash(p *pending) bool {
 		seen[r.Subject] = true
 	}
 	return false
+}
+
+// What a unit guards is not written by another unit of the same flight, whichever
+// came first: both were compared before either was sent.
+func TestAFlightDoesNotWriteWhatItGuards(t *testing.T) {
+	unit := func(records ...storage.Record) *pending { return &pending{unit: records} }
+	w := func(subject string) storage.Record { return storage.Record{Subject: subject} }
+	g := func(subject, guard string) storage.Record { return storage.Record{Subject: subject, Guard: guard} }
+	for name, x := range map[string]struct {
+		first, second *pending
+		together      bool
+	}{
+		"two subjects":               {unit(w("rev.a")), unit(w("rev.b")), true},
+		"one subject":                {unit(w("rev.a")), unit(w("rev.a")), false},
+		"guarded, then written":      {unit(g("ref.x", "rev.a"), w("rev.b")), unit(w("rev.a")), false},
+		"written, then guarded":      {unit(w("rev.a")), unit(g("ref.x", "rev.a"), w("rev.b")), false},
+		"wide guard, then written":   {unit(g("ref.a.delete", "ref.a.>"), w("rev.a")), unit(g("ref.a.x", "rev.c"), w("rev.b")), false},
+		"written, then wide guard":   {unit(g("ref.a.x", "rev.c"), w("rev.b")), unit(g("ref.a.delete", "ref.a.>"), w("rev.a")), false},
+		"wide guards of two targets": {unit(g("ref.a.delete", "ref.a.>"), w("rev.a")), unit(g("ref.b.delete", "ref.b.>"), w("rev.b")), true},
+		"one guarded twice":          {unit(g("ref.x", "rev.a"), w("rev.b")), unit(g("ref.y", "rev.a"), w("rev.c")), true},
+	} {
+		l := &Log{queue: []*pending{x.first, x.second}}
+		if got := len(l.take()) == 2; got != x.together {
+			t.Errorf("%s: in one flight: %v", name, got)
+		}
+	}
 }
