@@ -53,7 +53,9 @@ func TestWhatTheTailProvesIsTrue(t *testing.T) {
 					case 0: // an old state
 						r.Expected = uint64(rng.Int64N(int64(r.Expected) + 1))
 					case 1: // the sequence of something else
-						r.Expected = uint64(rng.Int64N(int64(last) + 1))
+						if last > tail.floor {
+							r.Expected = tail.floor + 1 + uint64(rng.Int64N(int64(last-tail.floor)))
+						}
 					case 2:
 					default:
 						r.AsOf = last
