@@ -137,9 +137,7 @@ func enumOf(t testing.TB, doc *apitest.Document, id, property string) (values []
 		if op.ID != id {
 			continue
 		}
-		for _, v := range doc.Enum(op, property) {
-			values = append(values, v)
-		}
+		values = append(values, doc.Enum(op, property)...)
 	}
 	if len(values) == 0 {
 		t.Fatalf("%s has no list of values for %s", id, property)

@@ -176,12 +176,7 @@ func (o *operation) wired() *wire {
 	return &o.look.wire
 }
 
-// ask asks for the operation as a caller and tells what became of it.
-func (c *cell) ask(by *caller, id string, after content) effect {
-	c.Helper()
-	return c.askWith(by, id, after, twist{})
-}
-
+// askWith asks for the operation as a caller and tells what became of it.
 func (c *cell) askWith(by *caller, id string, after content, q twist) effect {
 	c.Helper()
 	c.pass(false)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -164,7 +165,7 @@ func (s server) writeBlob(ctx context.Context, w io.Writer, typ, id, digest, kin
 	buf := make([]byte, partSize)
 	for n := 0; ; n++ {
 		size, err := io.ReadFull(resp.Body, buf)
-		last := err == io.EOF || err == io.ErrUnexpectedEOF
+		last := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 		if err != nil && !last {
 			return false, err
 		}

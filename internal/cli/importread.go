@@ -59,7 +59,7 @@ func (t *importer) read(ctx context.Context, in io.Reader, rows chan<- row) erro
 			rest, _ := io.ReadAll(d.Buffered()) // cannot fail
 			return lines.long(d.InputOffset() + int64(len(rest)-len(bytes.TrimLeft(rest, " \t\r\n"))))
 		case err != nil:
-			return lines.explain(d, err)
+			return lines.explain(err)
 		case len(data) > maxRow:
 			return lines.long(d.InputOffset() - int64(len(data)))
 		}
@@ -146,9 +146,9 @@ func (l *lineReader) long(at int64) error {
 }
 
 // explain names the line of what is no JSON.
-func (l *lineReader) explain(d *json.Decoder, err error) error {
+func (l *lineReader) explain(err error) error {
 	var syntax *json.SyntaxError
-	at := d.InputOffset()
+	var at int64
 	switch {
 	case errors.As(err, &syntax):
 		at = max(syntax.Offset-1, 0)

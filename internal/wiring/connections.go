@@ -41,19 +41,17 @@ func limitConnections(l net.Listener, set *Settings, r *prometheus.Registry) (ne
 
 // Accept implements net.Listener.
 func (c *connections) Accept() (net.Conn, error) {
-	for {
-		conn, err := c.Listener.Accept()
-		if err != nil {
-			return nil, err
-		}
-		peer, _ := netip.ParseAddrPort(conn.RemoteAddr().String())
-		from := peer.Addr().Unmap().WithZone("")
-		if c.enter(from) {
-			return &counted{Conn: conn, leave: sync.OnceFunc(func() { c.leave(from) })}, nil
-		}
-		c.refused.Inc()
-		return c.lend(conn, from), nil
+	conn, err := c.Listener.Accept()
+	if err != nil {
+		return nil, err
 	}
+	peer, _ := netip.ParseAddrPort(conn.RemoteAddr().String())
+	from := peer.Addr().Unmap().WithZone("")
+	if c.enter(from) {
+		return &counted{Conn: conn, leave: sync.OnceFunc(func() { c.leave(from) })}, nil
+	}
+	c.refused.Inc()
+	return c.lend(conn, from), nil
 }
 
 func (c *connections) enter(from netip.Addr) bool {

@@ -25,7 +25,7 @@ func uri(s string, international, reference bool) error {
 	case absolute:
 		rest = after
 	case !reference:
-		return errors.New("has no scheme such as https:")
+		return errors.New("has no scheme, such as https")
 	}
 	if authority, ok := strings.CutPrefix(rest, "//"); ok {
 		authority, rest = cutAt(authority, '/')

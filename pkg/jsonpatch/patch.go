@@ -154,11 +154,12 @@ func (o *operation) apply(doc any, options Options, copied *int) (any, Pointer, 
 		doc, err = add(doc, o.path, Clone(v))
 		return doc, o.path, err
 	}
-	v, err := find(doc, o.from)
+	_, err := find(doc, o.from)
 	if err != nil || o.from.String() == o.path.String() {
 		return doc, o.from, err
 	}
-	if doc, v, err = remove(doc, o.from); err != nil {
+	doc, v, err := remove(doc, o.from)
+	if err != nil {
 		return doc, o.from, err
 	}
 	doc, err = add(doc, o.path, v)

@@ -147,7 +147,7 @@ func patchError(code fault.Code, what string, err error) error {
 // it: the size of the one before is not that of the new one.
 func (t *Type) wholeBinaries(merged, patch any) (any, error) {
 	err := t.places.visit(merged, func(at string, v map[string]any) (any, error) {
-		said := any(patch)
+		said := patch
 		pointer, err := jsonpatch.ParsePointer(at)
 		if err != nil {
 			return v, err

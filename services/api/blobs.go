@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"io"
 	"mime"
 	"net/http"
@@ -76,9 +77,9 @@ func (a *API) receiveForm(r *http.Request) (b resource.Blob, err error) {
 	for files := 0; ; files++ {
 		part, err := form.NextRawPart()
 		switch {
-		case err == io.EOF && files == 1:
+		case errors.Is(err, io.EOF) && files == 1:
 			return b, nil
-		case err == io.EOF:
+		case errors.Is(err, io.EOF):
 			return b, fault.Errorf(fault.InvalidRequest, "the form holds no file; it takes one")
 		case err != nil:
 			return b, endedEarly(err)

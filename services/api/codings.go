@@ -112,8 +112,8 @@ func (c codings) orGzip() coding {
 // covers, and zstd before gzip. Without anything that it takes it gets identity, as
 // if it had not asked.
 func (c codings) best() coding {
-	best, q := identity, 0
-	if q = c.weight(c.gzip); q > 0 {
+	best, q := identity, c.weight(c.gzip)
+	if q > 0 {
 		best = gzipped
 	}
 	if z := c.weight(c.zstd); z > q || z == q && z > 0 && c.zstd != unnamed {

@@ -367,8 +367,9 @@ func (x *Indexer) change(ctx context.Context, entry storage.Entry, e *storage.Ev
 		x.setAside(ctx, entry, err)
 		return c, nil
 	}
-	now, unfit := tree, []fault.FieldError(nil)
-	if now, err = t.Migrate(tree, e.Revision.SchemaVersion); err != nil {
+	var unfit []fault.FieldError
+	now, err := t.Migrate(tree, e.Revision.SchemaVersion)
+	if err != nil {
 		now, unfit = tree, []fault.FieldError{{Detail: err.Error()}} // what can be found in it as it is
 	}
 	values, text, left := t.Project(now)

@@ -52,7 +52,7 @@ type keySet struct {
 // verify returns the payload of a token that a key of the issuer signed. Its
 // error is errAway or errSignature, or about the token's form.
 func (s *keySet) verify(ctx context.Context, token string) ([]byte, error) {
-	signed, err := jose.ParseSigned(token, algorithms)
+	signed, err := jose.ParseSignedCompact(token, algorithms)
 	if err != nil {
 		return nil, err
 	}
