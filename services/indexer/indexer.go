@@ -145,8 +145,8 @@ func (x *Indexer) Prepare(ctx context.Context) (storage.Position, error) {
 		return pos, err
 	}
 	x.toFill(nil)
-	if pos.Applied > 0 || state.Last > 10 { // a new folder is not worth a line
-		x.o.Logger.WarnContext(ctx, "the index is built from the log", "because", reason, "events", state.Last)
+	if pos.Applied > 0 || state.Kept > 10 { // a new folder is not worth a line
+		x.o.Logger.WarnContext(ctx, "the index is built from the log", "because", reason, "entries", state.Kept)
 	}
 	x.progress.Restart()
 	if err := x.index.Reset(ctx, state.Identity, state.Last); err != nil {
