@@ -128,7 +128,21 @@ type hook struct {
 	id   string
 	data resource.Webhook
 	meta storage.Meta
+	// restored is when it was, while this process knew it: what was before is not
+	// its business, also where a replay had begun earlier.
+	restored time.Time
 }
+
+// since is when what concerns it begins.
+func (h hook) since() time.Time {
+	if h.restored.After(h.meta.CreatedAt) {
+		return h.restored
+	}
+	return h.meta.CreatedAt
+}
+
+// replays reports whether its deliveries begin where a replay says.
+func (h hook) replays() bool { return h.data.Replay != nil && h.restored.IsZero() }
 
 // follow keeps a runner for every webhook that is there and not paused: first
 // those of a list, then as a watch from there tells.
@@ -174,15 +188,15 @@ func (d *Dispatcher) follow(ctx context.Context) error {
 		if err := json.Unmarshal(n.Envelope, &env); err != nil {
 			return err
 		}
-		h := hook{env.Meta.ID, env.Data, env.Meta}
+		h := hook{id: env.Meta.ID, data: env.Data, meta: env.Meta}
 		switch n.Action {
 		case storage.Purged:
 			d.end(h.id, func() { d.unsubscribe(ctx, h.id, "") })
 		case storage.Deleted:
 			d.end(h.id, nil)
-		case storage.Restored: // what happened meanwhile is not its business
+		case storage.Restored:
 			d.end(h.id, func() { d.unsubscribe(ctx, h.id, "") })
-			h.meta.CreatedAt = h.meta.UpdatedAt
+			h.restored = h.meta.UpdatedAt
 			d.set(ctx, h)
 		default:
 			d.set(ctx, h)
@@ -197,6 +211,9 @@ func (d *Dispatcher) set(ctx context.Context, h hook) {
 	d.mu.Unlock()
 	if old != nil && old.h.meta.Seq >= h.meta.Seq {
 		return
+	}
+	if old != nil && nameOf(old.h) == nameOf(h) && h.restored.IsZero() {
+		h.restored = old.h.restored
 	}
 	d.end(h.id, nil)
 	if h.data.Paused || h.meta.Deleted {

@@ -74,8 +74,8 @@ func (r *runner) deliver(ctx context.Context) error {
 	if r.h.data.Ordered {
 		open = 1
 	}
-	o := storage.SubscribeOptions{Types: r.h.data.Types, Open: open, Silence: silence, Since: r.h.meta.CreatedAt}
-	if replay := r.h.data.Replay; replay != nil {
+	o := storage.SubscribeOptions{Types: r.h.data.Types, Open: open, Silence: silence, Since: r.h.since()}
+	if replay := r.h.data.Replay; r.h.replays() {
 		switch {
 		case replay.FromSeq != nil:
 			o.After = replay.FromSeq
@@ -241,7 +241,7 @@ func (r *runner) record(ctx context.Context, t storage.Told, x storage.Delivery)
 // message is what is sent of an event; false when it is not for this webhook.
 func (r *runner) message(ctx context.Context, t *storage.Told) (message, bool, error) {
 	h := r.h.data
-	if h.Replay == nil && t.At.Before(r.h.meta.CreatedAt) {
+	if !r.h.replays() && t.At.Before(r.h.since()) {
 		return message{}, false, nil
 	}
 	if ok, err := r.d.m.MayTell(ctx, r.h.id, r.h.meta.Seq, t.Type); err != nil || !ok {
