@@ -7,6 +7,7 @@ import (
 
 	"github.com/autocrud-go/autocrud/pkg/job"
 	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/services/api"
 )
 
 // ActionCall is what an action is called with.
@@ -36,7 +37,7 @@ func Action[In, Out any](a *App, typ, name string, fn func(ctx context.Context, 
 		o(x)
 	}
 	fail := func(err error) { a.errs = append(a.errs, fmt.Errorf("action %s:%s: %w", typ, name, err)) }
-	if err := x.Check(); err != nil {
+	if err := x.Check(api.ReservedVerbs()); err != nil {
 		fail(err)
 		return
 	}

@@ -25,14 +25,9 @@ func (a *Action) JobType() string { return a.Type + "-" + a.Name + "-jobs" }
 
 var actionName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,62}$`)
 
-// taken are the verbs that every type has.
-var taken = map[string]bool{"count": true, "aggregate": true, "search": true, "watch": true, "bulk": true, "batch": true, "restore": true,
-	"switch": true, "status": true, "purge": true, "diff": true, "migrate": true, "cancel": true, "rerun": true, "test": true, "replay": true,
-	"rotate": true, "pause": true, "resume": true, "reindex": true}
-
-// Check refuses a name that is none or is taken.
-func (a *Action) Check() error {
-	if !actionName.MatchString(a.Name) || taken[a.Name] {
+// Check refuses a name that is none, or that is one of the reserved verbs.
+func (a *Action) Check(reserved map[string]bool) error {
+	if !actionName.MatchString(a.Name) || reserved[a.Name] {
 		return fmt.Errorf("action %s:%s: a name is lower-case letters, digits and '-', and none of the verbs every type has", a.Type, a.Name)
 	}
 	return nil

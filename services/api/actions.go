@@ -6,8 +6,8 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/resource"
 )
 
-// action runs a custom action: at once, or as a job.
-func (*API) action(x *resource.Action) handler {
+// runAction runs a custom action: at once, or as a job.
+func runAction(x *resource.Action) handler {
 	return func(a *API, c call) error {
 		match, err := c.plainWrite()
 		if err != nil {
@@ -49,12 +49,4 @@ func actionInput(c call) (any, error) {
 		return nil, err
 	}
 	return resource.DecodeInput(b)
-}
-
-// actionShape is the path of an action below /v1.
-func actionShape(x *resource.Action) string {
-	if x.OnResource {
-		return "/{type}/{id}:" + x.Name
-	}
-	return "/{type}:" + x.Name
 }

@@ -21,70 +21,78 @@ func long(w http.ResponseWriter, r *http.Request) (*http.Request, context.Cancel
 	return r.WithContext(ctx), cancel
 }
 
-// verify compares log, blobs and index.
-func (a *API) verify(w http.ResponseWriter, r *http.Request) {
-	a.admin(w, r, func(c call) error {
-		findings := []resource.Finding{}
-		v, err := a.m.Verify(c.r.Context(), func(f resource.Finding) {
-			if len(findings) < maxFindings {
-				findings = append(findings, f)
-			}
-		})
-		if err != nil {
+// asAdmin lets only an admin run what looks at everything, who gets the time for it.
+func asAdmin(run handler) handler {
+	return func(a *API, c call) error {
+		var cancel context.CancelFunc
+		c.r, cancel = long(c.w, c.r)
+		defer cancel()
+		if p := c.query(); p.err != nil {
+			return p.err
+		}
+		if err := a.m.Admin(c.r.Context()); err != nil { // before it is waited for the body
 			return err
 		}
-		return c.json(http.StatusOK, map[string]any{"verified": v, "findings": findings})
-	})
-}
-
-// sweep removes what nothing refers to.
-func (a *API) sweep(w http.ResponseWriter, r *http.Request) {
-	a.admin(w, r, func(c call) error {
-		out, err := a.m.Sweep(c.r.Context(), resource.SweepAge)
-		if err != nil {
+		if err := nothing(c.w, c.r); err != nil {
 			return err
 		}
-		return c.json(http.StatusOK, out)
-	})
-}
-
-// reindex builds the index of all types anew, or tells how far it is.
-func (a *API) reindex(w http.ResponseWriter, r *http.Request) {
-	switch r.Method {
-	case http.MethodPost:
-		a.admin(w, r, func(c call) error { return a.beginReindex(c, "") })
-	case http.MethodGet, http.MethodHead:
-		err := readQuery(r).err
-		if err == nil {
-			err = a.indexing(call{w: w, r: r}, http.StatusOK)
-		}
-		if err != nil {
-			a.fail(w, r, err)
-		}
-	default:
-		notAllowed(w, r, http.MethodGet, http.MethodPost)
+		return run(a, c)
 	}
 }
 
+// verifyStores compares log, blobs and index.
+func verifyStores(a *API, c call) error {
+	findings := []resource.Finding{}
+	v, err := a.m.Verify(c.r.Context(), func(f resource.Finding) {
+		if len(findings) < maxFindings {
+			findings = append(findings, f)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	return c.json(http.StatusOK, map[string]any{"verified": v, "findings": findings})
+}
+
+// sweepUnused removes what nothing refers to.
+func sweepUnused(a *API, c call) error {
+	out, err := a.m.Sweep(c.r.Context(), resource.SweepAge)
+	if err != nil {
+		return err
+	}
+	return c.json(http.StatusOK, out)
+}
+
+// reindexAll builds the index of all types anew.
+func reindexAll(a *API, c call) error { return beginReindex(a, c, "") }
+
+// readIndexing tells how far that is.
+func readIndexing(a *API, c call) error {
+	if p := c.query(); p.err != nil {
+		return p.err
+	}
+	return indexing(a, c, http.StatusOK)
+}
+
 // reindexType builds the index of one type anew.
-func (a *API) reindexType(c call) error {
-	if p := readQuery(c.r); p.err != nil {
+func reindexType(a *API, c call) error {
+	if p := c.query(); p.err != nil {
 		return p.err
 	}
 	if err := nothing(c.w, c.r); err != nil {
 		return err
 	}
-	return a.beginReindex(c, c.t.Name)
+	return beginReindex(a, c, c.t.Name)
 }
 
-func (a *API) beginReindex(c call, typ string) error {
+func beginReindex(a *API, c call, typ string) error {
 	if err := a.m.Reindex(c.r.Context(), typ); err != nil {
 		return err
 	}
-	return a.indexing(c, http.StatusAccepted)
+	return indexing(a, c, http.StatusAccepted)
 }
 
-func (a *API) indexing(c call, status int) error {
+func indexing(a *API, c call, status int) error {
 	out, err := a.m.Indexing(c.r.Context())
 	if err != nil {
 		return err
@@ -92,29 +100,9 @@ func (a *API) indexing(c call, status int) error {
 	return c.json(status, out)
 }
 
-func (a *API) admin(w http.ResponseWriter, r *http.Request, fn func(call) error) {
-	r, cancel := long(w, r)
-	defer cancel()
-	c := call{w: w, r: r}
-	p := readQuery(r)
-	err := p.err
-	if err == nil {
-		err = a.m.Admin(r.Context()) // before it is waited for the body
-	}
-	if err == nil {
-		err = nothing(w, r)
-	}
-	if err == nil {
-		err = fn(c)
-	}
-	if err != nil {
-		a.fail(w, r, err)
-	}
-}
-
-// migrate brings a page of resources to the type's schema version.
-func (a *API) migrate(c call) error {
-	p := readQuery(c.r, "dry_run", "after")
+// migrateType brings a page of resources to the type's schema version.
+func migrateType(a *API, c call) error {
+	p := c.query()
 	dryRun, after := p.flag("dry_run"), p.text("after")
 	if p.has("after") && resource.CheckID(after) != nil {
 		p.refuse("after is what the answer before gave as next")

@@ -73,10 +73,9 @@ func (a *API) tellRefused(r *http.Request, err error) {
 
 const typeNDJSON = "application/x-ndjson"
 
-// audit lists who did what, as a page, or all of it one JSON document a line.
-func (a *API) audit(w http.ResponseWriter, r *http.Request) {
-	c := call{w: w, r: r}
-	p := readQuery(r, "principal", "type", "id", "action", "outcome", "from", "to", "order_by", "page_size", "page_token", "consistency", "min_seq")
+// listAudit lists who did what, as a page, or all of it one JSON document a line.
+func listAudit(a *API, c call) error {
+	p := c.query()
 	o := resource.AuditOptions{Principal: p.text("principal"), Type: p.text("type"), ID: p.text("id"), Action: p.text("action"), Outcome: p.text("outcome"),
 		From: p.time("from"), To: p.time("to"), Page: p.page(), Consistency: p.consistency(), MinSeq: p.seq("min_seq")}
 	switch p.text("order_by") {
@@ -86,21 +85,18 @@ func (a *API) audit(w http.ResponseWriter, r *http.Request) {
 	default:
 		p.refuse("order_by is at or at desc, not %q", p.text("order_by"))
 	}
-	err := p.err
-	if err == nil && asksForLines(r) {
-		if err = a.auditLines(c, o); err == nil {
-			return
-		}
-	} else if err == nil {
-		var list *resource.AuditList
-		if list, err = a.m.Audit(r.Context(), o); err == nil {
-			varies(w.Header(), "Accept")
-			err = c.json(http.StatusOK, map[string]any{"items": list.Items, "next_page_token": list.NextPageToken})
-		}
+	if p.err != nil {
+		return p.err
 	}
+	if asksForLines(c.r) {
+		return auditLines(a, c, o)
+	}
+	list, err := a.m.Audit(c.r.Context(), o)
 	if err != nil {
-		a.fail(w, r, err)
+		return err
 	}
+	varies(c.w.Header(), "Accept")
+	return c.json(http.StatusOK, map[string]any{"items": list.Items, "next_page_token": list.NextPageToken})
 }
 
 // asksForLines reports whether NDJSON is what the client wants.
@@ -115,7 +111,7 @@ func asksForLines(r *http.Request) bool {
 
 // auditLines writes everything that is found. An answer that cannot be finished
 // is cut off, so that nobody takes it for whole.
-func (a *API) auditLines(c call, o resource.AuditOptions) error {
+func auditLines(a *API, c call, o resource.AuditOptions) error {
 	r, cancel := long(c.w, c.r)
 	defer cancel()
 	defer context.AfterFunc(c.r.Context(), cancel)() // the client left, or it took too long

@@ -119,7 +119,7 @@ func (a *API) logRefusal(r *http.Request, err error) {
 }
 
 // rotateKey gives an API key a new secret.
-func (a *API) rotateKey(c call) error {
+func rotateKey(a *API, c call) error {
 	match, err := c.plainWrite()
 	if err != nil {
 		return err
@@ -142,44 +142,39 @@ func (a *API) rotateKey(c call) error {
 	return c.written(http.StatusOK, r, everything)
 }
 
-// can tells whether something is allowed, and what decides it.
-func (a *API) can(w http.ResponseWriter, r *http.Request) {
-	err := func() error {
-		if p := readQuery(r); p.err != nil {
-			return p.err
-		}
-		body, err := readObject(w, r, "action", "type", "id", "data", "principal", "groups")
-		if err != nil {
-			return err
-		}
-		q := resource.Question{Data: body["data"]}
-		for name, to := range map[string]*string{"action": &q.Action, "type": &q.Type, "id": &q.ID, "principal": &q.Principal} {
-			if v, given := body[name]; given {
-				text, ok := v.(string)
-				if !ok || text == "" {
-					return invalid("/"+name, "must be a text")
-				}
-				*to = text
-			}
-		}
-		if list, given := body["groups"]; given {
-			groups, ok := list.([]any)
-			for _, g := range groups {
-				text, isText := g.(string)
-				ok = ok && isText
-				q.Groups = append(q.Groups, text)
-			}
-			if !ok {
-				return invalid("/groups", "must be a list of names")
-			}
-		}
-		d, err := a.m.Can(r.Context(), q)
-		if err != nil {
-			return err
-		}
-		return call{w: w, r: r}.json(http.StatusOK, d)
-	}()
-	if err != nil {
-		a.fail(w, r, err)
+// answerQuestion tells whether something is allowed, and what decides it.
+func answerQuestion(a *API, c call) error {
+	if p := c.query(); p.err != nil {
+		return p.err
 	}
+	body, err := readObject(c.w, c.r, "action", "type", "id", "data", "principal", "groups")
+	if err != nil {
+		return err
+	}
+	q := resource.Question{Data: body["data"]}
+	for name, to := range map[string]*string{"action": &q.Action, "type": &q.Type, "id": &q.ID, "principal": &q.Principal} {
+		if v, given := body[name]; given {
+			text, ok := v.(string)
+			if !ok || text == "" {
+				return invalid("/"+name, "must be a text")
+			}
+			*to = text
+		}
+	}
+	if list, given := body["groups"]; given {
+		groups, ok := list.([]any)
+		for _, g := range groups {
+			text, isText := g.(string)
+			ok = ok && isText
+			q.Groups = append(q.Groups, text)
+		}
+		if !ok {
+			return invalid("/groups", "must be a list of names")
+		}
+	}
+	d, err := a.m.Can(c.r.Context(), q)
+	if err != nil {
+		return err
+	}
+	return c.json(http.StatusOK, d)
 }

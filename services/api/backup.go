@@ -9,19 +9,17 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/resource"
 )
 
-// backup streams everything as one file. When it fails half way the connection
+// sendBackup streams everything as one file. When it fails half way the connection
 // is cut, so that nobody takes a beginning for the whole.
-func (a *API) backup(w http.ResponseWriter, r *http.Request) {
-	a.admin(w, r, func(c call) error {
-		out := &started{ResponseWriter: w}
-		_, err := a.m.Backup(c.r.Context(), out, nil)
-		if err != nil && out.begun {
-			a.logger.ErrorContext(c.r.Context(), "a backup broke off", "error", err)
-			_ = http.NewResponseController(w).Flush() // what is sent tells why
-			panic(http.ErrAbortHandler)
-		}
-		return err
-	})
+func sendBackup(a *API, c call) error {
+	out := &started{ResponseWriter: c.w}
+	_, err := a.m.Backup(c.r.Context(), out, nil)
+	if err != nil && out.begun {
+		a.logger.ErrorContext(c.r.Context(), "a backup broke off", "error", err)
+		_ = http.NewResponseController(c.w).Flush() // what is sent tells why
+		panic(http.ErrAbortHandler)
+	}
+	return err
 }
 
 // started sets the headers with the first byte, so that an error before it is
@@ -45,44 +43,38 @@ func (s *started) Write(p []byte) (int, error) {
 const typeBinary = "application/octet-stream"
 
 // restoreBackup takes a whole file, checks it, and only then writes.
-func (a *API) restoreBackup(w http.ResponseWriter, r *http.Request) {
-	r, cancel := long(w, r)
+func restoreBackup(a *API, c call) error {
+	r, cancel := long(c.w, c.r)
 	defer cancel()
-	c := call{w: w, r: r}
-	err := func() error {
-		if p := readQuery(r); p.err != nil {
-			return p.err
-		}
-		if t := r.Header.Get("Content-Type"); t != typeBinary {
-			return fault.Errorf(fault.UnsupportedMediaType, "a backup is sent as %s", typeBinary)
-		}
-		if err := a.m.Restorable(r.Context()); err != nil {
-			return err // before the file is sent
-		}
-		f, err := os.CreateTemp("", "autocrud-restore-")
-		if err != nil {
-			return &fault.Error{Code: fault.Unavailable, Detail: "there is no room for the backup in the temporary folder", Cause: err}
-		}
-		defer os.Remove(f.Name())
-		defer f.Close()
-		body := &bodyReader{r: r.Body}
-		n, err := io.Copy(f, body)
-		if body.err != nil {
-			return endedEarly(body.err)
-		}
-		if err != nil {
-			return &fault.Error{Code: fault.Unavailable, Detail: "there is no room for the backup in the temporary folder", Cause: err}
-		}
-		b, err := resource.OpenBackup(f, n)
-		if err != nil {
-			return err
-		}
-		if err := a.m.RestoreBackup(r.Context(), b, nil); err != nil {
-			return err
-		}
-		return c.json(http.StatusOK, b.Summary)
-	}()
-	if err != nil {
-		a.fail(w, r, err)
+	if p := c.query(); p.err != nil {
+		return p.err
 	}
+	if t := r.Header.Get("Content-Type"); t != typeBinary {
+		return fault.Errorf(fault.UnsupportedMediaType, "a backup is sent as %s", typeBinary)
+	}
+	if err := a.m.Restorable(r.Context()); err != nil {
+		return err // before the file is sent
+	}
+	f, err := os.CreateTemp("", "autocrud-restore-")
+	if err != nil {
+		return &fault.Error{Code: fault.Unavailable, Detail: "there is no room for the backup in the temporary folder", Cause: err}
+	}
+	defer os.Remove(f.Name())
+	defer f.Close()
+	body := &bodyReader{r: r.Body}
+	n, err := io.Copy(f, body)
+	if body.err != nil {
+		return endedEarly(body.err)
+	}
+	if err != nil {
+		return &fault.Error{Code: fault.Unavailable, Detail: "there is no room for the backup in the temporary folder", Cause: err}
+	}
+	b, err := resource.OpenBackup(f, n)
+	if err != nil {
+		return err
+	}
+	if err := a.m.RestoreBackup(r.Context(), b, nil); err != nil {
+		return err
+	}
+	return c.json(http.StatusOK, b.Summary)
 }

@@ -26,15 +26,8 @@ type batchResult struct {
 	Problem *problem        `json:"problem,omitempty"`
 }
 
-func (a *API) batch(w http.ResponseWriter, r *http.Request) {
-	c := call{w: w, r: r}
-	if err := a.runBatch(c); err != nil {
-		a.fail(w, r, err)
-	}
-}
-
-func (a *API) runBatch(c call) (err error) {
-	if p := readQuery(c.r); p.err != nil {
+func runBatch(a *API, c call) (err error) {
+	if p := c.query(); p.err != nil {
 		return p.err
 	}
 	if err := a.m.KnowsSome(c.r.Context()); err != nil {

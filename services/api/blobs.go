@@ -10,37 +10,31 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/resource"
 )
 
-// putBlob streams a binary to the store.
-func (a *API) putBlob(w http.ResponseWriter, r *http.Request) {
-	r, cancel := long(w, r)
+// uploadBinary streams a binary to the store.
+func uploadBinary(a *API, c call) error {
+	r, cancel := long(c.w, c.r)
 	defer cancel()
-	c := call{w: w, r: r}
-	err := func() error {
-		if p := readQuery(r); p.err != nil {
-			return p.err
-		}
-		if e := r.Header.Get("Content-Encoding"); e != "" && e != "identity" {
-			return fault.Errorf(fault.UnsupportedMediaType, "Content-Encoding %q is not accepted; send the binary as it is", e)
-		}
-		if r.ContentLength > resource.MaxBinary {
-			return fault.Errorf(fault.TooLarge, "the binary is over %d bytes", int64(resource.MaxBinary))
-		}
-		if err := a.m.MayWriteSome(r.Context()); err != nil {
-			return err // before it is waited for the body
-		}
-		b, err := a.receive(r)
-		if err != nil {
-			return err
-		}
-		return c.json(http.StatusCreated, map[string]any{"digest": b.Digest, "size": b.Size, "content_type": b.ContentType})
-	}()
-	if err != nil {
-		a.fail(w, r, err)
+	if p := c.query(); p.err != nil {
+		return p.err
 	}
+	if e := r.Header.Get("Content-Encoding"); e != "" && e != "identity" {
+		return fault.Errorf(fault.UnsupportedMediaType, "Content-Encoding %q is not accepted; send the binary as it is", e)
+	}
+	if r.ContentLength > resource.MaxBinary {
+		return fault.Errorf(fault.TooLarge, "the binary is over %d bytes", int64(resource.MaxBinary))
+	}
+	if err := a.m.MayWriteSome(r.Context()); err != nil {
+		return err // before it is waited for the body
+	}
+	b, err := receive(a.m, r)
+	if err != nil {
+		return err
+	}
+	return c.json(http.StatusCreated, map[string]any{"digest": b.Digest, "size": b.Size, "content_type": b.ContentType})
 }
 
 // receive stores the body, or the one file of a form.
-func (a *API) receive(r *http.Request) (resource.Blob, error) {
+func receive(m *resource.Manager, r *http.Request) (resource.Blob, error) {
 	if said := r.Header.Get("Content-Type"); said != "" {
 		if _, err := resource.MediaType(said); err != nil {
 			return resource.Blob{}, fault.Errorf(fault.UnsupportedMediaType, "Content-Type: %v", err)
@@ -52,14 +46,14 @@ func (a *API) receive(r *http.Request) (resource.Blob, error) {
 		return resource.Blob{}, fault.Errorf(fault.UnsupportedMediaType,
 			"a form is not accepted; send the file itself, like curl -H 'Content-Type: application/octet-stream' --data-binary @FILE, or as the one file of a multipart/form-data")
 	case "multipart/form-data":
-		return a.receiveForm(r)
+		return receiveForm(m, r)
 	}
-	return a.receiveFrom(r, r.Body)
+	return receiveFrom(m, r, r.Body)
 }
 
-func (a *API) receiveFrom(r *http.Request, from io.Reader) (resource.Blob, error) {
+func receiveFrom(m *resource.Manager, r *http.Request, from io.Reader) (resource.Blob, error) {
 	body := &bodyReader{r: from}
-	b, err := a.m.PutBinary(r.Context(), body, resource.MaxBinary)
+	b, err := m.PutBinary(r.Context(), body, resource.MaxBinary)
 	if body.err != nil {
 		return resource.Blob{}, endedEarly(body.err)
 	}
@@ -69,7 +63,7 @@ func (a *API) receiveFrom(r *http.Request, from io.Reader) (resource.Blob, error
 // receiveForm stores the file of a form (RFC 7578) that holds one file and nothing
 // else. What was stored of a form that is refused is swept, as all that nothing
 // refers to.
-func (a *API) receiveForm(r *http.Request) (b resource.Blob, err error) {
+func receiveForm(m *resource.Manager, r *http.Request) (b resource.Blob, err error) {
 	form, err := r.MultipartReader()
 	if err != nil {
 		return b, fault.Errorf(fault.InvalidRequest, "the form cannot be read: %v", err)
@@ -88,7 +82,7 @@ func (a *API) receiveForm(r *http.Request) (b resource.Blob, err error) {
 		case files == 1:
 			return b, fault.Errorf(fault.InvalidRequest, "the form holds several files; send each in a request of its own")
 		}
-		if b, err = a.receiveFrom(r, part); err != nil {
+		if b, err = receiveFrom(m, r, part); err != nil {
 			return b, err
 		}
 	}

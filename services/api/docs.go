@@ -59,13 +59,6 @@ func docsHandler() http.Handler {
 	}
 	delete(files, "README.md")
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != http.MethodGet && r.Method != http.MethodHead {
-			w.Header().Set("Allow", "GET, HEAD")
-			w.Header().Set("Content-Type", "application/problem+json")
-			w.WriteHeader(http.StatusMethodNotAllowed)
-			_, _ = io.WriteString(w, `{"type":"urn:autocrud:problem:invalid_request","title":"Method Not Allowed","status":405,"code":"invalid_request","detail":"this page is only read"}`)
-			return
-		}
 		name, below := strings.CutPrefix(r.URL.Path, "/docs/")
 		switch {
 		case !below:

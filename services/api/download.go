@@ -12,13 +12,13 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/resource"
 )
 
-// getBlob sends a binary through a resource that refers to it. A cache may keep
+// downloadBinary sends a binary through a resource that refers to it. A cache may keep
 // it and asks again each time, which the tag makes cheap: so a purge, or a right
 // that was taken away, holds from the next request on. What is stored never runs
 // as a page of this origin: it is sandboxed, its type is not guessed, and all but
 // pictures are attachments.
-func (a *API) getBlob(c call) error {
-	if p := readQuery(c.r); p.err != nil {
+func downloadBinary(a *API, c call) error {
+	if p := c.query(); p.err != nil {
 		return p.err
 	}
 	var cancel func()

@@ -2,30 +2,36 @@ package api
 
 import (
 	"net/http"
+	"slices"
+	"strings"
 
 	"github.com/go-chi/chi/v5"
 )
 
-// RoutesOfTypes are the methods of the paths that every type has, by their shape.
-func (a *API) RoutesOfTypes() map[string][]string {
-	out := map[string][]string{}
-	for shape, methods := range a.routes {
-		out[shape] = keys(methods)
+// Templates are the paths that the router can answer, with {type} in those about
+// types. Any verb that there is may follow a name that the router does not look into.
+func (a *API) Templates() (templates []string) {
+	for shape := range a.types {
+		templates = append(templates, "/v1"+shape)
 	}
-	return out
-}
-
-// FixedRoutes are the patterns of the router besides those of types.
-func (a *API) FixedRoutes() (patterns []string) {
-	seen := map[string]bool{}
+	verbs := []string{""}
+	for verb := range ReservedVerbs() {
+		verbs = append(verbs, ":"+verb)
+	}
 	_ = chi.Walk(a.router.(chi.Routes), func(_, pattern string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
-		if !seen[pattern] {
-			patterns = append(patterns, pattern)
+		switch {
+		case strings.HasPrefix(pattern, "/v1/{type}"): // the shapes are theirs
+		case strings.HasSuffix(pattern, "}"):
+			for _, verb := range verbs {
+				templates = append(templates, pattern+verb)
+			}
+		default:
+			templates = append(templates, pattern)
 		}
-		seen[pattern] = true
 		return nil
 	})
-	return patterns
+	slices.Sort(templates)
+	return slices.Compact(templates)
 }
 
 // BatchOperations are the operations that a batch takes.

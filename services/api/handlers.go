@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/go-chi/chi/v5"
-
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
@@ -16,12 +14,8 @@ import (
 
 var everything = parts{data: true, meta: true, revision: true}
 
-func (a *API) create(c call) error {
-	allowed := []string{"id", "status", "message", "returns"}
-	if c.t.Job != nil {
-		allowed = append(allowed, jobNames...)
-	}
-	p := readQuery(c.r, allowed...)
+func createResource(a *API, c call) error {
+	p := c.query()
 	o := resource.CreateOptions{ID: p.text("id"), Status: p.status(), Message: p.message(), Job: p.job()}
 	returns := p.returns(everything)
 	if p.has("id") {
@@ -57,8 +51,8 @@ func (c call) data(p *params) (any, error) {
 	return readDocument(c.w, c.r)
 }
 
-func (a *API) list(c call) error {
-	return a.listed(c, readQuery(c.r, listParameters...))
+func listResources(a *API, c call) error {
+	return a.listed(c, c.query())
 }
 
 // listed answers a list whose parameters are read.
@@ -139,8 +133,8 @@ func (a *API) page(c call, o resource.ListOptions, b *bytes.Buffer, expand []str
 	}
 }
 
-func (a *API) read(c call) error {
-	p := readQuery(c.r, "revision", "as_of", "status", "fields", "returns", "expand", "include_deleted", "consistency", "min_seq")
+func readResource(a *API, c call) error {
+	p := c.query()
 	o := resource.GetOptions{Revision: p.number("revision", 0, 1, 1<<31-1), AsOf: p.time("as_of"), Status: p.status(),
 		IncludeDeleted: p.flag("include_deleted"), Consistency: p.consistency(), MinSeq: p.seq("min_seq")}
 	only, expand := p.fields(c.t), p.expand(c.t)
@@ -201,8 +195,8 @@ func (c call) change(p *params) (o resource.UpdateOptions, err error) {
 	return o, err
 }
 
-func (a *API) replace(c call) error {
-	p := readQuery(c.r, "status", "mode", "message", "returns")
+func replaceResource(a *API, c call) error {
+	p := c.query()
 	o, err := c.change(p)
 	if err != nil {
 		return err
@@ -229,8 +223,8 @@ func (a *API) replace(c call) error {
 	return c.written(http.StatusOK, r, returns)
 }
 
-func (a *API) patch(c call) error {
-	p := readQuery(c.r, "status", "mode", "message", "returns")
+func patchResource(a *API, c call) error {
+	p := c.query()
 	o, err := c.change(p)
 	if err != nil {
 		return err
@@ -258,7 +252,7 @@ func (a *API) patch(c call) error {
 	return c.written(http.StatusOK, r, returns)
 }
 
-func (a *API) delete(c call) error {
+func deleteResource(a *API, c call) error {
 	match, err := c.plainWrite()
 	if err != nil {
 		return err
@@ -272,13 +266,13 @@ func (a *API) delete(c call) error {
 
 // plainWrite reads the header of a write without parameters.
 func (c call) plainWrite() (resource.Match, error) {
-	if p := readQuery(c.r); p.err != nil {
+	if p := c.query(); p.err != nil {
 		return resource.Match{}, p.err
 	}
 	return writeMatch(c.r)
 }
 
-func (a *API) restore(c call) error {
+func restoreResource(a *API, c call) error {
 	match, err := c.plainWrite()
 	if err != nil {
 		return err
@@ -295,7 +289,7 @@ func (a *API) restore(c call) error {
 	return c.written(http.StatusOK, r, everything)
 }
 
-func (a *API) switchHead(c call) error {
+func switchRevision(a *API, c call) error {
 	match, err := c.plainWrite()
 	if err != nil {
 		return err
@@ -315,7 +309,7 @@ func (a *API) switchHead(c call) error {
 	return c.written(http.StatusOK, r, everything)
 }
 
-func (a *API) setStatus(c call) error {
+func setStatus(a *API, c call) error {
 	match, err := c.plainWrite()
 	if err != nil {
 		return err
@@ -352,8 +346,8 @@ func invalid(pointer, detail string) error {
 		Fields: []fault.FieldError{{Pointer: pointer, Detail: detail}}}
 }
 
-func (a *API) revisions(c call) error {
-	p := readQuery(c.r, "page_size", "page_token", "chain_only")
+func listRevisions(a *API, c call) error {
+	p := c.query()
 	page, chain := p.page(), p.flag("chain_only")
 	if p.err != nil {
 		return p.err
@@ -376,8 +370,8 @@ func (a *API) revisions(c call) error {
 	return c.json(http.StatusOK, map[string]any{"items": items, "next_page_token": l.NextPageToken})
 }
 
-func (a *API) revision(c call) error {
-	p := readQuery(c.r, "raw", "returns", "fields")
+func readRevision(a *API, c call) error {
+	p := c.query()
 	raw := p.flag("raw")
 	returns, only := p.returns(everything), p.fields(c.t)
 	n, err := strconv.Atoi(c.n)
@@ -397,8 +391,8 @@ func (a *API) revision(c call) error {
 	return c.send(http.StatusOK, r, returns, only)
 }
 
-func (a *API) history(c call) error {
-	p := readQuery(c.r, "page_size", "page_token")
+func readHistory(a *API, c call) error {
+	p := c.query()
 	page := p.page()
 	if p.err != nil {
 		return p.err
@@ -414,28 +408,24 @@ func (a *API) history(c call) error {
 	return c.json(http.StatusOK, map[string]any{"items": l.Items, "next_page_token": l.NextPageToken})
 }
 
-func (a *API) listTypes(w http.ResponseWriter, r *http.Request) {
-	if p := readQuery(r); p.err != nil {
-		a.fail(w, r, p.err)
-		return
+func listTypes(a *API, c call) error {
+	if p := c.query(); p.err != nil {
+		return p.err
 	}
-	c := call{w: w, r: r}
-	known := slices.DeleteFunc(a.m.Types(), func(t *resource.Type) bool { return !a.m.Knows(r.Context(), t) })
-	if err := c.json(http.StatusOK, map[string]any{"items": known, "next_page_token": ""}); err != nil {
-		a.fail(w, r, err)
-	}
+	known := slices.DeleteFunc(a.m.Types(), func(t *resource.Type) bool { return !a.m.Knows(c.r.Context(), t) })
+	return c.json(http.StatusOK, map[string]any{"items": known, "next_page_token": ""})
 }
 
-func (a *API) readType(w http.ResponseWriter, r *http.Request) {
-	t, err := a.m.Type(chi.URLParam(r, "type"))
-	if err == nil {
-		if p := readQuery(r); p.err != nil {
-			err = p.err
-		} else if err = a.m.MayKnow(r.Context(), t); err == nil {
-			err = call{w: w, r: r}.json(http.StatusOK, t)
-		}
-	}
+func readType(a *API, c call) error {
+	t, err := a.m.Type(c.id)
 	if err != nil {
-		a.fail(w, r, err)
+		return err
 	}
+	if p := c.query(); p.err != nil {
+		return p.err
+	}
+	if err := a.m.MayKnow(c.r.Context(), t); err != nil {
+		return err
+	}
+	return c.json(http.StatusOK, t)
 }

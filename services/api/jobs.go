@@ -11,12 +11,6 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/resource"
 )
 
-// jobNames are the parameters of a create of a job, besides those of every type.
-var jobNames = []string{"run_at", "priority", "max_attempts", "unique_key", "after"}
-
-// jobShapes are the paths that only job types have.
-var jobShapes = map[string]bool{"/{type}/{id}:cancel": true, "/{type}/{id}:rerun": true, "/{type}/{id}/logs": true}
-
 // job reads the parameters of a new job.
 func (p *params) job() resource.JobOptions {
 	o := resource.JobOptions{RunAt: p.time("run_at"), Priority: p.number("priority", 0, 0, 9), MaxAttempts: p.number("max_attempts", 0, 1, 1000),
@@ -30,10 +24,10 @@ func (p *params) job() resource.JobOptions {
 	return o
 }
 
-func (a *API) cancelJob(c call) error { return a.onJob(c, a.m.Cancel) }
-func (a *API) rerunJob(c call) error  { return a.onJob(c, a.m.Rerun) }
+func cancelJob(a *API, c call) error { return onJob(c, a.m.Cancel) }
+func rerunJob(a *API, c call) error  { return onJob(c, a.m.Rerun) }
 
-func (a *API) onJob(c call, do func(context.Context, string, string, resource.Match) (*resource.Resource, error)) error {
+func onJob(c call, do func(context.Context, string, string, resource.Match) (*resource.Resource, error)) error {
 	match, err := c.plainWrite()
 	if err != nil {
 		return err
@@ -51,10 +45,10 @@ func (a *API) onJob(c call, do func(context.Context, string, string, resource.Ma
 // logPoll is how often the log of a job is looked at for who follows it.
 const logPoll = 200 * time.Millisecond
 
-// jobLogs answers what a job's handler wrote, page by page or as Server-Sent
+// readLogs answers what a job's handler wrote, page by page or as Server-Sent
 // Events until the job is finished.
-func (a *API) jobLogs(c call) error {
-	p := readQuery(c.r, "page_size", "page_token", "follow")
+func readLogs(a *API, c call) error {
+	p := c.query()
 	page, follow := p.page(), p.flag("follow")
 	if follow && (p.has("page_size") || p.has("page_token")) {
 		p.refuse("follow takes neither page_size nor page_token; a connection that ends is resumed with Last-Event-ID")

@@ -12,10 +12,11 @@ import (
 // metrics of the requests: rate, errors, duration.
 type metrics struct {
 	duration *prometheus.HistogramVec
+	page     http.Handler // shows them
 }
 
 func newMetrics(r *prometheus.Registry) *metrics {
-	m := &metrics{duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+	m := &metrics{page: metricsPage(r), duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name:    "autocrud_http_request_duration_seconds",
 		Help:    "Time to answer a request, by operation and status.",
 		Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
@@ -28,8 +29,8 @@ func (m *metrics) observe(operation string, status int, took time.Duration) {
 	m.duration.WithLabelValues(operation, strconv.Itoa(status)).Observe(took.Seconds())
 }
 
-func (m *metrics) serve(r *prometheus.Registry) http.HandlerFunc {
-	return promhttp.HandlerFor(r, promhttp.HandlerOpts{}).ServeHTTP
+func metricsPage(r *prometheus.Registry) http.Handler {
+	return promhttp.HandlerFor(r, promhttp.HandlerOpts{})
 }
 
 // gauges of what is under way, and of the most that may be.

@@ -2,44 +2,101 @@ package api
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/services/api/openapi"
 )
 
-// operation is a row of the table of everything that a client can ask for.
+// operation is a row of the table of everything that a client can ask for. The
+// router, what it says about methods, the parameters that are taken, the verbs that
+// are reserved and the document are all made of it.
 type operation struct {
 	openapi.Operation
+	handle handler
 	// serves says for which types the row is; nil: for every one.
 	serves func(*resource.Type) bool
+	// rights are those of which a caller needs one at least before the body is read;
+	// none: any right on the type.
+	rights []string
+	// untold says for which types the document leaves it out; nil: for none.
+	untold func(*resource.Type) bool
+
+	names  []string // of the parameters in the query
+	metric string   // what its requests are counted as
 }
 
-func isJob(t *resource.Type) bool     { return t.Job != nil }
-func isNoJob(t *resource.Type) bool   { return t.Job == nil }
-func isAPIKey(t *resource.Type) bool  { return t.Name == resource.APIKeys }
-func isWebhook(t *resource.Type) bool { return t.Name == resource.Webhooks }
+type handler func(*API, call) error
 
-func hasBinaries(t *resource.Type) bool { return len(t.Binaries) > 0 }
+// table is everything that a client can ask for: of types, and of the server.
+type table struct{ types, server []operation }
 
-// OpenAPI is the document of everything that is served for the types.
-func OpenAPI(types []*resource.Type, o openapi.Options) []byte {
-	return openapi.Document(types, Operations(types, o.Actions...), o)
+// newTable makes the table of a server with custom actions, with or without
+// webhooks.
+func newTable(actions []*resource.Action, webhooks bool) table {
+	hooks := webhookOperations
+	if !webhooks {
+		hooks = nil
+	}
+	t := table{types: slices.Concat(typeOperations, hooks, keyOperations, actionOperations(actions)),
+		server: slices.Concat(serverOperations, healthOperations, pageOperations)}
+	for _, rows := range [][]operation{t.types, t.server} {
+		for i := range rows {
+			rows[i].names = rows[i].QueryNames()
+			rows[i].metric = rows[i].Method + " " + rows[i].shape()
+		}
+	}
+	return t
 }
 
-// Operations lists everything that is served for the types.
-func Operations(types []*resource.Type, actions ...*resource.Action) (all []openapi.Operation) {
+// operations are those that the document of some types tells of.
+func (all table) operations(types []*resource.Type) (told []openapi.Operation) {
 	for _, t := range types {
-		for _, op := range slices.Concat(typeOperations, actionOperations(t, actions)) {
-			if op.serves == nil || op.serves(t) {
-				all = append(all, op.For(t))
+		for _, op := range all.types {
+			if op.isFor(t) && !op.isUntold(t) {
+				told = append(told, op.For(t))
 			}
 		}
 	}
-	for _, op := range serverOperations {
-		all = append(all, op.Operation)
+	for _, op := range all.server {
+		if !op.isUntold(nil) {
+			told = append(told, op.Operation)
+		}
 	}
-	return all
+	return told
 }
+
+func (o *operation) isFor(t *resource.Type) bool    { return o.serves == nil || o.serves(t) }
+func (o *operation) isUntold(t *resource.Type) bool { return o.untold != nil && o.untold(t) }
+
+// shape is the path below /v1, with the names that the router has for its parts.
+func (o *operation) shape() string {
+	return strings.Replace(strings.TrimPrefix(o.Path, "/v1"), "{digest}", "{n}", 1)
+}
+
+// OpenAPI is the document of everything that a server offers for the types.
+func OpenAPI(types []*resource.Type, o openapi.Options) []byte {
+	return openapi.Document(types, newTable(o.Actions, true).operations(types), o)
+}
+
+// ReservedVerbs are those that custom actions cannot have: of every row about types,
+// whichever they are for, and batch, which types may have one day.
+func ReservedVerbs() map[string]bool {
+	verbs := map[string]bool{"batch": true}
+	for _, op := range newTable(nil, true).types {
+		if _, verb := verbOf(op.Path); verb != "" {
+			verbs[verb[1:]] = true
+		}
+	}
+	return verbs
+}
+
+func isJob(t *resource.Type) bool         { return t.Job != nil }
+func isNoJob(t *resource.Type) bool       { return t.Job == nil }
+func isAPIKey(t *resource.Type) bool      { return t.Name == resource.APIKeys }
+func isWebhook(t *resource.Type) bool     { return t.Name == resource.Webhooks }
+func hasNoBinaries(t *resource.Type) bool { return len(t.Binaries) == 0 }
+func always(*resource.Type) bool          { return true }
 
 // answer is what a success looks like.
 func answer(status, description string, content openapi.Part, headers ...string) openapi.Answer {
@@ -73,6 +130,7 @@ var (
 var (
 	matchingParameters = []string{"filter", "q", "include_deleted", "only_deleted"}
 	readingParameters  = []string{"consistency", "min_seq"}
+	listParameters     = slices.Concat([]string{"filter", "order_by", "q", "page_size", "page_token", "include_deleted", "only_deleted", "total", "list_returns", "fields", "expand"}, readingParameters)
 	createParameters   = []string{"new_id", "new_status", "message", "returns", "Idempotency-Key"}
 	changeParameters   = []string{"new_status", "mode", "message", "returns"}
 	jobParameters      = []string{"run_at", "priority", "max_attempts", "unique_key", "after_jobs"}
@@ -83,7 +141,7 @@ var (
 
 // creating makes the row of a create, which takes more for a job.
 func creating(serves func(*resource.Type) bool, more ...string) operation {
-	return operation{serves: serves, Operation: openapi.Operation{Method: "POST", Path: "/v1/{type}", Name: "create", Summary: "Create {one}",
+	return operation{handle: createResource, rights: []string{"create"}, serves: serves, Operation: openapi.Operation{Method: "POST", Path: "/v1/{type}", Name: "create", Summary: "Create {one}",
 		Parameters: slices.Concat(createParameters, more), Body: openapi.DataBody,
 		Answers:  answers(written("201", "Created", openapi.Envelope, "Location")),
 		Problems: []string{"400", "404", "405", "409", "410", "412", "413", "415", "422", "503"}}}
@@ -95,170 +153,172 @@ const watchText = "Server-Sent Events: id is the sequence in the log, event the 
 
 // typeOperations are the rows of what can be done with the resources of a type.
 var typeOperations = []operation{
-	{Operation: openapi.Operation{Method: "GET", Path: "/v1/{type}", Name: "list", Summary: "List and search {many}",
-		Parameters: slices.Concat([]string{"filter", "order_by", "q", "page_size", "page_token", "include_deleted", "only_deleted", "total", "list_returns", "fields", "expand"}, readingParameters),
+	{handle: listResources, Operation: openapi.Operation{Method: "GET", Path: "/v1/{type}", Name: "list", Summary: "List and search {many}",
+		Parameters: listParameters,
 		Answers:    answers(answer("200", "One page", openapi.Page, "Autocrud-Index-Seq")),
 		Problems:   readProblems, Expands: true}},
 	creating(isNoJob),
 	creating(isJob, jobParameters...),
-	{Operation: openapi.Operation{Method: "GET", Path: "/v1/{type}/{id}", Name: "read", Summary: "Read {one}",
+	{handle: readResource, Operation: openapi.Operation{Method: "GET", Path: "/v1/{type}/{id}", Name: "read", Summary: "Read {one}",
 		Description: "The newest state, an older revision by its number, or what was there at an instant.",
 		Parameters:  slices.Concat([]string{"revision", "as_of", "read_status", "fields", "returns", "expand", "include_deleted", "If-Match", "If-None-Match"}, readingParameters),
 		Answers:     answers(answer("200", "The resource", openapi.Partial, "OptionalETag"), unmodified),
 		Problems:    liveProblems, Expands: true}},
-	{Operation: openapi.Operation{Method: "PUT", Path: "/v1/{type}/{id}", Name: "replace", Summary: "Replace {one}",
+	{handle: replaceResource, rights: []string{"update", "modify", "create"}, Operation: openapi.Operation{Method: "PUT", Path: "/v1/{type}/{id}", Name: "replace", Summary: "Replace {one}",
 		Description: "Makes a new revision, or changes a draft in place with mode=modify. With If-None-Match: * it creates.",
 		Parameters:  slices.Concat(changeParameters, ifMatchOrNone, []string{"Idempotency-Key"}), Body: openapi.ReplaceBody,
 		Answers:  answers(written("200", "Replaced, or equal and unchanged", openapi.Envelope), written("201", "Created", openapi.Envelope, "Location")),
 		Problems: writeProblems}},
-	{Operation: openapi.Operation{Method: "PATCH", Path: "/v1/{type}/{id}", Name: "patch", Summary: "Change parts of {one}",
+	{handle: patchResource, rights: []string{"update", "modify"}, Operation: openapi.Operation{Method: "PATCH", Path: "/v1/{type}/{id}", Name: "patch", Summary: "Change parts of {one}",
 		Parameters: slices.Concat(changeParameters, ifMatch), Body: openapi.PatchBody,
 		Answers:  answers(written("200", "Changed, or equal and unchanged", openapi.Envelope)),
 		Problems: writeProblems}},
-	{Operation: openapi.Operation{Method: "DELETE", Path: "/v1/{type}/{id}", Name: "delete", Summary: "Delete {one}",
+	{handle: deleteResource, Operation: openapi.Operation{Method: "DELETE", Path: "/v1/{type}/{id}", Name: "delete", Summary: "Delete {one}",
 		Description: "It can be restored. History and revisions stay readable.",
 		Parameters:  ifMatch,
 		Answers:     answers(written("200", "Deleted", openapi.MetaOnly)),
 		Problems:    []string{"400", "404", "405", "409", "410", "412", "422", "428", "503"}}},
-	{Operation: openapi.Operation{Method: "POST", Path: "/v1/{type}/{id}:restore", Name: "restore", Summary: "Restore {one} that is deleted",
+	{handle: restoreResource, rights: []string{"restore"}, Operation: openapi.Operation{Method: "POST", Path: "/v1/{type}/{id}:restore", Name: "restore", Summary: "Restore {one} that is deleted",
 		Description: "As it was, at an earlier revision, which needs the right switch too, or with a patch, which needs the right update.",
 		Parameters:  ifMatch, Body: openapi.RestoreBody,
 		Answers:  answers(written("200", "Restored", openapi.Whole)),
 		Problems: writeProblems}},
-	{Operation: openapi.Operation{Method: "POST", Path: "/v1/{type}/{id}:switch", Name: "switch", Summary: "Make a revision of {one} the current one",
+	{handle: switchRevision, rights: []string{"switch"}, Operation: openapi.Operation{Method: "POST", Path: "/v1/{type}/{id}:switch", Name: "switch", Summary: "Make a revision of {one} the current one",
 		Parameters: ifMatch, Body: openapi.SwitchBody,
 		Answers:  answers(written("200", "Switched", openapi.Whole)),
 		Problems: writeProblems}},
-	{Operation: openapi.Operation{Method: "POST", Path: "/v1/{type}/{id}:status", Name: "status", Summary: "Publish a draft of {one}, or begin a new one",
+	{handle: setStatus, Operation: openapi.Operation{Method: "POST", Path: "/v1/{type}/{id}:status", Name: "status", Summary: "Publish a draft of {one}, or begin a new one",
 		Parameters: ifMatch, Body: openapi.StatusBody,
 		Answers:  answers(written("200", "Its status is now the one asked for", openapi.Whole)),
 		Problems: writeProblems}},
-	{Operation: openapi.Operation{Method: "GET", Path: "/v1/{type}/{id}/revisions", Name: "revisions", Summary: "List the revisions of {one}, newest first",
+	{handle: listRevisions, Operation: openapi.Operation{Method: "GET", Path: "/v1/{type}/{id}/revisions", Name: "revisions", Summary: "List the revisions of {one}, newest first",
 		Parameters: slices.Concat(paging, []string{"chain_only"}, ifMatchOrNone),
 		Answers:    answers(answer("200", "One page", openapi.Revisions, "ETag"), unmodified),
 		Problems:   readProblems}},
-	{Operation: openapi.Operation{Method: "GET", Path: "/v1/{type}/{id}/revisions/{n}", Name: "revision", Summary: "Read one revision of {one}",
+	{handle: readRevision, Operation: openapi.Operation{Method: "GET", Path: "/v1/{type}/{id}/revisions/{n}", Name: "revision", Summary: "Read one revision of {one}",
 		Parameters: slices.Concat([]string{"raw", "returns", "fields"}, ifMatchOrNone),
 		Answers:    answers(answer("200", "The revision", openapi.Partial, "ETag"), unmodified),
 		Problems:   readProblems}},
-	{Operation: openapi.Operation{Method: "GET", Path: "/v1/{type}/{id}/history", Name: "history", Summary: "List what happened to {one}, oldest first",
+	{handle: readHistory, Operation: openapi.Operation{Method: "GET", Path: "/v1/{type}/{id}/history", Name: "history", Summary: "List what happened to {one}, oldest first",
 		Parameters: slices.Concat(paging, ifMatchOrNone),
 		Answers:    answers(answer("200", "One page", openapi.History, "ETag"), unmodified),
 		Problems:   readProblems}},
 
 	// Many resources at once.
-	{Operation: openapi.Operation{Method: "POST", Path: "/v1/{type}:search", Name: "search", Summary: "Search {many} with the parameters in the body",
+	{handle: searchResources, rights: []string{"list"}, Operation: openapi.Operation{Method: "POST", Path: "/v1/{type}:search", Name: "search", Summary: "Search {many} with the parameters in the body",
 		Description: "The parameters of the list, which may be longer here than a request line.",
 		Body:        openapi.SearchBody,
 		Answers:     answers(answer("200", "One page", openapi.Page, "Autocrud-Index-Seq")),
 		Problems:    []string{"400", "404", "405", "413", "415", "422", "503"}}},
-	{Operation: openapi.Operation{Method: "GET", Path: "/v1/{type}:count", Name: "count", Summary: "Count {many}",
+	{handle: countResources, Operation: openapi.Operation{Method: "GET", Path: "/v1/{type}:count", Name: "count", Summary: "Count {many}",
 		Parameters: slices.Concat(matchingParameters, readingParameters),
 		Answers:    answers(answer("200", "How many there are", openapi.Count, "Autocrud-Index-Seq")),
 		Problems:   readProblems}},
-	{Operation: openapi.Operation{Method: "GET", Path: "/v1/{type}:aggregate", Name: "aggregate", Summary: "Count and sum up {many} in groups",
+	{handle: aggregateResources, Operation: openapi.Operation{Method: "GET", Path: "/v1/{type}:aggregate", Name: "aggregate", Summary: "Count and sum up {many} in groups",
 		Description: "Sums are exact. A resource is in one group for each different element of a list field, and in the group of null when it has none. Without group_by there is one group.",
 		Parameters:  slices.Concat([]string{"group_by", "count", "sum", "avg", "min", "max", "group_order"}, paging, matchingParameters, readingParameters),
 		Answers:     answers(answer("200", "One page of groups", openapi.Groups, "Autocrud-Index-Seq")),
 		Problems:    readProblems}},
-	{Operation: openapi.Operation{Method: "GET", Path: "/v1/{type}:watch", Name: "watch", Summary: "Follow what happens to {many}",
+	{handle: watchType, Operation: openapi.Operation{Method: "GET", Path: "/v1/{type}:watch", Name: "watch", Summary: "Follow what happens to {many}",
 		Description: watchText, Parameters: watchParameters,
 		Answers:  answers(answer("200", "Events until the client leaves", openapi.EventStream)),
 		Problems: []string{"400", "404", "405", "410", "503"}}},
-	{Operation: openapi.Operation{Method: "GET", Path: "/v1/{type}/{id}:watch", Name: "watch_one", Summary: "Follow what happens to {one}",
+	{handle: watchType, Operation: openapi.Operation{Method: "GET", Path: "/v1/{type}/{id}:watch", Name: "watch_one", Summary: "Follow what happens to {one}",
 		Description: watchText, Parameters: watchParameters,
 		Answers:  answers(answer("200", "Events until the client leaves", openapi.EventStream)),
 		Problems: []string{"400", "404", "405", "410", "503"}}},
-	{Operation: openapi.Operation{Method: "POST", Path: "/v1/{type}:migrate", Name: "migrate", Summary: "Bring a page of {many} to the schema version",
+	{handle: migrateType, rights: []string{"migrate"}, Operation: openapi.Operation{Method: "POST", Path: "/v1/{type}:migrate", Name: "migrate", Summary: "Bring a page of {many} to the schema version",
 		Description: "Repeat with after=next until done. What is migrated is passed over, so it can be begun again.",
 		Parameters:  []string{"dry_run", "after"}, Body: openapi.EmptyBody,
 		Answers:  answers(answer("200", "What was done", openapi.Migration)),
 		Problems: []string{"400", "404", "405", "413", "415", "503"}}},
-	{Operation: openapi.Operation{Method: "POST", Path: "/v1/{type}:reindex", Name: "reindex", Summary: "Build the index of {many} anew from the log",
+	{handle: reindexType, Operation: openapi.Operation{Method: "POST", Path: "/v1/{type}:reindex", Name: "reindex", Summary: "Build the index of {many} anew from the log",
 		Description: "What is there answers until the new index is complete; GET /v1:reindex tells how far it is.",
 		Body:        openapi.EmptyBody,
 		Answers:     answers(answer("202", "It has begun", openapi.Indexing)),
 		Problems:    []string{"400", "404", "405", "413", "415", "503"}}},
 
 	// One resource and others.
-	{Operation: openapi.Operation{Method: "POST", Path: "/v1/{type}/{id}:purge", Name: "purge", Summary: "Erase {one} for good",
+	{handle: purgeResource, rights: []string{"purge"}, Operation: openapi.Operation{Method: "POST", Path: "/v1/{type}/{id}:purge", Name: "purge", Summary: "Erase {one} for good",
 		Description: "Its content and history are destroyed; the id can be used again.",
 		Parameters:  ifMatch, Body: openapi.EmptyBody,
 		Answers: answers(answer("204", "Erased", nil, "Autocrud-Seq"),
 			answer("202", "Gone; a job erases the long history", openapi.QueuedBulk, "Autocrud-Seq", "Location", "ETag")),
 		Problems: writeProblems}},
-	{Operation: openapi.Operation{Method: "GET", Path: "/v1/{type}/{id}:diff", Name: "diff", Summary: "What turns one revision of {one} into another",
+	{handle: diffRevisions, Operation: openapi.Operation{Method: "GET", Path: "/v1/{type}/{id}:diff", Name: "diff", Summary: "What turns one revision of {one} into another",
 		Parameters: slices.Concat([]string{"diff_from", "diff_to"}, ifMatchOrNone),
 		Answers:    answers(answer("200", "Operations of RFC 6902", openapi.Diff, "ETag"), unmodified),
 		Problems:   readProblems}},
-	{Operation: openapi.Operation{Method: "GET", Path: "/v1/{type}/{id}/referrers", Name: "referrers", Summary: "List what refers to {one}",
+	{handle: listReferrers, Operation: openapi.Operation{Method: "GET", Path: "/v1/{type}/{id}/referrers", Name: "referrers", Summary: "List what refers to {one}",
 		Parameters: slices.Concat(paging, []string{"If-Match"}),
 		Answers:    answers(answer("200", "One page", openapi.Referrers, "ETag")),
 		Problems:   readProblems}},
-	{serves: hasBinaries, Operation: openapi.Operation{Method: "GET", Path: "/v1/{type}/{id}/blobs/{digest}", Name: "blob", Summary: "Download a binary of {one}",
+	// Of a type that has no binaries now, older revisions can have some.
+	{handle: downloadBinary, untold: hasNoBinaries, Operation: openapi.Operation{Method: "GET", Path: "/v1/{type}/{id}/blobs/{digest}", Name: "blob", Summary: "Download a binary of {one}",
 		Description: "Only what a revision of the resource refers to. Ranges are answered.",
 		Parameters:  slices.Concat([]string{"Range", "If-Range"}, ifMatchOrNone),
 		Answers:     answers(answer("200", "The binary", openapi.AnyBinary, "ETag"), answer("206", "A part of it", openapi.AnyBinary, "ETag", "OptionalContent-Range"), unmodified),
 		Problems:    slices.Concat(liveProblems, []string{"416"})}},
 
 	// Jobs.
-	{serves: isJob, Operation: openapi.Operation{Method: "POST", Path: "/v1/{type}/{id}:cancel", Name: "cancel", Summary: "Cancel {one} that is not finished",
+	{handle: cancelJob, serves: isJob, Operation: openapi.Operation{Method: "POST", Path: "/v1/{type}/{id}:cancel", Name: "cancel", Summary: "Cancel {one} that is not finished",
 		Description: "A handler that runs is told to stop; what it does afterwards has no effect on the job.",
 		Parameters:  ifMatch, Body: openapi.EmptyBody,
 		Answers:  answers(written("200", "Cancelled", openapi.Whole)),
 		Problems: writeProblems}},
-	{serves: isJob, Operation: openapi.Operation{Method: "POST", Path: "/v1/{type}/{id}:rerun", Name: "rerun", Summary: "Queue {one} again that is finished",
+	{handle: rerunJob, serves: isJob, Operation: openapi.Operation{Method: "POST", Path: "/v1/{type}/{id}:rerun", Name: "rerun", Summary: "Queue {one} again that is finished",
 		Parameters: ifMatch, Body: openapi.EmptyBody,
 		Answers:  answers(written("200", "Queued", openapi.Whole)),
 		Problems: writeProblems}},
-	{serves: isJob, Operation: openapi.Operation{Method: "GET", Path: "/v1/{type}/{id}/logs", Name: "logs", Summary: "Read what the handler of {one} wrote",
+	{handle: readLogs, serves: isJob, Operation: openapi.Operation{Method: "GET", Path: "/v1/{type}/{id}/logs", Name: "logs", Summary: "Read what the handler of {one} wrote",
 		Description: "Oldest line first. With follow=true it is a stream of Server-Sent Events: line for each line, end when the job is finished.",
 		Parameters:  slices.Concat(paging, []string{"follow", "Last-Event-ID"}),
 		Answers:     answers(answer("200", "One page, or a stream", openapi.Logs, "OptionalETag")),
 		Problems:    liveProblems}},
-	{Operation: openapi.Operation{Method: "POST", Path: "/v1/{type}:bulk", Name: "bulk", Summary: "Change all {many} that match a filter",
+	{handle: queueBulk, Operation: openapi.Operation{Method: "POST", Path: "/v1/{type}:bulk", Name: "bulk", Summary: "Change all {many} that match a filter",
 		Description: "As a job, with the rights of the caller, each once. Its result counts what was changed and lists the first errors.",
 		Parameters:  []string{"Idempotency-Key"}, Body: openapi.BulkBody,
 		Answers:  answers(queued("Queued as a job", openapi.QueuedBulk)),
 		Problems: writeProblems}},
+}
 
-	// Webhooks.
-	{serves: isWebhook, Operation: openapi.Operation{Method: "POST", Path: "/v1/{type}/{id}:pause", Name: "pause", Summary: "Stop delivering; what happens meanwhile is kept for later",
+// webhookOperations are the rows of webhooks.
+var webhookOperations = []operation{
+	{handle: pauseWebhook, serves: isWebhook, Operation: openapi.Operation{Method: "POST", Path: "/v1/{type}/{id}:pause", Name: "pause", Summary: "Stop delivering; what happens meanwhile is kept for later",
 		Parameters: ifMatch, Body: openapi.EmptyBody,
 		Answers:  answers(written("200", "Done", openapi.Whole)),
 		Problems: writeProblems}},
-	{serves: isWebhook, Operation: openapi.Operation{Method: "POST", Path: "/v1/{type}/{id}:resume", Name: "resume", Summary: "Deliver again, from where it stopped",
+	{handle: resumeWebhook, serves: isWebhook, Operation: openapi.Operation{Method: "POST", Path: "/v1/{type}/{id}:resume", Name: "resume", Summary: "Deliver again, from where it stopped",
 		Parameters: ifMatch, Body: openapi.EmptyBody,
 		Answers:  answers(written("200", "Done", openapi.Whole)),
 		Problems: writeProblems}},
-	{serves: isWebhook, Operation: openapi.Operation{Method: "POST", Path: "/v1/{type}/{id}:replay", Name: "replay", Summary: "Deliver again everything after a sequence or from a time on",
+	{handle: replayWebhook, serves: isWebhook, Operation: openapi.Operation{Method: "POST", Path: "/v1/{type}/{id}:replay", Name: "replay", Summary: "Deliver again everything after a sequence or from a time on",
 		Description: "As far as the stream of events goes back. A receiver knows repeated events by webhook-id.",
 		Parameters:  ifMatch, Body: openapi.ReplayBody,
 		Answers:  answers(written("200", "Done", openapi.Whole)),
 		Problems: writeProblems}},
-	{serves: isWebhook, Operation: openapi.Operation{Method: "POST", Path: "/v1/{type}/{id}:test", Name: "test", Summary: "Send an event that means nothing, and tell what came of it",
+	{handle: testWebhook, serves: isWebhook, Operation: openapi.Operation{Method: "POST", Path: "/v1/{type}/{id}:test", Name: "test", Summary: "Send an event that means nothing, and tell what came of it",
 		Body:     openapi.EmptyBody,
 		Answers:  answers(answer("200", "What came of it", openapi.Delivery)),
 		Problems: writeProblems}},
-	{serves: isWebhook, Operation: openapi.Operation{Method: "GET", Path: "/v1/{type}/{id}/deliveries", Name: "deliveries", Summary: "List what was sent in the last 7 days, newest first",
+	{handle: listDeliveries, serves: isWebhook, Operation: openapi.Operation{Method: "GET", Path: "/v1/{type}/{id}/deliveries", Name: "deliveries", Summary: "List what was sent in the last 7 days, newest first",
 		Parameters: paging,
 		Answers:    answers(answer("200", "One page", openapi.Deliveries)),
 		Problems:   readProblems}},
+}
 
-	// API keys.
-	{serves: isAPIKey, Operation: openapi.Operation{Method: "POST", Path: "/v1/{type}/{id}:rotate", Name: "rotate", Summary: "Give an API key a new secret, which is shown once",
+// keyOperations are the rows of API keys.
+var keyOperations = []operation{
+	{handle: rotateKey, serves: isAPIKey, Operation: openapi.Operation{Method: "POST", Path: "/v1/{type}/{id}:rotate", Name: "rotate", Summary: "Give an API key a new secret, which is shown once",
 		Description: "The secret before stays good for the overlap, a duration of at most 720h; default: not at all.",
 		Parameters:  []string{"If-Match"}, Body: openapi.RotateBody,
 		Answers:  answers(written("200", "The key, with its new secret", openapi.Whole)),
 		Problems: writeProblems}},
 }
 
-// actionOperations are the rows of a type's custom actions.
-func actionOperations(t *resource.Type, actions []*resource.Action) (out []operation) {
+// actionOperations are the rows of custom actions.
+func actionOperations(actions []*resource.Action) (out []operation) {
 	for _, x := range actions {
-		if x.Type != t.Name {
-			continue
-		}
 		op := openapi.Operation{Method: "POST", Path: "/v1/{type}:" + x.Name, Name: x.Name, Summary: x.Title,
 			Parameters: []string{"Idempotency-Key"}, Body: openapi.ActionInput(x),
 			Answers: answers(answer("200", "Done", openapi.ActionOutput(x))), Problems: writeProblems}
@@ -269,7 +329,7 @@ func actionOperations(t *resource.Type, actions []*resource.Action) (out []opera
 		if x.Job {
 			op.Answers = answers(queued("Queued as a job", openapi.Queued(x.JobType())))
 		}
-		out = append(out, operation{Operation: op})
+		out = append(out, operation{Operation: op, handle: runAction(x), serves: func(t *resource.Type) bool { return t.Name == x.Type }})
 	}
 	return out
 }

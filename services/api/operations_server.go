@@ -1,6 +1,7 @@
 package api
 
 import (
+	"net/http"
 	"slices"
 
 	"github.com/autocrud-go/autocrud/services/api/openapi"
@@ -18,72 +19,93 @@ var (
 // serverOperations are the rows that are about no type, or about several.
 var serverOperations = []operation{
 	// What looks at everything.
-	{Operation: openapi.Operation{Method: "POST", Path: "/v1:verify", Name: "verify", Summary: "Check log, blobs and index against each other",
+	{handle: asAdmin(verifyStores), Operation: openapi.Operation{Method: "POST", Path: "/v1:verify", Name: "verify", Summary: "Check log, blobs and index against each other",
 		Body: openapi.EmptyBody, Answers: answers(answer("200", "What was looked at and what differs", openapi.Verified)), Problems: adminProblems}},
-	{Operation: openapi.Operation{Method: "POST", Path: "/v1:gc", Name: "gc", Summary: "Remove what nothing refers to and is older than a day",
+	{handle: asAdmin(sweepUnused), Operation: openapi.Operation{Method: "POST", Path: "/v1:gc", Name: "gc", Summary: "Remove what nothing refers to and is older than a day",
 		Body: openapi.EmptyBody, Answers: answers(answer("200", "What was removed", openapi.Swept)), Problems: adminProblems}},
-	{Operation: openapi.Operation{Method: "GET", Path: "/v1:backup", Name: "backup", Summary: "Everything, as one file",
+	{handle: asAdmin(sendBackup), Operation: openapi.Operation{Method: "GET", Path: "/v1:backup", Name: "backup", Summary: "Everything, as one file",
 		Description: "Up to where the log ends now; writes go on meanwhile. The file ends with a digest of itself.",
 		Answers:     answers(answer("200", "The backup", openapi.AnyBinary)), Problems: askProblems}},
-	{Operation: openapi.Operation{Method: "POST", Path: "/v1:restore", Name: "restoreBackup", Summary: "Fill an empty server from a backup",
+	{handle: restoreBackup, Operation: openapi.Operation{Method: "POST", Path: "/v1:restore", Name: "restoreBackup", Summary: "Fill an empty server from a backup",
 		Description: "The whole file is checked before anything is written. Where there is data, it is refused.",
 		Body:        openapi.BackupBody, Answers: answers(answer("200", "What was restored", openapi.Restored)),
 		Problems: []string{"400", "405", "409", "413", "415", "422", "503"}}},
-	{Operation: openapi.Operation{Method: "POST", Path: "/v1:reindex", Name: "reindex", Summary: "Build the index of all types anew from the log",
+	{handle: asAdmin(reindexAll), Operation: openapi.Operation{Method: "POST", Path: "/v1:reindex", Name: "reindex", Summary: "Build the index of all types anew from the log",
 		Description: "What is there answers until the new index is complete; GET tells how far it is.",
 		Body:        openapi.EmptyBody, Answers: answers(answer("202", "It has begun", openapi.Indexing)), Problems: adminProblems}},
-	{Operation: openapi.Operation{Method: "GET", Path: "/v1:reindex", Name: "indexing", Summary: "How far is the index?",
+	{handle: readIndexing, Operation: openapi.Operation{Method: "GET", Path: "/v1:reindex", Name: "indexing", Summary: "How far is the index?",
 		Answers: answers(answer("200", "The types that are being built, and the sequences of index and log", openapi.Indexing)), Problems: askProblems}},
 
 	// Queues.
-	{Operation: openapi.Operation{Method: "GET", Path: "/v1/queues", Name: "queues", Summary: "List the queues of jobs",
+	{handle: listQueues, Operation: openapi.Operation{Method: "GET", Path: "/v1/queues", Name: "queues", Summary: "List the queues of jobs",
 		Answers: answers(answer("200", "All queues", openapi.Queues)), Problems: askProblems}},
-	{Operation: openapi.Operation{Method: "GET", Path: "/v1/queues/{queue}", Name: "queue", Summary: "Read one queue",
+	{handle: readQueue, Operation: openapi.Operation{Method: "GET", Path: "/v1/queues/{queue}", Name: "queue", Summary: "Read one queue",
 		Answers: answers(answer("200", "The queue", openapi.Queue)), Problems: []string{"400", "404", "405", "503"}}},
-	{Operation: openapi.Operation{Method: "POST", Path: "/v1/queues/{queue}:pause", Name: "pause", Summary: "Let no job of a queue start",
+	{handle: pauseQueue, Operation: openapi.Operation{Method: "POST", Path: "/v1/queues/{queue}:pause", Name: "pause", Summary: "Let no job of a queue start",
 		Description: "What runs goes on. Limits of a queue are a resource of the type queue-settings with its name as the id.",
 		Body:        openapi.EmptyBody, Answers: answers(answer("200", "Paused", openapi.Queue)), Problems: queueProblems}},
-	{Operation: openapi.Operation{Method: "POST", Path: "/v1/queues/{queue}:resume", Name: "resume", Summary: "Let jobs of a queue start again",
+	{handle: resumeQueue, Operation: openapi.Operation{Method: "POST", Path: "/v1/queues/{queue}:resume", Name: "resume", Summary: "Let jobs of a queue start again",
 		Body: openapi.EmptyBody, Answers: answers(answer("200", "Resumed", openapi.Queue)), Problems: queueProblems}},
 
-	{Operation: openapi.Operation{Method: "POST", Path: "/v1:can", Name: "can", Summary: "May I do this, and which rule says so?",
+	{handle: answerQuestion, Operation: openapi.Operation{Method: "POST", Path: "/v1:can", Name: "can", Summary: "May I do this, and which rule says so?",
 		Description: "About a type, one resource of it, or, for create, data. Admins may ask for another principal.",
 		Body:        openapi.QuestionBody, Answers: answers(answer("200", "The decision", openapi.Decision)),
 		Problems: []string{"400", "404", "405", "413", "415", "422", "503"}}},
-	{Operation: openapi.Operation{Method: "POST", Path: "/v1:batch", Name: "batch", Summary: "Several writes, all or none or one by one",
+	{handle: runBatch, Operation: openapi.Operation{Method: "POST", Path: "/v1:batch", Name: "batch", Summary: "Several writes, all or none or one by one",
 		Description: "1 to 100 operations, each on another resource. Atomic (the default): when one is refused nothing is written and the answer is its problem, with results. Otherwise 200, and each result has its own status.",
 		Parameters:  []string{"Idempotency-Key"}, Body: openapi.BatchBody,
 		Answers:  answers(answer("200", "What became of each", openapi.BatchResults)),
 		Problems: writeProblems}},
-	{Operation: openapi.Operation{Method: "GET", Path: "/v1:watch", Name: "watch", Summary: "Follow what happens to all types",
+	{handle: watchEverything, Operation: openapi.Operation{Method: "GET", Path: "/v1:watch", Name: "watch", Summary: "Follow what happens to all types",
 		Description: watchText + " A filter may name meta fields only. Types of the program itself are watched one by one.",
 		Parameters:  watchParameters,
 		Answers:     answers(answer("200", "Events until the client leaves", openapi.EventStream)),
 		Problems:    []string{"400", "405", "410", "503"}}},
-	{Operation: openapi.Operation{Method: "POST", Path: "/v1/blobs", Name: "upload", Summary: "Upload a binary",
+	{handle: uploadBinary, Operation: openapi.Operation{Method: "POST", Path: "/v1/blobs", Name: "upload", Summary: "Upload a binary",
 		Description: "The body is the file, or a form (multipart/form-data) that holds one file and nothing else. Streamed, stored once for equal content. Refer to it by its digest in a binary field; unreferenced ones go after a day.",
 		Body:        openapi.UploadBody, Answers: answers(answer("201", "Stored", openapi.Uploaded)), Problems: adminProblems}},
-	{Operation: openapi.Operation{Method: "GET", Path: "/v1/audit", Name: "audit", Summary: "List who did what, when and from where",
+	{handle: listAudit, Operation: openapi.Operation{Method: "GET", Path: "/v1/audit", Name: "audit", Summary: "List who did what, when and from where",
 		Description: "Every write, every refusal, and the reads of types with auditReads. Needs admin, or the right audit, on all types. A page may have fewer items than asked for, or none, while next_page_token is not empty. " +
 			"Asked for as application/x-ndjson, the answer is everything that is found, one JSON document a line.",
 		Parameters: slices.Concat([]string{"audit_principal", "audit_type", "audit_id", "audit_action", "audit_outcome", "audit_from", "audit_to", "audit_order"}, paging, readingParameters),
 		Answers:    answers(answer("200", "One page, or everything", openapi.Audit)), Problems: askProblems}},
-	{Operation: openapi.Operation{Method: "GET", Path: "/v1/types", Name: "types", Summary: "List the types",
+	{handle: listTypes, Operation: openapi.Operation{Method: "GET", Path: "/v1/types", Name: "types", Summary: "List the types",
 		Answers: answers(answer("200", "All types", openapi.ModelPage)), Problems: []string{"400", "405"}}},
-	{Operation: openapi.Operation{Method: "GET", Path: "/v1/types/{type}", Name: "type", Summary: "Read the model of one type",
+	{handle: readType, Operation: openapi.Operation{Method: "GET", Path: "/v1/types/{type}", Name: "type", Summary: "Read the model of one type",
 		Answers: answers(answer("200", "The model", openapi.Model)), Problems: []string{"400", "404", "405"}}},
+}
 
-	// The process, and its documents.
-	{Operation: openapi.Operation{Method: "GET", Path: "/livez", Name: "livez", Summary: "Is the process alive?", Public: true,
+// healthOperations tell how the process is.
+var healthOperations = []operation{
+	{handle: tellAlive, Operation: openapi.Operation{Method: "GET", Path: "/livez", Name: "livez", Summary: "Is the process alive?", Public: true,
 		Answers: answers(answer("200", "It is", openapi.Text("text/plain"))), Problems: []string{"405"}}},
-	{Operation: openapi.Operation{Method: "GET", Path: "/readyz", Name: "readyz", Summary: "Can it take requests?", Public: true,
+	{handle: tellReady, Operation: openapi.Operation{Method: "GET", Path: "/readyz", Name: "readyz", Summary: "Can it take requests?", Public: true,
 		Answers: answers(answer("200", "It can", openapi.Text("text/plain"))), Problems: []string{"405", "503"}}},
-	{Operation: openapi.Operation{Method: "GET", Path: "/metrics", Name: "metrics", Summary: "Metrics for Prometheus",
+	{handle: page(func(a *API) http.Handler { return a.metrics.page }), Operation: openapi.Operation{Method: "GET", Path: "/metrics", Name: "metrics", Summary: "Metrics for Prometheus",
 		Answers: answers(answer("200", "Text exposition format", openapi.Text("text/plain"))), Problems: []string{"405"}}},
-	{Operation: openapi.Operation{Method: "GET", Path: "/openapi.json", Name: "openapi", Summary: "This document", Public: true,
+}
+
+// pageOperations are the documents, and the page that shows them.
+var pageOperations = []operation{
+	{handle: page(func(a *API) http.Handler { return a.openapi }), Operation: openapi.Operation{Method: "GET", Path: "/openapi.json", Name: "openapi", Summary: "This document", Public: true,
 		Answers: answers(answer("200", "OpenAPI 3.1", openapi.AnyObject)), Problems: []string{"405"}}},
-	{Operation: openapi.Operation{Method: "GET", Path: "/asyncapi.json", Name: "asyncapi", Summary: "The document of the events", Public: true,
+	{handle: page(func(a *API) http.Handler { return a.asyncapi }), Operation: openapi.Operation{Method: "GET", Path: "/asyncapi.json", Name: "asyncapi", Summary: "The document of the events", Public: true,
 		Answers: answers(answer("200", "AsyncAPI 3.0", openapi.AnyObject)), Problems: []string{"405"}}},
-	{Operation: openapi.Operation{Method: "GET", Path: "/docs", Name: "docs", Summary: "This document, to read and try out", Public: true,
+	{handle: page(func(a *API) http.Handler { return a.docs }), Operation: openapi.Operation{Method: "GET", Path: "/docs", Name: "docs", Summary: "This document, to read and try out", Public: true,
 		Answers: answers(answer("200", "A page", openapi.Text("text/html"))), Problems: []string{"405"}}},
+	{handle: page(func(a *API) http.Handler { return a.docs }), untold: always, Operation: openapi.Operation{Method: "GET", Path: "/docs/*", Name: "docsfile"}},
+	{handle: showDocs, untold: always, Operation: openapi.Operation{Method: "GET", Path: "/", Name: "root"}},
+}
+
+// page answers with something that is the same for every request.
+func page(of func(*API) http.Handler) handler {
+	return func(a *API, c call) error {
+		of(a).ServeHTTP(c.w, c.r)
+		return nil
+	}
+}
+
+func showDocs(_ *API, c call) error {
+	http.Redirect(c.w, c.r, "/docs", http.StatusFound)
+	return nil
 }

@@ -21,6 +21,10 @@ type params struct {
 	err    error
 }
 
+// query reads the parameters of the operation that was asked for: those that its
+// row has, and which the document lists. No others may be in a request.
+func (c call) query() *params { return readQuery(c.r, c.op.names...) }
+
 // readQuery parses the request's query; only the allowed names may be in it, each
 // once.
 func readQuery(r *http.Request, allowed ...string) *params {

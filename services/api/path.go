@@ -71,6 +71,6 @@ func verbOf(part string) (name, verb string) {
 	return part, ""
 }
 
-func (a *API) nothingAt(r *http.Request) error {
+func nothingAt(r *http.Request) error {
 	return fault.Errorf(fault.NotFound, "there is nothing at %s; /docs shows what there is", r.URL.Path)
 }

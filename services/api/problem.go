@@ -60,7 +60,7 @@ type problem struct {
 // internal is what a defect looks like from outside.
 const internal fault.Code = "internal"
 
-// asProblem makes the answer of an error. What is no resource.Error is a defect
+// asProblem makes the answer of an error. What is no fault.Error is a defect
 // and says nothing of itself.
 func asProblem(err error) problem {
 	var e *fault.Error

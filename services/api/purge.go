@@ -7,9 +7,9 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/resource"
 )
 
-// purge erases a resource. 202 tells that the erasing goes on; the resource is
+// purgeResource erases a resource. 202 tells that the erasing goes on; the resource is
 // gone for every reader all the same.
-func (a *API) purge(c call) error {
+func purgeResource(a *API, c call) error {
 	match, err := c.plainWrite()
 	if err != nil {
 		return err

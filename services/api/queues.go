@@ -3,14 +3,12 @@ package api
 import (
 	"net/http"
 
-	"github.com/go-chi/chi/v5"
-
 	"github.com/autocrud-go/autocrud/pkg/resource"
 )
 
-// bulk queues a change of everything that matches.
-func (a *API) bulk(c call) error {
-	if p := readQuery(c.r); p.err != nil {
+// queueBulk queues a change of everything that matches.
+func queueBulk(a *API, c call) error {
+	if p := c.query(); p.err != nil {
 		return p.err
 	}
 	body, err := readObject(c.w, c.r, "filter", "op", "patch")
@@ -31,50 +29,41 @@ func (a *API) bulk(c call) error {
 	return c.written(http.StatusAccepted, r, everything)
 }
 
-func (a *API) listQueues(w http.ResponseWriter, r *http.Request) {
-	p := readQuery(r)
-	queues, err := []resource.Queue(nil), p.err
-	if err == nil {
-		queues, err = a.m.Queues(r.Context())
+func listQueues(a *API, c call) error {
+	if p := c.query(); p.err != nil {
+		return p.err
 	}
-	if err == nil {
-		err = call{w: w, r: r}.json(http.StatusOK, map[string]any{"items": queues, "next_page_token": ""})
-	}
+	queues, err := a.m.Queues(c.r.Context())
 	if err != nil {
-		a.fail(w, r, err)
+		return err
 	}
+	return c.json(http.StatusOK, map[string]any{"items": queues, "next_page_token": ""})
 }
 
-// onQueue reads one queue, pauses or resumes it.
-func (a *API) onQueue(w http.ResponseWriter, r *http.Request) {
-	var err error
-	name, verb := verbOf(chi.URLParam(r, "queue"))
-	method := map[string]string{"": http.MethodGet, ":pause": http.MethodPost, ":resume": http.MethodPost}[verb]
-	switch {
-	case method == "":
-		err = a.nothingAt(r)
-	case r.Method != method && !(method == http.MethodGet && r.Method == http.MethodHead):
-		notAllowed(w, r, method)
-		return
+func readQueue(a *API, c call) error {
+	if p := c.query(); p.err != nil {
+		return p.err
 	}
-	if err == nil {
-		err = readQuery(r).err
-	}
-	if err == nil && method == http.MethodPost {
-		err = nothing(w, r)
-	}
-	var q *resource.Queue
-	if err == nil {
-		if verb == "" {
-			q, err = a.m.Queue(r.Context(), name)
-		} else {
-			q, err = a.m.PauseQueue(r.Context(), name, verb == ":pause")
-		}
-	}
-	if err == nil {
-		err = call{w: w, r: r}.json(http.StatusOK, q)
-	}
+	q, err := a.m.Queue(c.r.Context(), c.id)
 	if err != nil {
-		a.fail(w, r, err)
+		return err
 	}
+	return c.json(http.StatusOK, q)
+}
+
+func pauseQueue(a *API, c call) error  { return setPaused(a, c, true) }
+func resumeQueue(a *API, c call) error { return setPaused(a, c, false) }
+
+func setPaused(a *API, c call, paused bool) error {
+	if p := c.query(); p.err != nil {
+		return p.err
+	}
+	if err := nothing(c.w, c.r); err != nil {
+		return err
+	}
+	q, err := a.m.PauseQueue(c.r.Context(), c.id, paused)
+	if err != nil {
+		return err
+	}
+	return c.json(http.StatusOK, q)
 }

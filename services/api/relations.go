@@ -12,8 +12,8 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/resource"
 )
 
-func (a *API) diff(c call) error {
-	p := readQuery(c.r, "from", "to")
+func diffRevisions(a *API, c call) error {
+	p := c.query()
 	from, to := p.number("from", 0, 1, 1<<31-1), p.number("to", 0, 1, 1<<31-1)
 	if p.err == nil && (from == 0 || to == 0) {
 		p.refuse("from and to are the numbers of two revisions")
@@ -32,8 +32,8 @@ func (a *API) diff(c call) error {
 	return c.json(http.StatusOK, map[string]any{"operations": ops})
 }
 
-func (a *API) referrers(c call) error {
-	p := readQuery(c.r, "page_size", "page_token")
+func listReferrers(a *API, c call) error {
+	p := c.query()
 	page := p.page()
 	if p.err != nil {
 		return p.err

@@ -1,19 +1,22 @@
 package api_test
 
 import (
+	"context"
 	"encoding/json"
 	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/services/api"
 	"github.com/autocrud-go/autocrud/services/api/openapi"
 )
 
-// served are types of every sort that has paths of its own, and the program's.
-func served(t *testing.T) []*resource.Type {
+// served are types of every sort that has paths of its own, and the program's, with
+// actions of one of them.
+func served(t *testing.T) ([]*resource.Type, []*resource.Action) {
 	t.Helper()
 	types := documented(t)
 	for _, builtin := range []func() (*resource.Type, error){resource.APIKeyType, resource.BulkType,
@@ -24,58 +27,236 @@ func served(t *testing.T) []*resource.Type {
 		}
 		types = append(types, typ)
 	}
-	return types
+	type empty struct{}
+	input, err := resource.TypeOf[empty]("input")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return types, []*resource.Action{{Type: "movies", Name: "stamp", Input: input, Output: input.Schema}, {Type: "movies", Name: "touch", OnResource: true, Input: input, Output: input.Schema}}
+}
+
+// stub lets everybody in who shows a token.
+type stub struct{}
+
+func (stub) Authenticate(context.Context, string) (resource.Actor, error) {
+	return resource.Actor{Principal: "user:ann", Identity: &resource.Identity{}}, nil
+}
+func (stub) Still(string, resource.Actor) (time.Time, bool) { return time.Time{}, true }
+func (stub) Changed() <-chan struct{}                       { return nil }
+
+// ask sends a request without a body, with a token when auth is true.
+func ask(a *api.API, method, path string, auth bool) *httptest.ResponseRecorder {
+	r, w := httptest.NewRequest(method, path, nil), httptest.NewRecorder()
+	if auth {
+		r.Header.Set("Authorization", "Bearer x")
+	}
+	a.ServeHTTP(w, r)
+	return w
+}
+
+// routedOf asks the router what it answers: every path that it knows, for every
+// type, by a method that none takes.
+func routedOf(a *api.API, types []*resource.Type) map[string]bool {
+	routed := map[string]bool{}
+	fill := strings.NewReplacer("{id}", "x", "{n}", "1", "{queue}", "default", "{type}", "movies", "*", "init.js")
+	for _, template := range a.Templates() {
+		paths := []string{template}
+		if strings.HasPrefix(template, "/v1/{type}") {
+			paths = nil
+			for _, t := range types {
+				paths = append(paths, strings.Replace(template, "{type}", t.Name, 1))
+			}
+		}
+		name, verb, _ := strings.Cut(template, "}:")
+		anyName := verb != "" && ask(a, "PROPFIND", fill.Replace(name+"}:no-verb"), true).Code == 405 // in which ':' means nothing
+		for _, path := range paths {
+			w := ask(a, "PROPFIND", fill.Replace(path), true)
+			if w.Code != 405 || anyName {
+				continue
+			}
+			for method := range strings.SplitSeq(w.Header().Get("Allow"), ", ") {
+				if method != "HEAD" {
+					routed[method+" "+path] = true
+				}
+			}
+		}
+	}
+	return routed
+}
+
+// describedBy reads the document that a router serves: what it describes, and which
+// of it needs no credential.
+func describedBy(t *testing.T, a *api.API) (described, public map[string]bool) {
+	t.Helper()
+	var doc struct {
+		Paths map[string]map[string]struct{ Security *[]any }
+	}
+	if err := json.Unmarshal(ask(a, "GET", "/openapi.json", true).Body.Bytes(), &doc); err != nil {
+		t.Fatal(err)
+	}
+	described, public = map[string]bool{}, map[string]bool{}
+	for path, methods := range doc.Paths {
+		for method, op := range methods {
+			name := strings.ToUpper(method) + " " + strings.Replace(path, "{digest}", "{n}", 1)
+			described[name], public[name] = true, op.Security != nil
+		}
+	}
+	return described, public
 }
 
 // What the document describes and what the router answers are the same, method by
-// method: a test whose rows are taken from the document misses no route.
-func TestTheDocumentDescribesEveryRoute(t *testing.T) {
-	types := served(t)
-	a := api.New(resource.NewManager(types, nil, nil, nil, resource.Options{}), api.Options{})
-	documented := map[string]bool{}
-	for _, op := range api.Operations(types) {
-		path := op.Path
-		if op.Type != nil {
-			path = strings.Replace(strings.TrimPrefix(path, "/v1"), "/"+op.Type.Name, "/{type}", 1)
-			path = strings.Replace(path, "{digest}", "{n}", 1)
+// method and type by type.
+func TestTheDocumentDescribesEveryRouteAndNothingElse(t *testing.T) {
+	types, actions := served(t)
+	for _, auth := range []api.Authenticator{nil, stub{}} {
+		for _, hooks := range []api.Webhooks{nil, noWebhooks{}} {
+			a := api.New(resource.NewManager(types, nil, nil, nil, resource.Options{}), api.Options{Auth: auth, Actions: actions, Webhooks: hooks})
+			untold := []string{"GET /", "GET /docs/*"} // the way to the page of the document, and its files
+			for _, typ := range types {
+				if len(typ.Binaries) == 0 { // which its older revisions may have had
+					untold = append(untold, "GET /v1/"+typ.Name+"/{id}/blobs/{n}")
+				}
+			}
+			routed := routedOf(a, types)
+			described, _ := describedBy(t, a)
+			for route := range routed {
+				if described[route] == slices.Contains(untold, route) {
+					t.Errorf("%s is answered, and it is %v that the document describes it", route, described[route])
+				}
+			}
+			for route := range described {
+				if !routed[route] {
+					t.Errorf("%s is described and not answered", route)
+				}
+			}
+			for _, must := range []string{"POST /v1/movies/{id}:switch", "GET /v1/movies/{id}/blobs/{n}", "POST /v1/movies:stamp", "POST /v1/movies/{id}:touch",
+				"POST /v1/send-emails/{id}:cancel", "POST /v1/api-keys/{id}:rotate", "POST /v1/queues/{queue}:pause", "POST /v1:reindex", "GET /livez"} {
+				if !described[must] {
+					t.Errorf("there is no %s", must)
+				}
+			}
+			if described["POST /v1/webhooks/{id}:test"] != (hooks != nil) {
+				t.Error("webhooks are described that are not delivered to, or the reverse")
+			}
 		}
-		documented[op.Method+" "+path] = true
 	}
-	routed := map[string]bool{}
-	for shape, methods := range a.RoutesOfTypes() {
-		for _, method := range methods {
-			routed[method+" "+shape] = true
+}
+
+func TestWhatTheDocumentCallsPublicNeedsNoCredential(t *testing.T) {
+	types, actions := served(t)
+	a := api.New(resource.NewManager(types, nil, nil, nil, resource.Options{}), api.Options{Auth: stub{}, Actions: actions, Webhooks: noWebhooks{}, HideMetrics: true})
+	fill := strings.NewReplacer("{id}", "x", "{n}", "1", "{queue}", "default", "{type}", "movies")
+	_, public := describedBy(t, a)
+	for route, open := range public {
+		method, path, _ := strings.Cut(route, " ")
+		if w := ask(a, method, fill.Replace(path), false); w.Code == 401 == open {
+			t.Errorf("%s is called public: %v, and answers %d", route, open, w.Code)
 		}
 	}
-	for _, pattern := range a.FixedRoutes() {
-		if strings.HasPrefix(pattern, "/v1/{type}") || pattern == "/" || pattern == "/docs/*" {
-			continue // those of types, the way to the page, and its files
+	if !public["GET /livez"] || public["GET /metrics"] {
+		t.Error("the wrong operations are public")
+	}
+}
+
+// A parameter that the document lists is taken, and no other is.
+func TestTheParametersOfTheDocumentAreThoseThatAreTaken(t *testing.T) {
+	types, actions := served(t)
+	a := api.New(resource.NewManager(types, nil, nil, nil, resource.Options{}), api.Options{Actions: actions, Webhooks: noWebhooks{}})
+	fill := strings.NewReplacer("{id}", "x", "{n}", "1", "{digest}", "x", "{queue}", "default", "{type}", "movies")
+	var doc struct {
+		Paths map[string]map[string]struct {
+			Parameters []struct {
+				Ref string `json:"$ref"`
+			}
 		}
-		paths := []string{pattern}
-		if pattern == "/v1/queues/{queue}" {
-			paths = append(paths, pattern+":pause", pattern+":resume")
+		Components struct {
+			Parameters map[string]struct{ Name, In string }
 		}
-		for _, path := range paths {
-			r := httptest.NewRequest("PROPFIND", strings.NewReplacer("{queue}", "default", "{type}", "movies").Replace(path), nil)
+	}
+	if err := json.Unmarshal(ask(a, "GET", "/openapi.json", false).Body.Bytes(), &doc); err != nil {
+		t.Fatal(err)
+	}
+	checked := 0
+	for path, methods := range doc.Paths {
+		if !strings.HasPrefix(path, "/v1") || strings.HasSuffix(path, ":backup") {
+			continue
+		}
+		for method, op := range methods {
+			var names []string
+			for _, ref := range op.Parameters {
+				if p := doc.Components.Parameters[strings.TrimPrefix(ref.Ref, "#/components/parameters/")]; p.In == "query" {
+					names = append(names, p.Name)
+				}
+			}
+			want := "this request takes none"
+			if len(names) > 0 {
+				want = "this request takes " + strings.Join(names, ", ")
+			}
+			r := httptest.NewRequest(strings.ToUpper(method), fill.Replace(path)+"?nope=1", nil)
+			r.Header.Set("Content-Type", bodyType(method))
 			w := httptest.NewRecorder()
 			a.ServeHTTP(w, r)
-			if w.Code != 405 {
-				t.Errorf("PROPFIND %s: %d %s", path, w.Code, w.Body)
+			var p struct{ Detail string }
+			if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil || w.Code != 400 || !strings.HasSuffix(p.Detail, want) {
+				t.Errorf("%s %s: %d %s, want that %s", method, path, w.Code, w.Body, want)
 			}
-			for method := range strings.SplitSeq(w.Header().Get("Allow"), ", ") {
-				routed[method+" "+path] = true
-			}
+			checked++
 		}
 	}
-	for route := range routed {
-		if method, _, _ := strings.Cut(route, " "); !documented[route] && method != "HEAD" {
-			t.Errorf("%s is answered and not documented", route)
+	if checked < 100 {
+		t.Errorf("only %d operations", checked)
+	}
+}
+
+func bodyType(method string) string {
+	if method == "patch" {
+		return "application/merge-patch+json"
+	}
+	return "application/json"
+}
+
+// noWebhooks delivers nothing.
+type noWebhooks struct{ api.Webhooks }
+
+func TestNoActionTakesTheVerbOfAnOperation(t *testing.T) {
+	reserved := api.ReservedVerbs()
+	types, _ := served(t)
+	a := api.New(resource.NewManager(types, nil, nil, nil, resource.Options{}), api.Options{Webhooks: noWebhooks{}})
+	for route := range routedOf(a, types) {
+		_, verb, _ := strings.Cut(route, ":")
+		if verb == "" || strings.HasPrefix(route[strings.IndexByte(route, ' '):], " /v1:") {
+			continue
+		}
+		if x := (&resource.Action{Type: "movies", Name: verb}); !reserved[verb] || x.Check(reserved) == nil {
+			t.Errorf("an action may be called %s", verb)
 		}
 	}
-	for route := range documented {
-		if !routed[route] {
-			t.Errorf("%s is documented and not answered", route)
+	for _, name := range []string{"batch", "Upper", ""} {
+		if x := (&resource.Action{Type: "movies", Name: name}); x.Check(reserved) == nil {
+			t.Errorf("an action may be called %q", name)
 		}
+	}
+	if x := (&resource.Action{Type: "movies", Name: "publish"}); x.Check(reserved) != nil {
+		t.Error("no action may be called publish")
+	}
+}
+
+// A type whose name is a word of the server's own paths could not be reached.
+func TestNoTypeTakesAWordOfThePaths(t *testing.T) {
+	a := api.New(resource.NewManager(nil, nil, nil, nil, resource.Options{}), api.Options{})
+	words := 0
+	for _, template := range a.Templates() {
+		word, _, _ := strings.Cut(strings.TrimPrefix(template, "/v1/"), "/")
+		if !strings.HasPrefix(template, "/v1/") || strings.HasPrefix(word, "{") {
+			continue
+		}
+		words++
+		if _, problems := resource.ParseType("model.yaml", []byte("name: "+word+"\nschema: {type: object}\n")); len(problems) == 0 {
+			t.Errorf("a type may be called %s", word)
+		}
+	}
+	if words < 4 {
+		t.Errorf("only %d words", words)
 	}
 }
 

@@ -11,11 +11,8 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/query"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
+	"github.com/autocrud-go/autocrud/services/api/openapi"
 )
-
-// listParameters are those of a list, in its query or in the body of a search.
-var listParameters = []string{"filter", "order_by", "q", "page_size", "page_token", "include_deleted", "only_deleted", "total",
-	"returns", "fields", "expand", "consistency", "min_seq"}
 
 // deletion says which resources a search sees.
 func (p *params) deletion() storage.Deletion {
@@ -30,13 +27,13 @@ func (p *params) deletion() storage.Deletion {
 	return storage.Live
 }
 
-// search is list with its parameters in the body, which may be longer than a
+// searchResources is list with its parameters in the body, which may be longer than a
 // request line.
-func (a *API) search(c call) error {
-	if p := readQuery(c.r); p.err != nil {
+func searchResources(a *API, c call) error {
+	if p := c.query(); p.err != nil {
 		return p.err
 	}
-	body, err := readObject(c.w, c.r, listParameters...)
+	body, err := readObject(c.w, c.r, openapi.Operation{Parameters: listParameters}.QueryNames()...)
 	if err != nil {
 		return err
 	}
@@ -93,8 +90,8 @@ func (p *params) filtered() resource.ListOptions {
 	return o
 }
 
-func (a *API) count(c call) error {
-	p := readQuery(c.r, "filter", "q", "include_deleted", "only_deleted", "consistency", "min_seq")
+func countResources(a *API, c call) error {
+	p := c.query()
 	o := p.filtered()
 	if p.err != nil {
 		return p.err
@@ -110,9 +107,8 @@ func (a *API) count(c call) error {
 	return c.json(http.StatusOK, map[string]int64{"count": n})
 }
 
-func (a *API) aggregate(c call) error {
-	p := readQuery(c.r, "group_by", "count", "sum", "avg", "min", "max", "filter", "q", "order_by", "page_size", "page_token",
-		"include_deleted", "only_deleted", "consistency", "min_seq")
+func aggregateResources(a *API, c call) error {
+	p := c.query()
 	o := resource.AggregateOptions{ListOptions: p.filtered(), GroupBy: p.names("group_by"),
 		Sum: p.names("sum"), Avg: p.names("avg"), Min: p.names("min"), Max: p.names("max")}
 	if p.has("count") && p.text("count") != "*" {

@@ -29,21 +29,21 @@ func streams(r *http.Request) bool {
 	return strings.HasSuffix(path, ":watch") || strings.HasSuffix(path, "/logs") && r.URL.Query().Get("follow") == "true"
 }
 
-// watch follows a type or a resource as Server-Sent Events (WHATWG HTML section
+// watchType follows a type or a resource as Server-Sent Events (WHATWG HTML section
 // 9.2).
-func (a *API) watch(c call) error {
-	return a.follow(c.w, c.r, resource.WatchOptions{Type: c.t.Name, ID: c.id})
+func watchType(a *API, c call) error {
+	return follow(a, c, resource.WatchOptions{Type: c.t.Name, ID: c.id})
 }
 
-// watchAll follows every type but those of the program itself.
-func (a *API) watchAll(w http.ResponseWriter, r *http.Request) {
-	if err := a.follow(w, r, resource.WatchOptions{}); err != nil {
-		a.fail(w, r, err)
+// watchEverything follows every type but those of the program itself.
+func watchEverything(a *API, c call) error { return follow(a, c, resource.WatchOptions{}) }
+
+func follow(a *API, c call, o resource.WatchOptions) error {
+	o, err := c.watched(o)
+	if err != nil {
+		return err
 	}
-}
-
-func (a *API) follow(w http.ResponseWriter, r *http.Request, o resource.WatchOptions) error {
-	done, err := a.begin(w, r, o)
+	done, err := a.begin(c.w, c.r, o)
 	if err != nil {
 		return err
 	}
@@ -55,10 +55,6 @@ func (a *API) follow(w http.ResponseWriter, r *http.Request, o resource.WatchOpt
 // when that has ended. The stack of the request has been deep by now and is halved
 // only while little of it is used, and there may be thousands.
 func (a *API) begin(w http.ResponseWriter, r *http.Request, o resource.WatchOptions) (<-chan struct{}, error) {
-	o, err := watchOptions(r, o)
-	if err != nil {
-		return nil, err
-	}
 	ctx, cancel := context.WithCancel(r.Context())
 	stopped := context.AfterFunc(a.running, cancel)
 	unwatched := a.whileValid(r, cancel, func() error {
@@ -99,9 +95,9 @@ func (a *API) begin(w http.ResponseWriter, r *http.Request, o resource.WatchOpti
 	return done, nil
 }
 
-// watchOptions reads from where and what to follow.
-func watchOptions(r *http.Request, o resource.WatchOptions) (resource.WatchOptions, error) {
-	p := readQuery(r, "from_seq", "filter")
+// watched reads from where and what to follow.
+func (c call) watched(o resource.WatchOptions) (resource.WatchOptions, error) {
+	p, r := c.query(), c.r
 	o.Filter = p.text("filter")
 	if !validText(o.Filter) {
 		p.refuse("the query is not UTF-8")

@@ -21,19 +21,15 @@ type Webhooks interface {
 	Deliveries(ctx context.Context, id string, before uint64, limit int) (page []storage.Delivery, next uint64, err error)
 }
 
-// webhookShapes are the paths that only webhooks have.
-var webhookShapes = map[string]bool{"/{type}/{id}:pause": true, "/{type}/{id}:resume": true, "/{type}/{id}:test": true,
-	"/{type}/{id}:replay": true, "/{type}/{id}/deliveries": true}
-
-func (a *API) pauseWebhook(c call) error {
-	return a.patchWebhook(c, map[string]any{"paused": true, "paused_reason": nil})
+func pauseWebhook(a *API, c call) error {
+	return patchWebhook(a, c, map[string]any{"paused": true, "paused_reason": nil})
 }
 
-func (a *API) resumeWebhook(c call) error {
-	return a.patchWebhook(c, map[string]any{"paused": false, "paused_reason": nil})
+func resumeWebhook(a *API, c call) error {
+	return patchWebhook(a, c, map[string]any{"paused": false, "paused_reason": nil})
 }
 
-func (a *API) patchWebhook(c call, change map[string]any) error {
+func patchWebhook(a *API, c call, change map[string]any) error {
 	match, err := c.plainWrite()
 	if err != nil {
 		return err
@@ -49,7 +45,7 @@ func (a *API) patchWebhook(c call, change map[string]any) error {
 }
 
 // replayWebhook makes deliveries begin again at a sequence or a time.
-func (a *API) replayWebhook(c call) error {
+func replayWebhook(a *API, c call) error {
 	match, err := c.plainWrite()
 	if err != nil {
 		return err
@@ -81,7 +77,7 @@ func (a *API) replayWebhook(c call) error {
 	return c.written(http.StatusOK, r, everything)
 }
 
-func (a *API) testWebhook(c call) error {
+func testWebhook(a *API, c call) error {
 	match, err := c.plainWrite()
 	if err != nil {
 		return err
@@ -100,8 +96,8 @@ func (a *API) testWebhook(c call) error {
 	return c.json(http.StatusOK, x)
 }
 
-func (a *API) deliveries(c call) error {
-	p := readQuery(c.r, "page_size", "page_token")
+func listDeliveries(a *API, c call) error {
+	p := c.query()
 	page := p.page()
 	if p.err != nil {
 		return p.err
