@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -18,7 +20,7 @@ import (
 
 // from is a client whose connections come from an address of this machine, each
 // request on a connection of its own.
-func from(t *testing.T, address string) *http.Client {
+func from(t testing.TB, address string) *http.Client {
 	t.Helper()
 	d := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(address)}}
 	return &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{DisableKeepAlives: true,
@@ -29,7 +31,7 @@ func from(t *testing.T, address string) *http.Client {
 
 // hold opens connections from an address that send what they are told and then
 // neither send nor read.
-func hold(t *testing.T, n int, address, url, request string) {
+func hold(t testing.TB, n int, address, url, request string) {
 	t.Helper()
 	d := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(address)}}
 	var wg sync.WaitGroup
@@ -120,16 +122,21 @@ func TestOneAddressTakesNobodysPlace(t *testing.T) {
 	}
 }
 
-// What is held is given back when the client stalls.
-func TestAStalledRequestGivesItsPlaceBack(t *testing.T) {
-	inFlight := func(c *apitest.Client) string {
-		for _, line := range strings.Split(string(c.Get(t, "/metrics").Body), "\n") {
-			if strings.HasPrefix(line, "autocrud_http_requests_in_flight ") {
-				return strings.Fields(line)[1]
+// gauge is the value of a metric, -1 when it is not there.
+func gauge(t testing.TB, c *apitest.Client, name string) int {
+	t.Helper()
+	for line := range strings.Lines(string(c.Get(t, "/metrics").Body)) {
+		if value, ok := strings.CutPrefix(line, name+" "); ok {
+			if n, err := strconv.Atoi(strings.TrimSpace(value)); err == nil {
+				return n
 			}
 		}
-		return ""
 	}
+	return -1
+}
+
+// What is held is given back when the client stalls.
+func TestAStalledRequestGivesItsPlaceBack(t *testing.T) {
 	for name, request := range map[string]string{
 		"a body that stops":      halfSent,
 		"an upload that stops":   strings.NewReplacer("/v1/movies", "/v1/blobs").Replace(halfSent),
@@ -149,7 +156,7 @@ func TestAStalledRequestGivesItsPlaceBack(t *testing.T) {
 				c.Post(t, "/v1/movies", fmt.Sprintf(`{"title":"%d","year":1999}`, i)).Want(t, 201)
 			}
 			hold(t, 16, "127.0.0.2", c.URL, request)
-			apitest.Eventually(t, 20*time.Second, "their places are free again", func() bool { return inFlight(c) == "1" })
+			apitest.Eventually(t, 20*time.Second, "their places are free again", func() bool { return gauge(t, c, "autocrud_http_requests_in_flight") == 1 })
 		})
 	}
 }
@@ -210,5 +217,29 @@ func TestRightsAreAskedBeforeTheBody(t *testing.T) {
 				t.Errorf("%s: %q, %v, want %s", line, b, err, want)
 			}
 		}
+	}
+}
+
+// BenchmarkCreatesBesideUnreadWatches is what a create takes, one after the other,
+// while another address has watches that it does not read.
+func BenchmarkCreatesBesideUnreadWatches(b *testing.B) {
+	for _, n := range []int{0, 100, 1000, 5000} {
+		b.Run(fmt.Sprintf("%d", n), func(b *testing.B) {
+			c := start(b, nil, autocrud.Settings{Storage: "memory"}, nil)
+			c.Post(b, "/v1/movies?id=a", heat).Want(b, 201)
+			if n > 0 {
+				hold(b, n, "127.0.0.2", c.URL, "GET /v1/movies:watch HTTP/1.1\r\nHost: localhost\r\n\r\n")
+				apitest.Eventually(b, 20*time.Second, "all of them watch", func() bool { return gauge(b, c, "autocrud_watches") >= n-n%16 })
+			}
+			var all []time.Duration
+			for b.Loop() {
+				begun := time.Now()
+				c.Post(b, "/v1/movies", heat).Want(b, 201)
+				all = append(all, time.Since(begun))
+			}
+			slices.Sort(all)
+			b.ReportMetric(float64(all[len(all)/2].Microseconds()), "µs/median")
+			b.ReportMetric(float64(all[len(all)*9/10].Microseconds()), "µs/p90")
+		})
 	}
 }

@@ -60,6 +60,7 @@ type Watch struct {
 	at      uint64
 	topic   *topic // joined, when the hub was at joined
 	joined  uint64
+	seat    seat // on which it waits for the topic
 	feed    storage.Feed
 	target  uint64  // where feed ends
 	pending *moment // read from feed and not looked at to the end
@@ -71,7 +72,7 @@ const maxCatchUps = 16
 // Watch begins one. RunWatches must be running. A point that the log does not
 // keep is gone.
 func (m *Manager) Watch(ctx context.Context, o WatchOptions) (*Watch, error) {
-	w := &Watch{m: m, name: "*", subject: "rev.>", trusted: o.Trusted, version: m.policyVersion()}
+	w := &Watch{m: m, name: "*", subject: "rev.>", trusted: o.Trusted, version: m.policyVersion(), seat: newSeat()}
 	if o.Type != "" {
 		t, err := m.Type(o.Type)
 		if err != nil {
@@ -156,7 +157,7 @@ func (w *Watch) At() uint64 { return w.at }
 func (w *Watch) Close() {
 	w.endFeed()
 	if w.topic != nil {
-		w.m.hub.detach(w.name, w.topic)
+		w.m.hub.detach(w.name, w.topic, w.seat)
 	}
 	w.m.hub.leave()
 }
@@ -165,9 +166,9 @@ func (w *Watch) Close() {
 // may be called again; ErrBehind and other errors end the watch.
 func (w *Watch) Next(ctx context.Context) (Notice, error) {
 	for {
-		m, wake, err := w.advance(ctx)
-		if err != nil {
-			return Notice{}, err
+		n, told, wake, err := w.step(ctx)
+		if told || err != nil {
+			return n, err
 		}
 		if wake != nil { // thousands wait here: see that little is on their stacks
 			select {
@@ -176,27 +177,41 @@ func (w *Watch) Next(ctx context.Context) (Notice, error) {
 				return Notice{}, ctx.Err()
 			}
 		}
-		if m == nil {
-			continue
-		}
-		w.pending = m
-		n, told, err := w.look(ctx, m)
-		if err != nil {
-			return Notice{}, err
-		}
-		w.at, w.pending = m.entry.Seq, nil
-		if w.feed != nil && w.at >= w.target {
-			w.endFeed()
-		}
-		if told {
-			return n, nil
-		}
 	}
 }
 
+// AtHand is Next without waiting: ok tells whether there was an event.
+func (w *Watch) AtHand(ctx context.Context) (n Notice, ok bool, err error) {
+	for w.topic != nil {
+		n, told, wake, err := w.step(ctx)
+		if told || wake != nil || err != nil {
+			return n, told, err
+		}
+	}
+	return Notice{}, false, nil
+}
+
+// step looks at the next event. When there is none it has to be asked again, once
+// it was woken if there is a wake.
+func (w *Watch) step(ctx context.Context) (n Notice, told bool, wake <-chan struct{}, err error) {
+	m, wake, err := w.advance(ctx)
+	if m == nil || err != nil {
+		return Notice{}, false, wake, err
+	}
+	w.pending = m
+	if n, told, err = w.look(ctx, m); err != nil {
+		return Notice{}, false, nil, err
+	}
+	w.at, w.pending = m.entry.Seq, nil
+	if w.feed != nil && w.at >= w.target {
+		w.endFeed()
+	}
+	return n, told, nil, nil
+}
+
 // advance is the next event after at, from the hub or, while it is behind that,
-// from the log; nil when it has to be asked again, once wake is closed if there
-// is one.
+// from the log; nil when it has to be asked again, once it was woken if there is
+// a wake.
 func (w *Watch) advance(ctx context.Context) (m *moment, wake <-chan struct{}, err error) {
 	if w.pending != nil {
 		return w.pending, nil, nil
@@ -212,12 +227,12 @@ func (w *Watch) advance(ctx context.Context) (m *moment, wake <-chan struct{}, e
 	if w.topic == nil {
 		return nil, nil, w.join(ctx)
 	}
-	m, at, wake, err := w.m.hub.next(w.topic, w.at, w.joined)
+	m, at, err := w.m.hub.next(w.topic, w.at, w.joined, w.seat)
 	if m != nil || err != nil {
 		return m, nil, err
 	}
 	w.at = max(w.at, at)
-	return nil, wake, nil
+	return nil, w.seat, nil
 }
 
 // join takes part in the hub, or begins to read what the hub does not hold any

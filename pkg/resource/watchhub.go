@@ -25,6 +25,8 @@ type hub struct {
 	ready   bool              // first and at are known
 	moved   chan struct{}     // closed and replaced when ready or ended changes
 	topics  map[string]*topic // with somebody who watches
+	behind  []*topic          // with watches whose turn is to come
+	turns   chan struct{}     // one token: there are such
 	watches int
 	left    time.Time     // when the last one went
 	wanted  chan struct{} // one token: somebody came
@@ -35,8 +37,8 @@ type hub struct {
 // topic is what watches of one type, of one resource or of everything share.
 type topic struct {
 	moments []*moment
-	lost    uint64        // events up to here may be missing
-	wake    chan struct{} // closed and replaced when there is more
+	lost    uint64 // events up to here may be missing
+	line    line   // of the watches that wait for more
 	watches int
 }
 
@@ -51,12 +53,13 @@ const (
 )
 
 func newHub(log storage.Log) *hub {
-	return &hub{log: log, topics: map[string]*topic{}, leaving: map[string]leaving{}, moved: make(chan struct{}), wanted: make(chan struct{}, 1)}
+	return &hub{log: log, topics: map[string]*topic{}, leaving: map[string]leaving{}, moved: make(chan struct{}), wanted: make(chan struct{}, 1), turns: make(chan struct{}, 1)}
 }
 
 // run reads the log while somebody watches, until ctx ends.
 func (h *hub) run(ctx context.Context, report func(error)) {
 	defer h.end()
+	go h.takeTurns(ctx)
 	for ctx.Err() == nil {
 		select {
 		case <-h.wanted:
@@ -146,8 +149,7 @@ func (h *hub) end() {
 	h.ended = true
 	h.tell()
 	for _, t := range h.topics {
-		close(t.wake)
-		t.wake = make(chan struct{})
+		t.line.wakeAll()
 	}
 }
 
@@ -177,8 +179,7 @@ func (h *hub) add(entry storage.Entry) {
 	for _, name := range m.topics {
 		if t := h.topics[name]; t != nil {
 			t.moments = append(t.moments, m)
-			close(t.wake)
-			t.wake = make(chan struct{})
+			h.call(t)
 		}
 	}
 	for len(h.moments) > maxMoments || h.bytes > maxMomentBytes && len(h.moments) > 1 {
@@ -293,7 +294,7 @@ func (h *hub) join(ctx context.Context, name string, after uint64) (t *topic, at
 func (h *hub) attach(name string) *topic {
 	t := h.topics[name]
 	if t == nil {
-		t = &topic{lost: h.first - 1, wake: make(chan struct{})}
+		t = &topic{lost: h.first - 1, line: newLine()}
 		for _, m := range h.moments {
 			if m.topics[0] == name || m.topics[1] == name || m.topics[2] == name {
 				t.moments = append(t.moments, m)
@@ -305,25 +306,26 @@ func (h *hub) attach(name string) *topic {
 	return t
 }
 
-func (h *hub) detach(name string, t *topic) {
+func (h *hub) detach(name string, t *topic, s seat) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	t.line.leave(s)
 	if t.watches--; t.watches == 0 {
 		delete(h.topics, name)
 	}
 }
 
 // next is the first event of a topic after a sequence, for a watch that joined
-// when the hub was at joined. When there is none, at is how far the hub is, and
-// wake is closed when there is more.
-func (h *hub) next(t *topic, after, joined uint64) (m *moment, at uint64, wake <-chan struct{}, err error) {
+// when the hub was at joined. When there is none, at is how far the hub is, and the
+// watch waits on its seat from then on.
+func (h *hub) next(t *topic, after, joined uint64, s seat) (m *moment, at uint64, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.ended {
-		return nil, 0, nil, errWatchEnded
+		return nil, 0, errWatchEnded
 	}
 	if after < t.lost {
-		return nil, 0, nil, ErrBehind
+		return nil, 0, ErrBehind
 	}
 	low, high := 0, len(t.moments)
 	for low < high {
@@ -335,8 +337,9 @@ func (h *hub) next(t *topic, after, joined uint64) (m *moment, at uint64, wake <
 	}
 	for ; low < len(t.moments); low++ {
 		if m := t.moments[low]; m.erased == 0 || m.erased > joined {
-			return m, 0, nil, nil
+			return m, 0, nil
 		}
 	}
-	return nil, h.at, t.wake, nil
+	t.line.wait(s)
+	return nil, h.at, nil
 }

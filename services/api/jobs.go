@@ -113,6 +113,7 @@ func (a *API) followLog(c call, place uint64) {
 			s.write(append(s.line, "\nevent: line\ndata: "...), b, []byte("\n\n"))
 			told = time.Now()
 		}
+		s.send()
 		switch {
 		case len(lines) > 0:
 			continue

@@ -144,10 +144,9 @@ func (a *API) tell(ctx context.Context, s *stream, watch *resource.Watch) {
 	s.alive(watch.At())
 	silent := settle
 	for s.err == nil {
-		n, err := next(ctx, watch, silent)
+		err := a.tellNext(ctx, s, watch, silent)
 		switch {
 		case err == nil:
-			s.event(n)
 		case errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil:
 			if silent == heartbeat || watch.At() > s.at {
 				s.alive(watch.At())
@@ -164,11 +163,17 @@ func (a *API) tell(ctx context.Context, s *stream, watch *resource.Watch) {
 	}
 }
 
-// next waits no longer than a watch may be silent.
-func next(ctx context.Context, w *resource.Watch, silent time.Duration) (resource.Notice, error) {
+// tellNext waits for an event, no longer than a watch may be silent, and sends it
+// together with those that are at hand by then.
+func (a *API) tellNext(ctx context.Context, s *stream, watch *resource.Watch, silent time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, silent)
 	defer cancel()
-	return w.Next(ctx)
+	n, err := watch.Next(ctx)
+	for ok := true; ok && err == nil && s.err == nil; n, ok, err = watch.AtHand(ctx) {
+		s.event(n)
+	}
+	s.send()
+	return err
 }
 
 // stream writes events. The first error sticks.
@@ -177,9 +182,11 @@ type stream struct {
 	control *http.ResponseController
 	line    []byte
 	at      uint64 // the last id that was written
+	unsent  int    // bytes that may still be here
 	err     error
 }
 
+// event writes one. It may stay here until others are sent with it.
 func (s *stream) event(n resource.Notice) {
 	s.at = n.Seq
 	s.line = strconv.AppendUint(append(s.line[:0], "id: "...), n.Seq, 10)
@@ -193,23 +200,35 @@ func (s *stream) alive(at uint64) {
 	s.at = at
 	s.line = strconv.AppendUint(append(s.line[:0], ": alive\nid: "...), at, 10)
 	s.write(s.line, []byte("\n\n"))
+	s.send()
 }
 
 func (s *stream) resume(at uint64) {
 	s.line = strconv.AppendUint(append(s.line[:0], "retry: 1000\nid: "...), at, 10)
 	s.write(s.line, []byte("\nevent: resume\ndata: {}\n\n"))
+	s.send()
 }
 
+// write writes all of a message, for send to send it.
 func (s *stream) write(parts ...[]byte) {
-	if s.err == nil {
+	if s.unsent == 0 && s.err == nil {
 		s.err = s.control.SetWriteDeadline(time.Now().Add(patience))
 	}
 	for _, p := range parts {
 		if s.err == nil {
 			_, s.err = s.w.Write(p)
+			s.unsent += len(p)
 		}
 	}
-	if s.err == nil {
+	if s.unsent >= stride {
+		s.send()
+	}
+}
+
+// send sends what was written.
+func (s *stream) send() {
+	if s.unsent > 0 && s.err == nil {
 		s.err = s.control.Flush()
 	}
+	s.unsent = 0
 }
