@@ -179,7 +179,7 @@ func TestNamesThatAreTakenGetAnotherOne(t *testing.T) {
 }
 
 func TestProblemCodesAreThoseOfTheDomain(t *testing.T) {
-	file, err := parser.ParseFile(token.NewFileSet(), "../../../pkg/resource/errors.go", nil, 0)
+	file, err := parser.ParseFile(token.NewFileSet(), "../../../pkg/fault/fault.go", nil, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
