@@ -67,7 +67,9 @@ type FieldError struct {
 func (e *Error) Error() string {
 	s := string(e.Code) + ": " + e.Detail
 	for _, f := range e.Fields {
-		s += fmt.Sprintf("; %s: %s", f.Pointer, f.Detail)
+		if f.Pointer != "" || f.Detail != e.Detail { // what is said of the whole is said
+			s += fmt.Sprintf("; %s: %s", f.Pointer, f.Detail)
+		}
 	}
 	if e.Cause != nil {
 		s += " (" + e.Cause.Error() + ")"

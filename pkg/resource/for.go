@@ -88,17 +88,62 @@ func (t Typed[T]) Delete(ctx context.Context, id string, match Match) error {
 	return err
 }
 
-// List searches.
-func (t Typed[T]) List(ctx context.Context, o ListOptions) ([]*Entity[T], string, error) {
+// Patch changes the newest state by a patch and makes a revision of it. Body may be
+// any value that encoding/json writes.
+func (t Typed[T]) Patch(ctx context.Context, id string, p Patch, o UpdateOptions) (*Entity[T], error) {
+	var err error
+	if p.Body, err = encode(p.Body); err != nil {
+		return nil, err
+	}
+	r, err := t.m.Patch(ctx, t.name, id, p, o)
+	if err != nil {
+		return nil, err
+	}
+	return entity[T](r)
+}
+
+// Count counts what Page would find on all pages.
+func (t Typed[T]) Count(ctx context.Context, o ListOptions) (int64, error) {
+	n, _, err := t.m.Count(ctx, t.name, o)
+	return n, err
+}
+
+// History lists every event of a resource, oldest first. It answers for deleted
+// resources too.
+func (t Typed[T]) History(ctx context.Context, id string, o PageOptions) (*HistoryList, error) {
+	return t.m.History(ctx, t.name, id, o)
+}
+
+// Page is what one page of a search brings. It may have fewer items than were asked
+// for although there are more, when they are large: NextPageToken alone tells the end.
+type Page[T any] struct {
+	Items         []*Entity[T]
+	NextPageToken string // of the page that follows; empty on the last one
+	Total         int64  // of all pages; -1 unless ListOptions.Total asks for it
+}
+
+// Page searches.
+func (t Typed[T]) Page(ctx context.Context, o ListOptions) (*Page[T], error) {
 	l, err := t.m.List(ctx, t.name, o)
+	if err != nil {
+		return nil, err
+	}
+	page := &Page[T]{Items: make([]*Entity[T], len(l.Items)), NextPageToken: l.NextPageToken, Total: l.Total}
+	for i, r := range l.Items {
+		if page.Items[i], err = entity[T](r); err != nil {
+			return nil, err
+		}
+	}
+	return page, nil
+}
+
+// List searches and returns the items of a page and the token of the next one.
+//
+// Deprecated: Page tells the total, too.
+func (t Typed[T]) List(ctx context.Context, o ListOptions) ([]*Entity[T], string, error) {
+	page, err := t.Page(ctx, o)
 	if err != nil {
 		return nil, "", err
 	}
-	out := make([]*Entity[T], len(l.Items))
-	for i, r := range l.Items {
-		if out[i], err = entity[T](r); err != nil {
-			return nil, "", err
-		}
-	}
-	return out, l.NextPageToken, nil
+	return page.Items, page.NextPageToken, nil
 }
