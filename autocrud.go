@@ -73,15 +73,52 @@ type Change[T any] struct {
 	New *T // after; nil when the content stays
 }
 
-// Before adds a hook that can refuse a write, by returning an error, with
-// nothing written. Hooks run in the order in which they were added.
-func Before[T any](a *App, typ string, action storage.Action, fn func(ctx context.Context, c Change[T]) error) {
-	a.inner.Hooks.Before(typ, action, typed(fn))
+// What a write does to a resource, for Before and After.
+const (
+	Created       = storage.Created       // a resource was made
+	Updated       = storage.Updated       // a new revision
+	Modified      = storage.Modified      // a draft was edited in place
+	Switched      = storage.Switched      // HEAD moved to another revision
+	StatusChanged = storage.StatusChanged // a draft was published, or a draft made of a stable revision
+	Deleted       = storage.Deleted       // marked as deleted; Restored undoes it
+	Restored      = storage.Restored      // no longer deleted
+	Purged        = storage.Purged        // erased for good
+	Migrated      = storage.Migrated      // content of an older version was written anew
+	JobStarted    = storage.JobStarted    // a worker began an attempt
+	JobSucceeded  = storage.JobSucceeded  // the job ended well
+	JobFailed     = storage.JobFailed     // an attempt failed; the job may be due again
+	JobCancelled  = storage.JobCancelled  // the job ended because a caller cancelled it
+	JobRerun      = storage.JobRerun      // a job that had ended is due again
+	JobSnoozed    = storage.JobSnoozed    // an attempt ended that does not count
+)
+
+// Actions are several of them: autocrud.Actions{autocrud.Created, autocrud.Updated}.
+type Actions []storage.Action
+
+// OneOrMore is one action, or Actions.
+type OneOrMore interface{ storage.Action | Actions }
+
+func each[A OneOrMore](on A) Actions {
+	if one, ok := any(on).(storage.Action); ok {
+		return Actions{one}
+	}
+	return any(on).(Actions)
 }
 
-// After adds a hook that runs once a write is certain and cannot undo it.
-func After[T any](a *App, typ string, action storage.Action, fn func(ctx context.Context, c Change[T]) error) {
-	a.inner.Hooks.After(typ, action, typed(fn))
+// Before adds a hook that can refuse a write, by returning an error, with
+// nothing written. Hooks run in the order in which they were added.
+func Before[T any, A OneOrMore](a *App, typ string, on A, fn func(ctx context.Context, c Change[T]) error) {
+	for _, action := range each(on) {
+		a.inner.Hooks.Before(typ, action, typed(fn))
+	}
+}
+
+// After adds a hook that runs once a write is certain and cannot undo it. One that
+// returns an error runs again later.
+func After[T any, A OneOrMore](a *App, typ string, on A, fn func(ctx context.Context, c Change[T]) error) {
+	for _, action := range each(on) {
+		a.inner.Hooks.After(typ, action, typed(fn))
+	}
 }
 
 func typed[T any](fn func(context.Context, Change[T]) error) resource.Hook {

@@ -13,7 +13,6 @@ import (
 	"github.com/autocrud-go/autocrud"
 	"github.com/autocrud-go/autocrud/pkg/job"
 	"github.com/autocrud-go/autocrud/pkg/resource"
-	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
 // Author writes articles. No two have the same address.
@@ -93,9 +92,7 @@ func newApp() *autocrud.App {
 	autocrud.Register[SendDigest](app, "send-digests", resource.WithTitle("Digest to send"),
 		resource.WithJob(resource.JobSpec{MaxAttempts: 3}))
 
-	for _, action := range []storage.Action{storage.Created, storage.Updated, storage.Modified} {
-		autocrud.Before(app, "articles", action, review)
-	}
+	autocrud.Before(app, "articles", autocrud.Actions{autocrud.Created, autocrud.Updated, autocrud.Modified}, review)
 	autocrud.Action(app, "articles", "publish", publish, autocrud.OnResource(), autocrud.Titled("Publish an article"))
 	autocrud.HandleJob(app, "send-digests", sendDigest)
 	return app
@@ -135,7 +132,7 @@ func review(_ context.Context, c autocrud.Change[Article]) error {
 // to the reader; the job's id is the key by which a mailer would recognise an
 // attempt that is made again.
 func sendDigest(ctx context.Context, j *job.Job[SendDigest]) error {
-	articles, _, err := resource.For[Article](j.Manager, "articles").List(ctx, resource.ListOptions{
+	articles, err := resource.For[Article](j.Manager, "articles").Page(ctx, resource.ListOptions{
 		Filter:  fmt.Sprintf("public = true AND section = %q", j.Payload.Section), // a word of the enum
 		OrderBy: "title",
 		Page:    resource.PageOptions{Size: 50},
@@ -143,11 +140,11 @@ func sendDigest(ctx context.Context, j *job.Job[SendDigest]) error {
 	if err != nil {
 		return err // tried again, later and later
 	}
-	if len(articles) == 0 {
+	if len(articles.Items) == 0 {
 		return job.Fail(fmt.Errorf("nothing is published in %s", j.Payload.Section)) // another attempt would not help
 	}
-	digest := Digest{To: j.Payload.To, Articles: len(articles)}
-	for _, a := range articles {
+	digest := Digest{To: j.Payload.To, Articles: len(articles.Items)}
+	for _, a := range articles.Items {
 		digest.Titles = append(digest.Titles, a.Data.Title)
 	}
 	return j.SetResult(digest)
