@@ -120,6 +120,12 @@ func TestConditionsOfWritesAreThoseOfRFC9110(t *testing.T) {
 			if w.method != "PUT" { // which refuses the two together
 				ask("13.2.2", 412, "If-Match", tag, "If-None-Match", "*")
 			}
+			ask("13.1.2", 412, "If-None-Match", tag)
+			ask("13.1.2", 412, "If-None-Match", `"x" , `+tag+",")
+			ask("8.8.3.2", 412, "If-None-Match", "W/"+tag)
+			ask("8.8.3.3", 412, "If-None-Match", strings.TrimSuffix(tag, `"`)+`+gzip"`)
+			ask("13.2.2", 412, "If-Match", tag, "If-None-Match", tag)
+			ask("13.1.2", 400, "If-None-Match", "x")
 			ask("13.1.1", 412, "If-Match", `"x"`)
 			ask("8.8.3.2", 412, "If-Match", "W/"+tag)
 			ask("5.6.1.2", 412, "If-Match", `"x",,`)
@@ -128,12 +134,20 @@ func TestConditionsOfWritesAreThoseOfRFC9110(t *testing.T) {
 				rows = append(rows, conditional{"13.2.1", w.method, strings.Replace(w.path, "movies/m", "movies/none", 1), w.body,
 					append(headers("If-None-Match", "*"), w.headers...), 404})
 			}
+			rows = append(rows, conditional{"13.2.1", w.method, strings.Replace(w.path, "movies/m", "movies/none", 1), w.body,
+				append(headers("If-None-Match", tag), w.headers...), 404})
 		}
 		rows = append(rows,
 			conditional{"13.1.2", "DELETE", "/v1/movies/gone", nil, headers("If-None-Match", "*"), 410},
+			conditional{"13.1.2", "DELETE", "/v1/movies/gone", nil, headers("If-None-Match", tag), 410},
 			conditional{"13.1.1", "POST", "/v1/movies", heat, headers("If-Match", "*"), 412})
 		conditions(t, c, rows)
 		// True conditions let it happen.
+		c.Post(t, "/v1/movies", heat, headers("If-None-Match", tag)...).Want(t, 201)
+		c.Put(t, "/v1/movies/m", `{"title":"Heat","year":1998}`, headers("If-None-Match", `"x", W/"y"`)...).Want(t, 200)
+		c.Patch(t, "/v1/movies/m", apitest.MergePatch, `{"year":1999}`, headers("If-None-Match", tag)...).Want(t, 200)
+		c.Do(t, "DELETE", "/v1/movies/m", nil, headers("If-None-Match", tag)...).Want(t, 200)
+		tag = c.Post(t, "/v1/movies/m:restore", nil, headers("If-None-Match", tag)...).Want(t, 200).ETag()
 		for i, list := range []string{"%s,", `,"x" , %s`, `"x" ,, %s ,`, `%s	,`} {
 			tag = c.Patch(t, "/v1/movies/m", apitest.MergePatch, fmt.Sprintf(`{"rating":%d}`, i), apitest.IfMatch(fmt.Sprintf(list, tag))).Want(t, 200).ETag()
 		}

@@ -17,7 +17,11 @@ type Match struct {
 	Any    bool     // "*": the resource exists
 	Events []string // one of these event ids is its last
 	Absent bool     // there is none, or it is deleted (If-None-Match: *)
+	Not    []string // none of these event ids is its last (If-None-Match)
 }
+
+// Empty reports that nothing is asked for.
+func (p Match) Empty() bool { return p.None() && !p.Absent && len(p.Not) == 0 }
 
 // None reports that no state is asked for.
 func (p Match) None() bool { return !p.Any && len(p.Events) == 0 }
@@ -31,6 +35,9 @@ func (p Match) Holds(event string) bool {
 func (p Match) check(t *Type, s state) error {
 	if p.Absent && !s.event.Meta.Deleted {
 		return fault.Errorf(fault.PreconditionFailed, "the resource exists, and If-None-Match: * is only for one that does not")
+	}
+	if slices.Contains(p.Not, s.event.ID) {
+		return fault.Errorf(fault.PreconditionFailed, "the resource is in a state that If-None-Match excludes")
 	}
 	if p.None() {
 		if t.RequireIfMatch {

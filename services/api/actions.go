@@ -17,7 +17,7 @@ func runAction(x *resource.Action) handler {
 		if err != nil {
 			return err
 		}
-		if x.OnResource && (match.Absent || !match.None()) {
+		if x.OnResource && !match.Empty() {
 			if err := a.m.Check(c.r.Context(), x.Name, c.t.Name, c.id, match); err != nil {
 				return err
 			}

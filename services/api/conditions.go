@@ -13,14 +13,22 @@ import (
 // compare with. Nothing has a Last-Modified, so conditions on a time are ignored,
 // as sections 13.1.3 and 13.1.4 ask.
 
-// writeMatch reads the conditions of a write to a resource. If-None-Match can only
-// be *, and is false while the resource is there.
+// writeMatch reads the conditions of a write to a resource. A false If-None-Match is
+// an error for it (section 13.1.2).
 func writeMatch(r *http.Request) (resource.Match, error) {
 	m, err := parseMatch(r.Header.Values("If-Match"))
-	if err == nil {
-		m.Absent, err = mustNotExist(r)
+	if err != nil {
+		return m, err
 	}
-	return m, err
+	tags, any, err := etags(r.Header.Values("If-None-Match"))
+	if err != nil {
+		return m, fault.Errorf(fault.InvalidRequest, "If-None-Match: %w", err)
+	}
+	m.Absent = any
+	for _, t := range tags { // compared weakly
+		m.Not = append(m.Not, t.value)
+	}
+	return m, nil
 }
 
 func parseMatch(headers []string) (resource.Match, error) {
@@ -37,15 +45,6 @@ func parseMatch(headers []string) (resource.Match, error) {
 		m.Events = append(m.Events, t.value)
 	}
 	return m, nil
-}
-
-// mustNotExist reads If-None-Match of a write, where only * has a meaning.
-func mustNotExist(r *http.Request) (bool, error) {
-	tags, any, err := etags(r.Header.Values("If-None-Match"))
-	if err != nil || len(tags) > 0 {
-		return false, fault.Errorf(fault.InvalidRequest, "If-None-Match of a write is *")
-	}
-	return any, nil
 }
 
 // conditions are those of a GET.

@@ -202,10 +202,7 @@ func replaceResource(a *API, c call) error {
 		return err
 	}
 	returns := p.returns(everything)
-	if o.Create, err = mustNotExist(c.r); err != nil {
-		return err
-	}
-	if o.Create && (!o.IfMatch.None() || o.InPlace) {
+	if o.Create = o.IfMatch.Absent; o.Create && (!o.IfMatch.None() || o.InPlace) {
 		p.refuse("If-None-Match: * creates; it goes with neither If-Match nor mode=modify")
 	}
 	data, err := c.data(p)

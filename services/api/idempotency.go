@@ -33,7 +33,7 @@ func withKey(w http.ResponseWriter, r *http.Request) (*http.Request, error) {
 	}
 	h := sha256.New()
 	q, _ := url.ParseQuery(r.URL.RawQuery) // what cannot be parsed is refused later
-	for _, part := range []string{r.Method, r.URL.Path, q.Encode(), r.Header.Get("Content-Type"), withoutCodings.Replace(r.Header.Get("If-Match")), r.Header.Get("If-None-Match")} {
+	for _, part := range []string{r.Method, r.URL.Path, q.Encode(), r.Header.Get("Content-Type"), withoutCodings.Replace(r.Header.Get("If-Match")), withoutCodings.Replace(r.Header.Get("If-None-Match"))} {
 		_, _ = io.WriteString(h, part+"\x00") // a hash never fails
 	}
 	h.Write(body)

@@ -73,7 +73,7 @@ var parameters = []parameter{
 	{"audit_to", "query", "to", "Not after this instant", instantSchema, nil},
 	{"audit_order", "query", "order_by", "at: oldest first. Default: at desc", object{{"type", "string"}, {"enum", []any{"at", "at desc"}}}, nil},
 	{"If-Match", "header", "If-Match", "Only if this is the state, else 412", stringSchema, nil},
-	{"If-None-Match", "header", "If-None-Match", "GET: 304 if this is the state. PUT: * creates", stringSchema, nil},
+	{"If-None-Match", "header", "If-None-Match", "GET: 304 if this is the state. Writes: 412 if it is. PUT: * creates", stringSchema, nil},
 	{"Range", "header", "Range", "Parts of it, in bytes", stringSchema, "bytes=0-1023"},
 	{"If-Range", "header", "If-Range", "The whole if this is not its ETag any more", stringSchema, nil},
 	{"Idempotency-Key", "header", "Idempotency-Key", "Repeating the request with the same key gives the first answer again and has no second effect", stringSchema, nil},
