@@ -1,6 +1,7 @@
-// Package api serves the resources over HTTP: routing, conditions, envelopes,
-// problem+json and the OpenAPI document. It decides nothing about resources;
-// the Manager does.
+// Package api serves the resources over HTTP: routing, conditions, envelopes and
+// problem+json. What can be asked for is a table of operations (operations.go), of
+// which the router and the OpenAPI document are made. It decides nothing about
+// resources; the Manager does.
 package api
 
 import (
