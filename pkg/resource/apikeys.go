@@ -61,40 +61,23 @@ const keyPrefix = "ack_"
 // could be guessed, as there is with passwords.
 const secretBytes = 32
 
-type madeKey struct{} // of the context: where the text of a new secret goes
-
-type rotation struct{} // of the context: how long the secret before stays good
-
-// expectKey makes room for the secret of a key that a write may make.
-func expectKey(ctx context.Context, t *Type) context.Context {
-	if !t.Hashed {
-		return ctx
+// keyText is an API key as its user writes it; "" without a secret.
+func keyText(id, secret string) string {
+	if secret == "" {
+		return ""
 	}
-	return context.WithValue(ctx, madeKey{}, new(string))
+	return keyPrefix + id + "_" + secret
 }
-
-// keyMade is the key that the write made, as its user writes it.
-func keyMade(ctx context.Context, id string) string {
-	if text, _ := ctx.Value(madeKey{}).(*string); text != nil && *text != "" {
-		return keyPrefix + id + "_" + *text
-	}
-	return ""
-}
-
-func rotating(ctx context.Context) bool { return ctx.Value(rotation{}) != nil }
 
 // freshKey makes a secret and keeps its hash; the one before is good for the
 // time of the rotation.
-func (m *Manager) freshKey(ctx context.Context, old []box, now time.Time) []box {
+func (w *mutation) freshKey(now time.Time) []box {
 	raw := make([]byte, secretBytes)
 	_, _ = rand.Read(raw) // never fails
-	text := hex.EncodeToString(raw)
-	if to, _ := ctx.Value(madeKey{}).(*string); to != nil {
-		*to = text
-	}
-	list := []box{{Key: hashKey(text)}}
-	if overlap, ok := ctx.Value(rotation{}).(time.Duration); ok && len(old) > 0 {
-		until := now.Add(overlap)
+	w.secret = hex.EncodeToString(raw)
+	list := []box{{Key: hashKey(w.secret)}}
+	if old := w.sealed; w.asks.rotate != nil && len(old) > 0 {
+		until := now.Add(*w.asks.rotate)
 		old[0].Until = &until
 		list = append(list, old[0])
 	}
@@ -119,14 +102,18 @@ func (m *Manager) RotateKey(ctx context.Context, id string, overlap time.Duratio
 	if overlap < 0 || overlap > MaxOverlap {
 		return nil, fault.Errorf(fault.InvalidRequest, "the overlap is from 0s to %s", MaxOverlap)
 	}
-	ctx = context.WithValue(expectKey(ctx, t), rotation{}, overlap)
 	p, err := m.planPatch(t, id, Patch{Kind: MergePatch, Body: map[string]any{}}, UpdateOptions{IfMatch: match})
 	if err != nil {
 		return nil, err
 	}
-	r, err := m.run(ctx, t, id, p)
+	p.asks.rotate = &overlap
+	out, err := m.write(ctx, t, id, p)
+	if err != nil {
+		return nil, err
+	}
+	r, err := m.answer(ctx, out.event, out.content)
 	if err == nil {
-		r.Secret = keyMade(ctx, r.ID)
+		r.Secret = keyText(r.ID, out.secret)
 	}
 	return r, err
 }

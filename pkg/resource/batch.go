@@ -68,11 +68,11 @@ func (m *Manager) batchOne(ctx context.Context, op BatchOperation) BatchResult {
 	if err != nil {
 		return BatchResult{Err: err}
 	}
-	e, content, _, err := m.write(ctx, t, op.ID, p)
+	out, err := m.write(ctx, t, op.ID, p)
 	if err != nil {
 		return BatchResult{Err: err}
 	}
-	r, err := m.answer(ctx, e, content)
+	r, err := m.answer(ctx, out.event, out.content)
 	return BatchResult{Resource: r, Created: op.Op == "create", Err: err}
 }
 
@@ -199,11 +199,7 @@ func (m *Manager) prepareUnit(ctx context.Context, members []*member, u *unit, f
 		if x.state, err = m.head(ctx, x.key, fresh); err != nil {
 			return i, err
 		}
-		planning, err := m.withSealed(operationKey(ctx, i), x.typ, x.state)
-		if err != nil {
-			return i, err
-		}
-		if x.step, err = m.planned(planning, x.typ, x.plan, x.state); err != nil {
+		if x.step, err = m.planned(operationKey(ctx, i), x.typ, x.plan, x.state); err != nil {
 			return i, err
 		}
 		if x.step.event == nil && !x.state.fresh && !m.o.Sole { // needless by what may be an old state

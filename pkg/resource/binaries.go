@@ -62,10 +62,10 @@ func sniff(head []byte) string { return mimetype.Detect(head).String() }
 // settle finds the binaries that a document refers to, moves inline ones out,
 // and completes what stands for them; whether they fit the model is for the
 // schema to say. The document is changed in place; it belongs to the write.
-func (m *Manager) settle(ctx context.Context, t *Type, data any) error {
+func (m *Manager) settle(ctx context.Context, w *mutation, t *Type, data any) error {
 	var problems []fault.FieldError
 	err := t.places.visit(data, func(at string, v map[string]any) (any, error) {
-		s := settling{typ: t, at: at, v: v}
+		s := settling{write: w, typ: t, at: at, v: v}
 		made, err := m.settleOne(ctx, &s)
 		problems = append(problems, s.problems...)
 		return made, err
@@ -78,6 +78,7 @@ func (m *Manager) settle(ctx context.Context, t *Type, data any) error {
 
 // settling is one object that stands for a binary.
 type settling struct {
+	write    *mutation
 	typ      *Type
 	at       string
 	v        map[string]any
@@ -136,7 +137,7 @@ func (m *Manager) blobOf(ctx context.Context, s *settling) (blob Blob, ok bool, 
 	if !ok || !validDigest(digest) {
 		return blob, false, nil
 	}
-	mine, err := m.mayRefer(ctx, s.typ, s.at, digest)
+	mine, err := m.mayRefer(ctx, s.write, s.typ, s.at, digest)
 	if err != nil {
 		return blob, false, stored(err)
 	}

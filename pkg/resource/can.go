@@ -120,22 +120,18 @@ func (m *Manager) planAsked(t *Type, q Question) (p plan, ok bool) {
 		p, err := m.planRestore(t, q.ID, RestoreOptions{IfMatch: any})
 		return p, err == nil
 	case "purge":
-		return plan{"purge", m.tombstone}, true
+		return plan{action: "purge", make: func(ctx context.Context, _ *mutation, s state) (step, error) { return m.tombstone(ctx, s) }}, true
 	case "publish", "switch":
 	default:
 		return p, false
 	}
-	return plan{q.Action, func(ctx context.Context, s state) (step, error) {
+	return plan{action: q.Action, make: func(ctx context.Context, w *mutation, s state) (step, error) {
 		return m.unchanged(ctx, s, successor(s, storage.Updated))
 	}}, q.ID != ""
 }
 
 // tryOut does what a write does up to where it would be committed.
 func (m *Manager) tryOut(ctx context.Context, t *Type, p plan, s state) error {
-	ctx, err := m.withSealed(expectKey(ctx, t), t, s)
-	if err != nil {
-		return err
-	}
 	next, err := m.planned(ctx, t, p, s)
 	if err != nil || next.event == nil {
 		return err

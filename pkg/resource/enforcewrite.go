@@ -13,14 +13,6 @@ type limits struct {
 	action string
 	actor  Actor
 	before *sight // nil: a new resource
-	patch  bool   // the document is what a patch made: what it lacks was removed
-}
-
-type limitsKey struct{}
-
-func limitsOf(ctx context.Context) *limits {
-	l, _ := ctx.Value(limitsKey{}).(*limits)
-	return l
 }
 
 // mayPlan refuses a plan that the actor may carry out on no resource of a type.
@@ -34,19 +26,24 @@ func (m *Manager) mayPlan(ctx context.Context, t *Type, p plan) error {
 // planned is the one way to a step: it is asked for a plan that the actor may
 // carry out on the state before it and on the state after it.
 func (m *Manager) planned(ctx context.Context, t *Type, p plan, s state) (step, error) {
+	w, err := m.mutate(ctx, t, p, s)
+	if err != nil {
+		return step{}, err
+	}
 	x := m.accessTo(ctx, t)
 	if x == nil || p.action == "" {
-		next, err := p.make(ctx, s)
+		next, err := p.make(ctx, w, s)
 		if err != nil || next.event == nil {
 			return next, err
 		}
+		next.secret = w.secret
 		return m.gate(ctx, nil, t, p, s, next)
 	}
 	if d := x.may(p.action); !d.Allowed {
 		return step{}, denied(ctx, t, "", p.action, d)
 	}
 	l := &limits{access: x, action: p.action, actor: ActorOf(ctx)}
-	ctx = context.WithValue(ctx, limitsKey{}, l)
+	w.limits = l
 	if s.exists() {
 		v, err := m.view(ctx, t, s.event)
 		if err != nil {
@@ -56,7 +53,7 @@ func (m *Manager) planned(ctx context.Context, t *Type, p plan, s state) (step, 
 		switch {
 		case p.action == "create":
 			if !readable {
-				return m.taken(ctx, t, p, s)
+				return m.taken(ctx, w, t, p, s)
 			}
 		case !readable:
 			return step{}, live(t, s.event.Meta.ID, state{})
@@ -67,16 +64,17 @@ func (m *Manager) planned(ctx context.Context, t *Type, p plan, s state) (step, 
 		}
 		l.before = v
 	}
-	next, err := p.make(ctx, s)
+	next, err := p.make(ctx, w, s)
 	if err != nil || next.event == nil {
 		return next, l.censor(err)
 	}
+	next.secret = w.secret
 	return m.gate(ctx, l, t, p, s, next)
 }
 
 // taken says no more than that an id is taken by what the actor may not read.
-func (m *Manager) taken(ctx context.Context, t *Type, p plan, s state) (step, error) {
-	_, err := p.make(ctx, s)
+func (m *Manager) taken(ctx context.Context, w *mutation, t *Type, p plan, s state) (step, error) {
+	_, err := p.make(ctx, w, s)
 	id := s.event.Meta.ID
 	switch fault.CodeOf(err) {
 	case fault.PreconditionFailed, fault.Deleted:

@@ -19,7 +19,6 @@ func (m *Manager) AskPolicy(ctx context.Context, t *Type) {
 	_ = m.mayPlan(ctx, t, plan{action: "update"})
 	_ = m.censored(ctx, t, nil)
 	_, _ = m.watchable(ctx, t, nil)
-	_ = limitsOf(ctx)
 	_ = AsProgram(ctx)
 }
 

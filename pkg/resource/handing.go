@@ -34,7 +34,7 @@ func (m *Manager) mayHand(ctx context.Context, t *Type, p plan, s state, next st
 	if err := m.mayHave(ctx, t, next.content); err != nil || t.Name != APIKeys {
 		return err
 	}
-	return m.mayBe(ctx, t, s, next)
+	return m.mayBe(ctx, t, p, s, next)
 }
 
 // mayHave refuses content that has rights which the actor has not.
@@ -193,14 +193,14 @@ func (m *Manager) mayGiveKey(ctx context.Context, t *Type, k *apiKey) error {
 // mayBe refuses a step that makes the actor, or whom it gives the key to, somebody
 // else: a new secret for the key of another, or a name that another key had. What is
 // "key:<name>" in a rule or an owner stays the same key for ever.
-func (m *Manager) mayBe(ctx context.Context, t *Type, s state, next step) error {
+func (m *Manager) mayBe(ctx context.Context, t *Type, p plan, s state, next step) error {
 	actor := ActorOf(ctx)
 	k, err := readKey(next.content)
 	if err != nil {
 		return err
 	}
 	id := next.event.Meta.ID
-	if s.exists() && rotating(ctx) && s.event.Meta.CreatedBy != actor.Principal && actor.Principal != "key:"+k.Name {
+	if s.exists() && p.asks.rotate != nil && s.event.Meta.CreatedBy != actor.Principal && actor.Principal != "key:"+k.Name {
 		return denied(ctx, t, id, "update", Decision{Why: "only an admin, the principal that made it or the key itself makes a new secret for a key"})
 	}
 	taken, err := m.nameTaken(ctx, k.Name, id, s.exists())
@@ -239,7 +239,6 @@ func (m *Manager) maySchedule(ctx context.Context, s Schedule) error {
 	if t == nil || t.Job == nil {
 		return nil // it makes no jobs
 	}
-	ctx = context.WithValue(ctx, limitsKey{}, (*limits)(nil))
 	if err := m.May(ctx, t, "create"); err != nil {
 		return err
 	}

@@ -89,29 +89,26 @@ func (l *limits) shown(content []byte) []byte {
 	return redact(content, l.protected())
 }
 
-// patching is the context in which the outcome of a patch is prepared. A merge
-// patch that names a hidden field is refused, also when it would remove what is
-// not there: what is there must not show.
-func (l *limits) patching(ctx context.Context, t *Type, p Patch) (context.Context, error) {
-	ctx = context.WithValue(ctx, patchedKey{}, true)
-	if l == nil {
-		return ctx, nil
+// patches makes the write one of the outcome of a patch. A merge patch that names a
+// hidden field is refused, also when it would remove what is not there: what is
+// there must not show.
+func (w *mutation) patches(ctx context.Context, t *Type, p Patch) error {
+	w.patch = true
+	if w.limits == nil || p.Kind != MergePatch {
+		return nil
 	}
-	if p.Kind == MergePatch {
-		for _, path := range l.protected() {
-			if len(collect(p.Body, splitPath(path))) > 0 {
-				return ctx, l.refuse(ctx, t, path, notToWrite)
-			}
+	for _, path := range w.limits.protected() {
+		if len(collect(p.Body, splitPath(path))) > 0 {
+			return w.limits.refuse(ctx, t, path, notToWrite)
 		}
 	}
-	own := *l
-	own.patch = true
-	return context.WithValue(ctx, limitsKey{}, &own), nil
+	return nil
 }
 
 // merge completes a document with what its writer may not see or write, and
 // refuses one that changes it.
-func (l *limits) merge(ctx context.Context, t *Type, data any) (any, error) {
+func (w *mutation) merge(ctx context.Context, t *Type, data any) (any, error) {
+	l := w.limits
 	doc, ok := data.(map[string]any)
 	if l == nil || !ok {
 		return data, nil
@@ -131,12 +128,12 @@ func (l *limits) merge(ctx context.Context, t *Type, data any) (any, error) {
 	}
 	old, _ := tree.(map[string]any)
 	for _, path := range l.protected() {
-		if !(keeping{seen: false, patch: l.patch}).keep(doc, old, splitPath(path)) {
+		if !(keeping{seen: false, patch: w.patch}).keep(doc, old, splitPath(path)) {
 			return nil, l.refuse(ctx, t, path, notToWrite)
 		}
 	}
 	for _, path := range slices.DeleteFunc(outermost(slices.Clone(l.access.readonly(l.action, l.before))), func(p string) bool { return touches(p, l.protected()) }) {
-		if !(keeping{seen: true, patch: l.patch && !t.writeOnly.at(splitPath(path))}).keep(doc, old, splitPath(path)) {
+		if !(keeping{seen: true, patch: w.patch && !t.writeOnly.at(splitPath(path))}).keep(doc, old, splitPath(path)) {
 			return nil, l.refuse(ctx, t, path, notToChange)
 		}
 	}

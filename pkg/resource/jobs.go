@@ -169,7 +169,7 @@ func (m *Manager) Claim(ctx context.Context, typ, id string, o ClaimOptions) (*C
 		return nil, err
 	}
 	token := newUUID()
-	e, content, err := m.writeFrom(ctx, t, id, o.Head, plan{"", func(ctx context.Context, s state) (step, error) {
+	out, err := m.writeFrom(ctx, t, id, o.Head, plan{action: "", make: func(ctx context.Context, w *mutation, s state) (step, error) {
 		if err := live(t, id, s); err != nil {
 			return step{}, err
 		}
@@ -197,6 +197,7 @@ func (m *Manager) Claim(ctx context.Context, typ, id string, o ClaimOptions) (*C
 	if err != nil {
 		return nil, err
 	}
+	e, content := out.event, out.content
 	if e.Attempt != token {
 		m.o.Logger.WarnContext(ctx, JobFailedLine, "type", typ, "id", id, "attempt", e.Meta.Job.Attempts, "error", *e.Meta.Job.Error)
 		return nil, fault.Errorf(fault.InvalidState, "job %q has no attempt left", id)
@@ -247,7 +248,7 @@ func (m *Manager) Finish(ctx context.Context, c *Claim, o Outcome) error {
 	if err != nil {
 		return err
 	}
-	_, _, err = m.writeFrom(ctx, t, c.ID, c.Event, plan{"", func(ctx context.Context, s state) (step, error) {
+	_, err = m.writeFrom(ctx, t, c.ID, c.Event, plan{action: "", make: func(ctx context.Context, w *mutation, s state) (step, error) {
 		if !s.exists() {
 			return step{}, live(t, c.ID, s)
 		}
@@ -334,7 +335,7 @@ func (m *Manager) cancel(ctx context.Context, typ, id string, match Match, reaso
 	if err != nil {
 		return nil, err
 	}
-	return m.run(ctx, t, id, plan{"cancel", func(ctx context.Context, s state) (step, error) {
+	return m.run(ctx, t, id, plan{action: "cancel", make: func(ctx context.Context, w *mutation, s state) (step, error) {
 		if err := liveJob(t, id, s, match); err != nil {
 			return step{}, err
 		}
@@ -359,7 +360,7 @@ func (m *Manager) Rerun(ctx context.Context, typ, id string, match Match) (*Reso
 	if err != nil {
 		return nil, err
 	}
-	return m.run(ctx, t, id, plan{"rerun", func(ctx context.Context, s state) (step, error) {
+	return m.run(ctx, t, id, plan{action: "rerun", make: func(ctx context.Context, w *mutation, s state) (step, error) {
 		if err := liveJob(t, id, s, match); err != nil {
 			return step{}, err
 		}

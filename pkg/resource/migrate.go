@@ -244,7 +244,7 @@ func told(err error) string {
 
 func (m *Manager) migrateOne(ctx context.Context, t *Type, id string, dryRun bool) (bool, error) {
 	would := false
-	_, _, changed, err := m.write(ctx, t, id, plan{"migrate", func(ctx context.Context, s state) (step, error) {
+	out, err := m.write(ctx, t, id, plan{action: "migrate", make: func(ctx context.Context, w *mutation, s state) (step, error) {
 		if err := live(t, id, s); err != nil {
 			return step{}, err
 		}
@@ -266,7 +266,7 @@ func (m *Manager) migrateOne(ctx context.Context, t *Type, id string, dryRun boo
 		if doc, err = t.Migrate(doc, from); err != nil {
 			return step{}, fault.Errorf(fault.ValidationFailed, "%v", err)
 		}
-		content, err := m.prepare(ctx, t, doc)
+		content, err := m.prepare(ctx, w, t, doc)
 		if err != nil {
 			return step{}, err
 		}
@@ -277,7 +277,7 @@ func (m *Manager) migrateOne(ctx context.Context, t *Type, id string, dryRun boo
 		next.event.Action = storage.Migrated
 		return next, nil
 	}})
-	return changed || would, err
+	return out.changed || would, err
 }
 
 // migratedVersion is part of the definition of a type with migrations: content

@@ -70,32 +70,14 @@ func (t *Type) WritesOnly() bool { return t.writeOnly != nil }
 // conceals tells that not all of the type's content is shown.
 func (t *Type) conceals() bool { return t.Secret != "" || t.writeOnly != nil }
 
-type documentKey struct{} // of the context: the document that a write changes
-
-// withDocument keeps the document of the state that a write found, for prepare.
-func (m *Manager) withDocument(ctx context.Context, t *Type, s state) (context.Context, error) {
-	if t.writeOnly == nil && t.readOnly == nil || !s.exists() {
-		return ctx, nil
-	}
-	content, err := m.contentNow(ctx, t, s.event)
-	if err != nil {
-		return ctx, err
-	}
-	doc, err := DecodeJSON(content)
-	return context.WithValue(ctx, documentKey{}, doc), err
-}
-
-type patchedKey struct{} // of the context: the document is what a patch made
-
 // complete keeps what a write leaves out and may not see or set. What a patch
 // removed is no such thing.
-func (t *Type) complete(ctx context.Context, data any) {
-	old := ctx.Value(documentKey{})
+func (w *mutation) complete(ctx context.Context, t *Type, data any) {
 	if t.writeOnly != nil {
-		t.writeOnly.fill(data, old, completing{nulls: true})
+		t.writeOnly.fill(data, w.document, completing{nulls: true})
 	}
-	if t.readOnly != nil && ActorOf(ctx).Client && ctx.Value(patchedKey{}) == nil {
-		t.readOnly.fill(data, old, completing{parents: true})
+	if t.readOnly != nil && ActorOf(ctx).Client && !w.patch {
+		t.readOnly.fill(data, w.document, completing{parents: true})
 	}
 }
 

@@ -43,7 +43,7 @@ func (m *Manager) Create(ctx context.Context, typ string, data any, o CreateOpti
 	if err := m.May(ctx, t, "create"); err != nil {
 		return nil, err
 	}
-	ctx = expectKey(enter(ctx), t)
+	ctx = enter(ctx)
 	id := o.ID
 	if id == "" {
 		id = m.newID(ctx)
@@ -51,20 +51,17 @@ func (m *Manager) Create(ctx context.Context, typ string, data any, o CreateOpti
 		return nil, err
 	}
 	p := m.planCreate(t, id, data, o)
-	var e *storage.Event
-	var content []byte
-	made := true
+	commit := m.write
 	if o.ID == "" && !keyed(ctx) {
-		e, content, err = m.createNew(ctx, t, id, p)
-	} else {
-		e, content, made, err = m.write(ctx, t, id, p)
+		commit = m.createNew
 	}
+	out, err := commit(ctx, t, id, p)
 	if err != nil {
 		return nil, err
 	}
-	r, err := m.answer(ctx, e, content)
+	r, err := m.answer(ctx, out.event, out.content)
 	if err == nil {
-		r.Secret = m.secretMade(ctx, t, e, content, made, data)
+		r.Secret = m.secretMade(ctx, t, out, data)
 	}
 	return r, err
 }
@@ -72,8 +69,8 @@ func (m *Manager) Create(ctx context.Context, typ string, data any, o CreateOpti
 // planCreate checks the content before the id: what is not valid is told first.
 func (m *Manager) planCreate(t *Type, id string, data any, o CreateOptions) plan {
 	prepared := m.preparing(t, data)
-	return plan{"create", func(ctx context.Context, s state) (step, error) {
-		content, err := prepared(ctx)
+	return plan{action: "create", make: func(ctx context.Context, w *mutation, s state) (step, error) {
+		content, err := prepared(ctx, w)
 		if err != nil {
 			return step{}, err
 		}
@@ -88,13 +85,13 @@ func (m *Manager) planCreate(t *Type, id string, data any, o CreateOptions) plan
 }
 
 // preparing makes the content of a document once, however often it is asked.
-func (m *Manager) preparing(t *Type, data any) func(context.Context) ([]byte, error) {
+func (m *Manager) preparing(t *Type, data any) func(context.Context, *mutation) ([]byte, error) {
 	var content []byte
-	return func(ctx context.Context) ([]byte, error) {
-		if content != nil && !t.conceals() && t.readOnly == nil && limitsOf(ctx) == nil { // what is sealed, kept or hidden depends on the state
+	return func(ctx context.Context, w *mutation) ([]byte, error) {
+		if content != nil && !t.conceals() && t.readOnly == nil && w.limits == nil { // what is sealed, kept or hidden depends on the state
 			return content, nil
 		}
-		c, err := m.prepare(ctx, t, data)
+		c, err := m.prepare(ctx, w, t, data)
 		if err == nil {
 			content = c
 		}
@@ -111,7 +108,7 @@ func deletedNote(s state) string {
 
 // createNew commits under an id this process just made: nobody else can have
 // it, so there is no head to look for.
-func (m *Manager) createNew(ctx context.Context, t *Type, id string, p plan) (e *storage.Event, content []byte, err error) {
+func (m *Manager) createNew(ctx context.Context, t *Type, id string, p plan) (out written, err error) {
 	begun := time.Now()
 	defer func() {
 		if c := fault.CodeOf(err); c != "" {
@@ -123,23 +120,24 @@ func (m *Manager) createNew(ctx context.Context, t *Type, id string, p plan) (e 
 	defer m.keepBinaries(t)()
 	var object putObject
 	var next step
+	var e *storage.Event
 	for range maxTries { // only a claim or a reference can lose
 		if next, err = m.planned(ctx, t, p, state{}); err != nil {
-			return nil, nil, err
+			return out, err
 		}
 		if e, err = m.commit(ctx, t, state{}, &next, &object); err == nil {
 			break
 		}
 		if !errors.Is(err, storage.ErrConflict) {
-			return nil, nil, stored(err)
+			return out, stored(err)
 		}
 	}
 	if err != nil {
-		return nil, nil, errBusy()
+		return out, errBusy()
 	}
 	m.o.Observer.Committed(t.Name, e.Action, time.Since(begun))
 	m.runAfter(ctx, t, state{}, next)
-	return e, next.content, nil
+	return written{e, next.content, true, next.secret}, nil
 }
 
 func (m *Manager) creation(t *Type, id string, content []byte, o CreateOptions, s state) (step, error) {
@@ -177,11 +175,11 @@ func newRevision(t *Type, id string, n int, parent *string, status storage.Statu
 
 // run writes and answers with the resulting resource.
 func (m *Manager) run(ctx context.Context, t *Type, id string, p plan) (*Resource, error) {
-	e, content, _, err := m.write(ctx, t, id, p)
+	out, err := m.write(ctx, t, id, p)
 	if err != nil {
 		return nil, err
 	}
-	return m.answer(ctx, e, content)
+	return m.answer(ctx, out.event, out.content)
 }
 
 // UpdateOptions of a write to an existing resource.
@@ -202,22 +200,21 @@ func (m *Manager) Update(ctx context.Context, typ, id string, data any, o Update
 	if err != nil {
 		return nil, false, err
 	}
-	ctx = expectKey(ctx, t)
-	e, content, made, err := m.write(ctx, t, id, m.planUpdate(t, id, data, o))
+	out, err := m.write(ctx, t, id, m.planUpdate(t, id, data, o))
 	if err != nil {
 		return nil, false, err
 	}
-	r, err := m.answer(ctx, e, content)
-	created := o.Create && e.Action == storage.Created
+	r, err := m.answer(ctx, out.event, out.content)
+	created := o.Create && out.event.Action == storage.Created
 	if created && err == nil {
-		r.Secret = m.secretMade(ctx, t, e, content, made, data)
+		r.Secret = m.secretMade(ctx, t, out, data)
 	}
 	return r, created, err
 }
 
 func (m *Manager) planUpdate(t *Type, id string, data any, o UpdateOptions) plan {
 	prepared := m.preparing(t, data)
-	return plan{o.right(), func(ctx context.Context, s state) (step, error) {
+	return plan{action: o.right(), make: func(ctx context.Context, w *mutation, s state) (step, error) {
 		if o.Create && s.exists() && !s.event.Meta.Deleted {
 			return step{}, fault.Errorf(fault.PreconditionFailed, "%s %q exists already", t.Name, id)
 		}
@@ -229,7 +226,7 @@ func (m *Manager) planUpdate(t *Type, id string, data any, o UpdateOptions) plan
 				return step{}, err
 			}
 		}
-		content, err := prepared(ctx)
+		content, err := prepared(ctx, w)
 		if err != nil {
 			return step{}, err
 		}
@@ -352,7 +349,7 @@ func (m *Manager) Delete(ctx context.Context, typ, id string, match Match) (*Res
 }
 
 func (m *Manager) planDelete(t *Type, id string, match Match) plan {
-	return plan{"delete", func(ctx context.Context, s state) (step, error) {
+	return plan{action: "delete", make: func(ctx context.Context, w *mutation, s state) (step, error) {
 		if err := live(t, id, s); err != nil {
 			return step{}, err
 		}
@@ -372,7 +369,7 @@ func (m *Manager) SetStatus(ctx context.Context, typ, id string, status storage.
 	if err != nil {
 		return nil, err
 	}
-	return m.run(ctx, t, id, plan{"publish", func(ctx context.Context, s state) (step, error) {
+	return m.run(ctx, t, id, plan{action: "publish", make: func(ctx context.Context, w *mutation, s state) (step, error) {
 		if err := live(t, id, s); err != nil {
 			return step{}, err
 		}
@@ -404,7 +401,7 @@ func (m *Manager) Switch(ctx context.Context, typ, id string, number int, match 
 }
 
 func (m *Manager) planSwitch(t *Type, id string, number int, match Match) plan {
-	return plan{"switch", func(ctx context.Context, s state) (step, error) {
+	return plan{action: "switch", make: func(ctx context.Context, w *mutation, s state) (step, error) {
 		if err := live(t, id, s); err != nil {
 			return step{}, err
 		}

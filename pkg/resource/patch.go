@@ -33,6 +33,10 @@ const (
 // Patch applies a patch to the newest state and writes the result as Update
 // does. When another write comes first it is applied again to what that left.
 func (m *Manager) Patch(ctx context.Context, typ, id string, p Patch, o UpdateOptions) (*Resource, error) {
+	return m.patch(ctx, typ, id, p, o, request{})
+}
+
+func (m *Manager) patch(ctx context.Context, typ, id string, p Patch, o UpdateOptions, asks request) (*Resource, error) {
 	t, err := m.find(typ, id)
 	if err != nil {
 		return nil, err
@@ -41,6 +45,7 @@ func (m *Manager) Patch(ctx context.Context, typ, id string, p Patch, o UpdateOp
 	if err != nil {
 		return nil, err
 	}
+	next.asks = asks
 	return m.run(ctx, t, id, next)
 }
 
@@ -51,7 +56,7 @@ func (m *Manager) planPatch(t *Type, id string, p Patch, o UpdateOptions) (plan,
 	if unfit != nil && fault.CodeOf(unfit) != fault.ValidationFailed {
 		return plan{}, unfit
 	}
-	return plan{o.right(), func(ctx context.Context, s state) (step, error) {
+	return plan{action: o.right(), make: func(ctx context.Context, w *mutation, s state) (step, error) {
 		if err := live(t, id, s); err != nil {
 			return step{}, err
 		}
@@ -65,15 +70,15 @@ func (m *Manager) planPatch(t *Type, id string, p Patch, o UpdateOptions) (plan,
 		if err != nil {
 			return step{}, err
 		}
-		ctx, err = limitsOf(ctx).patching(ctx, t, p)
+		w.before = s.event
+		if err := w.patches(ctx, t, p); err != nil {
+			return step{}, err
+		}
+		data, err := p.applied(w, t, apply, old)
 		if err != nil {
 			return step{}, err
 		}
-		data, err := p.applied(ctx, t, apply, old)
-		if err != nil {
-			return step{}, err
-		}
-		content, err := m.prepare(withBefore(ctx, s.event), t, data)
+		content, err := m.prepare(ctx, w, t, data)
 		if err != nil {
 			return step{}, err
 		}
@@ -83,8 +88,8 @@ func (m *Manager) planPatch(t *Type, id string, p Patch, o UpdateOptions) (plan,
 
 // applied is what the patch makes of content as it is shown to the actor. The nulls
 // that remove what is not shown stay in it.
-func (p Patch) applied(ctx context.Context, t *Type, apply func([]byte) (any, error), content []byte) (any, error) {
-	data, err := apply(limitsOf(ctx).shown(t.conceal(content)))
+func (p Patch) applied(w *mutation, t *Type, apply func([]byte) (any, error), content []byte) (any, error) {
+	data, err := apply(w.limits.shown(t.conceal(content)))
 	if err == nil && p.Kind == MergePatch && t.writeOnly != nil {
 		t.writeOnly.keepNulls(data, p.Body)
 	}

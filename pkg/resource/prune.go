@@ -97,7 +97,7 @@ func (m *Manager) pruneType(ctx context.Context, t *Type) (n int, err error) {
 
 // prune leaves a job's tombstone; upkeep removes what is before it.
 func (m *Manager) prune(ctx context.Context, t *Type, id string, before time.Time) (bool, error) {
-	_, _, changed, err := m.write(ctx, t, id, plan{"", func(ctx context.Context, s state) (step, error) {
+	out, err := m.write(ctx, t, id, plan{action: "", make: func(ctx context.Context, w *mutation, s state) (step, error) {
 		if !s.exists() || s.event.Meta.Job == nil || !s.event.Meta.Job.State.Final() || !s.event.At.Before(before) {
 			return step{}, fault.Errorf(fault.InvalidState, "job %q is not to be pruned any more", id)
 		}
@@ -109,5 +109,5 @@ func (m *Manager) prune(ctx context.Context, t *Type, id string, before time.Tim
 	case fault.InvalidState, fault.NotFound, fault.Referenced:
 		return false, nil
 	}
-	return changed, err
+	return out.changed, err
 }

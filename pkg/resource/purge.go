@@ -38,7 +38,7 @@ func (m *Manager) Purge(ctx context.Context, typ, id string, match Match) (out P
 	if err != nil {
 		return out, stored(err)
 	}
-	e, _, _, err := m.write(ctx, t, id, plan{"purge", func(ctx context.Context, s state) (step, error) {
+	gone, err := m.write(ctx, t, id, plan{action: "purge", make: func(ctx context.Context, w *mutation, s state) (step, error) {
 		if !s.exists() {
 			return step{}, live(t, id, s)
 		}
@@ -50,6 +50,7 @@ func (m *Manager) Purge(ctx context.Context, typ, id string, match Match) (out P
 	if err != nil {
 		return out, err
 	}
+	e := gone.event
 	out.Seq = e.Seq
 	if len(history) > purgeAtOnce { // upkeep does it, or the job, whichever comes first
 		out.Job, err = m.queuePurge(ctx, key{typ, id})

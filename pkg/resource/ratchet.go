@@ -7,28 +7,18 @@ import (
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/jsonpatch"
-	"github.com/autocrud-go/autocrud/pkg/storage"
 )
-
-type beforeKey struct{}
-
-// withBefore is for a patch on a state. What of its content did not fit the model
-// before may stay as it is: the model became stricter, and a change of one field
-// is not about the others.
-func withBefore(ctx context.Context, e *storage.Event) context.Context {
-	return context.WithValue(ctx, beforeKey{}, e)
-}
 
 // fit checks a document against the model: its binaries, its schema, and what the
 // index can hold.
-func (m *Manager) fit(ctx context.Context, t *Type, data any) error {
+func (m *Manager) fit(ctx context.Context, w *mutation, t *Type, data any) error {
 	for _, check := range []func(any) error{
-		func(data any) error { return m.settle(ctx, t, data) },
+		func(data any) error { return m.settle(ctx, w, t, data) },
 		checkSize,
 		t.Validate,
 		func(data any) error { _, _, err := t.Extract(data); return err },
 	} {
-		if err := check(data); err != nil && !m.mayStay(ctx, t, check, data, err) {
+		if err := check(data); err != nil && !m.mayStay(ctx, w, t, check, data, err) {
 			return err
 		}
 	}
@@ -37,8 +27,8 @@ func (m *Manager) fit(ctx context.Context, t *Type, data any) error {
 
 // mayStay tells whether everything that a check refuses was there before, and
 // refused then.
-func (m *Manager) mayStay(ctx context.Context, t *Type, check func(any) error, data any, err error) bool {
-	before, _ := ctx.Value(beforeKey{}).(*storage.Event)
+func (m *Manager) mayStay(ctx context.Context, w *mutation, t *Type, check func(any) error, data any, err error) bool {
+	before := w.before
 	var refused *fault.Error
 	if before == nil || t.Secret != "" || !errors.As(err, &refused) || refused.Code != fault.ValidationFailed ||
 		len(refused.Fields) == 0 || len(refused.Fields) >= maxFieldErrors {

@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
-	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
 // A secret of a built-in type is written and never read: in the stored content
@@ -106,24 +105,6 @@ func (t *Type) conceal(content []byte) []byte {
 	return AppendCanonical(nil, doc)
 }
 
-type sealedKey struct{}
-
-// withSealed keeps the secrets of the state that a write found for prepare.
-func (m *Manager) withSealed(ctx context.Context, t *Type, s state) (context.Context, error) {
-	ctx, err := m.withDocument(ctx, t, s)
-	if err != nil || t.Secret == "" || !s.exists() {
-		return ctx, err
-	}
-	content, err := m.content(ctx, s.event)
-	if err != nil {
-		return ctx, err
-	}
-	if t.state != "" {
-		ctx = context.WithValue(ctx, stateKey{}, kept{t.stateIn(content)})
-	}
-	return context.WithValue(ctx, sealedKey{}, t.boxes(content)), nil
-}
-
 // secretIn is the text of a secret in what is written; "" when there is none. What is
 // stored never gets here: a patch applies to what is shown.
 func (t *Type) secretIn(data any) string {
@@ -137,21 +118,21 @@ func (t *Type) secretIn(data any) string {
 
 // putSecret puts the boxes where the text was: the one that was written, a new
 // one when there is none yet, and the one before.
-func (m *Manager) putSecret(ctx context.Context, t *Type, data any, text string) (any, error) {
+func (m *Manager) putSecret(w *mutation, t *Type, data any, text string) (any, error) {
 	if t.Secret == "" {
 		return data, nil
 	}
-	old, _ := ctx.Value(sealedKey{}).([]box)
+	old := w.sealed
 	now := m.o.Now().UTC().Truncate(time.Second)
 	var list []box
 	switch {
-	case text == "" && len(old) > 0 && !rotating(ctx):
+	case text == "" && len(old) > 0 && w.asks.rotate == nil:
 		list = old
 	case t.Hashed:
 		if text != "" {
 			return nil, &fault.Error{Code: fault.ValidationFailed, Detail: "the " + t.Secret + " is made by the server", Fields: []fault.FieldError{{Pointer: "/" + t.Secret, Detail: "cannot be chosen"}}}
 		}
-		list = m.freshKey(ctx, old, now)
+		list = w.freshKey(now)
 	default: // the schema has refused what is empty
 		secret, err := parseSecret(text)
 		if err != nil {
@@ -242,18 +223,16 @@ func (m *Manager) Secrets(ctx context.Context, typ, id string) (out [][]byte, er
 // secretMade is the secret that a create made, for its answer; "" when the caller
 // chose it. A repetition under the same Idempotency-Key shows it while it is still
 // the one in force and the caller may read the resource.
-func (m *Manager) secretMade(ctx context.Context, t *Type, e *storage.Event, content []byte, made bool, data any) string {
+func (m *Manager) secretMade(ctx context.Context, t *Type, out written, data any) string {
+	e := out.event
 	if t.Hashed {
-		if !made { // only its hash is kept
-			return ""
-		}
-		return keyMade(ctx, e.Meta.ID)
+		return keyText(e.Meta.ID, out.secret) // only its hash is kept
 	}
-	list := t.boxes(content)
+	list := t.boxes(out.content)
 	if t.secretIn(data) != "" || len(list) == 0 {
 		return ""
 	}
-	if !made {
+	if !out.changed {
 		s, err := m.head(ctx, key{t.Name, e.Meta.ID}, !m.o.Sole)
 		if err != nil || !s.exists() || s.event.Meta.Deleted {
 			return ""

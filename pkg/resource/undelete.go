@@ -45,7 +45,7 @@ func (m *Manager) planRestore(t *Type, id string, o RestoreOptions) (plan, error
 			return plan{}, unfit
 		}
 	}
-	return plan{"restore", func(ctx context.Context, s state) (step, error) {
+	return plan{action: "restore", make: func(ctx context.Context, w *mutation, s state) (step, error) {
 		if !s.exists() {
 			return step{}, live(t, id, s)
 		}
@@ -72,10 +72,10 @@ func (m *Manager) planRestore(t *Type, id string, o RestoreOptions) (plan, error
 			return next, err
 		}
 		next.also = append(next.also, "update")
-		if err := limitsOf(ctx).mayBeginFrom(ctx, t, next); err != nil {
+		if err := w.limits.mayBeginFrom(ctx, t, next); err != nil {
 			return step{}, err
 		}
-		return next, m.amend(ctx, t, &next, o.Patch, apply)
+		return next, m.amend(ctx, w, t, &next, o.Patch, apply)
 	}}, nil
 }
 
@@ -95,19 +95,19 @@ func (m *Manager) moved(ctx context.Context, e *storage.Event, number int) (step
 }
 
 // amend applies a patch to the content of a step, which becomes a new revision.
-func (m *Manager) amend(ctx context.Context, t *Type, next *step, p Patch, apply func([]byte) (any, error)) error {
+func (m *Manager) amend(ctx context.Context, w *mutation, t *Type, next *step, p Patch, apply func([]byte) (any, error)) error {
 	old, err := t.current(next.content, next.event.Revision.SchemaVersion)
 	if err != nil {
 		return err
 	}
-	if ctx, err = limitsOf(ctx).patching(ctx, t, p); err != nil {
+	if err := w.patches(ctx, t, p); err != nil {
 		return err
 	}
-	data, err := p.applied(ctx, t, apply, old)
+	data, err := p.applied(w, t, apply, old)
 	if err != nil {
 		return err
 	}
-	content, err := m.prepare(ctx, t, data)
+	content, err := m.prepare(ctx, w, t, data)
 	if err != nil {
 		return err
 	}

@@ -279,7 +279,7 @@ func (m *Manager) late(ctx context.Context, t *Type, e *storage.Event) (worked b
 func (m *Manager) carry(ctx context.Context, r referrer, id string, target key, cause *storage.Event) error {
 	ctx = WithActor(ctx, Actor{Principal: cause.Principal, RequestID: cause.RequestID, Address: cause.Address, UserAgent: cause.UserAgent})
 	purge := r.ref.OnDelete == Cascade && cause.Action == storage.Purged
-	_, _, _, err := m.write(ctx, r.typ, id, plan{"", func(ctx context.Context, s state) (step, error) {
+	_, err := m.write(ctx, r.typ, id, plan{action: "", make: func(ctx context.Context, w *mutation, s state) (step, error) {
 		if err := live(r.typ, id, s); err != nil && (!purge || fault.CodeOf(err) != fault.Deleted) {
 			return step{}, err
 		}

@@ -44,11 +44,11 @@ func (m *Manager) recordUpload(ctx context.Context, digest string) error {
 }
 
 // mayRefer reports whether the actor may refer to a binary at a place of a document.
-func (m *Manager) mayRefer(ctx context.Context, t *Type, at, digest string) (bool, error) {
+func (m *Manager) mayRefer(ctx context.Context, w *mutation, t *Type, at, digest string) (bool, error) {
 	if !m.limitedUploads(ctx) {
 		return true, nil
 	}
-	if l := limitsOf(ctx); l != nil && l.before != nil {
+	if l := w.limits; l != nil && l.before != nil {
 		if slices.Contains(t.digests(l.shown(l.before.content)), digest) || t.digestAt(l.before.content, at) == digest {
 			return true, nil // what it sees, and what stays where it is
 		}

@@ -64,12 +64,6 @@ type Replay struct {
 	FromTime *string `json:"from_time,omitempty"`
 }
 
-type (
-	stateKey    struct{}
-	changingKey struct{}
-	kept        struct{ value any }
-)
-
 // stateIn is what content has of the program's own property.
 func (t *Type) stateIn(content []byte) any {
 	tree, _ := DecodeJSON(content)
@@ -79,16 +73,15 @@ func (t *Type) stateIn(content []byte) any {
 
 // keepState puts the program's own property of the state that a write found into a
 // document that leaves it out, and refuses one that changes it.
-func (t *Type) keepState(ctx context.Context, data any) (any, error) {
-	before, exists := ctx.Value(stateKey{}).(kept)
+func (w *mutation) keepState(t *Type, data any) (any, error) {
 	doc, ok := data.(map[string]any)
 	switch {
-	case !exists || !ok || ctx.Value(changingKey{}) != nil:
-	case doc[t.state] == nil && before.value != nil:
+	case !w.kept || !ok || w.asks.replay:
+	case doc[t.state] == nil && w.property != nil:
 		doc = maps.Clone(doc)
-		doc[t.state] = before.value
+		doc[t.state] = w.property
 		return doc, nil
-	case !reflect.DeepEqual(doc[t.state], before.value):
+	case !reflect.DeepEqual(doc[t.state], w.property):
 		return nil, &fault.Error{Code: fault.ValidationFailed, Detail: "the " + t.state + " is not changed by writes", Fields: []fault.FieldError{{Pointer: "/" + t.state,
 			Detail: "is not what it is now; leave it out, and use :replay to begin again"}}}
 	}
@@ -97,8 +90,7 @@ func (t *Type) keepState(ctx context.Context, data any) (any, error) {
 
 // ReplayWebhook makes the deliveries of a webhook begin again.
 func (m *Manager) ReplayWebhook(ctx context.Context, id string, replay map[string]any, o UpdateOptions) (*Resource, error) {
-	ctx = context.WithValue(ctx, changingKey{}, true)
-	return m.Patch(ctx, Webhooks, id, Patch{Kind: MergePatch, Body: map[string]any{"replay": replay}}, o)
+	return m.patch(ctx, Webhooks, id, Patch{Kind: MergePatch, Body: map[string]any{"replay": replay}}, o, request{replay: true})
 }
 
 // checkWebhook refuses a webhook that could never be told anything.

@@ -61,8 +61,9 @@ type step struct {
 	early   bool // it may be lost with the power: it would be done again
 	// also are the rights it needs besides that of its plan.
 	also    []string
-	from    int  // the older revision whose content it takes; 0: none
-	cleared bool // references whose targets are gone were let go
+	from    int    // the older revision whose content it takes; 0: none
+	cleared bool   // references whose targets are gone were let go
+	secret  string // the text of the API key that it makes
 }
 
 // plan computes the step. It is called again with the newest state when the
@@ -71,18 +72,25 @@ type plan struct {
 	// action is the right that it needs on the state before and after it; empty:
 	// it is the program's own.
 	action string
-	make   func(ctx context.Context, s state) (step, error)
+	asks   request
+	make   func(ctx context.Context, w *mutation, s state) (step, error)
 }
 
 // maxTries bounds how often a write without precondition is applied again to a
 // newer state; each failure means that another writer succeeded.
 const maxTries = 64
 
-// write runs a plan against the head until it is committed or refused. It
-// returns the event that is HEAD afterwards and its content, and whether this
-// call committed it. With an idempotency key a write that was committed before
-// is answered again.
-func (m *Manager) write(ctx context.Context, t *Type, id string, p plan) (e *storage.Event, content []byte, changed bool, err error) {
+// written is what became of a write.
+type written struct {
+	event   *storage.Event // that is HEAD afterwards
+	content []byte         // of it
+	changed bool           // this call committed it
+	secret  string         // the text of the API key that this call made
+}
+
+// write runs a plan against the head until it is committed or refused. With an
+// idempotency key a write that was committed before is answered again.
+func (m *Manager) write(ctx context.Context, t *Type, id string, p plan) (out written, err error) {
 	ctx, cancel := committing(enter(ctx))
 	defer cancel()
 	var after func()
@@ -97,43 +105,43 @@ func (m *Manager) write(ctx context.Context, t *Type, id string, p plan) (e *sto
 		}
 	}()
 	if err := m.mayPlan(ctx, t, p); err != nil {
-		return nil, nil, false, err
+		return out, err
 	}
 	first, release, err := m.begin(ctx)
 	if err != nil {
-		return nil, nil, false, err
+		return out, err
 	}
 	defer release()
 	if first != nil {
-		e, content, err := m.again(ctx, first)
-		return e, content, false, err
+		out.event, out.content, err = m.again(ctx, first)
+		return out, err
 	}
 	defer m.keepBinaries(t)()
 	k := key{t.Name, id}
 	defer m.locks.acquire(k)()
-	e, content, after, err = m.decide(ctx, t, k, nil, p)
-	return e, content, after != nil, err
+	out, after, err = m.decide(ctx, t, k, nil, p)
+	return out, err
 }
 
 // writeFrom is write, without idempotency, for a caller that believes to know
 // the resource's newest event; the log decides whether it is.
-func (m *Manager) writeFrom(ctx context.Context, t *Type, id string, known *storage.Event, p plan) (*storage.Event, []byte, error) {
+func (m *Manager) writeFrom(ctx context.Context, t *Type, id string, known *storage.Event, p plan) (written, error) {
 	ctx, cancel := committing(withoutKey(ctx))
 	defer cancel()
 	k := key{t.Name, id}
 	release := m.locks.acquire(k)
-	e, content, after, err := m.decide(ctx, t, k, known, p)
+	out, after, err := m.decide(ctx, t, k, known, p)
 	release()
 	if after != nil {
 		after()
 	}
-	return e, content, err
+	return out, err
 }
 
 // decide is write for the holder of the resource's lock. The first try is on
 // the known event, when there is one. What it returns as after, when it
 // committed, runs the hooks.
-func (m *Manager) decide(ctx context.Context, t *Type, k key, known *storage.Event, p plan) (e *storage.Event, content []byte, after func(), err error) {
+func (m *Manager) decide(ctx context.Context, t *Type, k key, known *storage.Event, p plan) (out written, after func(), err error) {
 	begun := time.Now()
 	fresh := false
 	var object putObject
@@ -142,21 +150,16 @@ func (m *Manager) decide(ctx context.Context, t *Type, k key, known *storage.Eve
 		guess := known != nil
 		if known = nil; !guess {
 			if s, err = m.head(ctx, k, fresh); err != nil {
-				return nil, nil, nil, err
+				return out, nil, err
 			}
 		}
 		if first, err := m.committedBy(ctx, s); err != nil || first != nil {
-			if err != nil {
-				return nil, nil, nil, err
+			if err == nil {
+				out.event, out.content, err = m.again(ctx, first)
 			}
-			e, content, err := m.again(ctx, first)
-			return e, content, nil, err
+			return out, nil, err
 		}
-		planning, err := m.withSealed(ctx, t, s)
-		if err != nil {
-			return nil, nil, nil, err
-		}
-		next, err := m.planned(planning, t, p, s)
+		next, err := m.planned(ctx, t, p, s)
 		if err == nil && next.event != nil {
 			err = m.notErased(ctx, s)
 		}
@@ -166,11 +169,11 @@ func (m *Manager) decide(ctx context.Context, t *Type, k key, known *storage.Eve
 			continue
 		}
 		if err != nil {
-			return nil, nil, nil, err
+			return out, nil, err
 		}
 		if next.event == nil {
 			content, err := m.content(ctx, s.event)
-			return s.event, content, nil, err
+			return written{event: s.event, content: content}, nil, err
 		}
 		e, err := m.commit(ctx, t, s, &next, &object)
 		if errors.Is(err, storage.ErrConflict) {
@@ -178,12 +181,12 @@ func (m *Manager) decide(ctx context.Context, t *Type, k key, known *storage.Eve
 			continue
 		}
 		if err != nil {
-			return nil, nil, nil, stored(err)
+			return out, nil, stored(err)
 		}
 		m.o.Observer.Committed(t.Name, e.Action, time.Since(begun))
-		return e, next.content, func() { m.runAfter(ctx, t, s, next) }, nil
+		return written{e, next.content, true, next.secret}, func() { m.runAfter(ctx, t, s, next) }, nil
 	}
-	return nil, nil, nil, errBusy()
+	return out, nil, errBusy()
 }
 
 func errBusy() error {
@@ -379,21 +382,21 @@ func (m *Manager) runAfter(ctx context.Context, t *Type, s state, next step) {
 
 // prepare makes canonical content of a document: defaults filled in, checked
 // against the schema, the validators, and what the index can hold.
-func (m *Manager) prepare(ctx context.Context, t *Type, data any) ([]byte, error) {
-	if limitsOf(ctx) != nil || t.writeOnly != nil || t.readOnly != nil {
+func (m *Manager) prepare(ctx context.Context, w *mutation, t *Type, data any) ([]byte, error) {
+	if w.limits != nil || t.writeOnly != nil || t.readOnly != nil {
 		data = cloneTree(data) // it is completed from the state, and again when that has changed
 	}
-	data, err := limitsOf(ctx).merge(ctx, t, data)
+	data, err := w.merge(ctx, t, data)
 	if err != nil {
 		return nil, err
 	}
-	t.complete(ctx, data)
+	w.complete(ctx, t, data)
 	secret := t.secretIn(data)
 	data = t.Defaults(data)
-	if data, err = t.keepState(ctx, data); err != nil {
+	if data, err = w.keepState(t, data); err != nil {
 		return nil, err
 	}
-	if err := m.fit(ctx, t, data); err != nil {
+	if err := m.fit(ctx, w, t, data); err != nil {
 		return nil, err
 	}
 	if t.Check != nil {
@@ -406,7 +409,7 @@ func (m *Manager) prepare(ctx context.Context, t *Type, data any) ([]byte, error
 			return nil, err
 		}
 	}
-	data, err = m.putSecret(ctx, t, data, secret)
+	data, err = m.putSecret(w, t, data, secret)
 	if err != nil {
 		return nil, err
 	}

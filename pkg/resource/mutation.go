@@ -1,0 +1,59 @@
+package resource
+
+import (
+	"context"
+	"time"
+
+	"github.com/autocrud-go/autocrud/pkg/storage"
+)
+
+// mutation is what one write knows beside the document that it makes, while its
+// plan is carried out on one state. It is made anew for every state that is tried.
+type mutation struct {
+	limits *limits        // nil: no policy limits the actor
+	before *storage.Event // of a patch: what of its content did not fit the model before may stay
+	patch  bool           // the document is what a patch made: what it lacks was removed
+	asks   request
+
+	sealed   []box // the secrets of the state
+	property any   // the program's own property of the state, where kept is true
+	kept     bool
+	document any // of the state, where some of its fields are marked
+
+	secret string // the text of the API key that the write made
+}
+
+// request is what the caller of a write asks for beside a document.
+type request struct {
+	replay bool           // the program's own property changes
+	rotate *time.Duration // a new secret; the one before stays good for so long
+}
+
+// mutate begins a write on a state.
+func (m *Manager) mutate(ctx context.Context, t *Type, p plan, s state) (*mutation, error) {
+	w := &mutation{asks: p.asks}
+	if !s.exists() {
+		return w, nil
+	}
+	if t.writeOnly != nil || t.readOnly != nil {
+		content, err := m.contentNow(ctx, t, s.event)
+		if err != nil {
+			return nil, err
+		}
+		if w.document, err = DecodeJSON(content); err != nil {
+			return nil, err
+		}
+	}
+	if t.Secret == "" {
+		return w, nil
+	}
+	content, err := m.content(ctx, s.event)
+	if err != nil {
+		return nil, err
+	}
+	if t.state != "" {
+		w.property, w.kept = t.stateIn(content), true
+	}
+	w.sealed = t.boxes(content)
+	return w, nil
+}
