@@ -344,8 +344,7 @@ func lookers(all []*promise) {
 		case o.code != "deleted":
 			c.Errorf("%s, want deleted", o)
 		}
-	}, both(looksOnly(func(l *look) bool { return !l.hook }, "a delivery tells what happened, also to what is deleted by now"),
-		looksOnly(func(l *look) bool { return !l.stream || l.wide }, "what is deleted can be watched until it is restored")))
+	}, looksOnly(func(l *look) bool { return !l.stream || l.wide }, "what is deleted can be watched until it is restored"))
 	set("an unknown id is 404", func(c *cell) {
 		if o := c.askWith(c.w.admin, c.w.fresh("none"), nil, twist{}); o.code != "not_found" {
 			c.Errorf("%s, want not_found", o)

@@ -43,6 +43,47 @@ func next(t *testing.T, s storage.Subscription) (uint64, storage.Receipt) {
 	return told.Seq, receipt
 }
 
+// The stream is filled some time after the log: what was behind the place that was
+// asked for is not told because it comes later.
+func TestASubscriptionBeginsBehindAPlaceThatIsNotPublishedYet(t *testing.T) {
+	_, w, _ := events(t)
+	publish := func(seq uint64) {
+		t.Helper()
+		if err := w.Publish(t.Context(), []storage.Outgoing{outgoing(seq, "a")}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	publish(1)
+	after := uint64(3)
+	subscribe := func(o storage.SubscribeOptions) storage.Subscription {
+		t.Helper()
+		sub, err := w.Subscribe(t.Context(), "webhook-late--", o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return sub
+	}
+	subscribe(storage.SubscribeOptions{After: &after}).Close()
+	publish(2)
+	publish(3)
+	publish(4)
+	again := subscribe(storage.SubscribeOptions{}) // as after a restart
+	seq, receipt := next(t, again)
+	if seq != 4 {
+		t.Errorf("told of %d first, want 4", seq)
+	}
+	if err := receipt.Done(); err != nil {
+		t.Fatal(err)
+	}
+	again.Close()
+	publish(5)
+	wider := subscribe(storage.SubscribeOptions{Open: 7}) // changed
+	defer wider.Close()
+	if seq, _ := next(t, wider); seq != 5 {
+		t.Errorf("told of %d next, want 5", seq)
+	}
+}
+
 func isHook(name string) bool { return strings.HasPrefix(name, "webhook-") }
 
 // A subscription that was made under its own name goes on where it was, under one

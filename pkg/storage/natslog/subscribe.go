@@ -24,7 +24,7 @@ func (w *Outward) Subscribe(ctx context.Context, name string, o storage.Subscrib
 	if err != nil {
 		return nil, err
 	}
-	s := &subscription{consumer: c, prefix: w.prefix, wanted: make(chan struct{}, 1), messages: make(chan jetstream.Msg), stop: make(chan struct{})}
+	s := &subscription{consumer: c, prefix: w.prefix, after: afterOf(c.CachedInfo().Config), wanted: make(chan struct{}, 1), messages: make(chan jetstream.Msg), stop: make(chan struct{})}
 	go s.read()
 	return s, nil
 }
@@ -62,6 +62,7 @@ func (w *Outward) consumer(ctx context.Context, name string, o storage.Subscribe
 			return nil, err
 		}
 		cfg.DeliverPolicy, cfg.OptStartSeq = jetstream.DeliverByStartSequencePolicy, seq
+		cfg.Metadata = map[string]string{afterKey: strconv.FormatUint(*o.After, 10)}
 	case !o.Since.IsZero():
 		cfg.DeliverPolicy, cfg.OptStartTime = jetstream.DeliverByStartTimePolicy, &o.Since
 	}
@@ -73,6 +74,19 @@ func (w *Outward) consumer(ctx context.Context, name string, o storage.Subscribe
 		return nil, unavailable("subscribe to events", err)
 	}
 	return c, nil
+}
+
+// afterKey is where a consumer keeps the place in the log behind which it begins. The
+// stream is behind the log: events up to there may be published later than the
+// consumer is made.
+const afterKey = "autocrud.after"
+
+func afterOf(c jetstream.ConsumerConfig) uint64 {
+	n, err := strconv.ParseUint(c.Metadata[afterKey], 10, 64)
+	if err != nil {
+		return 0 // it begins with what is published from some time on
+	}
+	return n
 }
 
 func filtersOf(c jetstream.ConsumerConfig) []string {
@@ -134,6 +148,7 @@ func (w *Outward) Subscribed(ctx context.Context, prefix string) (names []string
 type subscription struct {
 	consumer jetstream.Consumer
 	prefix   string
+	after    uint64        // events up to here are passed over
 	wanted   chan struct{} // one token: somebody waits in Next
 	messages chan jetstream.Msg
 	stop     chan struct{}
@@ -199,6 +214,10 @@ func (s *subscription) Next(ctx context.Context) (storage.Told, storage.Receipt,
 			t, err := s.told(m)
 			if err != nil {
 				_ = m.TermWithReason("not an event")
+				continue
+			}
+			if t.Seq <= s.after {
+				_ = m.Ack() // or it comes again, and is passed over again
 				continue
 			}
 			return t, receipt{m}, nil

@@ -78,7 +78,10 @@ func (r *runner) deliver(ctx context.Context) error {
 	if replay := r.h.data.Replay; r.h.replays() {
 		switch {
 		case replay.FromSeq != nil:
-			o.After = replay.FromSeq
+			// What is beyond the webhook's own sequence was none yet when it was asked for,
+			// or is one of the log that the webhook was restored from.
+			after := min(*replay.FromSeq, r.h.meta.Seq)
+			o.After = &after
 		case replay.FromTime != nil:
 			at, err := resource.ParseTime(*replay.FromTime)
 			if err != nil {
