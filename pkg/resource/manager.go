@@ -30,6 +30,13 @@ const MaxContent = 8 << 20
 // writeTimeout bounds a commit, whatever becomes of the request meanwhile.
 const writeTimeout = 12 * time.Second
 
+// Index is what a Manager may do to the index: read it, and order that it is made
+// anew. The rows are the indexer's.
+type Index interface {
+	storage.IndexReader
+	storage.IndexRebuilder
+}
+
 // Manager is the one way to resources: every operation, from HTTP, jobs or Go,
 // goes through it. All methods are safe for concurrent use.
 type Manager struct {
@@ -37,7 +44,7 @@ type Manager struct {
 	names     []string
 	log       storage.Log
 	blobs     storage.Blobs
-	index     storage.Index
+	index     Index
 	progress  *Progress
 	recent    *recent
 	locks     *locks
@@ -123,7 +130,7 @@ func (nobody) Committed(string, storage.Action, time.Duration) {}
 func (nobody) Refused(string, fault.Code)                      {}
 
 // NewManager serves the types from the three stores.
-func NewManager(types []*Type, log storage.Log, blobs storage.Blobs, index storage.Index, o Options) *Manager {
+func NewManager(types []*Type, log storage.Log, blobs storage.Blobs, index Index, o Options) *Manager {
 	if o.Hooks == nil {
 		o.Hooks = NewHooks()
 	}

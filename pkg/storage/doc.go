@@ -1,14 +1,25 @@
-// Package storage is the three contracts everything stands on, and what they
-// carry.
+// Package storage is the ten contracts that everything stands on, and what they
+// carry. Three of them hold the data:
 //
 //   - Log: the truth about order and about what happened. A write is committed
 //     when its event is durably in the log, not before.
 //   - Blobs: the truth about content. A revision is an immutable object,
 //     written before its event.
-//   - Index: a disposable projection of the log. Dropping it loses nothing.
+//   - Index: a disposable projection of the log. Dropping it loses nothing. Its
+//     roles are IndexReader, IndexWriter and IndexRebuilder.
 //
-// Each contract has one conformance suite in storagetest and one folder per
-// adapter. This package knows no NATS, SQL or S3.
+// Seven stand beside them:
+//
+//   - Archive: a second copy of the log as objects, from which it is made again.
+//   - Outward: the stream of events for programs outside, published in order.
+//   - Subscriptions: the events of that stream, handed out to one worker each.
+//   - Deliveries: what webhooks were told, and what they answered.
+//   - Audit: refusals and audited reads, which the log does not hold.
+//   - JobLogs: the lines that job handlers write.
+//   - Bus: messages between processes, which may be lost.
+//
+// Each contract has one conformance suite in storagetest, and adapters in folders
+// of their own. This package knows no NATS, SQL or S3.
 package storage
 
 import "errors"

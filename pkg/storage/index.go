@@ -228,7 +228,7 @@ type Page struct {
 	Applied uint64        // the index when it was read
 }
 
-// Record of history: an event without its content.
+// Past is a record of history: an event without its content.
 type Past struct {
 	Seq   uint64
 	Event *Event // Seq and Header set, Content nil
@@ -257,37 +257,12 @@ type EventQuery struct {
 // binary.
 type Holder struct{ Type, ID string }
 
-// Index is the projection that answers searches. It is written by one indexer
-// and read by many. All methods are safe for concurrent use.
-type Index interface {
-	// Define makes the given types and no others usable. A type of another
-	// definition than before gets a new table beside the old one, which goes on
-	// answering what it can until replay batches have filled the new one; then
-	// the new one takes over and the old one is dropped, in one transaction.
-	// It reports the types that are to be filled. On an index at position zero
-	// there are none: a table is complete as it is. The table of a type that is
-	// not given is dropped, since nothing will be written to it: a type that
-	// comes back is filled anew. Whatever somebody took away is made again.
-	Define(ctx context.Context, defs []Definition) (fresh []Fresh, err error)
+// IndexReader answers searches. All methods are safe for concurrent use.
+type IndexReader interface {
 	// Position says how far the index is; the zero Position when it is new.
 	Position(ctx context.Context) (Position, error)
-	// Reset empties the index and binds it to a log. Until the position has
-	// reached through, and before any Reset, a search is a *BuildError, and
-	// Events, Keyed and Holders are ErrNotReady: what was there before must not
-	// seem gone.
-	Reset(ctx context.Context, identity string, through uint64) error
-	// Rebuild begins new tables of these definitions beside those that answer,
-	// as if the definitions had changed. A type that has no table that answers
-	// is left as it is. Apply is ErrNotReady until Define has reported them.
-	Rebuild(ctx context.Context, defs []Definition) error
 	// Building lists the types whose tables are being filled, by name.
 	Building(ctx context.Context) ([]Fresh, error)
-	// Apply writes a batch in one transaction, into old and new tables alike. A
-	// change older than the row it would replace is kept in the history but
-	// leaves the row alone, so a repeated batch changes nothing. ErrNotReady
-	// tells that the index is not the one that was defined; define it again. A
-	// batch of nothing finds out whether it is.
-	Apply(ctx context.Context, b Batch) error
 	// Head returns the row of one resource, deleted or not, or ErrNotFound.
 	Head(ctx context.Context, typ, id string) (Row, error)
 	// Heads returns the newest events of several resources, with the content
@@ -311,5 +286,48 @@ type Index interface {
 	Holders(ctx context.Context, digest, typ, id string, limit int) ([]Holder, error)
 	// Types lists the types that have at least one resource.
 	Types(ctx context.Context) ([]string, error)
+}
+
+// IndexWriter projects the log: one indexer of a namespace has it, and nothing else
+// writes rows.
+type IndexWriter interface {
+	// Define makes the given types and no others usable. A type of another
+	// definition than before gets a new table beside the old one, which goes on
+	// answering what it can until replay batches have filled the new one; then
+	// the new one takes over and the old one is dropped, in one transaction.
+	// It reports the types that are to be filled. On an index at position zero
+	// there are none: a table is complete as it is. The table of a type that is
+	// not given is dropped, since nothing will be written to it: a type that
+	// comes back is filled anew. Whatever somebody took away is made again.
+	Define(ctx context.Context, defs []Definition) (fresh []Fresh, err error)
+	// Position says how far the index is; the zero Position when it is new.
+	Position(ctx context.Context) (Position, error)
+	// Reset empties the index and binds it to a log. Until the position has
+	// reached through, and before any Reset, a search is a *BuildError, and
+	// Events, Keyed and Holders are ErrNotReady: what was there before must not
+	// seem gone.
+	Reset(ctx context.Context, identity string, through uint64) error
+	// Apply writes a batch in one transaction, into old and new tables alike. A
+	// change older than the row it would replace is kept in the history but
+	// leaves the row alone, so a repeated batch changes nothing. ErrNotReady
+	// tells that the index is not the one that was defined; define it again. A
+	// batch of nothing finds out whether it is.
+	Apply(ctx context.Context, b Batch) error
+}
+
+// IndexRebuilder orders new tables, which the indexer then fills.
+type IndexRebuilder interface {
+	// Rebuild begins new tables of these definitions beside those that answer,
+	// as if the definitions had changed. A type that has no table that answers
+	// is left as it is. Apply is ErrNotReady until Define has reported them.
+	Rebuild(ctx context.Context, defs []Definition) error
+}
+
+// Index is the projection that answers searches. It is written by one indexer and
+// read by many, each of which takes the role it has.
+type Index interface {
+	IndexReader
+	IndexWriter
+	IndexRebuilder
 	Close() error
 }

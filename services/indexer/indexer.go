@@ -51,7 +51,7 @@ type Options struct {
 type Indexer struct {
 	log      storage.Log
 	blobs    storage.Blobs
-	index    storage.Index
+	index    storage.IndexWriter
 	types    map[string]*resource.Type
 	defs     []storage.Definition
 	progress *resource.Progress
@@ -68,7 +68,7 @@ type Indexer struct {
 }
 
 // New makes an indexer for the types.
-func New(types []*resource.Type, log storage.Log, blobs storage.Blobs, index storage.Index, p *resource.Progress, o Options) *Indexer {
+func New(types []*resource.Type, log storage.Log, blobs storage.Blobs, index storage.IndexWriter, p *resource.Progress, o Options) *Indexer {
 	if o.Gather == 0 {
 		o.Gather = 25 * time.Millisecond
 	}
