@@ -218,6 +218,11 @@ bindings:
 		{`{"action":"create","type":"items","data":{"folder":"nowhere"}}`, false, post("/v1/items", `{"folder":"nowhere"}`)},
 		{`{"action":"update","type":"items","id":"i","data":{"folder":"secret"}}`, false, func() *apitest.Response { return clerk.Put(t, "/v1/items/i", `{"folder":"secret"}`) }},
 		{`{"action":"create","type":"films","data":{"title":"x","genre":"open"}}`, true, post("/v1/films", `{"title":"x","genre":"open"}`)},
+		{`{"action":"create","type":"items","id":"new","data":{"folder":"known"}}`, true, func() *apitest.Response { return clerk.Post(t, "/v1/items?id=new", `{"folder":"known"}`) }},
+		{`{"action":"create","type":"films","id":"new","data":{"title":"x","genre":"open"}}`, true, func() *apitest.Response { return clerk.Post(t, "/v1/films?id=new", `{"title":"x","genre":"open"}`) }},
+		{`{"action":"create","type":"films","id":"newer","data":{"title":"x","genre":"closed"}}`, false, func() *apitest.Response {
+			return clerk.Post(t, "/v1/films?id=newer", `{"title":"x","genre":"closed"}`)
+		}},
 		{`{"action":"create","type":"films","data":{"title":"x","genre":"closed"}}`, false, post("/v1/films", `{"title":"x","genre":"closed"}`)},
 		{`{"action":"create","type":"films","data":{"title":"x","genre":"open","slug":"b"}}`, false, post("/v1/films", `{"title":"x","genre":"open","slug":"b"}`)},
 		{`{"action":"create","type":"films","data":{"title":"x","genre":"open","budget":1}}`, false, post("/v1/films", `{"title":"x","genre":"open","budget":1}`)},
@@ -244,6 +249,15 @@ bindings:
 		}
 		if w := x.write(); (w.Status < 300) != x.may {
 			t.Errorf("%s: the write is %d: %s", x.ask, w.Status, w.Body)
+		}
+	}
+	// Of an id that is taken by what may not be read, a question tells nothing.
+	put("/v1/films/hidden", `{"title":"H","genre":"closed"}`)
+	for _, genre := range []string{"open", "closed"} {
+		ask := `{"action":"create","type":"films","id":"%s","data":{"title":"x","genre":"` + genre + `"}}`
+		taken, free := clerk.Post(t, "/v1:can", fmt.Sprintf(ask, "hidden")).Want(t, 200), clerk.Post(t, "/v1:can", fmt.Sprintf(ask, "free")).Want(t, 200)
+		if string(taken.Body) != string(free.Body) {
+			t.Errorf("%s: %s and %s", genre, taken.Body, free.Body)
 		}
 	}
 }

@@ -77,7 +77,7 @@ func (m *Manager) Can(ctx context.Context, q Question) (Decision, error) {
 }
 
 // asked is the state that a question is about; nil when the actor may not know of
-// it, or there is none.
+// it, or there is none. A create is about none, whatever has its id.
 func (m *Manager) asked(ctx context.Context, x *access, t *Type, q Question) (*state, error) {
 	if q.ID == "" {
 		return &state{}, nil
@@ -85,15 +85,12 @@ func (m *Manager) asked(ctx context.Context, x *access, t *Type, q Question) (*s
 	if err := CheckID(q.ID); err != nil {
 		return nil, err
 	}
-	s, err := m.head(ctx, key{t.Name, q.ID}, false)
-	if err != nil {
-		return nil, err
+	if q.Action == "create" {
+		return &state{}, nil
 	}
-	if !s.exists() {
-		if q.Action == "create" {
-			return &s, nil
-		}
-		return nil, nil
+	s, err := m.head(ctx, key{t.Name, q.ID}, false)
+	if err != nil || !s.exists() {
+		return nil, err
 	}
 	if x != nil {
 		if ok, err := m.readable(ctx, t, s.event); err != nil || !ok {

@@ -96,6 +96,7 @@ func isNoJob(t *resource.Type) bool       { return t.Job == nil }
 func isAPIKey(t *resource.Type) bool      { return t.Name == resource.APIKeys }
 func isWebhook(t *resource.Type) bool     { return t.Name == resource.Webhooks }
 func hasNoBinaries(t *resource.Type) bool { return len(t.Binaries) == 0 }
+func isBuiltin(t *resource.Type) bool     { return t.Builtin }
 func always(*resource.Type) bool          { return true }
 
 // answer is what a success looks like.
@@ -165,7 +166,7 @@ var typeOperations = []operation{
 		Answers:     answers(answer("200", "The resource", openapi.Partial, "OptionalETag"), unmodified),
 		Problems:    liveProblems, Expands: true}},
 	{handle: replaceResource, rights: []string{"update", "modify", "create"}, Operation: openapi.Operation{Method: "PUT", Path: "/v1/{type}/{id}", Name: "replace", Summary: "Replace {one}",
-		Description: "Makes a new revision, or changes a draft in place with mode=modify. With If-None-Match: * it creates.",
+		Description: "Makes a new revision{drafts}. With If-None-Match: * it creates.",
 		Parameters:  slices.Concat(changeParameters, ifMatchOrNone, []string{"Idempotency-Key"}), Body: openapi.ReplaceBody,
 		Answers:  answers(written("200", "Replaced, or equal and unchanged", openapi.Envelope), written("201", "Created", openapi.Envelope, "Location")),
 		Problems: writeProblems}},
@@ -187,7 +188,8 @@ var typeOperations = []operation{
 		Parameters: ifMatch, Body: openapi.SwitchBody,
 		Answers:  answers(written("200", "Switched", openapi.Whole)),
 		Problems: writeProblems}},
-	{handle: setStatus, Operation: openapi.Operation{Method: "POST", Path: "/v1/{type}/{id}:status", Name: "status", Summary: "Publish a draft of {one}, or begin a new one",
+	// Those of the program have no drafts.
+	{handle: setStatus, untold: isBuiltin, Operation: openapi.Operation{Method: "POST", Path: "/v1/{type}/{id}:status", Name: "status", Summary: "Publish a draft of {one}, or begin a new one",
 		Parameters: ifMatch, Body: openapi.StatusBody,
 		Answers:  answers(written("200", "Its status is now the one asked for", openapi.Whole)),
 		Problems: writeProblems}},

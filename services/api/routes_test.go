@@ -116,6 +116,9 @@ func TestTheDocumentDescribesEveryRouteAndNothingElse(t *testing.T) {
 				if len(typ.Binaries) == 0 { // which its older revisions may have had
 					untold = append(untold, "GET /v1/"+typ.Name+"/{id}/blobs/{n}")
 				}
+				if typ.Builtin { // which have no drafts
+					untold = append(untold, "POST /v1/"+typ.Name+"/{id}:status")
+				}
 			}
 			routed := routedOf(a, types)
 			described, _ := describedBy(t, a)
@@ -289,5 +292,36 @@ func TestTheDocumentListsEveryOperationOfABatch(t *testing.T) {
 	slices.Sort(taken)
 	if len(taken) == 0 || !slices.Equal(told, taken) {
 		t.Errorf("the document lists %v, a batch takes %v", told, taken)
+	}
+}
+
+// An upload is the bytes themselves: generators of clients would send anything else as
+// JSON, and the program would keep that.
+func TestTheBodyOfAnUploadIsBytes(t *testing.T) {
+	types, _ := served(t)
+	a := api.New(resource.NewManager(types, nil, nil, nil, resource.Options{}), api.Options{})
+	var doc struct {
+		Paths map[string]map[string]struct {
+			RequestBody struct {
+				Required bool
+				Content  map[string]struct {
+					Schema struct{ Type, Format string }
+				}
+			}
+		}
+	}
+	w := httptest.NewRecorder()
+	a.ServeHTTP(w, httptest.NewRequest("GET", "http://127.0.0.1/openapi.json", nil))
+	if err := json.Unmarshal(w.Body.Bytes(), &doc); err != nil {
+		t.Fatal(err)
+	}
+	body := doc.Paths["/v1/blobs"]["post"].RequestBody
+	if _, bytes := body.Content["application/octet-stream"]; !bytes || !body.Required {
+		t.Errorf("it is %+v", body)
+	}
+	for media, content := range body.Content {
+		if strings.Contains(media, "json") || content.Schema.Type != "string" || content.Schema.Format != "binary" {
+			t.Errorf("%s is %+v", media, content)
+		}
 	}
 }

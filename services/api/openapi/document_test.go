@@ -134,6 +134,22 @@ func TestTypesOfTheProgramComeLast(t *testing.T) {
 	}
 }
 
+func TestTypesOfTheProgramHaveNoDrafts(t *testing.T) {
+	keys, err := resource.APIKeyType()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for typ, want := range map[*resource.Type][]string{
+		keys: {"Makes a new revision.", "builtin_status"},
+		model(t, "name: movies\nschema: {type: object}\n"): {"Makes a new revision, or changes a draft in place with mode=modify.", "new_status"},
+	} {
+		op := openapi.Operation{Method: "PUT", Path: "/v1/{type}/{id}", Description: "Makes a new revision{drafts}.", Parameters: []string{"new_status", "mode"}}.For(typ)
+		if op.Description != want[0] || op.Parameters[0] != want[1] || !slices.Equal(op.QueryNames(), []string{"status", "mode"}) {
+			t.Errorf("%s: %+v", typ.Name, op)
+		}
+	}
+}
+
 func TestTheNamesOfAQueryAreThoseThatTheDocumentLists(t *testing.T) {
 	op := openapi.Operation{Parameters: []string{"new_id", "list_returns", "If-Match", "audit_order"}}
 	if names := op.QueryNames(); !slices.Equal(names, []string{"id", "returns", "order_by"}) {

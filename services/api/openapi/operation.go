@@ -18,7 +18,8 @@ type Operation struct {
 	Type *resource.Type // nil: an operation of the server
 
 	// Summary and Description may speak of a type's resources as {one} ("a movie")
-	// and {many} ("movies") until For has named them.
+	// and {many} ("movies") until For has named them, and tell at {drafts} that drafts
+	// are changed in place.
 	Summary, Description string
 
 	Parameters []string // keys of the table of parameters, besides those of the path
@@ -44,7 +45,14 @@ type Part func(*document, *resource.Type) object
 
 // For is the operation of a type.
 func (o Operation) For(t *resource.Type) Operation {
-	texts := strings.NewReplacer("{one}", one(t), "{many}", several(t))
+	drafts := ", or changes a draft in place with mode=modify"
+	if t.Builtin { // they have none
+		drafts = ""
+		if i := slices.Index(o.Parameters, "new_status"); i >= 0 {
+			o.Parameters = slices.Replace(slices.Clone(o.Parameters), i, i+1, "builtin_status")
+		}
+	}
+	texts := strings.NewReplacer("{one}", one(t), "{many}", several(t), "{drafts}", drafts)
 	o.Type = t
 	o.Path = strings.Replace(o.Path, "{type}", t.Name, 1)
 	o.Summary, o.Description = texts.Replace(o.Summary), texts.Replace(o.Description)

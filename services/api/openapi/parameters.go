@@ -41,6 +41,7 @@ var parameters = []parameter{
 	{"min_seq", "query", "min_seq", "Include the write with this Autocrud-Seq", countSchema, nil},
 	{"new_id", "query", "id", "Id of the new resource; made by the server when absent", idSchema, nil},
 	{"new_status", "query", "status", "Status of the new revision; the type's default when absent", statusSchema, nil},
+	{"builtin_status", "query", "status", "What is written is in force at once", object{{"type", "string"}, {"enum", []any{"stable"}}}, nil},
 	{"message", "query", "message", "Why; kept with the revision", stringSchema, nil},
 	{"revision", "query", "revision", "Number of an older revision", atLeast1, nil},
 	{"as_of", "query", "as_of", "What was there at this instant, inclusive", instantSchema, nil},
