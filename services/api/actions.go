@@ -9,7 +9,7 @@ import (
 // runAction runs a custom action: at once, or as a job.
 func runAction(x *resource.Action) handler {
 	return func(a *API, c call) error {
-		match, err := c.plainWrite()
+		match, err := writeMatch(c.r)
 		if err != nil {
 			return err
 		}

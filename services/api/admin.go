@@ -27,9 +27,6 @@ func asAdmin(run handler) handler {
 		var cancel context.CancelFunc
 		c.r, cancel = long(c.w, c.r)
 		defer cancel()
-		if p := c.query(); p.err != nil {
-			return p.err
-		}
 		if err := a.m.Admin(c.r.Context()); err != nil { // before it is waited for the body
 			return err
 		}
@@ -68,17 +65,11 @@ func reindexAll(a *API, c call) error { return beginReindex(a, c, "") }
 
 // readIndexing tells how far that is.
 func readIndexing(a *API, c call) error {
-	if p := c.query(); p.err != nil {
-		return p.err
-	}
 	return indexing(a, c, http.StatusOK)
 }
 
 // reindexType builds the index of one type anew.
 func reindexType(a *API, c call) error {
-	if p := c.query(); p.err != nil {
-		return p.err
-	}
 	if err := nothing(c.w, c.r); err != nil {
 		return err
 	}

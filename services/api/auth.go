@@ -120,7 +120,7 @@ func (a *API) logRefusal(r *http.Request, err error) {
 
 // rotateKey gives an API key a new secret.
 func rotateKey(a *API, c call) error {
-	match, err := c.plainWrite()
+	match, err := writeMatch(c.r)
 	if err != nil {
 		return err
 	}
@@ -144,9 +144,6 @@ func rotateKey(a *API, c call) error {
 
 // answerQuestion tells whether something is allowed, and what decides it.
 func answerQuestion(a *API, c call) error {
-	if p := c.query(); p.err != nil {
-		return p.err
-	}
 	body, err := readObject(c.w, c.r, "action", "type", "id", "data", "principal", "groups")
 	if err != nil {
 		return err

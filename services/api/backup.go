@@ -46,9 +46,6 @@ const typeBinary = "application/octet-stream"
 func restoreBackup(a *API, c call) error {
 	r, cancel := long(c.w, c.r)
 	defer cancel()
-	if p := c.query(); p.err != nil {
-		return p.err
-	}
 	if t := r.Header.Get("Content-Type"); t != typeBinary {
 		return fault.Errorf(fault.UnsupportedMediaType, "a backup is sent as %s", typeBinary)
 	}

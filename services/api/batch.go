@@ -27,9 +27,6 @@ type batchResult struct {
 }
 
 func runBatch(a *API, c call) (err error) {
-	if p := c.query(); p.err != nil {
-		return p.err
-	}
 	if err := a.m.KnowsSome(c.r.Context()); err != nil {
 		return err
 	}

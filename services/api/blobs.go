@@ -14,9 +14,6 @@ import (
 func uploadBinary(a *API, c call) error {
 	r, cancel := long(c.w, c.r)
 	defer cancel()
-	if p := c.query(); p.err != nil {
-		return p.err
-	}
 	if e := r.Header.Get("Content-Encoding"); e != "" && e != "identity" {
 		return fault.Errorf(fault.UnsupportedMediaType, "Content-Encoding %q is not accepted; send the binary as it is", e)
 	}

@@ -18,9 +18,6 @@ import (
 // as a page of this origin: it is sandboxed, its type is not guessed, and all but
 // pictures are attachments.
 func downloadBinary(a *API, c call) error {
-	if p := c.query(); p.err != nil {
-		return p.err
-	}
 	var cancel func()
 	c.r, cancel = long(c.w, c.r) // the store is read for as long as the client takes
 	defer cancel()

@@ -250,7 +250,7 @@ func patchResource(a *API, c call) error {
 }
 
 func deleteResource(a *API, c call) error {
-	match, err := c.plainWrite()
+	match, err := writeMatch(c.r)
 	if err != nil {
 		return err
 	}
@@ -261,16 +261,8 @@ func deleteResource(a *API, c call) error {
 	return c.written(http.StatusOK, r, parts{meta: true})
 }
 
-// plainWrite reads the header of a write without parameters.
-func (c call) plainWrite() (resource.Match, error) {
-	if p := c.query(); p.err != nil {
-		return resource.Match{}, p.err
-	}
-	return writeMatch(c.r)
-}
-
 func restoreResource(a *API, c call) error {
-	match, err := c.plainWrite()
+	match, err := writeMatch(c.r)
 	if err != nil {
 		return err
 	}
@@ -287,7 +279,7 @@ func restoreResource(a *API, c call) error {
 }
 
 func switchRevision(a *API, c call) error {
-	match, err := c.plainWrite()
+	match, err := writeMatch(c.r)
 	if err != nil {
 		return err
 	}
@@ -307,7 +299,7 @@ func switchRevision(a *API, c call) error {
 }
 
 func setStatus(a *API, c call) error {
-	match, err := c.plainWrite()
+	match, err := writeMatch(c.r)
 	if err != nil {
 		return err
 	}
@@ -406,9 +398,6 @@ func readHistory(a *API, c call) error {
 }
 
 func listTypes(a *API, c call) error {
-	if p := c.query(); p.err != nil {
-		return p.err
-	}
 	known := slices.DeleteFunc(a.m.Types(), func(t *resource.Type) bool { return !a.m.Knows(c.r.Context(), t) })
 	return c.json(http.StatusOK, map[string]any{"items": known, "next_page_token": ""})
 }

@@ -28,7 +28,7 @@ func cancelJob(a *API, c call) error { return onJob(c, a.m.Cancel) }
 func rerunJob(a *API, c call) error  { return onJob(c, a.m.Rerun) }
 
 func onJob(c call, do func(context.Context, string, string, resource.Match) (*resource.Resource, error)) error {
-	match, err := c.plainWrite()
+	match, err := writeMatch(c.r)
 	if err != nil {
 		return err
 	}

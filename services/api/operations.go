@@ -21,6 +21,9 @@ type operation struct {
 	rights []string
 	// untold says for which types the document leaves it out; nil: for none.
 	untold func(*resource.Type) bool
+	// anyQuery lets every query through to an operation without parameters, which
+	// refuses one otherwise.
+	anyQuery bool
 
 	names  []string // of the parameters in the query
 	metric string   // what its requests are counted as

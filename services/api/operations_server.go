@@ -71,30 +71,30 @@ var serverOperations = []operation{
 		Answers:    answers(answer("200", "One page, or everything", openapi.Audit)), Problems: askProblems}},
 	{handle: listTypes, Operation: openapi.Operation{Method: "GET", Path: "/v1/types", Name: "types", Summary: "List the types",
 		Answers: answers(answer("200", "All types", openapi.ModelPage)), Problems: []string{"400", "405"}}},
-	{handle: readType, Operation: openapi.Operation{Method: "GET", Path: "/v1/types/{type}", Name: "type", Summary: "Read the model of one type",
+	{handle: readType, anyQuery: true /* the type first */, Operation: openapi.Operation{Method: "GET", Path: "/v1/types/{type}", Name: "type", Summary: "Read the model of one type",
 		Answers: answers(answer("200", "The model", openapi.Model)), Problems: []string{"400", "404", "405"}}},
 }
 
 // healthOperations tell how the process is.
 var healthOperations = []operation{
-	{handle: tellAlive, Operation: openapi.Operation{Method: "GET", Path: "/livez", Name: "livez", Summary: "Is the process alive?", Public: true,
+	{handle: tellAlive, anyQuery: true, Operation: openapi.Operation{Method: "GET", Path: "/livez", Name: "livez", Summary: "Is the process alive?", Public: true,
 		Answers: answers(answer("200", "It is", openapi.Text("text/plain"))), Problems: []string{"405"}}},
-	{handle: tellReady, Operation: openapi.Operation{Method: "GET", Path: "/readyz", Name: "readyz", Summary: "Can it take requests?", Public: true,
+	{handle: tellReady, anyQuery: true, Operation: openapi.Operation{Method: "GET", Path: "/readyz", Name: "readyz", Summary: "Can it take requests?", Public: true,
 		Answers: answers(answer("200", "It can", openapi.Text("text/plain"))), Problems: []string{"405", "503"}}},
-	{handle: page(func(a *API) http.Handler { return a.metrics.page }), Operation: openapi.Operation{Method: "GET", Path: "/metrics", Name: "metrics", Summary: "Metrics for Prometheus",
+	{handle: page(func(a *API) http.Handler { return a.metrics.page }), anyQuery: true, Operation: openapi.Operation{Method: "GET", Path: "/metrics", Name: "metrics", Summary: "Metrics for Prometheus",
 		Answers: answers(answer("200", "Text exposition format", openapi.Text("text/plain"))), Problems: []string{"405"}}},
 }
 
 // pageOperations are the documents, and the page that shows them.
 var pageOperations = []operation{
-	{handle: page(func(a *API) http.Handler { return a.openapi }), Operation: openapi.Operation{Method: "GET", Path: "/openapi.json", Name: "openapi", Summary: "This document", Public: true,
+	{handle: page(func(a *API) http.Handler { return a.openapi }), anyQuery: true, Operation: openapi.Operation{Method: "GET", Path: "/openapi.json", Name: "openapi", Summary: "This document", Public: true,
 		Answers: answers(answer("200", "OpenAPI 3.1", openapi.AnyObject)), Problems: []string{"405"}}},
-	{handle: page(func(a *API) http.Handler { return a.asyncapi }), Operation: openapi.Operation{Method: "GET", Path: "/asyncapi.json", Name: "asyncapi", Summary: "The document of the events", Public: true,
+	{handle: page(func(a *API) http.Handler { return a.asyncapi }), anyQuery: true, Operation: openapi.Operation{Method: "GET", Path: "/asyncapi.json", Name: "asyncapi", Summary: "The document of the events", Public: true,
 		Answers: answers(answer("200", "AsyncAPI 3.0", openapi.AnyObject)), Problems: []string{"405"}}},
-	{handle: page(func(a *API) http.Handler { return a.docs }), Operation: openapi.Operation{Method: "GET", Path: "/docs", Name: "docs", Summary: "This document, to read and try out", Public: true,
+	{handle: page(func(a *API) http.Handler { return a.docs }), anyQuery: true, Operation: openapi.Operation{Method: "GET", Path: "/docs", Name: "docs", Summary: "This document, to read and try out", Public: true,
 		Answers: answers(answer("200", "A page", openapi.Text("text/html"))), Problems: []string{"405"}}},
-	{handle: page(func(a *API) http.Handler { return a.docs }), untold: always, Operation: openapi.Operation{Method: "GET", Path: "/docs/*", Name: "docsfile"}},
-	{handle: showDocs, untold: always, Operation: openapi.Operation{Method: "GET", Path: "/", Name: "root"}},
+	{handle: page(func(a *API) http.Handler { return a.docs }), anyQuery: true, untold: always, Operation: openapi.Operation{Method: "GET", Path: "/docs/*", Name: "docsfile"}},
+	{handle: showDocs, anyQuery: true, untold: always, Operation: openapi.Operation{Method: "GET", Path: "/", Name: "root"}},
 }
 
 // page answers with something that is the same for every request.

@@ -25,6 +25,14 @@ type params struct {
 // row has, and which the document lists. No others may be in a request.
 func (c call) query() *params { return readQuery(c.r, c.op.names...) }
 
+// unasked refuses a query where the operation has no parameters.
+func (c call) unasked() error {
+	if c.r.URL.RawQuery == "" || c.op.anyQuery || len(c.op.names) > 0 {
+		return nil
+	}
+	return c.query().err
+}
+
 // readQuery parses the request's query; only the allowed names may be in it, each
 // once.
 func readQuery(r *http.Request, allowed ...string) *params {

@@ -10,7 +10,7 @@ import (
 // purgeResource erases a resource. 202 tells that the erasing goes on; the resource is
 // gone for every reader all the same.
 func purgeResource(a *API, c call) error {
-	match, err := c.plainWrite()
+	match, err := writeMatch(c.r)
 	if err != nil {
 		return err
 	}

@@ -8,9 +8,6 @@ import (
 
 // queueBulk queues a change of everything that matches.
 func queueBulk(a *API, c call) error {
-	if p := c.query(); p.err != nil {
-		return p.err
-	}
 	body, err := readObject(c.w, c.r, "filter", "op", "patch")
 	if err != nil {
 		return err
@@ -30,9 +27,6 @@ func queueBulk(a *API, c call) error {
 }
 
 func listQueues(a *API, c call) error {
-	if p := c.query(); p.err != nil {
-		return p.err
-	}
 	queues, err := a.m.Queues(c.r.Context())
 	if err != nil {
 		return err
@@ -41,9 +35,6 @@ func listQueues(a *API, c call) error {
 }
 
 func readQueue(a *API, c call) error {
-	if p := c.query(); p.err != nil {
-		return p.err
-	}
 	q, err := a.m.Queue(c.r.Context(), c.id)
 	if err != nil {
 		return err
@@ -55,9 +46,6 @@ func pauseQueue(a *API, c call) error  { return setPaused(a, c, true) }
 func resumeQueue(a *API, c call) error { return setPaused(a, c, false) }
 
 func setPaused(a *API, c call, paused bool) error {
-	if p := c.query(); p.err != nil {
-		return p.err
-	}
 	if err := nothing(c.w, c.r); err != nil {
 		return err
 	}

@@ -95,7 +95,11 @@ func (a *API) answer(w http.ResponseWriter, r *http.Request, verbs paths) {
 		}
 		return
 	}
-	if err := c.op.handle(a, c); err != nil {
+	err := c.unasked()
+	if err == nil {
+		err = c.op.handle(a, c)
+	}
+	if err != nil {
 		a.fail(w, r, err)
 	}
 }
@@ -175,6 +179,8 @@ func (a *API) route(rec *recorder, r *http.Request) (c call, name string, err er
 	if err := a.mayBegin(c); err != nil {
 		return c, name, err
 	}
-	c.r, err = withKey(rec, c.r)
-	return c, name, err
+	if c.r, err = withKey(rec, c.r); err != nil {
+		return c, name, err
+	}
+	return c, name, c.unasked()
 }

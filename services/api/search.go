@@ -30,9 +30,6 @@ func (p *params) deletion() storage.Deletion {
 // searchResources is list with its parameters in the body, which may be longer than a
 // request line.
 func searchResources(a *API, c call) error {
-	if p := c.query(); p.err != nil {
-		return p.err
-	}
 	body, err := readObject(c.w, c.r, openapi.Operation{Parameters: listParameters}.QueryNames()...)
 	if err != nil {
 		return err

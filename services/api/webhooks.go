@@ -30,7 +30,7 @@ func resumeWebhook(a *API, c call) error {
 }
 
 func patchWebhook(a *API, c call, change map[string]any) error {
-	match, err := c.plainWrite()
+	match, err := writeMatch(c.r)
 	if err != nil {
 		return err
 	}
@@ -46,7 +46,7 @@ func patchWebhook(a *API, c call, change map[string]any) error {
 
 // replayWebhook makes deliveries begin again at a sequence or a time.
 func replayWebhook(a *API, c call) error {
-	match, err := c.plainWrite()
+	match, err := writeMatch(c.r)
 	if err != nil {
 		return err
 	}
@@ -78,7 +78,7 @@ func replayWebhook(a *API, c call) error {
 }
 
 func testWebhook(a *API, c call) error {
-	match, err := c.plainWrite()
+	match, err := writeMatch(c.r)
 	if err != nil {
 		return err
 	}
