@@ -96,7 +96,7 @@ func listAudit(a *API, c call) error {
 		return err
 	}
 	varies(c.w.Header(), "Accept")
-	return c.json(http.StatusOK, map[string]any{"items": list.Items, "next_page_token": list.NextPageToken})
+	return c.items(list.Items, list.NextPageToken)
 }
 
 // asksForLines reports whether NDJSON is what the client wants.

@@ -3,6 +3,7 @@ package api
 import (
 	"bytes"
 	"encoding/json"
+	"net/http"
 	"strconv"
 	"sync"
 	"time"
@@ -105,4 +106,9 @@ func (c call) json(status int, v any) error {
 		return err
 	}
 	return c.write(status, b)
+}
+
+// items answers with a page of a list; next is empty on the last one.
+func (c call) items(list any, next string) error {
+	return c.json(http.StatusOK, map[string]any{"items": list, "next_page_token": next})
 }

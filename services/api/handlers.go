@@ -249,87 +249,6 @@ func patchResource(a *API, c call) error {
 	return c.written(http.StatusOK, r, returns)
 }
 
-func deleteResource(a *API, c call) error {
-	match, err := writeMatch(c.r)
-	if err != nil {
-		return err
-	}
-	r, err := a.m.Delete(c.r.Context(), c.t.Name, c.id, match)
-	if err != nil {
-		return err
-	}
-	return c.written(http.StatusOK, r, parts{meta: true})
-}
-
-func restoreResource(a *API, c call) error {
-	match, err := writeMatch(c.r)
-	if err != nil {
-		return err
-	}
-	o, err := c.restoring()
-	if err != nil {
-		return a.unfitRestore(c, match, err)
-	}
-	o.IfMatch = match
-	r, err := a.m.RestoreAs(c.r.Context(), c.t.Name, c.id, o)
-	if err != nil {
-		return err
-	}
-	return c.written(http.StatusOK, r, everything)
-}
-
-func switchRevision(a *API, c call) error {
-	match, err := writeMatch(c.r)
-	if err != nil {
-		return err
-	}
-	body, err := readObject(c.w, c.r, "revision")
-	if err != nil {
-		return a.unfit(c, "switch", match, err)
-	}
-	n, ok := body["revision"].(int64)
-	if !ok || n < 1 || n > 1<<31-1 {
-		return a.unfit(c, "switch", match, invalid("/revision", "must be the number of a revision, from 1 on"))
-	}
-	r, err := a.m.Switch(c.r.Context(), c.t.Name, c.id, int(n), match)
-	if err != nil {
-		return err
-	}
-	return c.written(http.StatusOK, r, everything)
-}
-
-func setStatus(a *API, c call) error {
-	match, err := writeMatch(c.r)
-	if err != nil {
-		return err
-	}
-	body, err := readObject(c.w, c.r, "status")
-	if err != nil {
-		return a.unfit(c, "publish", match, err)
-	}
-	name, _ := body["status"].(string)
-	status := storage.Status(name)
-	if status != storage.Draft && status != storage.Stable {
-		return a.unfit(c, "publish", match, invalid("/status", "must be draft or stable"))
-	}
-	r, err := a.m.SetStatus(c.r.Context(), c.t.Name, c.id, status, match)
-	if err != nil {
-		return err
-	}
-	return c.written(http.StatusOK, r, everything)
-}
-
-// unfit is the answer to a body that does not fit its action, unless something
-// refuses the write that is told first.
-func (a *API) unfit(c call, action string, match resource.Match, err error) error {
-	if fault.CodeOf(err) == fault.ValidationFailed {
-		if first := a.m.Check(c.r.Context(), action, c.t.Name, c.id, match); first != nil {
-			return first
-		}
-	}
-	return err
-}
-
 func invalid(pointer, detail string) error {
 	return &fault.Error{Code: fault.ValidationFailed, Detail: "the body is not valid: " + pointer + " " + detail,
 		Fields: []fault.FieldError{{Pointer: pointer, Detail: detail}}}
@@ -356,7 +275,7 @@ func listRevisions(a *API, c call) error {
 		items[i].Revision = r
 	}
 	c.tag(l.EventID)
-	return c.json(http.StatusOK, map[string]any{"items": items, "next_page_token": l.NextPageToken})
+	return c.items(items, l.NextPageToken)
 }
 
 func readRevision(a *API, c call) error {
@@ -394,12 +313,12 @@ func readHistory(a *API, c call) error {
 		return err
 	}
 	c.tag(l.EventID)
-	return c.json(http.StatusOK, map[string]any{"items": l.Items, "next_page_token": l.NextPageToken})
+	return c.items(l.Items, l.NextPageToken)
 }
 
 func listTypes(a *API, c call) error {
 	known := slices.DeleteFunc(a.m.Types(), func(t *resource.Type) bool { return !a.m.Knows(c.r.Context(), t) })
-	return c.json(http.StatusOK, map[string]any{"items": known, "next_page_token": ""})
+	return c.items(known, "")
 }
 
 func readType(a *API, c call) error {

@@ -75,7 +75,7 @@ func readLogs(a *API, c call) error {
 		return nil
 	}
 	c.tag(l.EventID)
-	return c.json(http.StatusOK, map[string]any{"items": l.Items, "next_page_token": l.NextPageToken})
+	return c.items(l.Items, l.NextPageToken)
 }
 
 // followLog writes lines as they come, and "end" when there will be no more.

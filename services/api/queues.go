@@ -31,7 +31,7 @@ func listQueues(a *API, c call) error {
 	if err != nil {
 		return err
 	}
-	return c.json(http.StatusOK, map[string]any{"items": queues, "next_page_token": ""})
+	return c.items(queues, "")
 }
 
 func readQueue(a *API, c call) error {

@@ -46,7 +46,7 @@ func listReferrers(a *API, c call) error {
 		return errNotMatched
 	}
 	c.tag(l.EventID)
-	return c.json(http.StatusOK, map[string]any{"items": l.Items, "next_page_token": l.NextPageToken})
+	return c.items(l.Items, l.NextPageToken)
 }
 
 // expand reads the names of the reference fields to expand.

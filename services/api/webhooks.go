@@ -138,5 +138,5 @@ func listDeliveries(a *API, c call) error {
 	if items == nil {
 		items = []storage.Delivery{}
 	}
-	return c.json(http.StatusOK, map[string]any{"items": items, "next_page_token": token})
+	return c.items(items, token)
 }
