@@ -72,7 +72,7 @@ func TestAudit(t *testing.T, open func(t *testing.T) storage.Audit) {
 		}
 		first, _ := bounds(t, a)
 		if got := read(t, a, first+1, first+3); len(got) != 2 || string(got[0].Data) != "1" || string(got[1].Data) != "2" {
-			t.Errorf("it read %q", got)
+			t.Errorf("it read %+v", got)
 		}
 	})
 	t.Run("ThePieceOfAnIdIsKeptOnce", func(t *testing.T) {
@@ -82,7 +82,7 @@ func TestAudit(t *testing.T, open func(t *testing.T) storage.Audit) {
 		keep(t, a, "other", "twice")
 		first, last := bounds(t, a)
 		if got := read(t, a, first, last+1); len(got) != 2 || string(got[1].Data) != "twice" {
-			t.Errorf("it holds %q", got)
+			t.Errorf("it holds %+v", got)
 		}
 	})
 }
