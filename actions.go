@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/autocrud-go/autocrud/pkg/job"
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/services/api"
 )
@@ -42,11 +43,11 @@ func Action[In, Out any](a *App, typ, name string, fn func(ctx context.Context, 
 		return
 	}
 	var err error
-	if x.Input, err = resource.TypeOf[In](typ + "-" + name + "-input"); err != nil {
+	if x.Input, err = model.TypeOf[In](typ + "-" + name + "-input"); err != nil {
 		fail(err)
 		return
 	}
-	out, err := resource.TypeOf[Out](typ + "-" + name + "-output")
+	out, err := model.TypeOf[Out](typ + "-" + name + "-output")
 	if err != nil {
 		fail(err)
 		return
@@ -64,7 +65,7 @@ func Action[In, Out any](a *App, typ, name string, fn func(ctx context.Context, 
 		return json.Marshal(result)
 	}
 	if x.Job {
-		t, err := x.JobModel(resource.JobSpec{})
+		t, err := x.JobModel(model.JobSpec{})
 		if err != nil {
 			fail(err)
 			return

@@ -18,6 +18,7 @@ var layers = [][]string{
 	{"pkg/storage"},
 	{"pkg/storage/internal/sqlrender"},
 	{"pkg/storage/natslog", "pkg/storage/memblob", "pkg/storage/fsblob", "pkg/storage/s3blob", "pkg/storage/sqliteindex", "pkg/storage/pgindex"},
+	{"pkg/model"},
 	{"pkg/resource"},
 	{"pkg/job", "pkg/hook"},
 	{"services/api/openapi"},
@@ -30,6 +31,7 @@ var layers = [][]string{
 
 // barred imports that the layers alone would allow.
 var barred = map[string][]string{
+	"pkg/model":     {"pkg/storage/", "net/http", "database/sql", "github.com/nats-io", "modernc.org", "github.com/jackc", "github.com/minio"},
 	"pkg/resource":  {"pkg/storage/", "net/http", "database/sql", "github.com/nats-io", "modernc.org", "github.com/jackc", "github.com/minio"},
 	"pkg/job":       {"pkg/storage/", "net/http", "github.com/nats-io"},
 	"pkg/hook":      {"pkg/storage/", "pkg/resource", "net/http"},
@@ -144,6 +146,8 @@ func TestImportRuleCatchesBreaches(t *testing.T) {
 		{"pkg/query", module + "/pkg/storage"},
 		{"pkg/resource", module + "/pkg/storage/natslog"},
 		{"pkg/resource", "net/http"},
+		{"pkg/model", module + "/pkg/resource"},
+		{"pkg/fault", module + "/pkg/storage"},
 		{"services/api", module + "/services/worker"},
 		{"services/api/openapi", module + "/services/api"},
 		{"pkg/storage/fsblob", module + "/pkg/storage/memblob"},

@@ -16,6 +16,7 @@ import (
 	"github.com/autocrud-go/autocrud/internal/cli"
 	"github.com/autocrud-go/autocrud/internal/wiring"
 	"github.com/autocrud-go/autocrud/pkg/job"
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 	"github.com/autocrud-go/autocrud/services/worker"
@@ -40,8 +41,8 @@ func New() *App {
 
 // Register adds a type whose data is a T. When T or *T has a method
 // Validate() error, every write is checked with it besides the schema.
-func Register[T any](a *App, name string, opts ...resource.TypeOption) {
-	t, err := resource.TypeOf[T](name, opts...)
+func Register[T any](a *App, name string, opts ...model.TypeOption) {
+	t, err := model.TypeOf[T](name, opts...)
 	if err != nil {
 		a.errs = append(a.errs, err)
 		return

@@ -12,6 +12,7 @@ import (
 
 	"github.com/autocrud-go/autocrud"
 	"github.com/autocrud-go/autocrud/pkg/job"
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 )
 
@@ -57,7 +58,7 @@ func ExampleNew() {
 
 func ExampleRegister() {
 	app := autocrud.New()
-	autocrud.Register[Movie](app, "movies", resource.WithTitle("Movie"))
+	autocrud.Register[Movie](app, "movies", model.WithTitle("Movie"))
 	r := started(app)
 	defer r.Stop()
 	_, err := resource.For[Movie](r.Manager, "movies").Create(context.Background(), Movie{Title: "Lumière", Year: 1800}, resource.CreateOptions{})
@@ -285,7 +286,7 @@ type SendEmail struct {
 func ExampleHandleJob() {
 	app := autocrud.New()
 	sent := make(chan string, 1)
-	autocrud.Register[SendEmail](app, "send-emails", resource.WithJob(resource.JobSpec{MaxAttempts: 3}))
+	autocrud.Register[SendEmail](app, "send-emails", model.WithJob(model.JobSpec{MaxAttempts: 3}))
 	autocrud.HandleJob(app, "send-emails", func(_ context.Context, j *job.Job[SendEmail]) error {
 		sent <- fmt.Sprintf("%s, attempt %d of %d", j.Payload.To, j.Attempt, j.MaxAttempts)
 		return nil

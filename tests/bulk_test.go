@@ -8,7 +8,7 @@ import (
 
 	"github.com/autocrud-go/autocrud/internal/apitest"
 	"github.com/autocrud-go/autocrud/pkg/job"
-	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/model"
 )
 
 // bulkDone queues a bulk change and waits for its end.
@@ -58,7 +58,7 @@ func TestEverythingThatMatchesIsChanged(t *testing.T) {
 
 func TestDeadLettersAreRunAgainByFilter(t *testing.T) {
 	good := make(chan struct{})
-	c := startTasks(t, inMemory, resource.JobSpec{MaxAttempts: 1, Queue: "letters"}, func(_ context.Context, j *job.Job[task]) error {
+	c := startTasks(t, inMemory, model.JobSpec{MaxAttempts: 1, Queue: "letters"}, func(_ context.Context, j *job.Job[task]) error {
 		select {
 		case <-good:
 			return nil

@@ -10,6 +10,7 @@ import (
 
 	"github.com/autocrud-go/autocrud/internal/apitest"
 	"github.com/autocrud-go/autocrud/pkg/fault"
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 )
 
@@ -248,7 +249,7 @@ func decoded(doc content) content {
 	if err != nil {
 		panic(err) // it is a map of strings and numbers
 	}
-	v, err := resource.DecodeJSON(b)
+	v, err := model.DecodeJSON(b)
 	if err != nil {
 		panic(err)
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/autocrud-go/autocrud/internal/apitest"
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/job"
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -183,7 +184,7 @@ type runPayload struct {
 
 // patchBy is what actions and handlers do: one write through the Manager.
 func patchBy(ctx context.Context, m *resource.Manager, typ, id, patch string) (int, error) {
-	body, err := resource.DecodeJSON([]byte(patch))
+	body, err := model.DecodeJSON([]byte(patch))
 	if err != nil {
 		return 0, err
 	}

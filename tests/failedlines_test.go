@@ -12,6 +12,7 @@ import (
 	"github.com/autocrud-go/autocrud"
 	"github.com/autocrud-go/autocrud/internal/apitest"
 	"github.com/autocrud-go/autocrud/pkg/job"
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 )
 
@@ -141,7 +142,7 @@ func TestABulkChangeThatChangesNothingButRefusalsIsFailedAndKeepsItsResult(t *te
 }
 
 func TestAHandlerFailsWithAResult(t *testing.T) {
-	c := startTasks(t, inMemory, resource.JobSpec{MaxAttempts: 3}, func(_ context.Context, j *job.Job[task]) error {
+	c := startTasks(t, inMemory, model.JobSpec{MaxAttempts: 3}, func(_ context.Context, j *job.Job[task]) error {
 		switch j.ID {
 		case "kept":
 			return job.FailWith(json.RawMessage(`{"done":2}`), errors.New("half of it"))

@@ -13,6 +13,7 @@ import (
 	"github.com/autocrud-go/autocrud"
 	"github.com/autocrud-go/autocrud/internal/apitest"
 	"github.com/autocrud-go/autocrud/pkg/job"
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 )
 
@@ -208,7 +209,7 @@ func TestAJobRunsAsItsLastWriter(t *testing.T) {
 	app := autocrud.New()
 	type run struct{ to, who string }
 	ran := make(chan run, 20)
-	autocrud.Register[letter](app, "letters", resource.WithJob(resource.JobSpec{MaxAttempts: 1}))
+	autocrud.Register[letter](app, "letters", model.WithJob(model.JobSpec{MaxAttempts: 1}))
 	autocrud.HandleJob(app, "letters", func(ctx context.Context, j *job.Job[letter]) error {
 		_, err := j.Manager.Create(ctx, "films", map[string]any{"title": j.Payload.To}, resource.CreateOptions{})
 		ran <- run{j.Payload.To, resource.ActorOf(ctx).Principal}

@@ -13,6 +13,7 @@ import (
 	"github.com/autocrud-go/autocrud"
 	"github.com/autocrud-go/autocrud/internal/apitest"
 	"github.com/autocrud-go/autocrud/pkg/job"
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 )
 
@@ -146,7 +147,7 @@ func TestTheScheduleOfAModelRunsUnderItsRoles(t *testing.T) {
 			app := autocrud.New()
 			type tried struct{ list, create error }
 			ran := make(chan tried, 100)
-			autocrud.Register[night](app, "nightly", resource.WithJob(resource.JobSpec{Schedule: []string{"* * * * * *"}, MaxAttempts: 1}))
+			autocrud.Register[night](app, "nightly", model.WithJob(model.JobSpec{Schedule: []string{"* * * * * *"}, MaxAttempts: 1}))
 			autocrud.HandleJob(app, "nightly", func(ctx context.Context, j *job.Job[night]) error {
 				x := tried{}
 				_, x.list = j.Manager.List(ctx, "films", resource.ListOptions{})

@@ -13,7 +13,7 @@ import (
 	"github.com/autocrud-go/autocrud"
 	"github.com/autocrud-go/autocrud/internal/apitest"
 	"github.com/autocrud-go/autocrud/pkg/job"
-	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/model"
 )
 
 // tasks are jobs whose handler a test writes.
@@ -23,13 +23,13 @@ type task struct {
 }
 
 // startTasks runs a program with the job type tasks.
-func startTasks(t *testing.T, row apitest.Storage, spec resource.JobSpec, fn func(ctx context.Context, j *job.Job[task]) error) *apitest.Client {
+func startTasks(t *testing.T, row apitest.Storage, spec model.JobSpec, fn func(ctx context.Context, j *job.Job[task]) error) *apitest.Client {
 	t.Helper()
 	if spec.Backoff.Initial == 0 {
-		spec.Backoff = resource.Backoff{Initial: 10 * time.Millisecond, Max: 20 * time.Millisecond}
+		spec.Backoff = model.Backoff{Initial: 10 * time.Millisecond, Max: 20 * time.Millisecond}
 	}
 	app := autocrud.New()
-	autocrud.Register[task](app, "tasks", resource.WithJob(spec))
+	autocrud.Register[task](app, "tasks", model.WithJob(spec))
 	autocrud.HandleJob(app, "tasks", fn)
 	return run(t, row, app, nil)
 }
@@ -53,7 +53,7 @@ func became(t *testing.T, c *apitest.Client, path, state string) *apitest.Respon
 
 func TestAJobThatIsNotFinishedCanBeCancelled(t *testing.T) {
 	stopped := make(chan error, 2)
-	c := startTasks(t, inMemory, resource.JobSpec{}, func(ctx context.Context, j *job.Job[task]) error {
+	c := startTasks(t, inMemory, model.JobSpec{}, func(ctx context.Context, j *job.Job[task]) error {
 		if j.Payload.Name != "long" {
 			return nil
 		}
@@ -89,7 +89,7 @@ func TestAJobThatIsNotFinishedCanBeCancelled(t *testing.T) {
 }
 
 func TestAFinishedJobCanBeRunAgain(t *testing.T) {
-	c := startTasks(t, inMemory, resource.JobSpec{MaxAttempts: 2}, func(_ context.Context, j *job.Job[task]) error {
+	c := startTasks(t, inMemory, model.JobSpec{MaxAttempts: 2}, func(_ context.Context, j *job.Job[task]) error {
 		if j.Payload.Name == "bad" {
 			return errors.New("no luck")
 		}
@@ -114,7 +114,7 @@ func TestAUniqueKeyIsHeldUntilTheJobIsFinished(t *testing.T) {
 	for _, s := range storages {
 		t.Run(s.Name, func(t *testing.T) {
 			release := make(chan struct{})
-			c := startTasks(t, s, resource.JobSpec{}, func(ctx context.Context, _ *job.Job[task]) error {
+			c := startTasks(t, s, model.JobSpec{}, func(ctx context.Context, _ *job.Job[task]) error {
 				select {
 				case <-release:
 				case <-ctx.Done():
@@ -161,7 +161,7 @@ func TestJobsOfOneKeyRunOneAtATimeInOrder(t *testing.T) {
 			const keys, each = 5, 8
 			var mu sync.Mutex
 			busy, order := map[string]bool{}, map[string][]string{}
-			c := startTasks(t, s, resource.JobSpec{ConcurrencyKey: "key", MaxAttempts: 3}, func(_ context.Context, j *job.Job[task]) error {
+			c := startTasks(t, s, model.JobSpec{ConcurrencyKey: "key", MaxAttempts: 3}, func(_ context.Context, j *job.Job[task]) error {
 				mu.Lock()
 				if busy[j.Payload.Key] {
 					t.Errorf("two jobs of %s at once", j.Payload.Key)
@@ -201,7 +201,7 @@ func TestJobsOfOneKeyRunOneAtATimeInOrder(t *testing.T) {
 
 func TestAJobWaitsForOthersToSucceed(t *testing.T) {
 	release := make(chan struct{})
-	c := startTasks(t, inMemory, resource.JobSpec{MaxAttempts: 1}, func(ctx context.Context, j *job.Job[task]) error {
+	c := startTasks(t, inMemory, model.JobSpec{MaxAttempts: 1}, func(ctx context.Context, j *job.Job[task]) error {
 		switch j.Payload.Name {
 		case "wait":
 			select {
@@ -243,7 +243,7 @@ func TestAJobWaitsForOthersToSucceed(t *testing.T) {
 func TestASnoozedAttemptDoesNotCount(t *testing.T) {
 	var mu sync.Mutex
 	runs := 0
-	c := startTasks(t, inMemory, resource.JobSpec{MaxAttempts: 1}, func(_ context.Context, j *job.Job[task]) error {
+	c := startTasks(t, inMemory, model.JobSpec{MaxAttempts: 1}, func(_ context.Context, j *job.Job[task]) error {
 		mu.Lock()
 		defer mu.Unlock()
 		runs++
@@ -271,7 +271,7 @@ func TestASnoozedAttemptDoesNotCount(t *testing.T) {
 
 func TestDeletingAJobStopsItAndRestoringBringsItBack(t *testing.T) {
 	stopped := make(chan struct{}, 4)
-	c := startTasks(t, inMemory, resource.JobSpec{}, func(ctx context.Context, j *job.Job[task]) error {
+	c := startTasks(t, inMemory, model.JobSpec{}, func(ctx context.Context, j *job.Job[task]) error {
 		if j.Payload.Name == "long" {
 			<-ctx.Done()
 			stopped <- struct{}{}
@@ -311,7 +311,7 @@ func TestDeletingAJobStopsItAndRestoringBringsItBack(t *testing.T) {
 }
 
 func TestFinishedJobsArePrunedAfterTheirTime(t *testing.T) {
-	c := startTasks(t, inMemory, resource.JobSpec{Keep: time.Second}, func(_ context.Context, j *job.Job[task]) error {
+	c := startTasks(t, inMemory, model.JobSpec{Keep: time.Second}, func(_ context.Context, j *job.Job[task]) error {
 		j.Log("hello")
 		return nil
 	})

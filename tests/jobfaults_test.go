@@ -17,7 +17,7 @@ import (
 	"github.com/autocrud-go/autocrud/internal/apitest"
 	"github.com/autocrud-go/autocrud/internal/testenv"
 	"github.com/autocrud-go/autocrud/pkg/job"
-	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/model"
 )
 
 // appenderVar makes this test binary a program of its own: one whose jobs append
@@ -37,7 +37,7 @@ func appender(path string) {
 		os.Exit(1)
 	}
 	app := autocrud.New()
-	autocrud.Register[line](app, "lines", resource.WithJob(resource.JobSpec{MaxAttempts: 50, Timeout: 2 * time.Minute}))
+	autocrud.Register[line](app, "lines", model.WithJob(model.JobSpec{MaxAttempts: 50, Timeout: 2 * time.Minute}))
 	autocrud.HandleJob(app, "lines", func(ctx context.Context, j *job.Job[line]) error {
 		if j.Payload.Die {
 			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)

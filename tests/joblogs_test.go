@@ -15,7 +15,7 @@ import (
 
 	"github.com/autocrud-go/autocrud/internal/apitest"
 	"github.com/autocrud-go/autocrud/pkg/job"
-	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/model"
 )
 
 // follows reads the log of a job as a stream until it ends; each line comes
@@ -64,7 +64,7 @@ func TestProgressAndLogsAreSeenWhileAJobRuns(t *testing.T) {
 	for _, s := range storages {
 		t.Run(s.Name, func(t *testing.T) {
 			proceed := make(chan struct{})
-			c := startTasks(t, s, resource.JobSpec{}, func(ctx context.Context, j *job.Job[task]) error {
+			c := startTasks(t, s, model.JobSpec{}, func(ctx context.Context, j *job.Job[task]) error {
 				for i := range 3 {
 					j.Progress(int64(i+1), 3, fmt.Sprint("step ", i+1))
 					j.Log("line %d", i+1)
@@ -127,7 +127,7 @@ func TestProgressAndLogsAreSeenWhileAJobRuns(t *testing.T) {
 }
 
 func TestALogIsBounded(t *testing.T) {
-	c := startTasks(t, inMemory, resource.JobSpec{}, func(_ context.Context, j *job.Job[task]) error {
+	c := startTasks(t, inMemory, model.JobSpec{}, func(_ context.Context, j *job.Job[task]) error {
 		for range 300 {
 			j.Log("%s", strings.Repeat("x", 10_000))
 		}

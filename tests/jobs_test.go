@@ -21,7 +21,7 @@ import (
 	"github.com/autocrud-go/autocrud"
 	"github.com/autocrud-go/autocrud/internal/apitest"
 	"github.com/autocrud-go/autocrud/pkg/job"
-	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/model"
 )
 
 // jobModel is a job type whose handler is given as YAML.
@@ -232,8 +232,8 @@ func TestGoCodeRunsAJob(t *testing.T) {
 	for _, s := range storages {
 		t.Run(s.Name, func(t *testing.T) {
 			app := autocrud.New()
-			autocrud.Register[letter](app, "letters", resource.WithJob(resource.JobSpec{MaxAttempts: 3,
-				Backoff: resource.Backoff{Initial: 10 * time.Millisecond, Max: 20 * time.Millisecond}}))
+			autocrud.Register[letter](app, "letters", model.WithJob(model.JobSpec{MaxAttempts: 3,
+				Backoff: model.Backoff{Initial: 10 * time.Millisecond, Max: 20 * time.Millisecond}}))
 			autocrud.HandleJob(app, "letters", func(_ context.Context, j *job.Job[letter]) error {
 				switch {
 				case j.Payload.To == "panic" && j.Attempt == 1:

@@ -16,7 +16,7 @@ import (
 
 	"github.com/autocrud-go/autocrud"
 	"github.com/autocrud-go/autocrud/internal/apitest"
-	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/model"
 )
 
 func digestOf(content []byte) string { return fmt.Sprintf("sha256:%x", sha256.Sum256(content)) }
@@ -103,7 +103,7 @@ func (r *round) want(status int, method, url, body string) []byte {
 // dataOf is the data of an answer.
 func (r *round) dataOf(answer []byte) any {
 	r.t.Helper()
-	v, err := resource.DecodeJSON(answer)
+	v, err := model.DecodeJSON(answer)
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/autocrud-go/autocrud/internal/testenv"
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/job"
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 )
 
@@ -65,7 +66,7 @@ func after(t *testing.T, what string, change func(), so ...func() bool) time.Dur
 func TestAPolicyChangeIsInForceEverywhereWithinASecond(t *testing.T) {
 	e := &effects{}
 	app := autocrud.New()
-	autocrud.Register[letter](app, "letters", resource.WithJob(resource.JobSpec{Timeout: 5 * time.Minute, MaxAttempts: 1}))
+	autocrud.Register[letter](app, "letters", model.WithJob(model.JobSpec{Timeout: 5 * time.Minute, MaxAttempts: 1}))
 	autocrud.HandleJob(app, "letters", func(ctx context.Context, j *job.Job[letter]) error {
 		for ctx.Err() == nil {
 			_, err := j.Manager.List(ctx, "films", resource.ListOptions{})
@@ -133,7 +134,7 @@ func TestAJobMayWhatItsCreatorMayAndItsTypesRole(t *testing.T) {
 	tried := make(chan map[string]error, 10)
 	hold := make(chan struct{})
 	for _, x := range []struct{ typ, role string }{{"letters", ""}, {"narrow-letters", "listing"}} {
-		autocrud.Register[letter](app, x.typ, resource.WithJob(resource.JobSpec{MaxAttempts: 1, Role: x.role}))
+		autocrud.Register[letter](app, x.typ, model.WithJob(model.JobSpec{MaxAttempts: 1, Role: x.role}))
 		autocrud.HandleJob(app, x.typ, func(ctx context.Context, j *job.Job[letter]) error {
 			if j.Payload.To == "wait" {
 				<-hold
@@ -200,7 +201,7 @@ bindings:
 func TestAJobOfWhoMayNotRunItAnyMoreFails(t *testing.T) {
 	app := autocrud.New()
 	ran := make(chan string, 10)
-	autocrud.Register[letter](app, "letters", resource.WithJob(resource.JobSpec{MaxAttempts: 3}))
+	autocrud.Register[letter](app, "letters", model.WithJob(model.JobSpec{MaxAttempts: 3}))
 	autocrud.HandleJob(app, "letters", func(_ context.Context, j *job.Job[letter]) error {
 		ran <- j.Payload.To
 		return nil

@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/model"
 )
 
 // A randomModel is a model with everything that a schema can nest, and documents
@@ -326,7 +326,7 @@ func filterFor(path string, v any, inList bool) string {
 	return field + " = " + literal(v)
 }
 
-func literal(v any) string { return string(resource.AppendCanonical(nil, v)) }
+func literal(v any) string { return string(model.AppendCanonical(nil, v)) }
 
 // valuesAt gives the values at a path of a document, and whether it leads to a list.
 func valuesAt(doc any, names []string) (values []any, list bool) {

@@ -15,7 +15,7 @@ import (
 
 	"github.com/autocrud-go/autocrud"
 	"github.com/autocrud-go/autocrud/internal/apitest"
-	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/model"
 )
 
 // suitesDir holds json-schema-suite and json-patch-suite of their authors; left
@@ -216,7 +216,7 @@ func (g schemaGroup) model(name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if _, problems := resource.ParseType(name+".json", b); len(problems) > 0 {
+	if _, problems := model.ParseType(name+".json", b); len(problems) > 0 {
 		return "", problems
 	}
 	return string(b), nil

@@ -14,7 +14,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/autocrud-go/autocrud/internal/wiring"
-	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/services/api"
 	"github.com/autocrud-go/autocrud/services/api/openapi"
 )
@@ -123,7 +123,7 @@ func environment(prefix string) kong.Option {
 
 func report(w io.Writer, err error) int {
 	var setting *wiring.SettingError
-	var model resource.ModelErrors
+	var model model.ModelErrors
 	var exit *exitError
 	switch {
 	case err == nil:

@@ -7,6 +7,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 	"github.com/autocrud-go/autocrud/pkg/storage/fsblob"
@@ -39,24 +40,24 @@ type StackOptions struct {
 }
 
 // Types parses model files given as YAML text.
-func Types(t testing.TB, models ...string) []*resource.Type {
+func Types(t testing.TB, models ...string) []*model.Type {
 	t.Helper()
-	var types []*resource.Type
+	var types []*model.Type
 	for _, text := range models {
-		typ, errs := resource.ParseType("model.yaml", []byte(text))
+		typ, errs := model.ParseType("model.yaml", []byte(text))
 		if len(errs) > 0 {
 			t.Fatal(errs)
 		}
 		types = append(types, typ)
 	}
-	if err := resource.CheckTypes(types); err != nil {
+	if err := model.CheckTypes(types); err != nil {
 		t.Fatal(err)
 	}
 	return types
 }
 
 // Open starts a Stack in dir, which may hold what an earlier one left.
-func Open(t testing.TB, dir string, types []*resource.Type, o StackOptions) *Stack {
+func Open(t testing.TB, dir string, types []*model.Type, o StackOptions) *Stack {
 	t.Helper()
 	var blobs storage.Blobs = memblob.New()
 	closeBlobs, indexName := func() {}, ":memory:"
@@ -132,7 +133,7 @@ func Open(t testing.TB, dir string, types []*resource.Type, o StackOptions) *Sta
 // Doc decodes JSON for a write.
 func Doc(t testing.TB, text string) any {
 	t.Helper()
-	v, err := resource.DecodeJSON([]byte(text))
+	v, err := model.DecodeJSON([]byte(text))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 	"github.com/autocrud-go/autocrud/services/api"
@@ -58,7 +59,7 @@ func isLocal(host string) bool {
 }
 
 // access reads the policy; nil without authentication.
-func (s *Settings) access(types []*resource.Type, actions []*resource.Action) (*resource.Access, error) {
+func (s *Settings) access(types []*model.Type, actions []*resource.Action) (*resource.Access, error) {
 	if s.Auth != "required" {
 		return nil, nil
 	}
@@ -72,7 +73,7 @@ func (s *Settings) access(types []*resource.Type, actions []*resource.Action) (*
 	return resource.NewAccess(types, actions, file), nil
 }
 
-func readPolicy(what, name string, types []*resource.Type, actions []*resource.Action) (*resource.Policy, error) {
+func readPolicy(what, name string, types []*model.Type, actions []*resource.Action) (*resource.Policy, error) {
 	text, err := os.ReadFile(name)
 	if err != nil {
 		return nil, wrong("%s cannot be read: %v", what, err)

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 	"github.com/autocrud-go/autocrud/services/indexer"
@@ -21,7 +22,7 @@ import (
 // the others are told how far it is.
 type indexing struct {
 	st       *stores
-	types    []*resource.Type
+	types    []*model.Type
 	indexer  *indexer.Indexer // nil in a process that only reads
 	progress *resource.Progress
 	leading  atomic.Bool
@@ -29,7 +30,7 @@ type indexing struct {
 	logger   *slog.Logger
 }
 
-func newIndexing(st *stores, types []*resource.Type, p *resource.Progress, logger *slog.Logger) *indexing {
+func newIndexing(st *stores, types []*model.Type, p *resource.Progress, logger *slog.Logger) *indexing {
 	return &indexing{st: st, types: types, progress: p, doubt: make(chan struct{}, 1), logger: logger}
 }
 

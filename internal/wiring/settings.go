@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/services/worker"
 	"github.com/autocrud-go/autocrud/services/worker/webhook"
@@ -70,7 +71,7 @@ func (s *Settings) schema() string {
 // App is what an application adds to the stock program.
 type App struct {
 	Version  string
-	Types    []*resource.Type // besides those of the models folder
+	Types    []*model.Type // besides those of the models folder
 	Hooks    *resource.Hooks
 	Handlers map[string]worker.Handler
 	Actions  []*resource.Action
@@ -207,7 +208,7 @@ func isLoopback(addr string) (bool, error) {
 }
 
 // LoadTypes reads the models folder and adds the application's types.
-func LoadTypes(dir string, app App) ([]*resource.Type, error) {
+func LoadTypes(dir string, app App) ([]*model.Type, error) {
 	types := slices.Clone(app.Types)
 	names := make([]string, len(types))
 	for i, t := range types {
@@ -217,7 +218,7 @@ func LoadTypes(dir string, app App) ([]*resource.Type, error) {
 	case err == nil && !info.IsDir():
 		return nil, wrong("--models %s is not a folder", dir)
 	case err == nil:
-		fromFiles, err := resource.LoadTypes(dir, names...)
+		fromFiles, err := model.LoadTypes(dir, names...)
 		if err != nil {
 			return nil, err
 		}
@@ -225,7 +226,7 @@ func LoadTypes(dir string, app App) ([]*resource.Type, error) {
 	case len(types) == 0 || !errors.Is(err, os.ErrNotExist):
 		return nil, wrong("--models %s cannot be read: make the folder and put one YAML or JSON file for each type into it", dir)
 	}
-	if err := resource.CheckTypes(types); err != nil {
+	if err := model.CheckTypes(types); err != nil {
 		return nil, err
 	}
 	if len(types) == 0 {
@@ -236,20 +237,20 @@ func LoadTypes(dir string, app App) ([]*resource.Type, error) {
 
 // ServedTypes are those of LoadTypes and the program's own, by name. Webhooks may
 // lead to public addresses and into the given nets.
-func ServedTypes(dir string, app App, nets ...netip.Prefix) ([]*resource.Type, error) {
+func ServedTypes(dir string, app App, nets ...netip.Prefix) ([]*model.Type, error) {
 	types, err := LoadTypes(dir, app)
 	if err != nil {
 		return nil, err
 	}
-	webhooks := func() (*resource.Type, error) { return resource.WebhookType(webhook.NewSender(nets, "").CheckURL) }
-	for _, builtin := range []func() (*resource.Type, error){resource.BulkType, resource.QueueType, resource.ScheduleType, resource.APIKeyType, resource.RoleType, resource.BindingType, webhooks} {
+	webhooks := func() (*model.Type, error) { return resource.WebhookType(webhook.NewSender(nets, "").CheckURL) }
+	for _, builtin := range []func() (*model.Type, error){resource.BulkType, resource.QueueType, resource.ScheduleType, resource.APIKeyType, resource.RoleType, resource.BindingType, webhooks} {
 		t, err := builtin()
 		if err != nil {
 			return nil, err
 		}
 		types = append(types, t)
 	}
-	slices.SortFunc(types, func(a, b *resource.Type) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(types, func(a, b *model.Type) int { return strings.Compare(a.Name, b.Name) })
 	return types, nil
 }
 

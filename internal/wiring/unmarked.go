@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 
-	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -69,7 +69,7 @@ func (s *stores) holdsNewest(ctx context.Context) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		if resource.HashOf(content) != e.Revision.Hash {
+		if model.HashOf(content) != e.Revision.Hash {
 			return false, nil
 		}
 		looked++

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 	"github.com/autocrud-go/autocrud/services/api"
@@ -129,7 +130,7 @@ func launch(ctx context.Context, set Settings, app App, has roles) (_ *Running, 
 type program struct {
 	set      *Settings
 	app      App
-	types    []*resource.Type
+	types    []*model.Type
 	st       *stores
 	has      roles
 	listener net.Listener

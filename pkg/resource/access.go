@@ -5,13 +5,15 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/autocrud-go/autocrud/pkg/model"
 )
 
 // Access holds the policy that is in force: that of the file and what the
 // resources of the types roles and bindings add to it, and the API keys. Follow
 // keeps it up to date. Its methods are safe for concurrent use.
 type Access struct {
-	types   []*Type
+	types   []*model.Type
 	actions []*Action     // of the application, which rules may name
 	version atomic.Uint64 // moves when what somebody may do can have changed
 
@@ -34,7 +36,7 @@ type Access struct {
 }
 
 // NewAccess begins with the policy of the file; nil: it has none.
-func NewAccess(types []*Type, actions []*Action, file *Policy) *Access {
+func NewAccess(types []*model.Type, actions []*Action, file *Policy) *Access {
 	a := &Access{types: types, actions: actions, roles: map[string]Role{}, added: map[string]Role{}, bound: map[string]Binding{}, keys: map[string]*apiKey{},
 		holders: map[string]*apiKey{}, former: map[string]string{}, seen: map[string]uint64{}, changed: make(chan struct{}), stale: true}
 	if file != nil {

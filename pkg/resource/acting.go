@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -15,7 +16,7 @@ import (
 
 // actsLater tells that something is done later for the owner of a resource of the
 // type.
-func (t *Type) actsLater() bool { return t.Job != nil || t.Name == Schedules || t.Name == Webhooks }
+func actsLater(t *model.Type) bool { return t.Job != nil || t.Name == Schedules || t.Name == Webhooks }
 
 // ownerOf is the principal that a resource acts as, after an event of it.
 func ownerOf(e *storage.Event) string {
@@ -36,15 +37,15 @@ func choosesActs(a storage.Action) bool {
 }
 
 // takesOver tells that an event makes the actor of the context the owner.
-func (m *Manager) takesOver(ctx context.Context, t *Type, e *storage.Event) bool {
-	if !t.actsLater() || !choosesActs(e.Action) {
+func (m *Manager) takesOver(ctx context.Context, t *model.Type, e *storage.Event) bool {
+	if !actsLater(t) || !choosesActs(e.Action) {
 		return false
 	}
 	return e.Action == storage.Created || ActorOf(ctx).Identity != nil && m.o.Access != nil && m.Admin(ctx) != nil
 }
 
 // own writes down as whom the resource of an event acts, and the groups of that one.
-func (m *Manager) own(ctx context.Context, t *Type, e *storage.Event) {
+func (m *Manager) own(ctx context.Context, t *model.Type, e *storage.Event) {
 	if !m.takesOver(ctx, t, e) {
 		return
 	}
@@ -120,8 +121,8 @@ func (m *Manager) MayRun(ctx context.Context, job *storage.Event) error {
 		return err
 	}
 	switch {
-	case t.action != nil:
-		return m.May(ctx, m.types[t.action.Type], t.action.Name)
+	case t.Runs != nil:
+		return m.May(ctx, m.types[t.Runs.Type], t.Runs.Name)
 	case t.Name == BulkJobs:
 		b, _, err := readBulk(v.content)
 		if err != nil || b.Op == "purge" { // it was allowed when the tombstone was written
@@ -137,19 +138,19 @@ func (m *Manager) MayRun(ctx context.Context, job *storage.Event) error {
 
 // mayMakeAct refuses a change that would make the actor the owner of a job which it
 // could not have made: the job would fail when its time comes.
-func (m *Manager) mayMakeAct(ctx context.Context, t *Type, p plan, next step) error {
+func (m *Manager) mayMakeAct(ctx context.Context, t *model.Type, p plan, next step) error {
 	e := next.event
 	if t.Job == nil || p.action == "" || e.Action == storage.Created || e.Meta.Job == nil || e.Meta.Deleted || e.Meta.Job.State.Final() || !m.takesOver(ctx, t, e) {
 		return nil
 	}
-	if t.action != nil {
-		return m.May(ctx, m.types[t.action.Type], t.action.Name)
+	if t.Runs != nil {
+		return m.May(ctx, m.types[t.Runs.Type], t.Runs.Name)
 	}
 	x := m.accessTo(ctx, t)
 	if x == nil || t.Name == BulkJobs { // mayHand asks what a bulk change does
 		return nil
 	}
-	content, err := t.current(next.content, e.Revision.SchemaVersion)
+	content, err := t.Current(next.content, e.Revision.SchemaVersion)
 	if err != nil {
 		return err
 	}

@@ -5,16 +5,18 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
+
+	"github.com/autocrud-go/autocrud/pkg/model"
 )
 
 // Action is what an application adds to a type besides the operations every
 // type has: POST /v1/{type}:{name}, or /v1/{type}/{id}:{name}.
 type Action struct {
 	Type, Name string
-	Title      string // for the documentation
-	OnResource bool   // it is about one resource, which must be live
-	Job        bool   // it runs as a job
-	Input      *Type  // the schema of what it takes
+	Title      string      // for the documentation
+	OnResource bool        // it is about one resource, which must be live
+	Job        bool        // it runs as a job
+	Input      *model.Type // the schema of what it takes
 	Output     json.RawMessage
 	// Run does it, as the actor of the context. id is empty unless OnResource.
 	Run func(ctx context.Context, m *Manager, id string, input json.RawMessage) (json.RawMessage, error)
@@ -54,7 +56,7 @@ func (m *Manager) input(ctx context.Context, a *Action, id string, doc any) ([]b
 	if err := a.Input.Validate(doc); err != nil {
 		return nil, err
 	}
-	return AppendCanonical(nil, doc), nil
+	return model.AppendCanonical(nil, doc), nil
 }
 
 // RunAction runs an action at once.
@@ -76,7 +78,7 @@ func (m *Manager) QueueAction(ctx context.Context, a *Action, id string, doc any
 	if err != nil {
 		return nil, err
 	}
-	payload, err := DecodeJSON(in)
+	payload, err := model.DecodeJSON(in)
 	if err != nil {
 		return nil, err
 	}
@@ -88,12 +90,12 @@ func (m *Manager) QueueAction(ctx context.Context, a *Action, id string, doc any
 }
 
 // JobModel is the type of an action's jobs.
-func (a *Action) JobModel(spec JobSpec) (*Type, error) {
-	input, err := DecodeJSON(a.Input.Schema)
+func (a *Action) JobModel(spec model.JobSpec) (*model.Type, error) {
+	input, err := model.DecodeJSON(a.Input.Schema)
 	if err != nil {
 		return nil, err
 	}
 	schema := map[string]any{"type": "object", "required": []any{"input"}, "additionalProperties": false,
 		"properties": map[string]any{"id": map[string]any{"type": "string"}, "input": input}}
-	return NewType(Type{Name: a.JobType(), Title: "Job of " + a.Type + ":" + a.Name, Schema: AppendCanonical(nil, schema), Job: &spec, action: a})
+	return model.NewType(model.Type{Name: a.JobType(), Title: "Job of " + a.Type + ":" + a.Name, Schema: model.AppendCanonical(nil, schema), Job: &spec, Runs: &model.ActionRef{Type: a.Type, Name: a.Name}})
 }

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/query"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -20,7 +21,7 @@ type constraints struct {
 	Refs   map[string]string `json:"refs"` // path -> type
 }
 
-func (t *Type) constraints() constraints {
+func constraintsOf(t *model.Type) constraints {
 	c := constraints{Unique: t.Unique, Refs: map[string]string{}}
 	if c.Unique == nil {
 		c.Unique = [][]string{}
@@ -40,7 +41,7 @@ func (m *Manager) Unadopted(ctx context.Context) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		if !reflect.DeepEqual(kept, m.types[name].constraints()) {
+		if !reflect.DeepEqual(kept, constraintsOf(m.types[name])) {
 			out = append(out, name)
 		}
 	}
@@ -92,7 +93,7 @@ func (m *Manager) Adopt(ctx context.Context, name string) error {
 	if err := a.claim(ctx); err != nil {
 		return err
 	}
-	data, err := json.Marshal(t.constraints())
+	data, err := json.Marshal(constraintsOf(t))
 	if err != nil {
 		return err
 	}
@@ -105,7 +106,7 @@ func (m *Manager) Adopt(ctx context.Context, name string) error {
 
 type adoption struct {
 	m         *Manager
-	t         *Type
+	t         *model.Type
 	unique    [][]string
 	refs      []string
 	seen      map[string]string // claim hash -> "constraint\x00id"
@@ -151,7 +152,7 @@ func (a *adoption) check(ctx context.Context) error {
 func (a *adoption) checkPage(ctx context.Context, items []*Resource) error {
 	wanted := map[string]map[string][]string{} // type -> id -> "path of source"
 	for _, r := range items {
-		values, err := a.t.valuesOf(r.Data)
+		values, err := a.t.ValuesOf(r.Data)
 		if err != nil {
 			a.offend("%s: %v", r.ID, err)
 			continue
@@ -162,8 +163,8 @@ func (a *adoption) checkPage(ctx context.Context, items []*Resource) error {
 		a.checkUnique(r.ID, values)
 		for _, path := range a.refs {
 			ref := a.t.Refs[path]
-			for _, v := range targets(values[path]) {
-				id, _, ok := ref.target(v)
+			for _, v := range model.Targets(values[path]) {
+				id, _, ok := ref.Target(v)
 				if !ok {
 					a.offend("%s of %s is %q, which is no id", path, r.ID, v)
 					continue
@@ -195,7 +196,7 @@ func (a *adoption) checkPage(ctx context.Context, items []*Resource) error {
 
 // fits tells whether the fields of the constraints can be read at all.
 func (a *adoption) fits(r *Resource) bool {
-	tree, err := DecodeJSON(r.Data)
+	tree, err := model.DecodeJSON(r.Data)
 	if err != nil {
 		return true // told already
 	}

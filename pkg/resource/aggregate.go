@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/query"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -73,7 +74,7 @@ func (m *Manager) Aggregate(ctx context.Context, typ string, o AggregateOptions)
 
 // aggregation turns the options into a query of the index, checked against the
 // type.
-func (m *Manager) aggregation(ctx context.Context, t *Type, o AggregateOptions) (a storage.Aggregation, binding string, err error) {
+func (m *Manager) aggregation(ctx context.Context, t *model.Type, o AggregateOptions) (a storage.Aggregation, binding string, err error) {
 	list := o.ListOptions
 	list.OrderBy, list.Page.Token = "", ""
 	s, _, err := m.search(ctx, t, list)

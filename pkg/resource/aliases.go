@@ -1,6 +1,9 @@
 package resource
 
-import "github.com/autocrud-go/autocrud/pkg/fault"
+import (
+	"github.com/autocrud-go/autocrud/pkg/fault"
+	"github.com/autocrud-go/autocrud/pkg/model"
+)
 
 // The names here belong to other packages by now; they stay, so that programs
 // written against them compile.
@@ -78,3 +81,126 @@ var (
 	// Deprecated: use fault.Errorf.
 	Errorf = fault.Errorf
 )
+
+// Types of pkg/model.
+type (
+	// Deprecated: use model.ActionRef.
+	ActionRef = model.ActionRef
+	// Deprecated: use model.Backoff.
+	Backoff = model.Backoff
+	// Deprecated: use model.Binaries.
+	Binaries = model.Binaries
+	// Deprecated: use model.Blob.
+	Blob = model.Blob
+	// Deprecated: use model.Cron.
+	Cron = model.Cron
+	// Deprecated: use model.Handler.
+	Handler = model.Handler
+	// Deprecated: use model.JobSpec.
+	JobSpec = model.JobSpec
+	// Deprecated: use model.Migration.
+	Migration = model.Migration
+	// Deprecated: use model.ModelError.
+	ModelError = model.ModelError
+	// Deprecated: use model.ModelErrors.
+	ModelErrors = model.ModelErrors
+	// Deprecated: use model.OnDelete.
+	OnDelete = model.OnDelete
+	// Deprecated: use model.Ref.
+	Ref = model.Ref
+	// Deprecated: use model.Retention.
+	Retention = model.Retention
+	// Deprecated: use model.Type.
+	Type = model.Type
+	// Deprecated: use model.TypeOption.
+	TypeOption = model.TypeOption
+)
+
+// Constants of pkg/model.
+const (
+	// Deprecated: use model.Cascade.
+	Cascade = model.Cascade
+	// Deprecated: use model.Dangling.
+	Dangling = model.Dangling
+	// Deprecated: use model.MaxContent.
+	MaxContent = model.MaxContent
+	// Deprecated: use model.MaxFullText.
+	MaxFullText = model.MaxFullText
+	// Deprecated: use model.MaxIndexedText.
+	MaxIndexedText = model.MaxIndexedText
+	// Deprecated: use model.MaxJSONDepth.
+	MaxJSONDepth = model.MaxJSONDepth
+	// Deprecated: use model.MaxJSONValues.
+	MaxJSONValues = model.MaxJSONValues
+	// Deprecated: use model.Restrict.
+	Restrict = model.Restrict
+	// Deprecated: use model.SetNull.
+	SetNull = model.SetNull
+)
+
+// Functions of pkg/model.
+var (
+	// Deprecated: use model.BuiltinTypes.
+	BuiltinTypes = model.BuiltinTypes
+	// Deprecated: use model.AppendCanonical.
+	AppendCanonical = model.AppendCanonical
+	// Deprecated: use model.AppendEnvelope.
+	AppendEnvelope = model.AppendEnvelope
+	// Deprecated: use model.CheckID.
+	CheckID = model.CheckID
+	// Deprecated: use model.CheckTypes.
+	CheckTypes = model.CheckTypes
+	// Deprecated: use model.DecodeInput.
+	DecodeInput = model.DecodeInput
+	// Deprecated: use model.DecodeJSON.
+	DecodeJSON = model.DecodeJSON
+	// Deprecated: use model.HashOf.
+	HashOf = model.HashOf
+	// Deprecated: use model.IsBuiltin.
+	IsBuiltin = model.IsBuiltin
+	// Deprecated: use model.LoadTypes.
+	LoadTypes = model.LoadTypes
+	// Deprecated: use model.MediaType.
+	MediaType = model.MediaType
+	// Deprecated: use model.NewType.
+	NewType = model.NewType
+	// Deprecated: use model.ParseCron.
+	ParseCron = model.ParseCron
+	// Deprecated: use model.ParseTime.
+	ParseTime = model.ParseTime
+	// Deprecated: use model.ParseType.
+	ParseType = model.ParseType
+	// Deprecated: use model.Uncovered.
+	Uncovered = model.Uncovered
+	// Deprecated: use model.WithAuditReads.
+	WithAuditReads = model.WithAuditReads
+	// Deprecated: use model.WithBuiltin.
+	WithBuiltin = model.WithBuiltin
+	// Deprecated: use model.WithDefaultStatus.
+	WithDefaultStatus = model.WithDefaultStatus
+	// Deprecated: use model.WithDescription.
+	WithDescription = model.WithDescription
+	// Deprecated: use model.WithIndex.
+	WithIndex = model.WithIndex
+	// Deprecated: use model.WithJob.
+	WithJob = model.WithJob
+	// Deprecated: use model.WithRequireIfMatch.
+	WithRequireIfMatch = model.WithRequireIfMatch
+	// Deprecated: use model.WithRetention.
+	WithRetention = model.WithRetention
+	// Deprecated: use model.WithSchema.
+	WithSchema = model.WithSchema
+	// Deprecated: use model.WithTitle.
+	WithTitle = model.WithTitle
+	// Deprecated: use model.WithUnique.
+	WithUnique = model.WithUnique
+	// Deprecated: use model.WithVersion.
+	WithVersion = model.WithVersion
+)
+
+// TypeOf makes a type of a Go struct.
+//
+// Deprecated: use model.TypeOf.
+func TypeOf[T any](name string, opts ...model.TypeOption) (*model.Type, error) {
+	return model.TypeOf[T](name, opts...)
+}

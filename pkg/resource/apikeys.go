@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
+	"github.com/autocrud-go/autocrud/pkg/model"
 )
 
 // APIKeys is the built-in type of the credentials of programs.
@@ -29,9 +30,9 @@ const apiKeySchema = `{"type":"object","required":["name"],"additionalProperties
 			"actions":{"type":"array","minItems":1,"maxItems":50,"items":{"type":"string","minLength":1,"maxLength":64}}}}}}}`
 
 // APIKeyType is the type of APIKeys.
-func APIKeyType() (*Type, error) {
-	return NewType(Type{Name: APIKeys, Title: "API key", Builtin: true, Schema: json.RawMessage(apiKeySchema), Index: []string{"name", "expires_at"},
-		Unique: [][]string{{"name"}}, Secret: "secret", Hashed: true, check: smallEnough})
+func APIKeyType() (*model.Type, error) {
+	return model.NewType(model.Type{Name: APIKeys, Title: "API key", Builtin: true, Schema: json.RawMessage(apiKeySchema), Index: []string{"name", "expires_at"},
+		Unique: [][]string{{"name"}}, Secret: "secret", Hashed: true})
 }
 
 // smallEnough keeps what decides about access within its events.
@@ -44,11 +45,11 @@ func smallEnough(_ *Manager, content []byte) error {
 
 // apiKey is a key as requests are checked against it.
 type apiKey struct {
-	Name    string     `json:"name"`
-	Groups  []string   `json:"groups"`
-	Expires *time.Time `json:"expires_at"`
-	Scopes  []Rule     `json:"scopes"`
-	Boxes   []box      `json:"secret"`
+	Name    string      `json:"name"`
+	Groups  []string    `json:"groups"`
+	Expires *time.Time  `json:"expires_at"`
+	Scopes  []Rule      `json:"scopes"`
+	Boxes   []model.Box `json:"secret"`
 
 	identity *Identity     // one for all requests, which keeps what they may do
 	used     *atomic.Int64 // the second in which it was used last; 0: not by this process
@@ -71,11 +72,11 @@ func keyText(id, secret string) string {
 
 // freshKey makes a secret and keeps its hash; the one before is good for the
 // time of the rotation.
-func (w *mutation) freshKey(now time.Time) []box {
+func (w *mutation) freshKey(now time.Time) []model.Box {
 	raw := make([]byte, secretBytes)
 	_, _ = rand.Read(raw) // never fails
 	w.secret = hex.EncodeToString(raw)
-	list := []box{{Key: hashKey(w.secret)}}
+	list := []model.Box{{Key: hashKey(w.secret)}}
 	if old := w.sealed; w.asks.rotate != nil && len(old) > 0 {
 		until := now.Add(*w.asks.rotate)
 		old[0].Until = &until

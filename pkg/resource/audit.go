@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -148,7 +149,7 @@ func (r *Recorder) keep(group []waitingEntry) error {
 		err = r.store.Keep(once, id, piece)
 		stop()
 		if err == nil {
-			r.chain, r.number, r.previous = link.Chain, link.Number, hashOf(piece)
+			r.chain, r.number, r.previous = link.Chain, link.Number, model.HashOf(piece)
 			return nil
 		}
 		if ctx.Err() != nil {
@@ -168,7 +169,7 @@ func (r *Recorder) end(ctx context.Context) (*auditPlace, error) {
 	if err != nil || len(pieces) == 0 {
 		return nil, err
 	}
-	return &auditPlace{pieces[0].Seq, hashOf(pieces[0].Data)}, nil
+	return &auditPlace{pieces[0].Seq, model.HashOf(pieces[0].Data)}, nil
 }
 
 func (r *Recorder) code(body []byte) []byte {
@@ -223,7 +224,7 @@ func (r *Recorder) verify(ctx context.Context, report func(Finding)) (entries in
 				find(expected, "the pieces from %d to %d are missing", expected, p.Seq-1)
 			}
 			expected = p.Seq + 1
-			digest := hashOf(p.Data)
+			digest := model.HashOf(p.Data)
 			digests[p.Seq] = digest
 			link, list, genuine, err := r.readPiece(p.Data)
 			if err != nil || !genuine {
@@ -258,7 +259,7 @@ func byOthers(a Actor) bool { return a.RequestID != "" || a.Identity != nil }
 
 // tellRead records that an actor reads resources of a type that says so. Nothing is
 // shown of which the audit does not tell.
-func (m *Manager) tellRead(ctx context.Context, t *Type, action string, ids ...string) error {
+func (m *Manager) tellRead(ctx context.Context, t *model.Type, action string, ids ...string) error {
 	actor := ActorOf(ctx)
 	if t == nil || !t.AuditReads || m.o.Recorder == nil || !byOthers(actor) {
 		return nil

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -77,7 +78,7 @@ func (m *Manager) batchOne(ctx context.Context, op BatchOperation) BatchResult {
 }
 
 // planOf turns an operation into the plan that its own request would have.
-func (m *Manager) planOf(op BatchOperation) (*Type, plan, error) {
+func (m *Manager) planOf(op BatchOperation) (*model.Type, plan, error) {
 	t, err := m.find(op.Type, op.ID)
 	if err != nil {
 		return nil, plan{}, err
@@ -106,7 +107,7 @@ func (m *Manager) planOf(op BatchOperation) (*Type, plan, error) {
 
 // member is one operation of an atomic batch on its way.
 type member struct {
-	typ    *Type
+	typ    *model.Type
 	key    key
 	plan   plan
 	state  state
@@ -121,7 +122,7 @@ func (m *Manager) batchAtomic(ctx context.Context, ops []BatchOperation) (result
 	ctx, span := m.o.Tracer.Start(ctx, "commit batch")
 	defer func() { endSpan(span, nil, err) }()
 	members := make([]*member, len(ops))
-	types := make([]*Type, len(ops))
+	types := make([]*model.Type, len(ops))
 	for i, op := range ops {
 		t, p, err := m.planOf(op)
 		if err != nil {

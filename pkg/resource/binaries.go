@@ -9,11 +9,11 @@ import (
 	"io"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/gabriel-vasile/mimetype"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -23,9 +23,9 @@ const MaxBinary = 5 << 30
 // PutBinary stores a binary, streamed, and tells what to refer to it with.
 // Binaries that nothing refers to are swept after a day. Only the actor, admins and
 // those that may read a resource with it can refer to it.
-func (m *Manager) PutBinary(ctx context.Context, r io.Reader, limit int64) (Blob, error) {
+func (m *Manager) PutBinary(ctx context.Context, r io.Reader, limit int64) (model.Blob, error) {
 	if err := m.MayWriteSome(ctx); err != nil {
-		return Blob{}, err
+		return model.Blob{}, err
 	}
 	head := &prefix{max: sniffed}
 	counted := m.meter(ctx, r)
@@ -34,12 +34,12 @@ func (m *Manager) PutBinary(ctx context.Context, r io.Reader, limit int64) (Blob
 		counted.failed()
 	}
 	if errors.Is(err, storage.ErrTooLarge) {
-		return Blob{}, fault.Errorf(fault.TooLarge, "the binary is over %d bytes", min(limit, MaxBinary))
+		return model.Blob{}, fault.Errorf(fault.TooLarge, "the binary is over %d bytes", min(limit, MaxBinary))
 	}
 	if err != nil {
-		return Blob{}, stored(err)
+		return model.Blob{}, stored(err)
 	}
-	return Blob{Digest: b.Digest, Size: b.Size, ContentType: sniff(head.b)}, m.recordUpload(ctx, b.Digest)
+	return model.Blob{Digest: b.Digest, Size: b.Size, ContentType: sniff(head.b)}, m.recordUpload(ctx, b.Digest)
 }
 
 // sniffed is how many bytes the kind of a binary is told from.
@@ -62,16 +62,16 @@ func sniff(head []byte) string { return mimetype.Detect(head).String() }
 // settle finds the binaries that a document refers to, moves inline ones out,
 // and completes what stands for them; whether they fit the model is for the
 // schema to say. The document is changed in place; it belongs to the write.
-func (m *Manager) settle(ctx context.Context, w *mutation, t *Type, data any) error {
+func (m *Manager) settle(ctx context.Context, w *mutation, t *model.Type, data any) error {
 	var problems []fault.FieldError
-	err := t.places.visit(data, func(at string, v map[string]any) (any, error) {
+	err := t.VisitBinaries(data, func(at string, v map[string]any) (any, error) {
 		s := settling{write: w, typ: t, at: at, v: v}
 		made, err := m.settleOne(ctx, &s)
 		problems = append(problems, s.problems...)
 		return made, err
 	})
 	if err == nil && len(problems) > 0 {
-		err = &fault.Error{Code: fault.ValidationFailed, Detail: "a binary does not fit", Fields: problems[:min(len(problems), maxFieldErrors)]}
+		err = &fault.Error{Code: fault.ValidationFailed, Detail: "a binary does not fit", Fields: problems[:min(len(problems), model.MaxFieldErrors)]}
 	}
 	return err
 }
@@ -79,7 +79,7 @@ func (m *Manager) settle(ctx context.Context, w *mutation, t *Type, data any) er
 // settling is one object that stands for a binary.
 type settling struct {
 	write    *mutation
-	typ      *Type
+	typ      *model.Type
 	at       string
 	v        map[string]any
 	problems []fault.FieldError
@@ -102,12 +102,12 @@ func (m *Manager) settleOne(ctx context.Context, s *settling) (any, error) {
 	out["digest"], out["size"] = blob.Digest, blob.Size
 	out["content_type"] = blob.ContentType
 	if text, ok := s.v["content_type"].(string); ok {
-		said, err := MediaType(text)
+		said, err := model.MediaType(text)
 		if err != nil {
 			s.refuse("/content_type", "%v", err)
 			return s.v, nil
 		}
-		counts, ok := fits(blob.ContentType, said)
+		counts, ok := model.FitsMediaType(blob.ContentType, said)
 		if !ok {
 			s.refuse("/content_type", "the binary is %s; leave content_type out, or say what it is", blob.ContentType)
 			return s.v, nil
@@ -118,7 +118,7 @@ func (m *Manager) settleOne(ctx context.Context, s *settling) (any, error) {
 }
 
 // blobOf finds the binary, or stores it when its content is given.
-func (m *Manager) blobOf(ctx context.Context, s *settling) (blob Blob, ok bool, err error) {
+func (m *Manager) blobOf(ctx context.Context, s *settling) (blob model.Blob, ok bool, err error) {
 	if inline, given := s.v["base64"]; given {
 		text, ok := inline.(string)
 		if !ok {
@@ -134,7 +134,7 @@ func (m *Manager) blobOf(ctx context.Context, s *settling) (blob Blob, ok bool, 
 		return blob, err == nil, err
 	}
 	digest, ok := s.v["digest"].(string)
-	if !ok || !validDigest(digest) {
+	if !ok || !model.ValidDigest(digest) {
 		return blob, false, nil
 	}
 	mine, err := m.mayRefer(ctx, s.write, s.typ, s.at, digest)
@@ -152,7 +152,7 @@ func (m *Manager) blobOf(ctx context.Context, s *settling) (blob Blob, ok bool, 
 }
 
 // check compares what is said of a binary with what it is.
-func (s *settling) check(blob Blob) {
+func (s *settling) check(blob model.Blob) {
 	if d, given := s.v["digest"]; given && d != blob.Digest {
 		s.refuse("/digest", "is not that of the content, %s", blob.Digest)
 	}
@@ -166,74 +166,22 @@ func (s *settling) check(blob Blob) {
 	}
 }
 
-func validDigest(s string) bool {
-	h, ok := strings.CutPrefix(s, "sha256:")
-	return ok && len(h) == 64 && strings.Trim(h, "0123456789abcdef") == ""
-}
-
 // describe looks at a stored binary and keeps it from being swept.
-func (m *Manager) describe(ctx context.Context, digest string) (Blob, error) {
+func (m *Manager) describe(ctx context.Context, digest string) (model.Blob, error) {
 	if err := m.blobs.TouchBinary(ctx, digest); err != nil {
-		return Blob{}, err
+		return model.Blob{}, err
 	}
 	r, err := m.blobs.OpenBinary(ctx, digest)
 	if err != nil {
-		return Blob{}, err
+		return model.Blob{}, err
 	}
 	defer r.Close()
 	head := make([]byte, sniffed)
 	n, err := io.ReadFull(r, head)
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return Blob{}, err
+		return model.Blob{}, err
 	}
-	return Blob{Digest: digest, Size: r.Size(), ContentType: sniff(head[:n])}, nil
-}
-
-// digests lists the binaries that canonical content refers to.
-func (t *Type) digests(content []byte) []string {
-	var out []string
-	t.eachBinary(content, func(digest, _ string) {
-		if !slices.Contains(out, digest) {
-			out = append(out, digest)
-		}
-	})
-	return out
-}
-
-// Holding is the event with the binaries that its content refers to, also those
-// that the program that wrote it did not know to be binaries.
-func (t *Type) Holding(e *storage.Event, content []byte) *storage.Event {
-	var more []string
-	for _, d := range t.digests(content) {
-		if !slices.Contains(e.Binaries, d) {
-			more = append(more, d)
-		}
-	}
-	if len(more) == 0 {
-		return e
-	}
-	holding := *e
-	holding.Binaries = slices.Concat(e.Binaries, more)
-	return &holding
-}
-
-// eachBinary tells the digest and the media type of each binary of canonical
-// content.
-func (t *Type) eachBinary(content []byte, fn func(digest, mediaType string)) {
-	if t.places == nil || content == nil {
-		return
-	}
-	tree, err := DecodeJSON(content)
-	if err != nil {
-		return
-	}
-	_ = t.places.visit(tree, func(_ string, v map[string]any) (any, error) {
-		if d, ok := v["digest"].(string); ok && validDigest(d) {
-			kind, _ := v["content_type"].(string)
-			fn(d, kind)
-		}
-		return v, nil
-	})
+	return model.Blob{Digest: digest, Size: r.Size(), ContentType: sniff(head[:n])}, nil
 }
 
 // OpenBinary opens a binary for reading through a resource of which a revision
@@ -254,7 +202,7 @@ func (m *Manager) OpenBinary(ctx context.Context, typ, id, digest string) (stora
 		return nil, "", err
 	}
 	missing := fault.Errorf(fault.NotFound, "%s %q refers to no binary %q", typ, id, digest)
-	if !validDigest(digest) {
+	if !model.ValidDigest(digest) {
 		return nil, "", missing
 	}
 	if !slices.Contains(s.event.Binaries, digest) {
@@ -286,16 +234,16 @@ func (m *Manager) OpenBinary(ctx context.Context, typ, id, digest string) (stora
 }
 
 // saidType is the media type that HEAD gives a binary, else what it looks like.
-func (m *Manager) saidType(ctx context.Context, t *Type, s state, digest string) string {
+func (m *Manager) saidType(ctx context.Context, t *model.Type, s state, digest string) string {
 	said := ""
 	if content, err := m.content(ctx, s.event); err == nil {
-		t.eachBinary(content, func(d, kind string) {
+		t.EachBinary(content, func(d, kind string) {
 			if d == digest && said == "" {
 				said = kind
 			}
 		})
 	}
-	if kind, err := MediaType(said); err == nil {
+	if kind, err := model.MediaType(said); err == nil {
 		return kind
 	}
 	b, err := m.describe(ctx, digest)

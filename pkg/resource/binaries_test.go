@@ -9,6 +9,7 @@ import (
 
 	"github.com/autocrud-go/autocrud/internal/testenv"
 	"github.com/autocrud-go/autocrud/pkg/fault"
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 )
 
@@ -33,8 +34,8 @@ func TestBinaryIsStoredOnceAndReadThroughItsResource(t *testing.T) {
 	}
 	r := create(t, s, "posters", fmt.Sprintf(`{"image":{"digest":%q},"files":[{"base64":%q}]}`, b.Digest, base64.StdEncoding.EncodeToString([]byte("hello there"))))
 	var d struct {
-		Image resource.Blob
-		Files []resource.Blob
+		Image model.Blob
+		Files []model.Blob
 	}
 	if err := r.DecodeData(&d); err != nil || d.Image.Size != int64(len(png)) || d.Image.ContentType != "image/png" || d.Files[0].Size != 11 {
 		t.Fatalf("%+v %v", d, err)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -23,9 +24,9 @@ const bulkSchema = `{"type":"object","required":["op","type"],"additionalPropert
 
 // BulkType is the type of BulkJobs. A program that serves it runs RunBulk as its
 // handler.
-func BulkType() (*Type, error) {
-	return NewType(Type{Name: BulkJobs, Title: "Bulk job", Builtin: true, Schema: json.RawMessage(bulkSchema), check: checkBulk,
-		Job: &JobSpec{Timeout: 10 * time.Minute}})
+func BulkType() (*model.Type, error) {
+	return model.NewType(model.Type{Name: BulkJobs, Title: "Bulk job", Builtin: true, Schema: json.RawMessage(bulkSchema),
+		Job: &model.JobSpec{Timeout: 10 * time.Minute}})
 }
 
 // queuePurge makes the job that tells how a long erasing goes; nil when the

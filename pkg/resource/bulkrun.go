@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/query"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -77,7 +78,7 @@ func checkBulk(m *Manager, content []byte) error {
 		if _, err := patch.compile(t); err != nil {
 			return err
 		}
-		if err := t.unhidden("patch", patch.Body, true); err != nil {
+		if err := t.CheckShown("patch", patch.Body, true); err != nil {
 			return err
 		}
 		if t.Secret != "" && patch.touches(t.Secret) { // the job would show it to every reader of jobs
@@ -112,7 +113,7 @@ func readBulk(content []byte) (b Bulk, p Patch, err error) {
 		return b, p, nil
 	}
 	p.Kind = MergePatch
-	if p.Body, err = DecodeJSON(b.Patch); err != nil {
+	if p.Body, err = model.DecodeJSON(b.Patch); err != nil {
 		return b, p, err
 	}
 	if _, ok := p.Body.([]any); ok {

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -78,11 +79,11 @@ func (m *Manager) Can(ctx context.Context, q Question) (Decision, error) {
 
 // asked is the state that a question is about; nil when the actor may not know of
 // it, or there is none. A create is about none, whatever has its id.
-func (m *Manager) asked(ctx context.Context, x *access, t *Type, q Question) (*state, error) {
+func (m *Manager) asked(ctx context.Context, x *access, t *model.Type, q Question) (*state, error) {
 	if q.ID == "" {
 		return &state{}, nil
 	}
-	if err := CheckID(q.ID); err != nil {
+	if err := model.CheckID(q.ID); err != nil {
 		return nil, err
 	}
 	if q.Action == "create" {
@@ -102,7 +103,7 @@ func (m *Manager) asked(ctx context.Context, x *access, t *Type, q Question) (*s
 
 // planAsked is the plan of the write that a question is about; ok is false when the
 // action is no write.
-func (m *Manager) planAsked(t *Type, q Question) (p plan, ok bool) {
+func (m *Manager) planAsked(t *model.Type, q Question) (p plan, ok bool) {
 	any := Match{Any: true}
 	switch q.Action {
 	case "create":
@@ -128,7 +129,7 @@ func (m *Manager) planAsked(t *Type, q Question) (p plan, ok bool) {
 }
 
 // tryOut does what a write does up to where it would be committed.
-func (m *Manager) tryOut(ctx context.Context, t *Type, p plan, s state) error {
+func (m *Manager) tryOut(ctx context.Context, t *model.Type, p plan, s state) error {
 	next, err := m.planned(ctx, t, p, s)
 	if err != nil || next.event == nil {
 		return err

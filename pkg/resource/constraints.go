@@ -12,19 +12,20 @@ import (
 	"time"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/query"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
 // A referrer is a field of a type that refers to another type.
 type referrer struct {
-	typ  *Type
+	typ  *model.Type
 	path string
-	ref  Ref
+	ref  model.Ref
 }
 
 // findReferrers lists, for each type, the fields that refer to it.
-func findReferrers(types []*Type) map[string][]referrer {
+func findReferrers(types []*model.Type) map[string][]referrer {
 	out := map[string][]referrer{}
 	for _, t := range types {
 		for path, ref := range t.Refs {
@@ -36,15 +37,15 @@ func findReferrers(types []*Type) map[string][]referrer {
 
 // constrain adds to the unit what the step's constraints need: claims of unique
 // values, guards of references, the guard of a delete.
-func (m *Manager) constrain(ctx context.Context, t *Type, s state, e *storage.Event, content []byte, u *unit) error {
-	e.Claims, e.ClaimSet = nil, t.claimSet
+func (m *Manager) constrain(ctx context.Context, t *model.Type, s state, e *storage.Event, content []byte, u *unit) error {
+	e.Claims, e.ClaimSet = nil, t.ClaimSet()
 	k := key{t.Name, e.Meta.ID}
 	gone := e.Meta.Deleted || e.Action == storage.Purged
 	if len(t.Unique) > 0 || len(t.Refs) > 0 || hasUniqueKey(s.event) || hasUniqueKey(e) {
 		var values map[string]query.Value
 		if !gone && len(t.Unique)+len(t.Refs) > 0 {
 			var err error
-			if values, err = t.valuesAt(content, e.Revision.SchemaVersion); err != nil {
+			if values, err = t.ValuesAt(content, e.Revision.SchemaVersion); err != nil {
 				return err
 			}
 		}
@@ -66,37 +67,9 @@ func (m *Manager) constrain(ctx context.Context, t *Type, s state, e *storage.Ev
 	return nil
 }
 
-// valuesOf extracts the indexed values of canonical content by path, as the index
-// has them: what cannot be indexed is null.
-func (t *Type) valuesOf(content []byte) (map[string]query.Value, error) {
-	tree, err := DecodeJSON(content)
-	if err != nil {
-		return nil, fmt.Errorf("stored content: %w", err)
-	}
-	values, _, _ := t.Project(tree)
-	out := make(map[string]query.Value, len(values))
-	for i, f := range t.definition.Fields {
-		out[f.Name] = values[i]
-	}
-	return out, nil
-}
-
-// valuesAt is valuesOf for content of any schema version; when no migration fits,
-// it is of the content as it is.
-func (t *Type) valuesAt(content []byte, version string) (map[string]query.Value, error) {
-	now, err := t.current(content, version)
-	if fault.CodeOf(err) == fault.InvalidState {
-		now, err = content, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	return t.valuesOf(now)
-}
-
 // claim moves the unique values from what the resource held to what it holds
 // now. A null or missing value is not claimed.
-func (m *Manager) claim(ctx context.Context, t *Type, k key, s state, e *storage.Event, values map[string]query.Value, u *unit) error {
+func (m *Manager) claim(ctx context.Context, t *model.Type, k key, s state, e *storage.Event, values map[string]query.Value, u *unit) error {
 	before, err := m.holdings(ctx, t, s)
 	if err != nil {
 		return err
@@ -138,42 +111,14 @@ func (m *Manager) claimHash(typ, name string, fields []string, values map[string
 	}
 	h := hmac.New(sha256.New, *m.hashKey.Load())
 	h.Write([]byte(typ + "\x00" + name + "\x00"))
-	h.Write(AppendCanonical(nil, list))
+	h.Write(model.AppendCanonical(nil, list))
 	return hex.EncodeToString(h.Sum(nil))
-}
-
-// targets lists the ids a reference field holds.
-func targets(v query.Value) (out []string) {
-	switch v := v.(type) {
-	case string:
-		return []string{v}
-	case []query.Value:
-		for _, x := range v {
-			if s, ok := x.(string); ok {
-				out = append(out, s)
-			}
-		}
-	}
-	return out
-}
-
-// target splits a reference into id and, for revision references, number.
-func (r Ref) target(v string) (id string, number int, ok bool) {
-	id = v
-	if i := strings.LastIndexByte(v, ':'); r.Revision && i >= 0 {
-		n, err := strconv.Atoi(v[i+1:])
-		if err != nil || n < 1 {
-			return "", 0, false
-		}
-		id, number = v[:i], n
-	}
-	return id, number, CheckID(id) == nil
 }
 
 // refer checks that the references that are new exist and are not deleted. A
 // restrict reference also announces itself, guarded by the target's head, so
 // that a delete of the target and the reference cannot both be committed.
-func (m *Manager) refer(ctx context.Context, t *Type, k key, s state, e *storage.Event, values map[string]query.Value, u *unit) error {
+func (m *Manager) refer(ctx context.Context, t *model.Type, k key, s state, e *storage.Event, values map[string]query.Value, u *unit) error {
 	if len(t.Refs) == 0 || values == nil {
 		return nil
 	}
@@ -184,22 +129,22 @@ func (m *Manager) refer(ctx context.Context, t *Type, k key, s state, e *storage
 			return err
 		}
 		for path, ref := range t.Refs {
-			if s.event.Meta.Deleted && ref.OnDelete != Dangling { // the others would have followed their target
+			if s.event.Meta.Deleted && ref.OnDelete != model.Dangling { // the others would have followed their target
 				continue
 			}
-			for _, v := range targets(old[path]) {
+			for _, v := range model.Targets(old[path]) {
 				known[path+"\x00"+v] = true
 			}
 		}
 	}
 	var missing []fault.FieldError
 	guarded := map[key]bool{}
-	for _, f := range t.definition.Fields { // in a stable order
+	for _, f := range t.Definition().Fields { // in a stable order
 		ref, ok := t.Refs[f.Name]
 		if !ok {
 			continue
 		}
-		for _, v := range targets(values[f.Name]) {
+		for _, v := range model.Targets(values[f.Name]) {
 			if known[f.Name+"\x00"+v] {
 				continue
 			}
@@ -212,7 +157,7 @@ func (m *Manager) refer(ctx context.Context, t *Type, k key, s state, e *storage
 			if err != nil {
 				return err
 			}
-			if ref.OnDelete == Restrict && target != k && !guarded[target] {
+			if ref.OnDelete == model.Restrict && target != k && !guarded[target] {
 				guarded[target] = true
 				u.guards = append(u.guards, announce(k, target, head))
 			}
@@ -236,8 +181,8 @@ func announce(source, target key, head state) storage.Record {
 // referred finds the target of a reference and its state; the
 // code not_found says what is missing. The unit's own resources count as they
 // will be.
-func (m *Manager) referred(ctx context.Context, ref Ref, v string, source key, u *unit) (target key, s state, err error) {
-	id, number, ok := ref.target(v)
+func (m *Manager) referred(ctx context.Context, ref model.Ref, v string, source key, u *unit) (target key, s state, err error) {
+	id, number, ok := ref.Target(v)
 	if !ok {
 		return target, s, fault.Errorf(fault.NotFound, "%q is no id of %s", v, ref.Type)
 	}
@@ -281,7 +226,7 @@ func (m *Manager) referred(ctx context.Context, ref Ref, v string, source key, u
 func (m *Manager) unreferenced(ctx context.Context, target key, revisions int, u *unit) error {
 	restricted := false
 	for _, r := range m.referrers[target.typ] {
-		restricted = restricted || r.ref.OnDelete == Restrict
+		restricted = restricted || r.ref.OnDelete == model.Restrict
 	}
 	if !restricted {
 		return nil
@@ -301,7 +246,7 @@ func (m *Manager) unreferenced(ctx context.Context, target key, revisions int, u
 		return err
 	}
 	for _, r := range m.referrers[target.typ] {
-		if r.ref.OnDelete != Restrict {
+		if r.ref.OnDelete != model.Restrict {
 			continue
 		}
 		rows, err := m.sources(ctx, r, target, revisions, len(u.changes)+1)
@@ -332,7 +277,7 @@ func (r referrer) refersIn(c change, id string) bool {
 	if c.event.Meta.Deleted {
 		return false
 	}
-	tree, err := DecodeJSON(c.content)
+	tree, err := model.DecodeJSON(c.content)
 	if err != nil {
 		return true
 	}
@@ -350,7 +295,7 @@ func (m *Manager) sources(ctx context.Context, r referrer, target key, revisions
 	return page.Rows, nil
 }
 
-func (m *Manager) byID(t *Type) query.Order {
+func (m *Manager) byID(t *model.Type) query.Order {
 	f, _ := t.Definition().QueryFields().Lookup("meta.id")
 	return query.Order{{Field: f}}
 }

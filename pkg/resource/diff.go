@@ -5,6 +5,8 @@ import (
 	"reflect"
 	"sort"
 	"strconv"
+
+	"github.com/autocrud-go/autocrud/pkg/model"
 )
 
 // Operation of a JSON patch (RFC 6902 section 4). Value is present for add and
@@ -22,7 +24,7 @@ func (o Operation) MarshalJSON() ([]byte, error) {
 	if o.null || o.Value != nil {
 		m["value"] = o.Value
 	}
-	return AppendCanonical(nil, m), nil
+	return model.AppendCanonical(nil, m), nil
 }
 
 // Diff returns the operations that turn the content of one revision into that
@@ -35,7 +37,7 @@ func (m *Manager) Diff(ctx context.Context, typ, id string, from, to int) ([]Ope
 		if r, err = m.Get(ctx, typ, id, GetOptions{Revision: n, IncludeDeleted: true}); err != nil {
 			return nil, nil, err
 		}
-		if docs[i], err = DecodeJSON(r.Data); err != nil {
+		if docs[i], err = model.DecodeJSON(r.Data); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -75,7 +77,7 @@ func diffObjects(out []Operation, path string, a, b map[string]any) []Operation 
 	}
 	sort.Strings(names)
 	for _, k := range names {
-		at := path + "/" + escapePointer(k)
+		at := path + "/" + model.EscapePointer(k)
 		x, before := a[k]
 		y, after := b[k]
 		switch {

@@ -7,6 +7,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/autocrud-go/autocrud/internal/testenv"
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 )
 
@@ -40,8 +41,8 @@ schema: {type: object, additionalProperties: true}
 		if _, _, err = s.Manager.Update(t.Context(), "things", r.ID, b, resource.UpdateOptions{}); err != nil {
 			rt.Fatal(err)
 		}
-		want := string(resource.AppendCanonical(nil, b))
-		if string(resource.AppendCanonical(nil, a)) == want {
+		want := string(model.AppendCanonical(nil, b))
+		if string(model.AppendCanonical(nil, a)) == want {
 			return // changed nothing
 		}
 		for _, way := range [][2]int{{2, 1}, {1, 2}} {
@@ -53,7 +54,7 @@ schema: {type: object, additionalProperties: true}
 			if err != nil {
 				rt.Fatal(err)
 			}
-			body, err := resource.DecodeJSON(raw)
+			body, err := model.DecodeJSON(raw)
 			if err != nil {
 				rt.Fatal(err)
 			}

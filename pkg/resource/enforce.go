@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -32,7 +33,7 @@ func RefusalOf(err error) *Refusal {
 
 // accessTo is what the actor of the context may do with a type; nil: everything,
 // because no policy is in force, or because it is the program itself, or admin.
-func (m *Manager) accessTo(ctx context.Context, t *Type) *access {
+func (m *Manager) accessTo(ctx context.Context, t *model.Type) *access {
 	if m.o.Access == nil {
 		return nil
 	}
@@ -47,7 +48,7 @@ func (m *Manager) accessTo(ctx context.Context, t *Type) *access {
 	return x
 }
 
-func denied(ctx context.Context, t *Type, id, action string, d Decision) error {
+func denied(ctx context.Context, t *model.Type, id, action string, d Decision) error {
 	name := ""
 	if t != nil {
 		name = t.Name
@@ -56,7 +57,7 @@ func denied(ctx context.Context, t *Type, id, action string, d Decision) error {
 }
 
 // May refuses an action that the actor is allowed on no resource of a type.
-func (m *Manager) May(ctx context.Context, t *Type, action string) error {
+func (m *Manager) May(ctx context.Context, t *model.Type, action string) error {
 	if x := m.accessTo(ctx, t); x != nil {
 		if d := x.may(action); !d.Allowed {
 			return denied(ctx, t, "", action, d)
@@ -96,7 +97,7 @@ func (m *Manager) Admin(ctx context.Context) error {
 }
 
 // Knows reports whether the actor has any right on a type.
-func (m *Manager) Knows(ctx context.Context, t *Type) bool {
+func (m *Manager) Knows(ctx context.Context, t *model.Type) bool {
 	x := m.accessTo(ctx, t)
 	if x == nil || x.admin && x.scoped("read") {
 		return true
@@ -117,7 +118,7 @@ func (m *Manager) KnowsSome(ctx context.Context) error {
 }
 
 // MayKnow refuses an actor that has no right on a type.
-func (m *Manager) MayKnow(ctx context.Context, t *Type) error {
+func (m *Manager) MayKnow(ctx context.Context, t *model.Type) error {
 	if m.Knows(ctx, t) {
 		return nil
 	}
@@ -140,7 +141,7 @@ func (m *Manager) MayWriteSome(ctx context.Context) error {
 }
 
 // view is a state as rules are asked about it.
-func (m *Manager) view(ctx context.Context, t *Type, e *storage.Event) (*sight, error) {
+func (m *Manager) view(ctx context.Context, t *model.Type, e *storage.Event) (*sight, error) {
 	content, err := m.contentNow(ctx, t, e)
 	if err != nil {
 		return nil, err
@@ -148,14 +149,14 @@ func (m *Manager) view(ctx context.Context, t *Type, e *storage.Event) (*sight, 
 	return newView(t, e, content), nil
 }
 
-func newView(t *Type, e *storage.Event, content []byte) *sight {
+func newView(t *model.Type, e *storage.Event, content []byte) *sight {
 	s := &sight{typ: t, event: e, content: content}
 	_ = s.read() // content that cannot be asked about has no values
 	return s
 }
 
 // readable is the event when the actor may read the state it left.
-func (m *Manager) readable(ctx context.Context, t *Type, e *storage.Event) (bool, error) {
+func (m *Manager) readable(ctx context.Context, t *model.Type, e *storage.Event) (bool, error) {
 	x := m.accessTo(ctx, t)
 	if x == nil {
 		return true, nil
@@ -169,7 +170,7 @@ func (m *Manager) readable(ctx context.Context, t *Type, e *storage.Event) (bool
 
 // visible limits a state that was found to what the actor may read: a state that
 // may not be read is like one that is not there.
-func (m *Manager) visible(ctx context.Context, t *Type, id string, s state) error {
+func (m *Manager) visible(ctx context.Context, t *model.Type, id string, s state) error {
 	x := m.accessTo(ctx, t)
 	if x != nil {
 		if d := x.may("read"); !d.Allowed {

@@ -5,13 +5,14 @@ import (
 	"encoding/json"
 	"slices"
 
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/query"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
 // redacted limits an answer to what the actor sees of it. Hash and size are those
 // of what is shown: the hash of hidden values would let them be guessed.
-func (m *Manager) redacted(ctx context.Context, t *Type, action string, r *Resource) (*Resource, error) {
+func (m *Manager) redacted(ctx context.Context, t *model.Type, action string, r *Resource) (*Resource, error) {
 	x := m.accessTo(ctx, t)
 	if x == nil || r == nil {
 		return r, nil
@@ -30,41 +31,15 @@ func (m *Manager) redacted(ctx context.Context, t *Type, action string, r *Resou
 	}
 	out := *r
 	out.Data = data
-	if out.Meta, err = t.coveredMeta(r.Meta, data); err != nil {
+	if out.Meta, err = t.CoveredMeta(r.Meta, data); err != nil {
 		return nil, err
 	}
 	out.Revision, err = rehash(r.Revision, data)
 	return &out, err
 }
 
-// coveredMeta leaves out of the meta of a job what repeats a field that is not shown.
-func (t *Type) coveredMeta(raw json.RawMessage, shown []byte) (json.RawMessage, error) {
-	if t.Job == nil || t.Job.ConcurrencyKey == "" || len(raw) == 0 {
-		return raw, nil
-	}
-	var meta storage.Meta
-	if err := json.Unmarshal(raw, &meta); err != nil {
-		return nil, err
-	}
-	t.coverJob(&meta, shown)
-	return meta.AppendJSON(nil), nil
-}
-
-// coverJob is coveredMeta for a meta; the job in it is replaced, not changed.
-func (t *Type) coverJob(meta *storage.Meta, shown []byte) {
-	if t.Job == nil || t.Job.ConcurrencyKey == "" || meta.Job == nil || meta.Job.ConcurrencyKey == "" {
-		return
-	}
-	if tree, err := DecodeJSON(shown); err == nil && len(collect(tree, splitPath(t.Job.ConcurrencyKey))) > 0 {
-		return
-	}
-	j := *meta.Job
-	j.ConcurrencyKey = ""
-	meta.Job = &j
-}
-
 // viewOf is a resource as rules are asked about it.
-func viewOf(t *Type, r *Resource) (*sight, error) {
+func viewOf(t *model.Type, r *Resource) (*sight, error) {
 	e := &storage.Event{Seq: r.Seq}
 	if err := json.Unmarshal(r.Meta, &e.Meta); err != nil {
 		return nil, err
@@ -80,12 +55,12 @@ func rehash(revision json.RawMessage, data []byte) (json.RawMessage, error) {
 	if err := json.Unmarshal(revision, &rev); err != nil {
 		return nil, err
 	}
-	rev.Hash, rev.Size = hashOf(data), len(data)
+	rev.Hash, rev.Size = model.HashOf(data), len(data)
 	return json.Marshal(rev)
 }
 
 // narrow limits a search to what an action is allowed on.
-func (m *Manager) narrow(ctx context.Context, t *Type, action string, e query.Expr) query.Expr {
+func (m *Manager) narrow(ctx context.Context, t *model.Type, action string, e query.Expr) query.Expr {
 	if x := m.accessTo(ctx, t); x != nil {
 		if !x.may(action).Allowed {
 			return query.Const{Value: false}
@@ -97,7 +72,7 @@ func (m *Manager) narrow(ctx context.Context, t *Type, action string, e query.Ex
 
 // readAgain leaves out of a page what changed between the search and the reading
 // of its content to something that the actor may not see.
-func (m *Manager) readAgain(ctx context.Context, t *Type, action string, rows []storage.Row, items []*Resource) []*Resource {
+func (m *Manager) readAgain(ctx context.Context, t *model.Type, action string, rows []storage.Row, items []*Resource) []*Resource {
 	x := m.accessTo(ctx, t)
 	if x == nil {
 		return items
@@ -115,7 +90,7 @@ func (m *Manager) readAgain(ctx context.Context, t *Type, action string, rows []
 }
 
 // redactAll limits the answers of a search, which found only what may be seen.
-func (m *Manager) redactAll(ctx context.Context, t *Type, action string, items []*Resource) (err error) {
+func (m *Manager) redactAll(ctx context.Context, t *model.Type, action string, items []*Resource) (err error) {
 	x := m.accessTo(ctx, t)
 	if x == nil || len(x.everHidden(action)) == 0 {
 		return nil
@@ -157,7 +132,7 @@ func (m *Manager) watched(ctx context.Context, e *storage.Event, content json.Ra
 
 // watchable reports whether the newest state of a resource may be watched as well:
 // a state of the past is told only to who may see what became of it.
-func (m *Manager) watchable(ctx context.Context, t *Type, s *sight) (bool, error) {
+func (m *Manager) watchable(ctx context.Context, t *model.Type, s *sight) (bool, error) {
 	x := m.accessTo(ctx, t)
 	if x == nil || x.rows("watch") == nil {
 		return true, nil
@@ -225,14 +200,14 @@ func (m *Manager) readablePast(ctx context.Context, x *access, e *storage.Event)
 }
 
 // shownRevision is a revision as the actor sees it; ok is false when it may not.
-func (m *Manager) shownRevision(ctx context.Context, t *Type, s state, e *storage.Event) (rev storage.Revision, ok bool, err error) {
+func (m *Manager) shownRevision(ctx context.Context, t *model.Type, s state, e *storage.Event) (rev storage.Revision, ok bool, err error) {
 	x := m.accessTo(ctx, t)
 	if x == nil {
 		if !t.WritesOnly() {
 			return e.Revision, true, nil
 		}
 		content, err := m.contentNow(ctx, t, e)
-		return t.rehashed(e.Revision, t.conceal(content)), true, err
+		return t.Rehashed(e.Revision, t.Conceal(content)), true, err
 	}
 	was := *e
 	was.Meta = s.event.Meta
@@ -244,18 +219,18 @@ func (m *Manager) shownRevision(ctx context.Context, t *Type, s state, e *storag
 	if !x.on("read", v).Allowed {
 		return rev, false, nil
 	}
-	content = t.conceal(content)
-	rev = t.rehashed(e.Revision, content)
+	content = t.Conceal(content)
+	rev = t.Rehashed(e.Revision, content)
 	if hide := x.hidden("read", v); len(hide) > 0 {
 		data := redact(content, hide)
-		rev.Hash, rev.Size = hashOf(data), len(data)
+		rev.Hash, rev.Size = model.HashOf(data), len(data)
 	}
 	return rev, true, nil
 }
 
 // mayOpen reports whether a revision that the actor may read refers to a binary
 // in what is shown of it.
-func (m *Manager) mayOpen(ctx context.Context, t *Type, s state, digest string) (bool, error) {
+func (m *Manager) mayOpen(ctx context.Context, t *model.Type, s state, digest string) (bool, error) {
 	x := m.accessTo(ctx, t)
 	if x == nil {
 		return true, nil
@@ -271,7 +246,7 @@ func (m *Manager) mayOpen(ctx context.Context, t *Type, s state, digest string) 
 			return false, err
 		}
 		v := newView(t, &was, content)
-		return x.on("read", v).Allowed && slices.Contains(t.digests(redact(content, x.hidden("read", v))), digest), nil
+		return x.on("read", v).Allowed && slices.Contains(t.Digests(redact(content, x.hidden("read", v))), digest), nil
 	}
 	if ok, err := holds(s.event); ok || err != nil {
 		return ok, err

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -16,7 +17,7 @@ type limits struct {
 }
 
 // mayPlan refuses a plan that the actor may carry out on no resource of a type.
-func (m *Manager) mayPlan(ctx context.Context, t *Type, p plan) error {
+func (m *Manager) mayPlan(ctx context.Context, t *model.Type, p plan) error {
 	if p.action == "" {
 		return nil
 	}
@@ -25,7 +26,7 @@ func (m *Manager) mayPlan(ctx context.Context, t *Type, p plan) error {
 
 // planned is the one way to a step: it is asked for a plan that the actor may
 // carry out on the state before it and on the state after it.
-func (m *Manager) planned(ctx context.Context, t *Type, p plan, s state) (step, error) {
+func (m *Manager) planned(ctx context.Context, t *model.Type, p plan, s state) (step, error) {
 	w, err := m.mutate(ctx, t, p, s)
 	if err != nil {
 		return step{}, err
@@ -73,7 +74,7 @@ func (m *Manager) planned(ctx context.Context, t *Type, p plan, s state) (step, 
 }
 
 // taken says no more than that an id is taken by what the actor may not read.
-func (m *Manager) taken(ctx context.Context, w *mutation, t *Type, p plan, s state) (step, error) {
+func (m *Manager) taken(ctx context.Context, w *mutation, t *model.Type, p plan, s state) (step, error) {
 	_, err := p.make(ctx, w, s)
 	id := s.event.Meta.ID
 	switch fault.CodeOf(err) {
@@ -91,12 +92,12 @@ func (m *Manager) taken(ctx context.Context, w *mutation, t *Type, p plan, s sta
 
 // publishes tells that a step makes stable what was a draft, or would be one if
 // nothing else were said.
-func publishes(t *Type, s state, e *storage.Event) bool {
+func publishes(t *model.Type, s state, e *storage.Event) bool {
 	if e.Wrote == 0 || e.Revision.Status != storage.Stable {
 		return false
 	}
 	if e.Action == storage.StatusChanged || e.Action == storage.Modified {
 		return true
 	}
-	return t.draftFirst() && (e.Action == storage.Created || e.Action == storage.Updated)
+	return t.DraftFirst() && (e.Action == storage.Created || e.Action == storage.Updated)
 }

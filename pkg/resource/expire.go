@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -228,7 +229,7 @@ func (m *Manager) lastTicks(ctx context.Context) (map[key]bool, error) {
 	}
 	out := map[key]bool{}
 	for _, s := range all {
-		c, err := ParseCron(s.Cron, s.Timezone)
+		c, err := model.ParseCron(s.Cron, s.Timezone)
 		if err != nil || s.CatchUp != "one" {
 			continue
 		}

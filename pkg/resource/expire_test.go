@@ -10,6 +10,7 @@ import (
 
 	"github.com/autocrud-go/autocrud/internal/testenv"
 	"github.com/autocrud-go/autocrud/pkg/fault"
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -53,7 +54,7 @@ func TestWhatIsLeftOfPrunedJobsGoesAfterAMonth(t *testing.T) {
 	if _, err := s.Manager.Create(ctx, resource.Schedules, map[string]any{"type": "tasks", "cron": "@yearly", "catchUp": "one"}, resource.CreateOptions{ID: "yearly"}); err != nil {
 		t.Fatal(err)
 	}
-	cron, err := resource.ParseCron("@yearly", "UTC")
+	cron, err := model.ParseCron("@yearly", "UTC")
 	if err != nil {
 		t.Fatal(err)
 	}

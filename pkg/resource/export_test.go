@@ -5,11 +5,12 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
 // AskPolicy asks everything that an operation asks the policy.
-func (m *Manager) AskPolicy(ctx context.Context, t *Type) {
+func (m *Manager) AskPolicy(ctx context.Context, t *model.Type) {
 	_ = m.May(ctx, t, "read")
 	_ = m.Admin(ctx)
 	_ = m.visible(ctx, t, "x", state{})
@@ -24,7 +25,7 @@ func (m *Manager) AskPolicy(ctx context.Context, t *Type) {
 
 // AddKey makes a key known without a log.
 func (a *Access) AddKey(id, name, secret string) {
-	k := &apiKey{Name: name, Boxes: []box{{Key: hashKey(secret)}}, used: &atomic.Int64{}}
+	k := &apiKey{Name: name, Boxes: []model.Box{{Key: hashKey(secret)}}, used: &atomic.Int64{}}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.keys[id] = k
@@ -39,10 +40,6 @@ func ReadLog(ctx context.Context, log storage.Log, fn func(storage.Entry) error)
 	r, err := readLog(ctx, log, state, fn)
 	return r.Read, r.Lost, r.damage(), err
 }
-
-// Conceal and Concealed are what is shown of content, and the places that are not.
-func (t *Type) Conceal(content []byte) []byte     { return t.conceal(content) }
-func (t *Type) Concealed(content []byte) []string { return t.concealed(content) }
 
 // Turns are watches that wait for one topic, told the time by a test.
 type Turns struct {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/query"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -25,7 +26,7 @@ const (
 // action is the right that what follows needs on a referring resource.
 func (r referrer) action(purge bool) string {
 	switch {
-	case r.ref.OnDelete == SetNull:
+	case r.ref.OnDelete == model.SetNull:
 		return "update"
 	case purge:
 		return "purge"
@@ -91,7 +92,7 @@ func (f *following) limits(ctx context.Context, typ string, seen map[string]bool
 	}
 	seen[typ] = true
 	for _, r := range f.m.referrers[typ] {
-		if r.carries() && (f.limited(ctx, r) || r.ref.OnDelete == Cascade && f.limits(ctx, r.typ.Name, seen)) {
+		if r.carries() && (f.limited(ctx, r) || r.ref.OnDelete == model.Cascade && f.limits(ctx, r.typ.Name, seen)) {
 			return true
 		}
 	}
@@ -121,7 +122,7 @@ func (x *access) asksFor(action, path string) bool {
 func (f *following) look(ctx context.Context, r referrer, target followed) (why string, err error) {
 	const notYours = "something refers to it that would be deleted or changed with it, which you may not do"
 	q := storage.Search{Type: r.typ.Name, Filter: f.others(r, target), Order: f.m.byID(r.typ), Limit: MaxPageSize, Bare: true}
-	if f.purge && r.ref.OnDelete == Cascade {
+	if f.purge && r.ref.OnDelete == model.Cascade {
 		q.Deletion = storage.LiveAndDeleted
 	}
 	x, action := f.m.accessTo(ctx, r.typ), r.action(f.purge)
@@ -131,7 +132,7 @@ func (f *following) look(ctx context.Context, r referrer, target followed) (why 
 				return notYours, nil
 			}
 		}
-		if r.ref.OnDelete == SetNull && x.asksFor(action, r.path) {
+		if r.ref.OnDelete == model.SetNull && x.asksFor(action, r.path) {
 			return f.oneByOne(ctx, x, r, target, q, notYours)
 		}
 		all, err := f.count(ctx, q)
@@ -149,7 +150,7 @@ func (f *following) look(ctx context.Context, r referrer, target followed) (why 
 			return notYours, err
 		}
 	}
-	if r.ref.OnDelete != Cascade || !f.limits(ctx, r.typ.Name, map[string]bool{}) {
+	if r.ref.OnDelete != model.Cascade || !f.limits(ctx, r.typ.Name, map[string]bool{}) {
 		return "", nil
 	}
 	return f.enqueue(ctx, q, r.typ.Name)
@@ -214,7 +215,7 @@ func (f *following) oneByOne(ctx context.Context, x *access, r referrer, target 
 		if err != nil {
 			return "", err
 		}
-		tree, err := DecodeJSON(v.content)
+		tree, err := model.DecodeJSON(v.content)
 		if err != nil {
 			return "", err
 		}
@@ -223,7 +224,7 @@ func (f *following) oneByOne(ctx context.Context, x *access, r referrer, target 
 			continue
 		}
 		kept := append(x.hidden("read", v), append(x.hidden("update", v), x.readonly("update", v)...)...)
-		after := newView(r.typ, s.event, AppendCanonical(nil, cleared))
+		after := newView(r.typ, s.event, model.AppendCanonical(nil, cleared))
 		if !x.on("read", v).Allowed || !x.on("update", v).Allowed || !x.on("update", after).Allowed || touches(r.path, kept) {
 			return notYours, nil
 		}

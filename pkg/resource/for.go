@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"github.com/autocrud-go/autocrud/pkg/fault"
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -39,17 +39,9 @@ func entity[T any](r *Resource) (*Entity[T], error) {
 	return e, nil
 }
 
-func encode(v any) (any, error) {
-	b, err := json.Marshal(v)
-	if err != nil {
-		return nil, fault.Errorf(fault.ValidationFailed, "the value cannot be written as JSON: %w", err)
-	}
-	return DecodeJSON(b)
-}
-
 // Create makes a resource.
 func (t Typed[T]) Create(ctx context.Context, data T, o CreateOptions) (*Entity[T], error) {
-	doc, err := encode(data)
+	doc, err := model.TreeOf(data)
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +63,7 @@ func (t Typed[T]) Get(ctx context.Context, id string, o GetOptions) (*Entity[T],
 
 // Update replaces the data.
 func (t Typed[T]) Update(ctx context.Context, id string, data T, o UpdateOptions) (*Entity[T], error) {
-	doc, err := encode(data)
+	doc, err := model.TreeOf(data)
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +84,7 @@ func (t Typed[T]) Delete(ctx context.Context, id string, match Match) error {
 // any value that encoding/json writes.
 func (t Typed[T]) Patch(ctx context.Context, id string, p Patch, o UpdateOptions) (*Entity[T], error) {
 	var err error
-	if p.Body, err = encode(p.Body); err != nil {
+	if p.Body, err = model.TreeOf(p.Body); err != nil {
 		return nil, err
 	}
 	r, err := t.m.Patch(ctx, t.name, id, p, o)

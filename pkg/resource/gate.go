@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -12,7 +13,7 @@ import (
 // switch, a restore, one operation of a batch. What a step may do is decided here
 // and not where it is made, so that no operation can forget it. l is nil when no
 // policy limits the actor.
-func (m *Manager) gate(ctx context.Context, l *limits, t *Type, p plan, s state, next step) (step, error) {
+func (m *Manager) gate(ctx context.Context, l *limits, t *model.Type, p plan, s state, next step) (step, error) {
 	if next.event.Action == storage.Purged {
 		if err := m.mayHand(ctx, t, p, s, next); err != nil {
 			return step{}, err
@@ -45,14 +46,14 @@ func (m *Manager) gate(ctx context.Context, l *limits, t *Type, p plan, s state,
 
 // gateRules asks the policy about the state that a step makes: whether it may be
 // made, and whether it leaves alone the fields that its actor may not write.
-func (m *Manager) gateRules(ctx context.Context, l *limits, t *Type, p plan, s state, next step) error {
+func (m *Manager) gateRules(ctx context.Context, l *limits, t *model.Type, p plan, s state, next step) error {
 	e := *next.event
 	now, who := m.now(), l.actor.Principal
 	e.Meta.UpdatedAt, e.Meta.UpdatedBy = now, who
 	if !s.exists() {
 		e.Meta.CreatedAt, e.Meta.CreatedBy = now, who
 	}
-	content, err := t.current(next.content, e.Revision.SchemaVersion)
+	content, err := t.Current(next.content, e.Revision.SchemaVersion)
 	if err != nil {
 		return err
 	}
@@ -90,11 +91,11 @@ func (m *Manager) gateRules(ctx context.Context, l *limits, t *Type, p plan, s s
 // mayBeginFrom refuses a patch of an older revision that its actor may not read,
 // or of which it may see less than of the newest state, before the patch is tried:
 // its outcome would show what is in there.
-func (l *limits) mayBeginFrom(ctx context.Context, t *Type, next step) error {
+func (l *limits) mayBeginFrom(ctx context.Context, t *model.Type, next step) error {
 	if l == nil || next.from == 0 {
 		return nil
 	}
-	content, err := t.current(next.content, next.event.Revision.SchemaVersion)
+	content, err := t.Current(next.content, next.event.Revision.SchemaVersion)
 	if err != nil {
 		return err
 	}
@@ -113,7 +114,7 @@ func (l *limits) mayBeginFrom(ctx context.Context, t *Type, next step) error {
 
 // keepsFields refuses a step that changes a field which its actor may not see or
 // write, by the rules for the state before it and for the state after it.
-func (l *limits) keepsFields(ctx context.Context, t *Type, actions []string, after *sight) error {
+func (l *limits) keepsFields(ctx context.Context, t *model.Type, actions []string, after *sight) error {
 	var hidden, readonly []string
 	for _, row := range []*sight{l.before, after} {
 		if row == nil {
@@ -149,17 +150,17 @@ func (l *limits) keepsFields(ctx context.Context, t *Type, actions []string, aft
 
 // fieldsKept compares two states of a resource field by field.
 type fieldsKept struct {
-	typ           *Type
+	typ           *model.Type
 	before, after any
 	filled        any // before with the defaults of today
 }
 
-func newFieldsKept(t *Type, before, after *sight) (f fieldsKept, err error) {
+func newFieldsKept(t *model.Type, before, after *sight) (f fieldsKept, err error) {
 	f.typ = t
-	if f.after, err = DecodeJSON(after.content); err != nil || before == nil {
+	if f.after, err = model.DecodeJSON(after.content); err != nil || before == nil {
 		return f, err
 	}
-	if f.before, err = DecodeJSON(before.content); err != nil {
+	if f.before, err = model.DecodeJSON(before.content); err != nil {
 		return f, err
 	}
 	f.filled = t.Defaults(f.before)
@@ -169,7 +170,7 @@ func newFieldsKept(t *Type, before, after *sight) (f fieldsKept, err error) {
 // kept reports whether a field is after the step what it was before it, or what
 // its default makes it.
 func (f fieldsKept) kept(path string) bool {
-	names := splitPath(path)
+	names := model.SplitPath(path)
 	if f.before == nil {
 		return agree(f.typ.Defaults(without(f.after, names)), f.after, names)
 	}
@@ -185,14 +186,14 @@ func agree(a, b any, names []string) bool {
 		_, list = b.([]any)
 	}
 	if list {
-		return len(collect(a, names)) == 0 && len(collect(b, names)) == 0 || equalJSON(a, b)
+		return len(model.Collect(a, names)) == 0 && len(model.Collect(b, names)) == 0 || model.EqualJSON(a, b)
 	}
 	x, _ := a.(map[string]any)
 	y, _ := b.(map[string]any)
 	was, had := x[names[0]]
 	is, has := y[names[0]]
 	if len(names) == 1 {
-		return had == has && equalJSON(was, is)
+		return had == has && model.EqualJSON(was, is)
 	}
 	return agree(was, is, names[1:])
 }

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/query"
 )
 
@@ -21,7 +22,7 @@ type grant struct {
 
 // access is what one actor may do with one type.
 type access struct {
-	typ    *Type
+	typ    *model.Type
 	admin  bool
 	scopes []Rule // of an API key; nil: all
 	allow  []grant
@@ -43,7 +44,7 @@ type grantCache struct {
 const grantsFor = time.Second
 
 // of finds what an actor may do with a type, as the policy is now.
-func (a *Access) of(actor Actor, t *Type) *access {
+func (a *Access) of(actor Actor, t *model.Type) *access {
 	c := &actor.Identity.grants
 	version, now := a.version.Load(), a.now()
 	c.mu.Lock()
@@ -52,7 +53,7 @@ func (a *Access) of(actor Actor, t *Type) *access {
 		return x
 	}
 	actor = a.asNow(actor)
-	own := rules{name: "model " + t.Name, list: t.ownRules()}
+	own := rules{name: "model " + t.Name, list: ownRules(t)}
 	x := newAccess(actor, t, now, append([]rules{own}, rulesOf(a.rolesOf(actor))...))
 	x.admin, x.scopes = x.admin || actor.Identity.Admin, actor.Identity.Scopes
 	if role := actor.Identity.Limit; role != "" {
@@ -81,9 +82,9 @@ func rulesOf(roles []Role) []rules {
 }
 
 // newAccess reads the rules that are about a type, as they are for an actor.
-func newAccess(actor Actor, t *Type, now time.Time, of []rules) *access {
+func newAccess(actor Actor, t *model.Type, now time.Time, of []rules) *access {
 	x := &access{typ: t}
-	fields := t.definition.QueryFields()
+	fields := t.Definition().QueryFields()
 	for _, from := range of {
 		for i, r := range from.list {
 			if !r.covers(t) {
@@ -316,7 +317,7 @@ func touches(path string, list []string) bool {
 
 // fields are those that may be asked about.
 func (x *access) fields(action string) query.Fields {
-	all := x.typ.definition.QueryFields()
+	all := x.typ.Definition().QueryFields()
 	hide := x.everHidden(action)
 	if len(hide) == 0 {
 		return all

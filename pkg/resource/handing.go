@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -15,7 +16,7 @@ import (
 // actor that does not have those rights itself: a key, a role, a binding, a schedule,
 // a webhook, a bulk change. It asks about the state before the step and about the
 // one after it, so that nothing stronger than the actor is changed or taken away.
-func (m *Manager) mayHand(ctx context.Context, t *Type, p plan, s state, next step) error {
+func (m *Manager) mayHand(ctx context.Context, t *model.Type, p plan, s state, next step) error {
 	if !t.Builtin || p.action == "" || m.Admin(ctx) == nil {
 		return nil
 	}
@@ -38,7 +39,7 @@ func (m *Manager) mayHand(ctx context.Context, t *Type, p plan, s state, next st
 }
 
 // mayHave refuses content that has rights which the actor has not.
-func (m *Manager) mayHave(ctx context.Context, t *Type, content []byte) error {
+func (m *Manager) mayHave(ctx context.Context, t *model.Type, content []byte) error {
 	if a := ActorOf(ctx); a.Identity.Limit != "" && t.Name != QueueSettings {
 		return denied(ctx, t, "", "create", Decision{Why: "a handler that is limited by the role of its type of jobs makes nothing that acts later"})
 	}
@@ -90,7 +91,7 @@ func (m *Manager) mayHave(ctx context.Context, t *Type, content []byte) error {
 
 // mayGive refuses roles of which a rule allows what no rule of the actor's own does.
 // Rules that deny are for admins: to change one can give what it denies.
-func (m *Manager) mayGive(ctx context.Context, t *Type, roles []Role) error {
+func (m *Manager) mayGive(ctx context.Context, t *model.Type, roles []Role) error {
 	actor := m.o.Access.asNow(ActorOf(ctx))
 	refuse := func(why string) error { return denied(ctx, t, "", "create", Decision{Why: why}) }
 	if actor.Identity.Scopes != nil {
@@ -150,7 +151,7 @@ func (r Rule) reaches(name string) bool {
 		if own == name {
 			return true
 		}
-		if p, ok := strings.CutSuffix(own, "*"); ok && strings.HasPrefix(prefix, p) && (wild || !IsBuiltin(name) || own == "*" && slices.Contains(r.Actions, "admin")) {
+		if p, ok := strings.CutSuffix(own, "*"); ok && strings.HasPrefix(prefix, p) && (wild || !model.IsBuiltin(name) || own == "*" && slices.Contains(r.Actions, "admin")) {
 			return true
 		}
 	}
@@ -161,7 +162,7 @@ func (r Rule) denies() bool { return r.Effect == "deny" }
 
 // mayGiveKey refuses a key that may do what the actor may not: one with groups or
 // roles that it has not, or without what limits it.
-func (m *Manager) mayGiveKey(ctx context.Context, t *Type, k *apiKey) error {
+func (m *Manager) mayGiveKey(ctx context.Context, t *model.Type, k *apiKey) error {
 	actor := m.o.Access.asNow(ActorOf(ctx))
 	refuse := func(why string) error { return denied(ctx, t, "", "create", Decision{Why: why}) }
 	if actor.Identity.Scopes != nil {
@@ -193,7 +194,7 @@ func (m *Manager) mayGiveKey(ctx context.Context, t *Type, k *apiKey) error {
 // mayBe refuses a step that makes the actor, or whom it gives the key to, somebody
 // else: a new secret for the key of another, or a name that another key had. What is
 // "key:<name>" in a rule or an owner stays the same key for ever.
-func (m *Manager) mayBe(ctx context.Context, t *Type, p plan, s state, next step) error {
+func (m *Manager) mayBe(ctx context.Context, t *model.Type, p plan, s state, next step) error {
 	actor := ActorOf(ctx)
 	k, err := readKey(next.content)
 	if err != nil {
@@ -247,7 +248,7 @@ func (m *Manager) maySchedule(ctx context.Context, s Schedule) error {
 		return err
 	}
 	if t.Builtin { // a payload that does not work now is judged all the same
-		return m.mayHave(ctx, t, AppendCanonical(nil, s.Payload))
+		return m.mayHave(ctx, t, model.AppendCanonical(nil, s.Payload))
 	}
 	return nil // what else is wrong with the payload is told by the check of the schedule
 }
@@ -267,7 +268,7 @@ func (m *Manager) mayBeTold(ctx context.Context, h Webhook) error {
 
 // watchesAll reports whether the actor may watch every resource of a type and see
 // all of it.
-func (m *Manager) watchesAll(ctx context.Context, t *Type) bool {
+func (m *Manager) watchesAll(ctx context.Context, t *model.Type) bool {
 	x := m.accessTo(ctx, t)
 	return x == nil || x.may("watch").Allowed && x.rows("watch") == nil && len(x.everHidden("watch")) == 0
 }

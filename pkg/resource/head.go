@@ -2,14 +2,12 @@ package resource
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -132,7 +130,7 @@ func (m *Manager) content(ctx context.Context, e *storage.Event) ([]byte, error)
 	}
 	b, err := m.blobs.Get(ctx, e.Ref)
 	if err == nil {
-		if err = checkHash(b, e.Revision.Hash); err == nil {
+		if err = model.CheckHash(b, e.Revision.Hash); err == nil {
 			return b, nil
 		}
 	}
@@ -141,7 +139,7 @@ func (m *Manager) content(ctx context.Context, e *storage.Event) ([]byte, error)
 	}
 	if entry, lerr := m.log.At(ctx, e.Seq); lerr == nil {
 		if whole, derr := storage.DecodeEvent(entry.Data, entry.Seq); derr == nil && whole.Content != nil &&
-			checkHash(whole.Content, e.Revision.Hash) == nil {
+			model.CheckHash(whole.Content, e.Revision.Hash) == nil {
 			m.o.Logger.WarnContext(ctx, "a revision object is damaged; its content was read from the log",
 				"object", e.Ref, "type", e.Meta.Type, "id", e.Meta.ID, "error", err)
 			return whole.Content, nil
@@ -153,31 +151,16 @@ func (m *Manager) content(ctx context.Context, e *storage.Event) ([]byte, error)
 		Detail: "the stored content of this revision is damaged; other revisions can still be read"}
 }
 
-// HashOf is the hash of canonical content as revisions have it.
-func HashOf(content []byte) string { return hashOf(content) }
-
-func hashOf(content []byte) string {
-	sum := sha256.Sum256(content)
-	return "sha256:" + hex.EncodeToString(sum[:])
-}
-
-func checkHash(content []byte, want string) error {
-	if got := hashOf(content); got != want {
-		return fmt.Errorf("content is %s, want %s: %w", got, want, storage.ErrCorrupt)
-	}
-	return nil
-}
-
 // answer makes the Resource of an event, without what is never read.
 func (m *Manager) answer(ctx context.Context, e *storage.Event, content []byte) (*Resource, error) {
 	t := m.types[e.Meta.Type]
 	if t == nil {
 		return answer(e, content)
 	}
-	shown := t.conceal(content)
-	if t.writeOnly != nil {
+	shown := t.Conceal(content)
+	if t.WritesOnly() {
 		own := *e
-		own.Revision = t.rehashed(e.Revision, shown)
+		own.Revision = t.Rehashed(e.Revision, shown)
 		e = &own
 	}
 	r, err := answer(e, shown)

@@ -1,14 +1,13 @@
 package resource
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"reflect"
 	"slices"
 	"strings"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -35,7 +34,7 @@ func (l *limits) censor(err error) error {
 }
 
 // censored is censor for what is found out when a write is committed.
-func (m *Manager) censored(ctx context.Context, t *Type, err error) error {
+func (m *Manager) censored(ctx context.Context, t *model.Type, err error) error {
 	x := m.accessTo(ctx, t)
 	if x == nil {
 		return err
@@ -54,7 +53,7 @@ func (m *Manager) censored(ctx context.Context, t *Type, err error) error {
 }
 
 // hides reports whether a field is hidden from the actor, in some rows at least.
-func (m *Manager) hides(ctx context.Context, t *Type, path string) bool {
+func (m *Manager) hides(ctx context.Context, t *model.Type, path string) bool {
 	x := m.accessTo(ctx, t)
 	return x != nil && touches(path, x.everHidden("read"))
 }
@@ -92,13 +91,13 @@ func (l *limits) shown(content []byte) []byte {
 // patches makes the write one of the outcome of a patch. A merge patch that names a
 // hidden field is refused, also when it would remove what is not there: what is
 // there must not show.
-func (w *mutation) patches(ctx context.Context, t *Type, p Patch) error {
+func (w *mutation) patches(ctx context.Context, t *model.Type, p Patch) error {
 	w.patch = true
 	if w.limits == nil || p.Kind != MergePatch {
 		return nil
 	}
 	for _, path := range w.limits.protected() {
-		if len(collect(p.Body, splitPath(path))) > 0 {
+		if len(model.Collect(p.Body, model.SplitPath(path))) > 0 {
 			return w.limits.refuse(ctx, t, path, notToWrite)
 		}
 	}
@@ -107,7 +106,7 @@ func (w *mutation) patches(ctx context.Context, t *Type, p Patch) error {
 
 // merge completes a document with what its writer may not see or write, and
 // refuses one that changes it.
-func (w *mutation) merge(ctx context.Context, t *Type, data any) (any, error) {
+func (w *mutation) merge(ctx context.Context, t *model.Type, data any) (any, error) {
 	l := w.limits
 	doc, ok := data.(map[string]any)
 	if l == nil || !ok {
@@ -116,24 +115,24 @@ func (w *mutation) merge(ctx context.Context, t *Type, data any) (any, error) {
 	if l.before == nil {
 		row := newView(t, &storage.Event{Meta: storage.Meta{Type: t.Name, CreatedBy: l.actor.Principal, UpdatedBy: l.actor.Principal}}, l.defaulted(t, data))
 		for _, path := range append(slices.Clone(l.access.hidden(l.action, row)), l.access.readonly(l.action, row)...) {
-			if len(collect(doc, splitPath(path))) > 0 {
+			if len(model.Collect(doc, model.SplitPath(path))) > 0 {
 				return nil, l.refuse(ctx, t, path, notToWrite)
 			}
 		}
 		return data, nil
 	}
-	tree, err := DecodeJSON(l.before.content)
+	tree, err := model.DecodeJSON(l.before.content)
 	if err != nil {
 		return nil, err
 	}
 	old, _ := tree.(map[string]any)
 	for _, path := range l.protected() {
-		if !(keeping{seen: false, patch: w.patch}).keep(doc, old, splitPath(path)) {
+		if !(keeping{seen: false, patch: w.patch}).keep(doc, old, model.SplitPath(path)) {
 			return nil, l.refuse(ctx, t, path, notToWrite)
 		}
 	}
 	for _, path := range slices.DeleteFunc(outermost(slices.Clone(l.access.readonly(l.action, l.before))), func(p string) bool { return touches(p, l.protected()) }) {
-		if !(keeping{seen: true, patch: w.patch && !t.writeOnly.at(splitPath(path))}).keep(doc, old, splitPath(path)) {
+		if !(keeping{seen: true, patch: w.patch && !t.NeverShown(model.SplitPath(path))}).keep(doc, old, model.SplitPath(path)) {
 			return nil, l.refuse(ctx, t, path, notToChange)
 		}
 	}
@@ -141,13 +140,13 @@ func (w *mutation) merge(ctx context.Context, t *Type, data any) (any, error) {
 }
 
 // defaulted is the content that a new document will have.
-func (l *limits) defaulted(t *Type, data any) []byte {
-	content := AppendCanonical(nil, data)
-	copied, err := DecodeJSON(content)
+func (l *limits) defaulted(t *model.Type, data any) []byte {
+	content := model.AppendCanonical(nil, data)
+	copied, err := model.DecodeJSON(content)
 	if err != nil {
 		return content
 	}
-	return AppendCanonical(nil, t.Defaults(copied))
+	return model.AppendCanonical(nil, t.Defaults(copied))
 }
 
 // Why a field is refused.
@@ -157,7 +156,7 @@ const (
 )
 
 // refuse is the error of a write to a field; it tells the field and no value.
-func (l *limits) refuse(ctx context.Context, t *Type, path, why string) error {
+func (l *limits) refuse(ctx context.Context, t *model.Type, path, why string) error {
 	refused := denied(ctx, t, "", l.action, Decision{Why: "the field " + path + " " + why})
 	var err *fault.Error
 	if !errors.As(refused, &err) {
@@ -183,7 +182,7 @@ func (k keeping) keep(doc, old map[string]any, names []string) bool {
 	is, has := doc[name]
 	if len(names) == 1 {
 		if has {
-			return k.seen && had && equalJSON(was, is)
+			return k.seen && had && model.EqualJSON(was, is)
 		}
 		if had && k.seen && k.patch {
 			return false
@@ -197,7 +196,7 @@ func (k keeping) keep(doc, old map[string]any, names []string) bool {
 	case map[string]any:
 		sub, ok := is.(map[string]any)
 		if !ok {
-			if k.seen && len(collect(was, names[1:])) == 0 {
+			if k.seen && len(model.Collect(was, names[1:])) == 0 {
 				return true
 			}
 			if has || k.patch {
@@ -212,45 +211,20 @@ func (k keeping) keep(doc, old map[string]any, names []string) bool {
 		if _, ok := is.([]any); has && !ok && !k.seen {
 			return false
 		}
-		if len(collect(was, names[1:])) == 0 {
-			return len(collect(is, names[1:])) == 0
+		if len(model.Collect(was, names[1:])) == 0 {
+			return len(model.Collect(is, names[1:])) == 0
 		}
 		shown := any(was)
 		if !k.seen {
 			shown = without(was, names[1:])
 		}
-		if has && equalJSON(shown, is) {
+		if has && model.EqualJSON(shown, is) {
 			doc[name] = was
 			return true
 		}
 		return false
 	}
-	return len(collect(is, names[1:])) == 0
-}
-
-// equalJSON reports whether two values are the same JSON: 1 and 1.0 are.
-func equalJSON(a, b any) bool {
-	return reflect.DeepEqual(a, b) || bytes.Equal(AppendCanonical(nil, a), AppendCanonical(nil, b))
-}
-
-// collect lists the values at a path, through lists.
-func collect(v any, names []string) []any {
-	switch v := v.(type) {
-	case []any:
-		var out []any
-		for _, x := range v {
-			out = append(out, collect(x, names)...)
-		}
-		return out
-	case map[string]any:
-		if x, ok := v[names[0]]; ok {
-			if len(names) == 1 {
-				return []any{x}
-			}
-			return collect(x, names[1:])
-		}
-	}
-	return nil
+	return len(model.Collect(is, names[1:])) == 0
 }
 
 // without is a copy of a value without what is at a path.
@@ -282,12 +256,12 @@ func redact(content []byte, hide []string) []byte {
 	if len(hide) == 0 || content == nil {
 		return content
 	}
-	tree, err := DecodeJSON(content)
+	tree, err := model.DecodeJSON(content)
 	if err != nil {
 		return []byte("{}")
 	}
 	for _, path := range hide {
-		tree = without(tree, splitPath(path))
+		tree = without(tree, model.SplitPath(path))
 	}
-	return AppendCanonical(nil, tree)
+	return model.AppendCanonical(nil, tree)
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/query"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -188,7 +189,7 @@ func (m *Manager) History(ctx context.Context, typ, id string, o PageOptions) (*
 
 // eventsAfter lists the events of a resource that the actor may read; more is
 // where the next page begins, 0 when there is none.
-func (m *Manager) eventsAfter(ctx context.Context, t *Type, id string, after uint64, limit int) (out []storage.Past, more uint64, err error) {
+func (m *Manager) eventsAfter(ctx context.Context, t *model.Type, id string, after uint64, limit int) (out []storage.Past, more uint64, err error) {
 	if x := m.accessTo(ctx, t); x != nil {
 		out, more, err = m.readableEvents(ctx, x, id, after, limit+1)
 		if len(out) <= limit {

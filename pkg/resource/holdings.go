@@ -2,10 +2,10 @@ package resource
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"slices"
 	"strings"
+
+	"github.com/autocrud-go/autocrud/pkg/model"
 )
 
 // holdings are the unique values that a resource may have claimed, by constraint.
@@ -19,7 +19,7 @@ type holdings struct {
 // holdings finds them. An event tells what was claimed when it was written: while
 // the type had other constraints, or none, its values changed and the claims did
 // not, so that then the content counts, and what either says is let go.
-func (m *Manager) holdings(ctx context.Context, t *Type, s state) (h holdings, err error) {
+func (m *Manager) holdings(ctx context.Context, t *model.Type, s state) (h holdings, err error) {
 	if !s.exists() || s.event.Meta.Deleted {
 		return holdings{sure: true}, nil
 	}
@@ -27,7 +27,7 @@ func (m *Manager) holdings(ctx context.Context, t *Type, s state) (h holdings, e
 	for constraint, hash := range s.event.Claims {
 		h.of[constraint] = []string{hash}
 	}
-	if h.sure = s.event.ClaimSet == t.claimSet; h.sure {
+	if h.sure = s.event.ClaimSet == t.ClaimSet(); h.sure {
 		return h, nil
 	}
 	h.has = map[string]string{}
@@ -61,24 +61,4 @@ func (h holdings) now(constraint string) []string {
 		return []string{hash}
 	}
 	return nil
-}
-
-// claimSetOf names the unique constraints of a type, with the kinds of their
-// fields.
-func (t *Type) claimSetOf() string {
-	if len(t.Unique) == 0 {
-		return ""
-	}
-	kinds := map[string]string{}
-	for _, f := range t.definition.Fields {
-		kinds[f.Name] = f.Kind.String()
-	}
-	h := sha256.New()
-	for _, fields := range t.Unique {
-		for _, f := range fields {
-			h.Write([]byte(f + "\x00" + kinds[f] + "\x00"))
-		}
-		h.Write([]byte{1})
-	}
-	return hex.EncodeToString(h.Sum(nil)[:6])
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -195,7 +196,7 @@ func (m *Manager) again(ctx context.Context, first *storage.Event) (*storage.Eve
 		return nil, nil, err
 	} else if !ok { // the write was theirs, what it left is not to be read any more
 		blank := *first
-		blank.Revision.Hash, blank.Revision.Size = hashOf([]byte("{}")), len("{}")
+		blank.Revision.Hash, blank.Revision.Size = model.HashOf([]byte("{}")), len("{}")
 		return &blank, []byte("{}"), nil
 	}
 	content, err := m.content(ctx, first)

@@ -3,11 +3,11 @@ package resource
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"strings"
 	"time"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -23,7 +23,7 @@ const (
 func (m *Manager) now() time.Time { return m.o.Now().UTC().Truncate(time.Microsecond) }
 
 // newJob is the state a job begins with.
-func (m *Manager) newJob(t *Type, content []byte, o JobOptions) (*storage.Job, error) {
+func (m *Manager) newJob(t *model.Type, content []byte, o JobOptions) (*storage.Job, error) {
 	now := m.now()
 	j := &storage.Job{State: storage.JobPending, Queue: t.Job.Queue, Priority: o.Priority, MaxAttempts: t.Job.MaxAttempts, RunAt: now,
 		UniqueKey: o.UniqueKey, Schedule: o.Schedule}
@@ -42,58 +42,21 @@ func (m *Manager) newJob(t *Type, content []byte, o JobOptions) (*storage.Job, e
 		j.After, j.State = append(j.After, k.typ+"/"+k.id), storage.JobScheduled
 	}
 	var err error
-	j.ConcurrencyKey, err = t.concurrencyKey(content)
+	j.ConcurrencyKey, err = t.ConcurrencyKey(content)
 	return j, err
 }
 
-// concurrencyKey is the text of the field that the type's jobs are serialised
-// by, "" when it has none or the field is null.
-func (t *Type) concurrencyKey(content []byte) (string, error) {
-	if t.Job == nil || t.Job.ConcurrencyKey == "" {
-		return "", nil
-	}
-	v, err := DecodeJSON(content)
-	if err != nil {
-		return "", err
-	}
-	for _, name := range splitPath(t.Job.ConcurrencyKey) {
-		o, _ := v.(map[string]any)
-		v = o[name]
-	}
-	switch v := v.(type) {
-	case nil:
-		return "", nil
-	case string:
-		if len(v) > MaxIndexedText {
-			return "", &fault.Error{Code: fault.ValidationFailed, Detail: "the concurrency key is too long", Fields: []fault.FieldError{{
-				Pointer: "/" + strings.ReplaceAll(t.Job.ConcurrencyKey, ".", "/"), Detail: fmt.Sprintf("has over %d bytes", MaxIndexedText)}}}
-		}
-		return v, nil
-	}
-	return string(AppendCanonical(nil, v)), nil
-}
-
-// rekey follows a change of the payload of a job that waits.
-func (t *Type) rekey(e *storage.Event, content []byte) (err error) {
-	j := e.Meta.Job
-	if j == nil || t.Job == nil || t.Job.ConcurrencyKey == "" || j.State != storage.JobPending && j.State != storage.JobScheduled {
-		return nil
-	}
-	j.ConcurrencyKey, err = t.concurrencyKey(content)
-	return err
-}
-
 // jobNamed reads "<type>/<id>", or an id of the given type.
-func jobNamed(t *Type, name string) (key, error) {
+func jobNamed(t *model.Type, name string) (key, error) {
 	typ, id, ok := strings.Cut(name, "/")
 	if !ok {
 		typ, id = t.Name, name
 	}
-	return key{typ, id}, CheckID(id)
+	return key{typ, id}, model.CheckID(id)
 }
 
 // checkAfter refuses to wait for what is not there.
-func (m *Manager) checkAfter(ctx context.Context, t *Type, after []string) error {
+func (m *Manager) checkAfter(ctx context.Context, t *model.Type, after []string) error {
 	if len(after) > maxAfter {
 		return fault.Errorf(fault.InvalidRequest, "a job waits for at most %d others", maxAfter)
 	}
@@ -202,7 +165,7 @@ func (m *Manager) Claim(ctx context.Context, typ, id string, o ClaimOptions) (*C
 		m.o.Logger.WarnContext(ctx, JobFailedLine, "type", typ, "id", id, "attempt", e.Meta.Job.Attempts, "error", *e.Meta.Job.Error)
 		return nil, fault.Errorf(fault.InvalidState, "job %q has no attempt left", id)
 	}
-	if content, err = t.current(content, e.Revision.SchemaVersion); err != nil {
+	if content, err = t.Current(content, e.Revision.SchemaVersion); err != nil {
 		return nil, err
 	}
 	return &Claim{Type: typ, ID: id, Token: token, Attempt: e.Meta.Job.Attempts, Data: content, Event: e}, nil
@@ -374,14 +337,14 @@ func (m *Manager) Rerun(ctx context.Context, typ, id string, match Match) (*Reso
 		j.StartedAt, j.FinishedAt, j.NextAttemptAt, j.Progress, j.Error, j.Result, j.Checkpoint, j.After = nil, nil, nil, nil, nil, nil, nil, nil
 		next, err := m.unchanged(ctx, s, e)
 		if err == nil {
-			j.ConcurrencyKey, err = t.concurrencyKey(next.content)
+			j.ConcurrencyKey, err = t.ConcurrencyKey(next.content)
 		}
 		return next, err
 	}})
 }
 
 // findJob is find for types of jobs.
-func (m *Manager) findJob(typ, id string) (*Type, error) {
+func (m *Manager) findJob(typ, id string) (*model.Type, error) {
 	t, err := m.find(typ, id)
 	if err == nil && t.Job == nil {
 		return nil, fault.Errorf(fault.NotFound, "%s are no jobs", typ)
@@ -389,7 +352,7 @@ func (m *Manager) findJob(typ, id string) (*Type, error) {
 	return t, err
 }
 
-func liveJob(t *Type, id string, s state, match Match) error {
+func liveJob(t *model.Type, id string, s state, match Match) error {
 	if err := live(t, id, s); err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/query"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -91,7 +92,7 @@ func idsOf(items []*Resource) []string {
 const maxConstants = 2 * query.MaxConstants
 
 // searchable are the fields that the actor may ask about.
-func (m *Manager) searchable(ctx context.Context, t *Type, action string) query.Fields {
+func (m *Manager) searchable(ctx context.Context, t *model.Type, action string) query.Fields {
 	if x := m.accessTo(ctx, t); x != nil {
 		return x.fields(action)
 	}
@@ -100,7 +101,7 @@ func (m *Manager) searchable(ctx context.Context, t *Type, action string) query.
 
 // search turns the options into a query of the index, checked against the type
 // and limited to what the actor may list.
-func (m *Manager) search(ctx context.Context, t *Type, o ListOptions) (storage.Search, string, error) {
+func (m *Manager) search(ctx context.Context, t *model.Type, o ListOptions) (storage.Search, string, error) {
 	if err := m.May(ctx, t, "list"); err != nil {
 		return storage.Search{}, "", err
 	}
@@ -171,7 +172,7 @@ func (m *Manager) fill(ctx context.Context, typ string, rows []storage.Row, item
 			m.o.Live.onto(typ, items[i])
 		}
 		if row.Content != nil || bare {
-			if err := t.migrateItem(items[i]); err != nil {
+			if err := migrateItem(t, items[i]); err != nil {
 				return err
 			}
 			continue
@@ -180,7 +181,7 @@ func (m *Manager) fill(ctx context.Context, typ string, rows []storage.Row, item
 			b, err := m.blobs.Get(ctx, row.Ref)
 			if err == nil {
 				items[i].Data = b
-				return t.migrateItem(items[i])
+				return migrateItem(t, items[i])
 			}
 			if !errors.Is(err, storage.ErrNotFound) && !errors.Is(err, storage.ErrCorrupt) {
 				return stored(err)

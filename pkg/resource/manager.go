@@ -16,6 +16,7 @@ import (
 	"go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/query"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -23,9 +24,6 @@ import (
 // InlineLimit is the largest content, in bytes, that travels inside its event
 // and is kept in its index row. Larger ones are referred to.
 const InlineLimit = 32 << 10
-
-// MaxContent is the largest content of a resource, in bytes of canonical JSON.
-const MaxContent = 8 << 20
 
 // writeTimeout bounds a commit, whatever becomes of the request meanwhile.
 const writeTimeout = 12 * time.Second
@@ -40,7 +38,8 @@ type Index interface {
 // Manager is the one way to resources: every operation, from HTTP, jobs or Go,
 // goes through it. All methods are safe for concurrent use.
 type Manager struct {
-	types     map[string]*Type
+	builtin   map[string]builtin // by the name of the type
+	types     map[string]*model.Type
 	names     []string
 	log       storage.Log
 	blobs     storage.Blobs
@@ -130,7 +129,7 @@ func (nobody) Committed(string, storage.Action, time.Duration) {}
 func (nobody) Refused(string, fault.Code)                      {}
 
 // NewManager serves the types from the three stores.
-func NewManager(types []*Type, log storage.Log, blobs storage.Blobs, index Index, o Options) *Manager {
+func NewManager(types []*model.Type, log storage.Log, blobs storage.Blobs, index Index, o Options) *Manager {
 	if o.Hooks == nil {
 		o.Hooks = NewHooks()
 	}
@@ -160,7 +159,7 @@ func NewManager(types []*Type, log storage.Log, blobs storage.Blobs, index Index
 		o.ClaimKey = make([]byte, 32)
 		_, _ = rand.Read(o.ClaimKey) // never fails
 	}
-	m := &Manager{referrers: findReferrers(types), underway: underway{flights: map[string]*flight{}}, types: map[string]*Type{}, log: log, blobs: blobs, index: index, progress: o.Progress,
+	m := &Manager{builtin: builtins(), referrers: findReferrers(types), underway: underway{flights: map[string]*flight{}}, types: map[string]*model.Type{}, log: log, blobs: blobs, index: index, progress: o.Progress,
 		recent: newRecent(o.Last), locks: newLocks(), cursors: query.NewCursors(o.Secret), hub: newHub(log), catchUps: make(chan struct{}, maxCatchUps), o: o}
 	m.hashKey.Store(&o.ClaimKey)
 	for _, t := range types {
@@ -177,8 +176,8 @@ func NewManager(types []*Type, log storage.Log, blobs storage.Blobs, index Index
 func newUUID() string { return uuid.Must(uuid.NewV7()).String() }
 
 // Types lists the types by name.
-func (m *Manager) Types() []*Type {
-	out := make([]*Type, len(m.names))
+func (m *Manager) Types() []*model.Type {
+	out := make([]*model.Type, len(m.names))
 	for i, n := range m.names {
 		out[i] = m.types[n]
 	}
@@ -186,7 +185,7 @@ func (m *Manager) Types() []*Type {
 }
 
 // Type finds one; unknown_type when there is none.
-func (m *Manager) Type(name string) (*Type, error) {
+func (m *Manager) Type(name string) (*model.Type, error) {
 	t, ok := m.types[name]
 	if !ok {
 		return nil, fault.Errorf(fault.UnknownType, "there is no type %q; GET /v1/types lists them", name)
@@ -194,26 +193,13 @@ func (m *Manager) Type(name string) (*Type, error) {
 	return t, nil
 }
 
-// CheckID refuses an id that could address anything but one resource.
-func CheckID(id string) error {
-	ok := len(id) >= 1 && len(id) <= 128
-	for i := 0; ok && i < len(id); i++ {
-		c := id[i]
-		ok = c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_'
-	}
-	if !ok {
-		return fault.Errorf(fault.InvalidRequest, "an id is 1 to 128 letters, digits, '-' and '_'")
-	}
-	return nil
-}
-
 // find checks what every operation on one resource begins with.
-func (m *Manager) find(typ, id string) (*Type, error) {
+func (m *Manager) find(typ, id string) (*model.Type, error) {
 	t, err := m.Type(typ)
 	if err != nil {
 		return nil, err
 	}
-	return t, CheckID(id)
+	return t, model.CheckID(id)
 }
 
 // stored turns an error of a store into one a user can act on.

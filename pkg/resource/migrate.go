@@ -4,121 +4,34 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"strings"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
-	"github.com/autocrud-go/autocrud/pkg/jsonpatch"
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/query"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
-// Migrate turns a document of an older schema version into one of the type's.
-// One of a version that no migration begins with is returned as it is.
-func (t *Type) Migrate(doc any, from string) (any, error) {
-	if from == t.Version {
-		return doc, nil
-	}
-	begun := false
-	for _, step := range t.Migrations {
-		if begun = begun || step.From == from; !begun {
-			continue
-		}
-		var err error
-		if doc, err = step.apply(doc); err != nil {
-			return nil, fmt.Errorf("migration from version %q: %w", step.From, err)
-		}
-	}
-	return doc, nil
-}
-
-// migrates reports whether content of a version is another one now.
-func (t *Type) migrates(from string) bool {
-	if from == t.Version {
-		return false
-	}
-	for _, step := range t.Migrations {
-		if step.From == from {
-			return true
-		}
-	}
-	return false
-}
-
-func (s Migration) apply(doc any) (any, error) {
-	if s.Func != nil {
-		out, err := s.Func(doc)
-		if err != nil {
-			return nil, err
-		}
-		return encode(out) // a function may use any Go values
-	}
-	// An optional field is not there in every resource.
-	out, err := s.ops.Apply(jsonpatch.Clone(doc), jsonpatch.Options{MaxCopied: maxPatchCopied, SkipMissing: true})
-	if err != nil {
-		return nil, err
-	}
-	return out, checkSize(out)
-}
-
-// compile reads the patch.
-func (s *Migration) compile() error {
-	if len(s.Patch) == 0 {
-		return nil
-	}
-	tree, err := DecodeJSON(s.Patch)
-	if err != nil {
-		return err
-	}
-	ops, ok := tree.([]any)
-	if !ok {
-		return errors.New("a patch is a list of operations")
-	}
-	s.ops, err = jsonpatch.Parse(ops)
-	return err
-}
-
-// current returns stored content as the type's version has it.
-func (t *Type) current(content []byte, from string) ([]byte, error) {
-	if !t.migrates(from) {
-		return content, nil
-	}
-	doc, err := DecodeJSON(content)
-	if err != nil {
-		return nil, err
-	}
-	if doc, err = t.Migrate(doc, from); err != nil {
-		return nil, unmigrated(from, err)
-	}
-	return AppendCanonical(nil, doc), nil
-}
-
-// unmigrated is what a reader gets instead of content that no migration fits.
-func unmigrated(from string, err error) *fault.Error {
-	return &fault.Error{Code: fault.InvalidState, Detail: fmt.Sprintf("it was written by schema version %q and does not fit its %v; revisions/{n}?raw=true reads it as it was stored, a PUT replaces it", from, err)}
-}
-
 // valuesNow are the indexed values of a state, as the index has them: when no
 // migration fits, those of the content as it was stored.
-func (m *Manager) valuesNow(ctx context.Context, t *Type, e *storage.Event) (map[string]query.Value, error) {
+func (m *Manager) valuesNow(ctx context.Context, t *model.Type, e *storage.Event) (map[string]query.Value, error) {
 	raw, err := m.content(ctx, e)
 	if err != nil {
 		return nil, err
 	}
-	return t.valuesAt(raw, e.Revision.SchemaVersion)
+	return t.ValuesAt(raw, e.Revision.SchemaVersion)
 }
 
 // contentNow is content as the type's version has it.
-func (m *Manager) contentNow(ctx context.Context, t *Type, e *storage.Event) ([]byte, error) {
+func (m *Manager) contentNow(ctx context.Context, t *model.Type, e *storage.Event) ([]byte, error) {
 	b, err := m.content(ctx, e)
 	if err != nil {
 		return nil, err
 	}
-	return t.current(b, e.Revision.SchemaVersion)
+	return t.Current(b, e.Revision.SchemaVersion)
 }
 
 // migrateRow migrates the data of an answer made from an index row.
-func (t *Type) migrateRow(r *Resource) error {
+func migrateRow(t *model.Type, r *Resource) error {
 	if r.Data == nil {
 		return nil
 	}
@@ -129,13 +42,13 @@ func (t *Type) migrateRow(r *Resource) error {
 		if err := json.Unmarshal(r.Meta, &meta); err != nil {
 			return err
 		}
-		data, err := t.current(r.Data, meta.Version)
+		data, err := t.Current(r.Data, meta.Version)
 		if err != nil {
 			return err
 		}
 		r.Data = data
 	}
-	if r.Data = t.conceal(r.Data); t.writeOnly == nil {
+	if r.Data = t.Conceal(r.Data); !t.WritesOnly() {
 		return nil
 	}
 	var err error
@@ -145,8 +58,8 @@ func (t *Type) migrateRow(r *Resource) error {
 
 // migrateItem is migrateRow for one of many: what no migration fits has a problem
 // in the place of its data.
-func (t *Type) migrateItem(r *Resource) error {
-	err := t.migrateRow(r)
+func migrateItem(t *model.Type, r *Resource) error {
+	err := migrateRow(t, r)
 	if fault.CodeOf(err) != fault.InvalidState {
 		return err
 	}
@@ -218,7 +131,7 @@ func (m *Manager) MigrateAll(ctx context.Context, typ, after string, dryRun bool
 		default:
 			out.Failed++
 			if len(out.Failures) < maxFailures {
-				out.Failures = append(out.Failures, MigrationError{row.ID, told(err)})
+				out.Failures = append(out.Failures, MigrationError{row.ID, model.Reason(err)})
 			}
 			continue
 		}
@@ -229,20 +142,7 @@ func (m *Manager) MigrateAll(ctx context.Context, typ, after string, dryRun bool
 	return out, nil
 }
 
-// told is what an error says to its reader, in a line.
-func told(err error) string {
-	var e *fault.Error
-	if !errors.As(err, &e) {
-		return err.Error()
-	}
-	parts := []string{e.Detail}
-	for _, f := range e.Fields {
-		parts = append(parts, strings.TrimPrefix(f.Pointer+": "+f.Detail, ": "))
-	}
-	return strings.Join(parts, "; ")
-}
-
-func (m *Manager) migrateOne(ctx context.Context, t *Type, id string, dryRun bool) (bool, error) {
+func (m *Manager) migrateOne(ctx context.Context, t *model.Type, id string, dryRun bool) (bool, error) {
 	would := false
 	out, err := m.write(ctx, t, id, plan{action: "migrate", make: func(ctx context.Context, w *mutation, s state) (step, error) {
 		if err := live(t, id, s); err != nil {
@@ -252,14 +152,14 @@ func (m *Manager) migrateOne(ctx context.Context, t *Type, id string, dryRun boo
 		if from == t.Version {
 			return step{}, nil
 		}
-		if !t.migrates(from) {
+		if !t.Migrates(from) {
 			return step{}, fault.Errorf(fault.InvalidState, "no migration begins with schema version %q", from)
 		}
 		raw, err := m.content(ctx, s.event)
 		if err != nil {
 			return step{}, err
 		}
-		doc, err := DecodeJSON(raw)
+		doc, err := model.DecodeJSON(raw)
 		if err != nil {
 			return step{}, err
 		}
@@ -278,13 +178,4 @@ func (m *Manager) migrateOne(ctx context.Context, t *Type, id string, dryRun boo
 		return next, nil
 	}})
 	return out.changed || would, err
-}
-
-// migratedVersion is part of the definition of a type with migrations: content
-// of older versions is indexed as the newest version has it.
-func (t *Type) migratedVersion() string {
-	if len(t.Migrations) == 0 {
-		return ""
-	}
-	return t.Version
 }

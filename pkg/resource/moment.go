@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/query"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -36,7 +37,7 @@ func (m *moment) decoded() (*storage.Event, error) {
 }
 
 // after is the state that the event left. Its content is nil when it is gone.
-func (m *moment) after(ctx context.Context, mgr *Manager, t *Type) (*sight, error) {
+func (m *moment) after(ctx context.Context, mgr *Manager, t *model.Type) (*sight, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.now != nil {
@@ -56,7 +57,7 @@ func (m *moment) after(ctx context.Context, mgr *Manager, t *Type) (*sight, erro
 
 // before is the state that the event found: nil when there was none; not known
 // when it was erased since.
-func (m *moment) before(ctx context.Context, mgr *Manager, t *Type) (s *sight, known bool, err error) {
+func (m *moment) before(ctx context.Context, mgr *Manager, t *model.Type) (s *sight, known bool, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.asked {
@@ -115,7 +116,7 @@ func (m *Manager) rawContent(ctx context.Context, e *storage.Event) ([]byte, err
 	}
 	b, err := m.blobs.Get(ctx, e.Ref)
 	switch {
-	case err == nil && checkHash(b, e.Revision.Hash) == nil:
+	case err == nil && model.CheckHash(b, e.Revision.Hash) == nil:
 		return b, nil
 	case err != nil && !errors.Is(err, storage.ErrNotFound) && !errors.Is(err, storage.ErrCorrupt):
 		return nil, stored(err)
@@ -136,7 +137,7 @@ func (m *Manager) rawContent(ctx context.Context, e *storage.Event) ([]byte, err
 
 // sight is a state of a resource as it is shown.
 type sight struct {
-	typ     *Type
+	typ     *model.Type
 	event   *storage.Event
 	raw     []byte          // as it was written
 	content json.RawMessage // migrated, without what is never shown; nil when it is gone
@@ -153,15 +154,15 @@ type sight struct {
 func (s *sight) set(raw []byte) {
 	s.raw = raw
 	if raw != nil {
-		if now, err := s.typ.current(raw, s.event.Revision.SchemaVersion); err == nil {
-			s.content, s.full = s.typ.conceal(now), now
+		if now, err := s.typ.Current(raw, s.event.Revision.SchemaVersion); err == nil {
+			s.content, s.full = s.typ.Conceal(now), now
 		}
 	}
 }
 
 // read makes the values that filters are asked about.
 func (s *sight) read() error {
-	s.once.Do(func() { s.values, s.err = s.typ.valuesOf(s.content) })
+	s.once.Do(func() { s.values, s.err = s.typ.ValuesOf(s.content) })
 	return s.err
 }
 
@@ -182,15 +183,15 @@ func (s *sight) envelope(content json.RawMessage) []byte {
 	if len(content) != len(s.content) || len(content) > 0 && &content[0] != &s.content[0] {
 		e := *s.event
 		if content != nil {
-			e.Revision.Hash, e.Revision.Size = hashOf(content), len(content)
-			s.typ.coverJob(&e.Meta, content)
+			e.Revision.Hash, e.Revision.Size = model.HashOf(content), len(content)
+			s.typ.CoverJob(&e.Meta, content)
 		}
-		return AppendEnvelope(nil, &e, content)
+		return model.AppendEnvelope(nil, &e, content)
 	}
 	s.written.Do(func() {
 		e := *s.event
-		e.Revision = s.typ.rehashed(e.Revision, s.content)
-		s.whole = AppendEnvelope(nil, &e, s.content)
+		e.Revision = s.typ.Rehashed(e.Revision, s.content)
+		s.whole = model.AppendEnvelope(nil, &e, s.content)
 	})
 	return s.whole
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -15,8 +16,8 @@ type mutation struct {
 	patch  bool           // the document is what a patch made: what it lacks was removed
 	asks   request
 
-	sealed   []box // the secrets of the state
-	property any   // the program's own property of the state, where kept is true
+	sealed   []model.Box // the secrets of the state
+	property any         // the program's own property of the state, where kept is true
 	kept     bool
 	document any // of the state, where some of its fields are marked
 
@@ -30,17 +31,17 @@ type request struct {
 }
 
 // mutate begins a write on a state.
-func (m *Manager) mutate(ctx context.Context, t *Type, p plan, s state) (*mutation, error) {
+func (m *Manager) mutate(ctx context.Context, t *model.Type, p plan, s state) (*mutation, error) {
 	w := &mutation{asks: p.asks}
 	if !s.exists() {
 		return w, nil
 	}
-	if t.writeOnly != nil || t.readOnly != nil {
+	if t.WritesOnly() || t.HasReadOnly() {
 		content, err := m.contentNow(ctx, t, s.event)
 		if err != nil {
 			return nil, err
 		}
-		if w.document, err = DecodeJSON(content); err != nil {
+		if w.document, err = model.DecodeJSON(content); err != nil {
 			return nil, err
 		}
 	}
@@ -51,9 +52,9 @@ func (m *Manager) mutate(ctx context.Context, t *Type, p plan, s state) (*mutati
 	if err != nil {
 		return nil, err
 	}
-	if t.state != "" {
-		w.property, w.kept = t.stateIn(content), true
+	if t.State != "" {
+		w.property, w.kept = stateIn(t, content), true
 	}
-	w.sealed = t.boxes(content)
+	w.sealed = t.Sealed(content)
 	return w, nil
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -47,7 +48,7 @@ func (m *Manager) Create(ctx context.Context, typ string, data any, o CreateOpti
 	id := o.ID
 	if id == "" {
 		id = m.newID(ctx)
-	} else if err := CheckID(id); err != nil {
+	} else if err := model.CheckID(id); err != nil {
 		return nil, err
 	}
 	p := m.planCreate(t, id, data, o)
@@ -67,7 +68,7 @@ func (m *Manager) Create(ctx context.Context, typ string, data any, o CreateOpti
 }
 
 // planCreate checks the content before the id: what is not valid is told first.
-func (m *Manager) planCreate(t *Type, id string, data any, o CreateOptions) plan {
+func (m *Manager) planCreate(t *model.Type, id string, data any, o CreateOptions) plan {
 	prepared := m.preparing(t, data)
 	return plan{action: "create", make: func(ctx context.Context, w *mutation, s state) (step, error) {
 		content, err := prepared(ctx, w)
@@ -85,10 +86,10 @@ func (m *Manager) planCreate(t *Type, id string, data any, o CreateOptions) plan
 }
 
 // preparing makes the content of a document once, however often it is asked.
-func (m *Manager) preparing(t *Type, data any) func(context.Context, *mutation) ([]byte, error) {
+func (m *Manager) preparing(t *model.Type, data any) func(context.Context, *mutation) ([]byte, error) {
 	var content []byte
 	return func(ctx context.Context, w *mutation) ([]byte, error) {
-		if content != nil && !t.conceals() && t.readOnly == nil && w.limits == nil { // what is sealed, kept or hidden depends on the state
+		if content != nil && !t.Conceals() && !t.HasReadOnly() && w.limits == nil { // what is sealed, kept or hidden depends on the state
 			return content, nil
 		}
 		c, err := m.prepare(ctx, w, t, data)
@@ -108,7 +109,7 @@ func deletedNote(s state) string {
 
 // createNew commits under an id this process just made: nobody else can have
 // it, so there is no head to look for.
-func (m *Manager) createNew(ctx context.Context, t *Type, id string, p plan) (out written, err error) {
+func (m *Manager) createNew(ctx context.Context, t *model.Type, id string, p plan) (out written, err error) {
 	begun := time.Now()
 	defer func() {
 		if c := fault.CodeOf(err); c != "" {
@@ -140,7 +141,7 @@ func (m *Manager) createNew(ctx context.Context, t *Type, id string, p plan) (ou
 	return written{e, next.content, true, next.secret}, nil
 }
 
-func (m *Manager) creation(t *Type, id string, content []byte, o CreateOptions, s state) (step, error) {
+func (m *Manager) creation(t *model.Type, id string, content []byte, o CreateOptions, s state) (step, error) {
 	status := o.Status
 	if status == "" {
 		status = t.DefaultStatus
@@ -164,9 +165,9 @@ func (m *Manager) creation(t *Type, id string, content []byte, o CreateOptions, 
 	return step{event: e, content: content, put: true}, nil
 }
 
-func newRevision(t *Type, id string, n int, parent *string, status storage.Status, content []byte, message string) storage.Revision {
+func newRevision(t *model.Type, id string, n int, parent *string, status storage.Status, content []byte, message string) storage.Revision {
 	r := storage.Revision{ID: revisionID(id, n), Number: n, Parent: parent, Status: status, SchemaVersion: t.Version,
-		Hash: hashOf(content), Size: len(content)}
+		Hash: model.HashOf(content), Size: len(content)}
 	if message != "" {
 		r.Message = &message
 	}
@@ -174,7 +175,7 @@ func newRevision(t *Type, id string, n int, parent *string, status storage.Statu
 }
 
 // run writes and answers with the resulting resource.
-func (m *Manager) run(ctx context.Context, t *Type, id string, p plan) (*Resource, error) {
+func (m *Manager) run(ctx context.Context, t *model.Type, id string, p plan) (*Resource, error) {
 	out, err := m.write(ctx, t, id, p)
 	if err != nil {
 		return nil, err
@@ -212,7 +213,7 @@ func (m *Manager) Update(ctx context.Context, typ, id string, data any, o Update
 	return r, created, err
 }
 
-func (m *Manager) planUpdate(t *Type, id string, data any, o UpdateOptions) plan {
+func (m *Manager) planUpdate(t *model.Type, id string, data any, o UpdateOptions) plan {
 	prepared := m.preparing(t, data)
 	return plan{action: o.right(), make: func(ctx context.Context, w *mutation, s state) (step, error) {
 		if o.Create && s.exists() && !s.event.Meta.Deleted {
@@ -249,7 +250,7 @@ func (o UpdateOptions) right() string {
 }
 
 // live refuses what does not exist or is deleted.
-func live(t *Type, id string, s state) error {
+func live(t *model.Type, id string, s state) error {
 	if !s.exists() {
 		return fault.Errorf(fault.NotFound, "there is no %s %q", t.Name, id)
 	}
@@ -261,10 +262,10 @@ func live(t *Type, id string, s state) error {
 
 // revise makes the step from a live state to new content: a new revision, an
 // edit of the draft in place, a change of status only, or nothing.
-func (m *Manager) revise(t *Type, s state, content []byte, o UpdateOptions) (step, error) {
+func (m *Manager) revise(t *model.Type, s state, content []byte, o UpdateOptions) (step, error) {
 	old := s.event
 	// What is read of content of an older version is another content.
-	same := hashOf(content) == old.Revision.Hash && !t.migrates(old.Revision.SchemaVersion)
+	same := model.HashOf(content) == old.Revision.Hash && !t.Migrates(old.Revision.SchemaVersion)
 	if o.InPlace {
 		if old.Revision.Status != storage.Draft {
 			return step{}, fault.Errorf(fault.InvalidState, "revision %s is stable and never changes; leave out mode=modify to make a new revision", old.Revision.ID)
@@ -288,7 +289,7 @@ func (m *Manager) revise(t *Type, s state, content []byte, o UpdateOptions) (ste
 }
 
 // nextRevision makes a new one, with the current one as its parent.
-func (m *Manager) nextRevision(t *Type, s state, content []byte, status storage.Status, message string) step {
+func (m *Manager) nextRevision(t *model.Type, s state, content []byte, status storage.Status, message string) step {
 	e := successor(s, storage.Updated)
 	n := e.Meta.RevisionCount + 1
 	parent := s.event.Revision.ID
@@ -298,9 +299,9 @@ func (m *Manager) nextRevision(t *Type, s state, content []byte, status storage.
 	return step{event: e, content: content, put: true}
 }
 
-func (m *Manager) editDraft(t *Type, s state, content []byte, o UpdateOptions) step {
+func (m *Manager) editDraft(t *model.Type, s state, content []byte, o UpdateOptions) step {
 	e := successor(s, storage.Modified)
-	e.Revision.Hash, e.Revision.Size = hashOf(content), len(content)
+	e.Revision.Hash, e.Revision.Size = model.HashOf(content), len(content)
 	e.Meta.SchemaVersion, e.Revision.SchemaVersion = t.Version, t.Version
 	if o.Status != "" {
 		e.Revision.Status, e.Meta.Status = o.Status, o.Status
@@ -314,7 +315,7 @@ func (m *Manager) editDraft(t *Type, s state, content []byte, o UpdateOptions) s
 
 // setStatus publishes a draft in place; back to draft it makes a new revision
 // with the same content, because what was stable never changes.
-func (m *Manager) setStatus(t *Type, s state, content []byte, status storage.Status, message string) step {
+func (m *Manager) setStatus(t *model.Type, s state, content []byte, status storage.Status, message string) step {
 	if status == storage.Draft {
 		return m.nextRevision(t, s, content, storage.Draft, message)
 	}
@@ -348,7 +349,7 @@ func (m *Manager) Delete(ctx context.Context, typ, id string, match Match) (*Res
 	return m.run(ctx, t, id, m.planDelete(t, id, match))
 }
 
-func (m *Manager) planDelete(t *Type, id string, match Match) plan {
+func (m *Manager) planDelete(t *model.Type, id string, match Match) plan {
 	return plan{action: "delete", make: func(ctx context.Context, w *mutation, s state) (step, error) {
 		if err := live(t, id, s); err != nil {
 			return step{}, err
@@ -400,7 +401,7 @@ func (m *Manager) Switch(ctx context.Context, typ, id string, number int, match 
 	return m.run(ctx, t, id, m.planSwitch(t, id, number, match))
 }
 
-func (m *Manager) planSwitch(t *Type, id string, number int, match Match) plan {
+func (m *Manager) planSwitch(t *model.Type, id string, number int, match Match) plan {
 	return plan{action: "switch", make: func(ctx context.Context, w *mutation, s state) (step, error) {
 		if err := live(t, id, s); err != nil {
 			return step{}, err

@@ -7,6 +7,7 @@ import (
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/jsonpatch"
+	"github.com/autocrud-go/autocrud/pkg/model"
 )
 
 // PatchKind is the format of a patch.
@@ -23,12 +24,6 @@ type Patch struct {
 	Kind PatchKind
 	Body any // the decoded document
 }
-
-// The caps of a patch, besides the size of its document.
-const (
-	maxPatchOperations = 1000
-	maxPatchCopied     = MaxContent // bytes that "copy" operations may add
-)
 
 // Patch applies a patch to the newest state and writes the result as Update
 // does. When another write comes first it is applied again to what that left.
@@ -51,7 +46,7 @@ func (m *Manager) patch(ctx context.Context, typ, id string, p Patch, o UpdateOp
 
 // planPatch refuses a patch that no state could take; one that is of the wrong
 // shape for a resource is told after the state, as invalid content is.
-func (m *Manager) planPatch(t *Type, id string, p Patch, o UpdateOptions) (plan, error) {
+func (m *Manager) planPatch(t *model.Type, id string, p Patch, o UpdateOptions) (plan, error) {
 	apply, unfit := p.compile(t)
 	if unfit != nil && fault.CodeOf(unfit) != fault.ValidationFailed {
 		return plan{}, unfit
@@ -88,16 +83,16 @@ func (m *Manager) planPatch(t *Type, id string, p Patch, o UpdateOptions) (plan,
 
 // applied is what the patch makes of content as it is shown to the actor. The nulls
 // that remove what is not shown stay in it.
-func (p Patch) applied(w *mutation, t *Type, apply func([]byte) (any, error), content []byte) (any, error) {
-	data, err := apply(w.limits.shown(t.conceal(content)))
-	if err == nil && p.Kind == MergePatch && t.writeOnly != nil {
-		t.writeOnly.keepNulls(data, p.Body)
+func (p Patch) applied(w *mutation, t *model.Type, apply func([]byte) (any, error), content []byte) (any, error) {
+	data, err := apply(w.limits.shown(t.Conceal(content)))
+	if err == nil && p.Kind == MergePatch {
+		t.KeepNulls(data, p.Body)
 	}
 	return data, err
 }
 
 // compile checks the patch and returns what applies it to canonical content.
-func (p Patch) compile(t *Type) (func(old []byte) (any, error), error) {
+func (p Patch) compile(t *model.Type) (func(old []byte) (any, error), error) {
 	if p.Kind == MergePatch {
 		patch, ok := p.Body.(map[string]any)
 		if !ok {
@@ -105,30 +100,30 @@ func (p Patch) compile(t *Type) (func(old []byte) (any, error), error) {
 				Fields: []fault.FieldError{{Pointer: "", Detail: "must be an object"}}}
 		}
 		return func(old []byte) (any, error) {
-			doc, err := DecodeJSON(old)
+			doc, err := model.DecodeJSON(old)
 			if err != nil {
 				return nil, fmt.Errorf("stored content: %w", err)
 			}
-			return t.wholeBinaries(jsonpatch.Merge(doc, patch), patch)
+			return t.WholeBinaries(jsonpatch.Merge(doc, patch), patch)
 		}, nil
 	}
 	ops, ok := p.Body.([]any)
 	if !ok {
 		return nil, fault.Errorf(fault.InvalidRequest, "a JSON patch is an array of operations (RFC 6902)")
 	}
-	if len(ops) > maxPatchOperations {
-		return nil, fault.Errorf(fault.InvalidRequest, "a patch has at most %d operations", maxPatchOperations)
+	if len(ops) > model.MaxPatchOperations {
+		return nil, fault.Errorf(fault.InvalidRequest, "a patch has at most %d operations", model.MaxPatchOperations)
 	}
 	patch, err := jsonpatch.Parse(ops)
 	if err != nil {
 		return nil, patchError(fault.InvalidRequest, "the patch cannot be read", err)
 	}
 	return func(old []byte) (any, error) {
-		doc, err := DecodeJSON(old)
+		doc, err := model.DecodeJSON(old)
 		if err != nil {
 			return nil, fmt.Errorf("stored content: %w", err)
 		}
-		out, err := patch.Apply(doc, jsonpatch.Options{MaxCopied: maxPatchCopied})
+		out, err := patch.Apply(doc, jsonpatch.Options{MaxCopied: model.MaxPatchCopied})
 		if err != nil {
 			// A failed test and a path that is not there both mean that the
 			// document is not what the patch was made for.
@@ -146,28 +141,4 @@ func patchError(code fault.Code, what string, err error) error {
 		out.Fields = []fault.FieldError{{Pointer: e.Pointer, Detail: e.Reason}}
 	}
 	return out
-}
-
-// wholeBinaries makes what a merge patch says of a binary all that is said of
-// it: the size of the one before is not that of the new one.
-func (t *Type) wholeBinaries(merged, patch any) (any, error) {
-	err := t.places.visit(merged, func(at string, v map[string]any) (any, error) {
-		said := patch
-		pointer, err := jsonpatch.ParsePointer(at)
-		if err != nil {
-			return v, err
-		}
-		for _, token := range pointer {
-			m, ok := said.(map[string]any)
-			if !ok {
-				return v, nil // in a list, which a merge patch replaces as a whole
-			}
-			said = m[token]
-		}
-		if m, ok := said.(map[string]any); ok && standsForBinary(m) {
-			return jsonpatch.Merge(nil, m), nil
-		}
-		return v, nil
-	})
-	return merged, err
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/autocrud-go/autocrud/internal/testenv"
 	"github.com/autocrud-go/autocrud/pkg/fault"
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 )
 
@@ -215,7 +216,7 @@ func TestModelsWithBinariesThatMeanNothingAreRefused(t *testing.T) {
 		"ACircle":            {`f: {$ref: "#/$defs/a"}`, "leads in a circle"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, problems := resource.ParseType("m.yaml", []byte("name: m\nschema:\n  type: object\n  properties: {"+c[0]+`}
+			_, problems := model.ParseType("m.yaml", []byte("name: m\nschema:\n  type: object\n  properties: {"+c[0]+`}
   x-parts: {file: {x-binary: {}}}
   $defs: {a: {allOf: [{$ref: "#/$defs/b"}]}, b: {anyOf: [{type: string}, {$ref: "#/$defs/a"}]}}
 `))
@@ -254,7 +255,7 @@ schema:
 		`{"deep":{"a":{"b":{}}},"made":{"c":{"n":0}}}`: `{"deep":{"a":{"b":{"n":1}}},"made":{"c":{"n":0}}}`,
 	} {
 		filled := typ.Defaults(testenv.Doc(t, doc))
-		if got := string(resource.AppendCanonical(nil, filled)); got != want {
+		if got := string(model.AppendCanonical(nil, filled)); got != want {
 			t.Errorf("%s: got %s, want %s", doc, got, want)
 		}
 		if err := typ.Validate(filled); err != nil {

@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/query"
-	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
 // Rights are the actions a rule may name, besides "*" for all of them but admin
@@ -87,7 +87,7 @@ func (r Role) check(names policyNames) (out []fault.FieldError) {
 
 // checkTypes looks at a rule as its types take it.
 func (r Rule) checkTypes(names policyNames, add func(part, format string, args ...any)) {
-	var covered []*Type
+	var covered []*model.Type
 	for j, name := range r.Types {
 		matched := false
 		for _, t := range names.types {
@@ -97,20 +97,20 @@ func (r Rule) checkTypes(names policyNames, add func(part, format string, args .
 			}
 		}
 		if !matched && !strings.HasSuffix(name, "*") {
-			add(fmt.Sprint("/types/", j), "%q is no type%s", name, hint(name, names.typeNames()))
+			add(fmt.Sprint("/types/", j), "%q is no type%s", name, model.Hint(name, names.typeNames()))
 		}
 	}
 	for kind, paths := range map[string][]string{"hide": r.Fields.Hide, "readonly": r.Fields.ReadOnly} {
 		for j, path := range paths {
-			if len(covered) == 0 || slices.ContainsFunc(covered, func(t *Type) bool { return t.HasPath(path) }) {
+			if len(covered) == 0 || slices.ContainsFunc(covered, func(t *model.Type) bool { return t.HasPath(path) }) {
 				continue
 			}
 			var known []string
 			for _, t := range covered {
-				known = append(known, t.definition.QueryFields().Names()...)
+				known = append(known, t.Definition().QueryFields().Names()...)
 			}
 			near := ""
-			if n := nearest(path, known); n != "" {
+			if n := model.Nearest(path, known); n != "" {
 				near = fmt.Sprintf("; did you mean %q?", n)
 			}
 			add(fmt.Sprintf("/fields/%s/%d", kind, j), "no type of the rule has a field %q%s", path, near)
@@ -120,17 +120,17 @@ func (r Rule) checkTypes(names policyNames, add func(part, format string, args .
 
 // checkWhere looks at the filter of a rule as one type takes it. Under a wildcard a
 // type may be without the fields.
-func (r Rule) checkWhere(t *Type, named bool, add func(part, format string, args ...any)) {
+func (r Rule) checkWhere(t *model.Type, named bool, add func(part, format string, args ...any)) {
 	if r.Where == "" || !named {
 		return
 	}
-	if _, err := query.Parse(t.definition.QueryFields(), r.Where, query.Options{Variables: noPrincipal}); err != nil {
+	if _, err := query.Parse(t.Definition().QueryFields(), r.Where, query.Options{Variables: noPrincipal}); err != nil {
 		add("/where", "for %s: %v", t.Name, err)
 	}
 }
 
 // covers reports whether a rule is about a type.
-func (r Rule) covers(t *Type) bool {
+func (r Rule) covers(t *model.Type) bool {
 	for _, name := range r.Types {
 		if name == t.Name {
 			return true
@@ -211,15 +211,12 @@ func (a Actor) subjects() []string {
 	return out
 }
 
-// ownerAccess is the access of a type whose resources are their creators' own.
-const ownerAccess = "owner"
-
 // ownerActions are what `access: owner` in a model allows everybody who is known.
 var ownerActions = []string{"create", "read", "list", "update", "modify", "publish", "delete", "restore", "switch", "watch", "cancel", "rerun"}
 
 // ownRules are the rules that a model brings for everybody who is known.
-func (t *Type) ownRules() []Rule {
-	if t.Access != ownerAccess {
+func ownRules(t *model.Type) []Rule {
+	if t.Access != model.OwnerAccess {
 		return nil
 	}
 	return []Rule{{Types: []string{t.Name}, Actions: ownerActions, Where: "meta.created_by = principal.id"}}
@@ -242,6 +239,3 @@ func (a Actor) inGroups() []string {
 	}
 	return a.groups
 }
-
-// draftFirst tells that what becomes stable in a type is published.
-func (t *Type) draftFirst() bool { return t.DefaultStatus == storage.Draft }

@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/autocrud-go/autocrud/pkg/model"
 )
 
 // Policy is what a policy file holds.
@@ -19,30 +21,30 @@ const maxPolicyFile = 1 << 20
 
 // policyReader reads one policy file and collects what is wrong with it.
 type policyReader struct {
-	problems
+	model.Problems
 	names policyNames
 }
 
 // ParsePolicy reads a policy file, YAML or JSON: roles, each a list of rules or
 // {includes, rules}, and bindings. Everything is checked against the types and the
 // application's own actions; the error is ModelErrors, each with its line.
-func ParsePolicy(file string, text []byte, types []*Type, actions []*Action) (*Policy, error) {
-	r := policyReader{problems: problems{source: source{file: file}}, names: policyNames{types, actions}}
+func ParsePolicy(file string, text []byte, types []*model.Type, actions []*Action) (*Policy, error) {
+	r := policyReader{Problems: model.Problems{Source: model.Source{File: file}}, names: policyNames{types, actions}}
 	if len(text) > maxPolicyFile {
-		r.add("", "it has over %d bytes", maxPolicyFile)
-		return nil, r.list
+		r.Add("", "it has over %d bytes", maxPolicyFile)
+		return nil, r.List
 	}
-	doc, err := readYAML(text, false)
+	doc, err := model.ReadYAML(text, false)
 	if err != nil {
-		line, reason := lineOf(err)
-		return nil, ModelErrors{{File: file, Line: line, Reason: reason}}
+		line, reason := model.LineOf(err)
+		return nil, model.ModelErrors{{File: file, Line: line, Reason: reason}}
 	}
-	r.lines = doc.lines
-	p := r.read(doc.tree)
-	if len(r.list) == 0 {
+	r.Lines = doc.Lines
+	p := r.read(doc.Tree)
+	if len(r.List) == 0 {
 		r.check(p)
 	}
-	return p, r.list.sorted()
+	return p, r.List.Sorted()
 }
 
 // read takes the file apart.
@@ -52,9 +54,9 @@ func (r *policyReader) read(tree any) *Policy {
 		Bindings []json.RawMessage          `json:"bindings"`
 	}
 	p := &Policy{}
-	r.part("", AppendCanonical(nil, tree), &file)
+	r.part("", model.AppendCanonical(nil, tree), &file)
 	for _, name := range sortedKeys(file.Roles) {
-		role, at := Role{}, pointerTo("/roles", name)
+		role, at := Role{}, model.PointerTo("/roles", name)
 		var parts struct {
 			Includes []string          `json:"includes"`
 			Rules    []json.RawMessage `json:"rules"`
@@ -67,7 +69,7 @@ func (r *policyReader) read(tree any) *Policy {
 		}
 		for i, raw := range parts.Rules {
 			var rule Rule
-			r.part(pointerTo(at, i), raw, &rule)
+			r.part(model.PointerTo(at, i), raw, &rule)
 			role.Rules = append(role.Rules, rule)
 		}
 		role.Name, role.Includes = name, parts.Includes
@@ -75,7 +77,7 @@ func (r *policyReader) read(tree any) *Policy {
 	}
 	for i, raw := range file.Bindings {
 		var b Binding
-		r.part(pointerTo("/bindings", i), raw, &b)
+		r.part(model.PointerTo("/bindings", i), raw, &b)
 		p.Bindings = append(p.Bindings, b)
 	}
 	return p
@@ -95,18 +97,18 @@ func (r *policyReader) part(at string, raw []byte, to any) {
 		return
 	}
 	if m := unknownMember.FindStringSubmatch(err.Error()); m != nil {
-		inside := pointerTo(at, m[1])
-		if _, known := r.lines[inside]; !known {
-			inside = pointerTo(at+"/fields", m[1])
+		inside := model.PointerTo(at, m[1])
+		if _, known := r.Lines[inside]; !known {
+			inside = model.PointerTo(at+"/fields", m[1])
 		}
 		near := ""
-		if n := nearest(m[1], policyMembers); n != "" {
+		if n := model.Nearest(m[1], policyMembers); n != "" {
 			near = fmt.Sprintf("; did you mean %q?", n)
 		}
-		r.add(inside, "%q is nothing that a policy has%s", m[1], near)
+		r.Add(inside, "%q is nothing that a policy has%s", m[1], near)
 		return
 	}
-	r.add(at, "cannot be read: %s", strings.TrimPrefix(err.Error(), "json: "))
+	r.Add(at, "cannot be read: %s", strings.TrimPrefix(err.Error(), "json: "))
 }
 
 func (r *policyReader) check(p *Policy) {
@@ -115,30 +117,30 @@ func (r *policyReader) check(p *Policy) {
 		roles[role.Name], names = role, append(names, role.Name)
 	}
 	for _, role := range p.Roles {
-		at := pointerTo("/roles", role.Name)
+		at := model.PointerTo("/roles", role.Name)
 		for _, f := range role.check(r.names) {
-			if _, whole := r.lines[at+"/rules"]; !whole {
+			if _, whole := r.Lines[at+"/rules"]; !whole {
 				f.Pointer = strings.TrimPrefix(f.Pointer, "/rules")
 			}
-			r.add(at+f.Pointer, "role %s: %s", role.Name, f.Detail)
+			r.Add(at+f.Pointer, "role %s: %s", role.Name, f.Detail)
 		}
 		for i, name := range role.Includes {
 			if _, ok := roles[name]; !ok {
-				r.add(pointerTo(at+"/includes", i), "role %s includes %q, which is no role%s", role.Name, name, hint(name, names))
+				r.Add(model.PointerTo(at+"/includes", i), "role %s includes %q, which is no role%s", role.Name, name, model.Hint(name, names))
 			}
 		}
 		if around := circle(roles, role.Name); around != nil {
-			r.add(at, "role %s includes itself: %s", role.Name, strings.Join(around, " includes "))
+			r.Add(at, "role %s includes itself: %s", role.Name, strings.Join(around, " includes "))
 		}
 	}
 	for i, b := range p.Bindings {
-		at := pointerTo("/bindings", i)
+		at := model.PointerTo("/bindings", i)
 		if _, ok := roles[b.Role]; !ok {
-			r.add(at+"/role", "%q is no role%s", b.Role, hint(b.Role, names))
+			r.Add(at+"/role", "%q is no role%s", b.Role, model.Hint(b.Role, names))
 		}
 		for j, s := range b.Subjects {
 			if why := r.names.subject(s); why != "" {
-				r.add(pointerTo(at+"/subjects", j), "%s", why)
+				r.Add(model.PointerTo(at+"/subjects", j), "%s", why)
 			}
 		}
 	}
@@ -146,7 +148,7 @@ func (r *policyReader) check(p *Policy) {
 
 // policyNames are the names that a policy may use.
 type policyNames struct {
-	types   []*Type
+	types   []*model.Type
 	actions []*Action
 }
 
@@ -168,21 +170,21 @@ func (n policyNames) subject(s string) string {
 	if slices.Contains(scheduled, name) {
 		return ""
 	}
-	return fmt.Sprintf("%q: %q is no type with a job.schedule%s", s, name, hint(name, scheduled))
+	return fmt.Sprintf("%q: %q is no type with a job.schedule%s", s, name, model.Hint(name, scheduled))
 }
 
 // action tells what is wrong with an action of a rule, or nothing.
 func (n policyNames) action(r Rule, name string) string {
 	known := append([]string{"*"}, Rights...)
 	for _, a := range n.actions {
-		if slices.ContainsFunc(n.types, func(t *Type) bool { return t.Name == a.Type && r.covers(t) }) {
+		if slices.ContainsFunc(n.types, func(t *model.Type) bool { return t.Name == a.Type && r.covers(t) }) {
 			known = append(known, a.Name)
 		}
 	}
 	if slices.Contains(known, name) {
 		return ""
 	}
-	if near := nearest(name, known); near != "" {
+	if near := model.Nearest(name, known); near != "" {
 		return fmt.Sprintf("%q is no action; did you mean %q?", name, near)
 	}
 	return fmt.Sprintf("%q is no action; there are: %s", name, strings.Join(known, ", "))

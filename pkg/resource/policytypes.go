@@ -12,6 +12,7 @@ import (
 
 	"github.com/autocrud-go/autocrud/internal/restart"
 	"github.com/autocrud-go/autocrud/pkg/fault"
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -38,13 +39,13 @@ const bindingSchema = `{"type":"object","required":["role","subjects"],"addition
 	"subjects":{"type":"array","minItems":1,"maxItems":500,"uniqueItems":true,"items":{"type":"string","pattern":"^(user|group|key|schedule):.+$","maxLength":300}}}}`
 
 // RoleType is the type of Roles.
-func RoleType() (*Type, error) {
-	return NewType(Type{Name: Roles, Title: "Role", Builtin: true, Schema: json.RawMessage(roleSchema), Index: []string{"name"}, Unique: [][]string{{"name"}}, check: checkRole})
+func RoleType() (*model.Type, error) {
+	return model.NewType(model.Type{Name: Roles, Title: "Role", Builtin: true, Schema: json.RawMessage(roleSchema), Index: []string{"name"}, Unique: [][]string{{"name"}}})
 }
 
 // BindingType is the type of Bindings.
-func BindingType() (*Type, error) {
-	return NewType(Type{Name: Bindings, Title: "Binding", Builtin: true, Schema: json.RawMessage(bindingSchema), Index: []string{"role", "subjects"}, check: checkBinding})
+func BindingType() (*model.Type, error) {
+	return model.NewType(model.Type{Name: Bindings, Title: "Binding", Builtin: true, Schema: json.RawMessage(bindingSchema), Index: []string{"role", "subjects"}})
 }
 
 // checkRole refuses rules that can never work, and circles.
@@ -66,7 +67,7 @@ func checkRole(m *Manager, content []byte) error {
 		roles[r.Name] = r
 		for i, name := range r.Includes {
 			if _, ok := roles[name]; !ok {
-				fields = append(fields, fault.FieldError{Pointer: fmt.Sprint("/includes/", i), Detail: fmt.Sprintf("%q is no role%s", name, hint(name, sortedKeys(roles)))})
+				fields = append(fields, fault.FieldError{Pointer: fmt.Sprint("/includes/", i), Detail: fmt.Sprintf("%q is no role%s", name, model.Hint(name, sortedKeys(roles)))})
 			}
 		}
 		if around := circle(roles, r.Name); around != nil {
@@ -102,7 +103,7 @@ func checkBinding(m *Manager, content []byte) error {
 		known := sortedKeys(a.named)
 		release()
 		if !slices.Contains(known, b.Role) {
-			fields = append(fields, fault.FieldError{Pointer: "/role", Detail: fmt.Sprintf("%q is no role%s", b.Role, hint(b.Role, known))})
+			fields = append(fields, fault.FieldError{Pointer: "/role", Detail: fmt.Sprintf("%q is no role%s", b.Role, model.Hint(b.Role, known))})
 		}
 	}
 	if len(fields) > 0 {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/query"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -66,7 +67,7 @@ func (m *Manager) Prune(ctx context.Context) (n int, err error) {
 	return n, nil
 }
 
-func (m *Manager) pruneType(ctx context.Context, t *Type) (n int, err error) {
+func (m *Manager) pruneType(ctx context.Context, t *model.Type) (n int, err error) {
 	fields := t.Definition().QueryFields()
 	state, _ := fields.Lookup("meta.job.state")
 	updated, _ := fields.Lookup("meta.updated_at")
@@ -96,7 +97,7 @@ func (m *Manager) pruneType(ctx context.Context, t *Type) (n int, err error) {
 }
 
 // prune leaves a job's tombstone; upkeep removes what is before it.
-func (m *Manager) prune(ctx context.Context, t *Type, id string, before time.Time) (bool, error) {
+func (m *Manager) prune(ctx context.Context, t *model.Type, id string, before time.Time) (bool, error) {
 	out, err := m.write(ctx, t, id, plan{action: "", make: func(ctx context.Context, w *mutation, s state) (step, error) {
 		if !s.exists() || s.event.Meta.Job == nil || !s.event.Meta.Job.State.Final() || !s.event.At.Before(before) {
 			return step{}, fault.Errorf(fault.InvalidState, "job %q is not to be pruned any more", id)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -156,7 +157,7 @@ func (m *Manager) erase(ctx context.Context, tombstone *storage.Event) error {
 	if _, err := remove(ctx, subject, tombstone.Seq); err != nil {
 		return err
 	}
-	if m.o.Outward == nil || IsBuiltin(tombstone.Meta.Type) {
+	if m.o.Outward == nil || model.IsBuiltin(tombstone.Meta.Type) {
 		return nil
 	}
 	if _, err := m.o.Outward.Erase(ctx, tombstone); err != nil || m.o.Deliveries == nil {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -47,8 +48,8 @@ func (r QueueRate) Every() time.Duration {
 }
 
 // QueueType is the type of QueueSettings.
-func QueueType() (*Type, error) {
-	return NewType(Type{Name: QueueSettings, Title: "Settings of a queue", Builtin: true, Schema: json.RawMessage(queueSchema), check: checkQueue})
+func QueueType() (*model.Type, error) {
+	return model.NewType(model.Type{Name: QueueSettings, Title: "Settings of a queue", Builtin: true, Schema: json.RawMessage(queueSchema)})
 }
 
 // checkQueue refuses settings that the schema cannot tell to be wrong.

@@ -7,14 +7,15 @@ import (
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/jsonpatch"
+	"github.com/autocrud-go/autocrud/pkg/model"
 )
 
 // fit checks a document against the model: its binaries, its schema, and what the
 // index can hold.
-func (m *Manager) fit(ctx context.Context, w *mutation, t *Type, data any) error {
+func (m *Manager) fit(ctx context.Context, w *mutation, t *model.Type, data any) error {
 	for _, check := range []func(any) error{
 		func(data any) error { return m.settle(ctx, w, t, data) },
-		checkSize,
+		model.CheckSize,
 		t.Validate,
 		func(data any) error { _, _, err := t.Extract(data); return err },
 	} {
@@ -27,24 +28,24 @@ func (m *Manager) fit(ctx context.Context, w *mutation, t *Type, data any) error
 
 // mayStay tells whether everything that a check refuses was there before, and
 // refused then.
-func (m *Manager) mayStay(ctx context.Context, w *mutation, t *Type, check func(any) error, data any, err error) bool {
+func (m *Manager) mayStay(ctx context.Context, w *mutation, t *model.Type, check func(any) error, data any, err error) bool {
 	before := w.before
 	var refused *fault.Error
 	if before == nil || t.Secret != "" || !errors.As(err, &refused) || refused.Code != fault.ValidationFailed ||
-		len(refused.Fields) == 0 || len(refused.Fields) >= maxFieldErrors {
+		len(refused.Fields) == 0 || len(refused.Fields) >= model.MaxFieldErrors {
 		return false
 	}
 	content, err := m.contentNow(ctx, t, before)
 	if err != nil {
 		return false
 	}
-	old, err := DecodeJSON(content)
+	old, err := model.DecodeJSON(content)
 	if err != nil {
 		return false
 	}
 	old = t.Defaults(old)
 	var was *fault.Error
-	if !errors.As(check(old), &was) || len(was.Fields) >= maxFieldErrors {
+	if !errors.As(check(old), &was) || len(was.Fields) >= model.MaxFieldErrors {
 		return false
 	}
 	for _, f := range refused.Fields {

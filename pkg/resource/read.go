@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -124,7 +125,7 @@ func (m *Manager) getLimited(ctx context.Context, x *access, id string, o GetOpt
 }
 
 // get is Get for who may read everything.
-func (m *Manager) get(ctx context.Context, t *Type, id string, o GetOptions) (*Resource, error) {
+func (m *Manager) get(ctx context.Context, t *model.Type, id string, o GetOptions) (*Resource, error) {
 	typ := t.Name
 	k := key{typ, id}
 	if !o.AsOf.IsZero() {
@@ -169,7 +170,7 @@ func (m *Manager) get(ctx context.Context, t *Type, id string, o GetOptions) (*R
 }
 
 // asStored answers with HEAD as it was written, which no migration fits.
-func (m *Manager) asStored(ctx context.Context, t *Type, id string) (*Resource, error) {
+func (m *Manager) asStored(ctx context.Context, t *model.Type, id string) (*Resource, error) {
 	s, err := m.head(ctx, key{t.Name, id}, false)
 	if err != nil || !s.exists() {
 		return nil, err
@@ -178,7 +179,7 @@ func (m *Manager) asStored(ctx context.Context, t *Type, id string) (*Resource, 
 	if err != nil {
 		return nil, err
 	}
-	return answer(s.event, t.conceal(content))
+	return answer(s.event, t.Conceal(content))
 }
 
 // current reads HEAD. The event comes with it only when it was read anyway.
@@ -228,7 +229,7 @@ func (m *Manager) rowResource(ctx context.Context, row storage.Row, k key) (*Res
 		if err != nil {
 			return nil, err
 		}
-		return r, t.migrateRow(r)
+		return r, migrateRow(t, r)
 	}
 	s, err := m.head(ctx, k, false)
 	if err != nil {
@@ -241,12 +242,12 @@ func (m *Manager) rowResource(ctx context.Context, row storage.Row, k key) (*Res
 }
 
 // past answers with an old revision of a resource whose last event is head.
-func (m *Manager) past(ctx context.Context, t *Type, head, old *storage.Event, raw bool) (*Resource, error) {
+func (m *Manager) past(ctx context.Context, t *model.Type, head, old *storage.Event, raw bool) (*Resource, error) {
 	content, err := m.content(ctx, old)
 	if err == nil && !raw {
-		content, err = t.current(content, old.Revision.SchemaVersion)
+		content, err = t.Current(content, old.Revision.SchemaVersion)
 	} else if err == nil {
-		content = Uncovered(content, old.Concealed)
+		content = model.Uncovered(content, old.Concealed)
 	}
 	if err != nil {
 		return nil, err
@@ -256,7 +257,7 @@ func (m *Manager) past(ctx context.Context, t *Type, head, old *storage.Event, r
 	return m.answer(ctx, &e, content)
 }
 
-func (m *Manager) getAsOf(ctx context.Context, t *Type, k key, o GetOptions) (*Resource, error) {
+func (m *Manager) getAsOf(ctx context.Context, t *model.Type, k key, o GetOptions) (*Resource, error) {
 	if err := m.freshen(ctx, o.Consistency, o.MinSeq); err != nil {
 		return nil, err
 	}

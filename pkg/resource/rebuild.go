@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -280,7 +281,7 @@ func (b *rebuild) content(ctx context.Context, entry storage.Entry, f *filled) (
 	}
 	content, err := b.blobs.Get(ctx, e.Ref)
 	if err == nil {
-		err = checkHash(content, e.Revision.Hash)
+		err = model.CheckHash(content, e.Revision.Hash)
 	}
 	if errors.Is(err, storage.ErrNotFound) || errors.Is(err, storage.ErrCorrupt) {
 		f.lost = fmt.Sprintf("%s %s at %d: %v", e.Meta.Type, e.Meta.ID, entry.Seq, err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -36,7 +37,7 @@ func (m *Manager) Reindex(ctx context.Context, typ string) error {
 		if err != nil {
 			return err
 		}
-		types = []*Type{t}
+		types = []*model.Type{t}
 	}
 	defs := make([]storage.Definition, len(types))
 	for i, t := range types {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/query"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -111,7 +112,7 @@ func (m *Manager) Expand(ctx context.Context, typ string, items []*Resource, fie
 		if item.Problem != nil {
 			continue
 		}
-		values, err := t.valuesOf(item.Data)
+		values, err := t.ValuesOf(item.Data)
 		if err != nil {
 			return nil, err
 		}
@@ -120,8 +121,8 @@ func (m *Manager) Expand(ctx context.Context, typ string, items []*Resource, fie
 			if !ok {
 				return nil, fault.Errorf(fault.InvalidRequest, "expand: %q is no reference of %s", f, typ)
 			}
-			for _, v := range targets(values[f]) {
-				id, _, ok := ref.target(v)
+			for _, v := range model.Targets(values[f]) {
+				id, _, ok := ref.Target(v)
 				if !ok || wanted[ref.Type][id] || n >= maxExpanded {
 					continue
 				}
@@ -181,33 +182,4 @@ func (m *Manager) readAll(ctx context.Context, typ string, ids map[string]bool) 
 		out[r.ID] = r
 	}
 	return out, nil
-}
-
-// CheckExpand refuses fields that are no references of the type.
-func (t *Type) CheckExpand(fields []string) error {
-	for _, f := range fields {
-		if _, ok := t.Refs[f]; !ok {
-			return fault.Errorf(fault.InvalidRequest, "expand: %q is no reference of %s", f, t.Name)
-		}
-	}
-	return nil
-}
-
-// References lists the ids that a reference field of a document leads to, and
-// whether the field is a list. No document has none.
-func (t *Type) References(content []byte, field string) (ids []string, list bool, err error) {
-	if content == nil {
-		return nil, false, nil
-	}
-	values, err := t.valuesOf(content)
-	if err != nil {
-		return nil, false, err
-	}
-	f, _ := t.definition.QueryFields().Lookup(field)
-	for _, v := range targets(values[field]) {
-		if id, _, ok := t.Refs[field].target(v); ok {
-			ids = append(ids, id)
-		}
-	}
-	return ids, f.List, nil
 }

@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -192,7 +193,7 @@ func (r *restoring) event(ctx context.Context, typ string, e *storage.Event, con
 		content = e.Content
 	}
 	if e.Wrote > 0 && e.Action != storage.Purged {
-		if err := checkHash(content, e.Revision.Hash); err != nil {
+		if err := model.CheckHash(content, e.Revision.Hash); err != nil {
 			return nil, err
 		}
 		ref, err := r.m.blobs.Put(ctx, typ+"/"+e.Revision.ID+"/"+e.ID, content)

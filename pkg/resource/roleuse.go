@@ -6,13 +6,14 @@ import (
 	"slices"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
 // keepsRole refuses a step after which a role has its name no more while something
 // still gives that name to others: a role that gets the name later would give its
 // rights to subjects that nobody chose for it.
-func (m *Manager) keepsRole(ctx context.Context, t *Type, s state, next step) error {
+func (m *Manager) keepsRole(ctx context.Context, t *model.Type, s state, next step) error {
 	if t.Name != Roles || m.o.Access == nil || !s.exists() || s.event.Meta.Deleted {
 		return nil
 	}

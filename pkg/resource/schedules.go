@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -48,9 +49,9 @@ type Schedule struct {
 }
 
 // ScheduleType is the type of Schedules.
-func ScheduleType() (*Type, error) {
-	return NewType(Type{Name: Schedules, Title: "Schedule", Builtin: true, Schema: json.RawMessage(scheduleSchema),
-		Index: []string{"type", "paused"}, check: checkSchedule})
+func ScheduleType() (*model.Type, error) {
+	return model.NewType(model.Type{Name: Schedules, Title: "Schedule", Builtin: true, Schema: json.RawMessage(scheduleSchema),
+		Index: []string{"type", "paused"}})
 }
 
 // checkSchedule refuses what the schema cannot tell to be wrong.
@@ -62,24 +63,24 @@ func checkSchedule(m *Manager, content []byte) error {
 	refuse := func(field, format string, args ...any) error {
 		return &fault.Error{Code: fault.ValidationFailed, Detail: "the schedule cannot work", Fields: []fault.FieldError{{Pointer: "/" + field, Detail: fmt.Sprintf(format, args...)}}}
 	}
-	if _, err := ParseCron("@daily", s.Timezone); err != nil {
+	if _, err := model.ParseCron("@daily", s.Timezone); err != nil {
 		return refuse("timezone", "%v", err)
 	}
-	if _, err := ParseCron(s.Cron, s.Timezone); err != nil {
+	if _, err := model.ParseCron(s.Cron, s.Timezone); err != nil {
 		return refuse("cron", "%v", err)
 	}
 	t := m.types[s.Type]
 	if t == nil || t.Job == nil {
 		return refuse("type", "%q is no type of jobs", s.Type)
 	}
-	if err := t.unhidden("payload", any(s.Payload), false); err != nil {
+	if err := t.CheckShown("payload", any(s.Payload), false); err != nil {
 		return err
 	}
 	if err := t.Validate(t.Defaults(any(s.Payload))); err != nil {
 		return refuse("payload", "is not valid for %s: %v", s.Type, err)
 	}
-	if t.check != nil {
-		if err := t.check(m, AppendCanonical(nil, s.Payload)); err != nil {
+	if check := m.builtin[t.Name].check; check != nil {
+		if err := check(m, model.AppendCanonical(nil, s.Payload)); err != nil {
 			return refuse("payload", "is not valid for %s: %v", s.Type, err)
 		}
 	}
@@ -87,7 +88,7 @@ func checkSchedule(m *Manager, content []byte) error {
 }
 
 func readSchedule(content []byte) (s Schedule, err error) {
-	tree, err := DecodeJSON(content) // numbers as everywhere
+	tree, err := model.DecodeJSON(content) // numbers as everywhere
 	if err != nil {
 		return s, err
 	}
@@ -186,7 +187,7 @@ func (m *Manager) Fire(ctx context.Context, s *Schedule, at time.Time) (fired bo
 // more, because the schedule was purged.
 func (m *Manager) actForSchedule(ctx context.Context, s *Schedule) (context.Context, error) {
 	seq, err := strconv.ParseUint(s.Version, 10, 64)
-	if err != nil || CheckID(s.ID) != nil { // one of a model
+	if err != nil || model.CheckID(s.ID) != nil { // one of a model
 		return m.ActFor(ctx, Actor{Principal: s.Owner}, nil), nil
 	}
 	e, err := m.eventAt(ctx, key{Schedules, s.ID}, seq)

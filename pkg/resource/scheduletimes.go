@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -21,7 +22,7 @@ func (m *Manager) showTimes(r *Resource) {
 	if err != nil || s.Cron == "" || r.Deleted || json.Unmarshal(r.Meta, &meta) != nil || len(r.Meta) == 0 {
 		return
 	}
-	c, err := ParseCron(s.Cron, s.Timezone)
+	c, err := model.ParseCron(s.Cron, s.Timezone)
 	if err != nil { // of an older version of the program
 		return
 	}

@@ -9,12 +9,12 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/json"
 	"maps"
 	"strings"
 	"time"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
+	"github.com/autocrud-go/autocrud/pkg/model"
 )
 
 // A secret of a built-in type is written and never read: in the stored content
@@ -33,12 +33,6 @@ const (
 	secretOverlap = 24 * time.Hour
 )
 
-// box holds one secret.
-type box struct {
-	Key   string     `json:"key"` // nonce and ciphertext, base64
-	Until *time.Time `json:"until,omitempty"`
-}
-
 func (m *Manager) sealer() (cipher.AEAD, error) {
 	key, err := hkdf.Key(sha256.New, *m.hashKey.Load(), nil, "autocrud secrets 1", 32)
 	if err != nil {
@@ -51,17 +45,17 @@ func (m *Manager) sealer() (cipher.AEAD, error) {
 	return cipher.NewGCM(block)
 }
 
-func (m *Manager) seal(t *Type, secret []byte) (box, error) {
+func (m *Manager) seal(t *model.Type, secret []byte) (model.Box, error) {
 	aead, err := m.sealer()
 	if err != nil {
-		return box{}, err
+		return model.Box{}, err
 	}
 	nonce := make([]byte, aead.NonceSize())
 	_, _ = rand.Read(nonce) // never fails
-	return box{Key: base64.StdEncoding.EncodeToString(aead.Seal(nonce, nonce, secret, []byte(t.Name)))}, nil
+	return model.Box{Key: base64.StdEncoding.EncodeToString(aead.Seal(nonce, nonce, secret, []byte(t.Name)))}, nil
 }
 
-func (m *Manager) unseal(t *Type, b box) ([]byte, error) {
+func (m *Manager) unseal(t *model.Type, b model.Box) ([]byte, error) {
 	aead, err := m.sealer()
 	if err != nil {
 		return nil, err
@@ -77,54 +71,15 @@ func (m *Manager) unseal(t *Type, b box) ([]byte, error) {
 	return secret, nil
 }
 
-// boxes reads the sealed secrets of stored content.
-func (t *Type) boxes(content []byte) (out []box) {
-	var doc map[string]json.RawMessage
-	if t.Secret == "" || json.Unmarshal(content, &doc) != nil || json.Unmarshal(doc[t.Secret], &out) != nil {
-		return nil
-	}
-	return out
-}
-
-// conceal is stored content as it may be shown.
-func (t *Type) conceal(content []byte) []byte {
-	if !t.conceals() || content == nil {
-		return content
-	}
-	tree, err := DecodeJSON(content)
-	if err == nil && t.writeOnly != nil {
-		tree = t.writeOnly.without(tree)
-	}
-	doc, ok := tree.(map[string]any)
-	if err != nil || !ok {
-		return []byte("{}")
-	}
-	if t.Secret != "" {
-		delete(doc, t.Secret)
-	}
-	return AppendCanonical(nil, doc)
-}
-
-// secretIn is the text of a secret in what is written; "" when there is none. What is
-// stored never gets here: a patch applies to what is shown.
-func (t *Type) secretIn(data any) string {
-	doc, _ := data.(map[string]any)
-	if t.Secret == "" {
-		return ""
-	}
-	text, _ := doc[t.Secret].(string)
-	return text
-}
-
 // putSecret puts the boxes where the text was: the one that was written, a new
 // one when there is none yet, and the one before.
-func (m *Manager) putSecret(w *mutation, t *Type, data any, text string) (any, error) {
+func (m *Manager) putSecret(w *mutation, t *model.Type, data any, text string) (any, error) {
 	if t.Secret == "" {
 		return data, nil
 	}
 	old := w.sealed
 	now := m.o.Now().UTC().Truncate(time.Second)
-	var list []box
+	var list []model.Box
 	switch {
 	case text == "" && len(old) > 0 && w.asks.rotate == nil:
 		list = old
@@ -150,7 +105,7 @@ func (m *Manager) putSecret(w *mutation, t *Type, data any, text string) (any, e
 		if err != nil {
 			return nil, err
 		}
-		list = []box{b}
+		list = []model.Box{b}
 		if len(old) > 0 {
 			list = append(list, old[0])
 		}
@@ -207,7 +162,7 @@ func (m *Manager) Secrets(ctx context.Context, typ, id string) (out [][]byte, er
 	if err != nil {
 		return nil, err
 	}
-	for i, b := range t.boxes(content) {
+	for i, b := range t.Sealed(content) {
 		if i > 0 && (b.Until == nil || b.Until.Before(m.o.Now())) {
 			continue
 		}
@@ -223,13 +178,13 @@ func (m *Manager) Secrets(ctx context.Context, typ, id string) (out [][]byte, er
 // secretMade is the secret that a create made, for its answer; "" when the caller
 // chose it. A repetition under the same Idempotency-Key shows it while it is still
 // the one in force and the caller may read the resource.
-func (m *Manager) secretMade(ctx context.Context, t *Type, out written, data any) string {
+func (m *Manager) secretMade(ctx context.Context, t *model.Type, out written, data any) string {
 	e := out.event
 	if t.Hashed {
 		return keyText(e.Meta.ID, out.secret) // only its hash is kept
 	}
-	list := t.boxes(out.content)
-	if t.secretIn(data) != "" || len(list) == 0 {
+	list := t.Sealed(out.content)
+	if t.SecretIn(data) != "" || len(list) == 0 {
 		return ""
 	}
 	if !out.changed {
@@ -238,7 +193,7 @@ func (m *Manager) secretMade(ctx context.Context, t *Type, out written, data any
 			return ""
 		}
 		newest, err := m.content(ctx, s.event)
-		if now := t.boxes(newest); err != nil || len(now) == 0 || now[0].Key != list[0].Key {
+		if now := t.Sealed(newest); err != nil || len(now) == 0 || now[0].Key != list[0].Key {
 			return ""
 		}
 	}
@@ -254,21 +209,21 @@ func (m *Manager) secretMade(ctx context.Context, t *Type, out written, data any
 // what was replaced is never in force again. For a client it keeps the readOnly ones
 // too. When that makes another content it is a new revision, whose parent is the older
 // one.
-func (m *Manager) carried(ctx context.Context, t *Type, s state, next step) (step, error) {
-	if next.from == 0 || next.put || !t.conceals() && t.readOnly == nil {
+func (m *Manager) carried(ctx context.Context, t *model.Type, s state, next step) (step, error) {
+	if next.from == 0 || next.put || !t.Conceals() && !t.HasReadOnly() {
 		return next, nil
 	}
 	newest, err := m.contentNow(ctx, t, s.event)
 	if err != nil {
 		return step{}, err
 	}
-	now, err := t.current(next.content, next.event.Revision.SchemaVersion)
+	now, err := t.Current(next.content, next.event.Revision.SchemaVersion)
 	if err != nil {
 		return step{}, err
 	}
-	content, err := t.withSecretOf(now, newest)
+	content, err := t.WithSecretOf(now, newest)
 	if err == nil {
-		content, err = t.carryMarked(ctx, content, newest)
+		content, err = t.CarryMarked(content, newest, ActorOf(ctx).Client)
 	}
 	if err != nil || bytes.Equal(content, now) {
 		return next, err
@@ -277,33 +232,9 @@ func (m *Manager) carried(ctx context.Context, t *Type, s state, next step) (ste
 	return next, nil
 }
 
-// withSecretOf is content with the boxes of another.
-func (t *Type) withSecretOf(content, newest []byte) ([]byte, error) {
-	if t.Secret == "" {
-		return content, nil
-	}
-	var docs [2]map[string]any
-	for i, b := range [][]byte{content, newest} {
-		tree, err := DecodeJSON(b)
-		if err != nil {
-			return nil, err
-		}
-		docs[i], _ = tree.(map[string]any)
-	}
-	if boxes, ok := docs[1][t.Secret]; ok {
-		docs[0][t.Secret] = boxes
-	} else {
-		delete(docs[0], t.Secret)
-	}
-	if now := docs[1][t.state]; now != nil {
-		docs[0][t.state] = now
-	}
-	return AppendCanonical(nil, docs[0]), nil
-}
-
 // anew makes a step that moves to a revision one that writes a new revision after
 // it, with other content.
-func (x *step) anew(t *Type, content []byte) {
+func (x *step) anew(t *model.Type, content []byte) {
 	e := x.event
 	parent, status := e.Revision.ID, e.Revision.Status
 	n := e.Meta.RevisionCount + 1

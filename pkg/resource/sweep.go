@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -149,7 +150,7 @@ func (s *sweep) remove(ctx context.Context) (out Swept, err error) {
 
 // keepBinaries keeps a sweep from deleting what a write has looked at and not
 // yet committed a reference to.
-func (m *Manager) keepBinaries(types ...*Type) (release func()) {
+func (m *Manager) keepBinaries(types ...*model.Type) (release func()) {
 	for _, t := range types {
 		if len(t.Binaries) > 0 {
 			m.sweeping.RLock()

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -37,7 +38,7 @@ func (m *Manager) RestoreAs(ctx context.Context, typ, id string, o RestoreOption
 	return m.run(ctx, t, id, p)
 }
 
-func (m *Manager) planRestore(t *Type, id string, o RestoreOptions) (plan, error) {
+func (m *Manager) planRestore(t *model.Type, id string, o RestoreOptions) (plan, error) {
 	var apply func(old []byte) (any, error)
 	var unfit error
 	if o.Patch.Kind != 0 {
@@ -95,8 +96,8 @@ func (m *Manager) moved(ctx context.Context, e *storage.Event, number int) (step
 }
 
 // amend applies a patch to the content of a step, which becomes a new revision.
-func (m *Manager) amend(ctx context.Context, w *mutation, t *Type, next *step, p Patch, apply func([]byte) (any, error)) error {
-	old, err := t.current(next.content, next.event.Revision.SchemaVersion)
+func (m *Manager) amend(ctx context.Context, w *mutation, t *model.Type, next *step, p Patch, apply func([]byte) (any, error)) error {
+	old, err := t.Current(next.content, next.event.Revision.SchemaVersion)
 	if err != nil {
 		return err
 	}
@@ -118,19 +119,19 @@ func (m *Manager) amend(ctx context.Context, w *mutation, t *Type, next *step, p
 // letGo empties the references of a resource that comes back whose targets are
 // gone and that are let go with them. It happens with the unit, so that what the
 // unit brings back too counts as being there.
-func (m *Manager) letGo(ctx context.Context, t *Type, next *step, u *unit) error {
+func (m *Manager) letGo(ctx context.Context, t *model.Type, next *step, u *unit) error {
 	if next.event.Action != storage.Restored {
 		return nil
 	}
 	k := key{t.Name, next.event.Meta.ID}
 	var tree any
-	for _, r := range t.references(SetNull) {
+	for _, r := range referencesTo(t, model.SetNull) {
 		if tree == nil {
-			now, err := t.current(next.content, next.event.Revision.SchemaVersion)
+			now, err := t.Current(next.content, next.event.Revision.SchemaVersion)
 			if err != nil {
 				return err
 			}
-			if tree, err = DecodeJSON(now); err != nil {
+			if tree, err = model.DecodeJSON(now); err != nil {
 				return err
 			}
 		}
@@ -138,12 +139,12 @@ func (m *Manager) letGo(ctx context.Context, t *Type, next *step, u *unit) error
 		if err != nil {
 			return err
 		}
-		for i, f := range t.definition.Fields {
+		for i, f := range t.Definition().Fields {
 			if f.Name != r.path {
 				continue
 			}
-			for _, v := range targets(values[i]) {
-				id, _, ok := r.ref.target(v)
+			for _, v := range model.Targets(values[i]) {
+				id, _, ok := r.ref.Target(v)
 				if !ok {
 					continue
 				}
@@ -162,10 +163,10 @@ func (m *Manager) letGo(ctx context.Context, t *Type, next *step, u *unit) error
 	if !next.cleared {
 		return nil
 	}
-	content := AppendCanonical(nil, tree)
+	content := model.AppendCanonical(nil, tree)
 	if next.put { // it is a new revision already
 		next.content = content
-		next.event.Revision.Hash, next.event.Revision.Size = hashOf(content), len(content)
+		next.event.Revision.Hash, next.event.Revision.Size = model.HashOf(content), len(content)
 	} else {
 		next.anew(t, content)
 	}
@@ -175,8 +176,8 @@ func (m *Manager) letGo(ctx context.Context, t *Type, next *step, u *unit) error
 
 // references lists the fields of a type that do something when their target is
 // deleted.
-func (t *Type) references(do OnDelete) (out []referrer) {
-	for _, f := range t.definition.Fields {
+func referencesTo(t *model.Type, do model.OnDelete) (out []referrer) {
+	for _, f := range t.Definition().Fields {
 		if ref, ok := t.Refs[f.Name]; ok && ref.OnDelete == do {
 			out = append(out, referrer{t, f.Name, ref})
 		}

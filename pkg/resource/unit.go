@@ -8,6 +8,7 @@ import (
 	"sort"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -24,7 +25,7 @@ type unit struct {
 }
 
 type change struct {
-	typ     *Type
+	typ     *model.Type
 	event   *storage.Event
 	content []byte
 }
@@ -35,7 +36,7 @@ func newUnit() *unit {
 
 // plan tells the unit of a step before any step is staged, so that they see
 // each other.
-func (u *unit) plan(t *Type, next step) {
+func (u *unit) plan(t *model.Type, next step) {
 	u.changes[key{t.Name, next.event.Meta.ID}] = change{t, next.event, next.content}
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/autocrud-go/autocrud/internal/restart"
 	"github.com/autocrud-go/autocrud/pkg/fault"
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -102,7 +103,7 @@ func (m *Manager) carryOn(ctx context.Context, entry storage.Entry) (bool, error
 	}
 	t := m.types[typ]
 	follows := m.follows(typ)
-	if !follows && (t == nil || !t.carries()) && !purgeIn(entry.Data) {
+	if !follows && (t == nil || !t.Carries()) && !purgeIn(entry.Data) {
 		return false, nil
 	}
 	e, err := storage.DecodeEvent(entry.Data, entry.Seq)
@@ -117,7 +118,7 @@ func (m *Manager) carryOn(ctx context.Context, entry storage.Entry) (bool, error
 		fallthrough
 	case e.Action == storage.Deleted:
 		return true, m.cascade(ctx, e)
-	case t != nil && t.carries() && !e.Meta.Deleted:
+	case t != nil && t.Carries() && !e.Meta.Deleted:
 		return m.late(ctx, t, e)
 	}
 	return false, nil
@@ -146,17 +147,7 @@ func (m *Manager) follows(typ string) bool {
 }
 
 func (r referrer) carries() bool {
-	return r.ref.OnDelete == Cascade || r.ref.OnDelete == SetNull
-}
-
-// carries reports whether the type's references follow deletes.
-func (t *Type) carries() bool {
-	for _, r := range t.Refs {
-		if r.OnDelete == Cascade || r.OnDelete == SetNull {
-			return true
-		}
-	}
-	return false
+	return r.ref.OnDelete == model.Cascade || r.ref.OnDelete == model.SetNull
 }
 
 // cascadePage is how many referring resources are changed before the next are
@@ -183,7 +174,7 @@ func (m *Manager) cascade(ctx context.Context, e *storage.Event) error {
 			continue
 		}
 		q := storage.Search{Type: r.typ.Name, Filter: r.filter(target.id, e.Meta.RevisionCount), Limit: cascadePage, Order: m.byID(r.typ), Bare: true}
-		if e.Action == storage.Purged && r.ref.OnDelete == Cascade {
+		if e.Action == storage.Purged && r.ref.OnDelete == model.Cascade {
 			q.Deletion = storage.LiveAndDeleted
 		}
 		for {
@@ -233,12 +224,12 @@ func (m *Manager) indexed(ctx context.Context, k key) (state, error) {
 }
 
 // late treats a reference that landed after its target's delete as one before.
-func (m *Manager) late(ctx context.Context, t *Type, e *storage.Event) (worked bool, err error) {
+func (m *Manager) late(ctx context.Context, t *model.Type, e *storage.Event) (worked bool, err error) {
 	content, err := m.content(ctx, e)
 	if err != nil {
 		return false, nil //nolint:nilerr // purged meanwhile, or damaged: the reader of it says so
 	}
-	values, err := t.valuesAt(content, e.Revision.SchemaVersion)
+	values, err := t.ValuesAt(content, e.Revision.SchemaVersion)
 	if err != nil {
 		return false, nil //nolint:nilerr // content of an older schema
 	}
@@ -247,8 +238,8 @@ func (m *Manager) late(ctx context.Context, t *Type, e *storage.Event) (worked b
 		if !r.carries() {
 			continue
 		}
-		for _, v := range targets(values[path]) {
-			id, _, ok := ref.target(v)
+		for _, v := range model.Targets(values[path]) {
+			id, _, ok := ref.Target(v)
 			if !ok {
 				continue
 			}
@@ -278,7 +269,7 @@ func (m *Manager) late(ctx context.Context, t *Type, e *storage.Event) (worked b
 // target is back by the time its own state was read: a unit may bring both back.
 func (m *Manager) carry(ctx context.Context, r referrer, id string, target key, cause *storage.Event) error {
 	ctx = WithActor(ctx, Actor{Principal: cause.Principal, RequestID: cause.RequestID, Address: cause.Address, UserAgent: cause.UserAgent})
-	purge := r.ref.OnDelete == Cascade && cause.Action == storage.Purged
+	purge := r.ref.OnDelete == model.Cascade && cause.Action == storage.Purged
 	_, err := m.write(ctx, r.typ, id, plan{action: "", make: func(ctx context.Context, w *mutation, s state) (step, error) {
 		if err := live(r.typ, id, s); err != nil && (!purge || fault.CodeOf(err) != fault.Deleted) {
 			return step{}, err
@@ -295,7 +286,7 @@ func (m *Manager) carry(ctx context.Context, r referrer, id string, target key, 
 		if err != nil {
 			return step{}, err
 		}
-		tree, err := DecodeJSON(content)
+		tree, err := model.DecodeJSON(content)
 		if err != nil {
 			return step{}, err
 		}
@@ -308,7 +299,7 @@ func (m *Manager) carry(ctx context.Context, r referrer, id string, target key, 
 			if next, err = m.tombstone(ctx, s); err != nil {
 				return step{}, err
 			}
-		case r.ref.OnDelete == Cascade:
+		case r.ref.OnDelete == model.Cascade:
 			if content, err = m.content(ctx, s.event); err != nil {
 				return step{}, err
 			}
@@ -316,7 +307,7 @@ func (m *Manager) carry(ctx context.Context, r referrer, id string, target key, 
 			next.event.Meta.Deleted = true
 			stopJob(next.event, m.now())
 		default:
-			next = m.nextRevision(r.typ, s, AppendCanonical(nil, cleared), s.event.Revision.Status, "")
+			next = m.nextRevision(r.typ, s, model.AppendCanonical(nil, cleared), s.event.Revision.Status, "")
 			next.event.Meta.SchemaVersion, next.event.Revision.SchemaVersion = version, version
 		}
 		next.event.Cause = cause.ID
@@ -341,7 +332,7 @@ func (r referrer) clear(tree any, id string) (any, bool) {
 		if !ok {
 			return false
 		}
-		got, _, ok := r.ref.target(s)
+		got, _, ok := r.ref.Target(s)
 		return ok && got == id
 	}
 	var walk func(v any, names []string) any
@@ -380,5 +371,5 @@ func (r referrer) clear(tree any, id string) (any, bool) {
 		}
 		return v
 	}
-	return walk(tree, splitPath(r.path)), found
+	return walk(tree, model.SplitPath(r.path)), found
 }

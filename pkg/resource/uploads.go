@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -44,12 +45,12 @@ func (m *Manager) recordUpload(ctx context.Context, digest string) error {
 }
 
 // mayRefer reports whether the actor may refer to a binary at a place of a document.
-func (m *Manager) mayRefer(ctx context.Context, w *mutation, t *Type, at, digest string) (bool, error) {
+func (m *Manager) mayRefer(ctx context.Context, w *mutation, t *model.Type, at, digest string) (bool, error) {
 	if !m.limitedUploads(ctx) {
 		return true, nil
 	}
 	if l := w.limits; l != nil && l.before != nil {
-		if slices.Contains(t.digests(l.shown(l.before.content)), digest) || t.digestAt(l.before.content, at) == digest {
+		if slices.Contains(t.Digests(l.shown(l.before.content)), digest) || t.DigestAt(l.before.content, at) == digest {
 			return true, nil // what it sees, and what stays where it is
 		}
 	}
@@ -59,21 +60,6 @@ func (m *Manager) mayRefer(ctx context.Context, w *mutation, t *Type, at, digest
 		return err == nil, err
 	}
 	return m.readsBinary(ctx, digest)
-}
-
-// digestAt is the digest of the binary at a place of canonical content, or "".
-func (t *Type) digestAt(content []byte, at string) (digest string) {
-	tree, err := DecodeJSON(content)
-	if err != nil {
-		return ""
-	}
-	_ = t.places.visit(tree, func(place string, v map[string]any) (any, error) {
-		if place == at {
-			digest, _ = v["digest"].(string)
-		}
-		return v, nil
-	})
-	return digest
 }
 
 // maxHolders is how many of those that refer to a binary are looked at for one that

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -246,7 +247,7 @@ func (v *verifier) object(ctx context.Context, e *storage.Event, find func(strin
 		find("the object %s of revision %s: %v", e.Ref, e.Revision.ID, err)
 	case err != nil:
 		return err
-	case checkHash(b, e.Revision.Hash) != nil:
+	case model.CheckHash(b, e.Revision.Hash) != nil:
 		find("the object %s of revision %s holds other content than its hash says", e.Ref, e.Revision.ID)
 	case e.Content != nil && !bytes.Equal(b, e.Content):
 		find("the event holds other content than the object %s", e.Ref)
@@ -335,7 +336,7 @@ func (v *verifier) compareRow(ctx context.Context, k key, want verified, last ui
 	case want.purged:
 	case row.Deleted != want.deleted:
 		find("deleted is %t, must be %t", row.Deleted, want.deleted)
-	case row.Content != nil && checkHash(row.Content, want.hash) != nil:
+	case row.Content != nil && model.CheckHash(row.Content, want.hash) != nil:
 		find("the row holds other content")
 	default:
 		return v.compareModel(ctx, k, row, find)
@@ -363,7 +364,7 @@ func (v *verifier) compareModel(ctx context.Context, k key, row storage.Row, fin
 		find("the row's revision cannot be read")
 		return nil
 	}
-	tree, err := DecodeJSON(content)
+	tree, err := model.DecodeJSON(content)
 	if err != nil {
 		return nil //nolint:nilerr // as above
 	}
@@ -385,7 +386,7 @@ func (v *verifier) checkHashes(e *storage.Event) {
 	if t == nil || e.Content == nil || len(e.Claims) == 0 || e.Wrote == 0 || e.Meta.Deleted {
 		return
 	}
-	values, err := t.valuesAt(e.Content, e.Revision.SchemaVersion)
+	values, err := t.ValuesAt(e.Content, e.Revision.SchemaVersion)
 	if err != nil {
 		return // that is told elsewhere
 	}

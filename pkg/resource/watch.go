@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/query"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -50,7 +51,7 @@ type Notice struct {
 // Watch follows what happens. It is used by one goroutine.
 type Watch struct {
 	m       *Manager
-	typ     *Type // nil: all
+	typ     *model.Type // nil: all
 	subject string
 	name    string // of its topic
 	filter  query.Expr

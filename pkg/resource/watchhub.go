@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/autocrud-go/autocrud/internal/restart"
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -156,7 +157,7 @@ func (h *hub) end() {
 // topicsOf are the topics that an event belongs to.
 func topicsOf(typ, id string) [3]string {
 	all := "*"
-	if IsBuiltin(typ) {
+	if model.IsBuiltin(typ) {
 		all = ""
 	}
 	return [3]string{typ, typ + "/" + id, all}

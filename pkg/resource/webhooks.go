@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/query"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -33,8 +34,8 @@ const webhookSchema = `{"type":"object","required":["url"],"additionalProperties
 
 // WebhookType is the type of Webhooks; check refuses addresses that must not be
 // called.
-func WebhookType(check func(url string) error) (*Type, error) {
-	return NewType(Type{Name: Webhooks, state: "replay", Title: "Webhook", Builtin: true, Schema: json.RawMessage(webhookSchema), Index: []string{"url", "paused"}, Secret: "secret",
+func WebhookType(check func(url string) error) (*model.Type, error) {
+	return model.NewType(model.Type{Name: Webhooks, State: "replay", Title: "Webhook", Builtin: true, Schema: json.RawMessage(webhookSchema), Index: []string{"url", "paused"}, Secret: "secret",
 		Check: func(data any) error {
 			doc, _ := data.(map[string]any)
 			url, _ := doc["url"].(string)
@@ -65,24 +66,24 @@ type Replay struct {
 }
 
 // stateIn is what content has of the program's own property.
-func (t *Type) stateIn(content []byte) any {
-	tree, _ := DecodeJSON(content)
+func stateIn(t *model.Type, content []byte) any {
+	tree, _ := model.DecodeJSON(content)
 	doc, _ := tree.(map[string]any)
-	return doc[t.state]
+	return doc[t.State]
 }
 
 // keepState puts the program's own property of the state that a write found into a
 // document that leaves it out, and refuses one that changes it.
-func (w *mutation) keepState(t *Type, data any) (any, error) {
+func (w *mutation) keepState(t *model.Type, data any) (any, error) {
 	doc, ok := data.(map[string]any)
 	switch {
 	case !w.kept || !ok || w.asks.replay:
-	case doc[t.state] == nil && w.property != nil:
+	case doc[t.State] == nil && w.property != nil:
 		doc = maps.Clone(doc)
-		doc[t.state] = w.property
+		doc[t.State] = w.property
 		return doc, nil
-	case !reflect.DeepEqual(doc[t.state], w.property):
-		return nil, &fault.Error{Code: fault.ValidationFailed, Detail: "the " + t.state + " is not changed by writes", Fields: []fault.FieldError{{Pointer: "/" + t.state,
+	case !reflect.DeepEqual(doc[t.State], w.property):
+		return nil, &fault.Error{Code: fault.ValidationFailed, Detail: "the " + t.State + " is not changed by writes", Fields: []fault.FieldError{{Pointer: "/" + t.State,
 			Detail: "is not what it is now; leave it out, and use :replay to begin again"}}}
 	}
 	return data, nil

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -32,7 +33,7 @@ func (p Match) Holds(event string) bool {
 }
 
 // check compares with the state of an existing resource.
-func (p Match) check(t *Type, s state) error {
+func (p Match) check(t *model.Type, s state) error {
 	if p.Absent && !s.event.Meta.Deleted {
 		return fault.Errorf(fault.PreconditionFailed, "the resource exists, and If-None-Match: * is only for one that does not")
 	}
@@ -90,7 +91,7 @@ type written struct {
 
 // write runs a plan against the head until it is committed or refused. With an
 // idempotency key a write that was committed before is answered again.
-func (m *Manager) write(ctx context.Context, t *Type, id string, p plan) (out written, err error) {
+func (m *Manager) write(ctx context.Context, t *model.Type, id string, p plan) (out written, err error) {
 	ctx, cancel := committing(enter(ctx))
 	defer cancel()
 	var after func()
@@ -125,7 +126,7 @@ func (m *Manager) write(ctx context.Context, t *Type, id string, p plan) (out wr
 
 // writeFrom is write, without idempotency, for a caller that believes to know
 // the resource's newest event; the log decides whether it is.
-func (m *Manager) writeFrom(ctx context.Context, t *Type, id string, known *storage.Event, p plan) (written, error) {
+func (m *Manager) writeFrom(ctx context.Context, t *model.Type, id string, known *storage.Event, p plan) (written, error) {
 	ctx, cancel := committing(withoutKey(ctx))
 	defer cancel()
 	k := key{t.Name, id}
@@ -141,7 +142,7 @@ func (m *Manager) writeFrom(ctx context.Context, t *Type, id string, known *stor
 // decide is write for the holder of the resource's lock. The first try is on
 // the known event, when there is one. What it returns as after, when it
 // committed, runs the hooks.
-func (m *Manager) decide(ctx context.Context, t *Type, k key, known *storage.Event, p plan) (out written, after func(), err error) {
+func (m *Manager) decide(ctx context.Context, t *model.Type, k key, known *storage.Event, p plan) (out written, after func(), err error) {
 	begun := time.Now()
 	fresh := false
 	var object putObject
@@ -201,7 +202,7 @@ type putObject struct {
 }
 
 // commit appends one step by itself.
-func (m *Manager) commit(ctx context.Context, t *Type, s state, next *step, object *putObject) (_ *storage.Event, err error) {
+func (m *Manager) commit(ctx context.Context, t *model.Type, s state, next *step, object *putObject) (_ *storage.Event, err error) {
 	ctx, span := m.o.Tracer.Start(ctx, "commit")
 	describeSpan(span, next.event)
 	defer func() { endSpan(span, next.event, err) }()
@@ -215,14 +216,14 @@ func (m *Manager) commit(ctx context.Context, t *Type, s state, next *step, obje
 
 // stage completes the event of a step, puts its object and adds to the unit
 // what has to be appended for it.
-func (m *Manager) stage(ctx context.Context, t *Type, s state, next *step, object *putObject, u *unit) error {
+func (m *Manager) stage(ctx context.Context, t *model.Type, s state, next *step, object *putObject, u *unit) error {
 	if err := m.letGo(ctx, t, next, u); err != nil {
 		return err
 	}
 	e := next.event
 	m.stamp(ctx, s, e)
 	if next.put && s.exists() {
-		if err := t.rekey(e, next.content); err != nil {
+		if err := t.KeepConcurrencyKey(e, next.content); err != nil {
 			return err
 		}
 	}
@@ -253,7 +254,7 @@ func (m *Manager) stage(ctx context.Context, t *Type, s state, next *step, objec
 			m.hub.ends(e.ID, state)
 		}
 	}
-	e.Binaries, e.Concealed = t.digests(next.content), t.concealed(next.content)
+	e.Binaries, e.Concealed = t.Digests(next.content), t.Concealed(next.content)
 	inline := len(next.content) <= InlineLimit
 	if inline {
 		e.Content = next.content
@@ -338,11 +339,11 @@ func digest(e *storage.Event) string {
 	if e.Header == nil {
 		return ""
 	}
-	return hashOf(e.Header)
+	return model.HashOf(e.Header)
 }
 
 // change is what the hooks of a step see.
-func (m *Manager) change(ctx context.Context, t *Type, s state, next step) (Change, error) {
+func (m *Manager) change(ctx context.Context, t *model.Type, s state, next step) (Change, error) {
 	e := next.event
 	c := Change{Type: t.Name, ID: e.Meta.ID, Action: e.Action, Actor: ActorOf(ctx), Status: e.Meta.Status}
 	if next.put {
@@ -356,7 +357,7 @@ func (m *Manager) change(ctx context.Context, t *Type, s state, next step) (Chan
 	return c, err
 }
 
-func (m *Manager) runAfter(ctx context.Context, t *Type, s state, next step) {
+func (m *Manager) runAfter(ctx context.Context, t *model.Type, s state, next step) {
 	e := next.event
 	hooks := m.o.Hooks.after[hookKey{e.Meta.Type, e.Action}]
 	if len(hooks) == 0 || m.o.HooksApart {
@@ -382,16 +383,16 @@ func (m *Manager) runAfter(ctx context.Context, t *Type, s state, next step) {
 
 // prepare makes canonical content of a document: defaults filled in, checked
 // against the schema, the validators, and what the index can hold.
-func (m *Manager) prepare(ctx context.Context, w *mutation, t *Type, data any) ([]byte, error) {
-	if w.limits != nil || t.writeOnly != nil || t.readOnly != nil {
-		data = cloneTree(data) // it is completed from the state, and again when that has changed
+func (m *Manager) prepare(ctx context.Context, w *mutation, t *model.Type, data any) ([]byte, error) {
+	if w.limits != nil || t.WritesOnly() || t.HasReadOnly() {
+		data = model.CloneTree(data) // it is completed from the state, and again when that has changed
 	}
 	data, err := w.merge(ctx, t, data)
 	if err != nil {
 		return nil, err
 	}
-	w.complete(ctx, t, data)
-	secret := t.secretIn(data)
+	t.Complete(data, w.document, ActorOf(ctx).Client && !w.patch)
+	secret := t.SecretIn(data)
 	data = t.Defaults(data)
 	if data, err = w.keepState(t, data); err != nil {
 		return nil, err
@@ -413,12 +414,12 @@ func (m *Manager) prepare(ctx context.Context, w *mutation, t *Type, data any) (
 	if err != nil {
 		return nil, err
 	}
-	content := AppendCanonical(make([]byte, 0, 1024), data)
-	if len(content) > MaxContent {
-		return nil, fault.Errorf(fault.TooLarge, "the content has %d bytes, the most is %d", len(content), MaxContent)
+	content := model.AppendCanonical(make([]byte, 0, 1024), data)
+	if len(content) > model.MaxContent {
+		return nil, fault.Errorf(fault.TooLarge, "the content has %d bytes, the most is %d", len(content), model.MaxContent)
 	}
-	if t.check != nil {
-		if err := t.check(m, content); err != nil {
+	if check := m.builtin[t.Name].check; check != nil {
+		if err := check(m, content); err != nil {
 			return nil, refusal(err)
 		}
 	}

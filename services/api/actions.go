@@ -3,6 +3,7 @@ package api
 import (
 	"net/http"
 
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 )
 
@@ -48,5 +49,5 @@ func actionInput(c call) (any, error) {
 	if _, err := contentType(c.r, typeJSON); err != nil {
 		return nil, err
 	}
-	return resource.DecodeInput(b)
+	return model.DecodeInput(b)
 }

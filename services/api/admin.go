@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 )
 
@@ -95,7 +96,7 @@ func indexing(a *API, c call, status int) error {
 func migrateType(a *API, c call) error {
 	p := c.query()
 	dryRun, after := p.flag("dry_run"), p.text("after")
-	if p.has("after") && resource.CheckID(after) != nil {
+	if p.has("after") && model.CheckID(after) != nil {
 		p.refuse("after is what the answer before gave as next")
 	}
 	if p.err != nil {

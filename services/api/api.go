@@ -16,6 +16,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	"go.opentelemetry.io/otel/trace/noop"
 
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/services/api/openapi"
 )
@@ -90,9 +91,9 @@ type call struct {
 	w  http.ResponseWriter
 	r  *http.Request
 	op *operation
-	t  *resource.Type // nil: the operation is not about a type
-	id string         // of a resource; or the name that ends the path
-	n  string         // of a revision
+	t  *model.Type // nil: the operation is not about a type
+	id string      // of a resource; or the name that ends the path
+	n  string      // of a revision
 	conditions
 }
 

@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -157,7 +158,7 @@ func parseOperation(v any) (op resource.BatchOperation, err error) {
 		if op.ID, ok = id.(string); !ok {
 			return refuse("id is missing")
 		}
-		if err := resource.CheckID(op.ID); err != nil {
+		if err := model.CheckID(op.ID); err != nil {
 			return op, err
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 )
 
@@ -31,16 +32,16 @@ func uploadBinary(a *API, c call) error {
 }
 
 // receive stores the body, or the one file of a form.
-func receive(m *resource.Manager, r *http.Request) (resource.Blob, error) {
+func receive(m *resource.Manager, r *http.Request) (model.Blob, error) {
 	if said := r.Header.Get("Content-Type"); said != "" {
-		if _, err := resource.MediaType(said); err != nil {
-			return resource.Blob{}, fault.Errorf(fault.UnsupportedMediaType, "Content-Type: %v", err)
+		if _, err := model.MediaType(said); err != nil {
+			return model.Blob{}, fault.Errorf(fault.UnsupportedMediaType, "Content-Type: %v", err)
 		}
 	}
 	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")) // whatever it is, unless it is a form
 	switch kind {
 	case "application/x-www-form-urlencoded":
-		return resource.Blob{}, fault.Errorf(fault.UnsupportedMediaType,
+		return model.Blob{}, fault.Errorf(fault.UnsupportedMediaType,
 			"a form is not accepted; send the file itself, like curl -H 'Content-Type: application/octet-stream' --data-binary @FILE, or as the one file of a multipart/form-data")
 	case "multipart/form-data":
 		return receiveForm(m, r)
@@ -48,11 +49,11 @@ func receive(m *resource.Manager, r *http.Request) (resource.Blob, error) {
 	return receiveFrom(m, r, r.Body)
 }
 
-func receiveFrom(m *resource.Manager, r *http.Request, from io.Reader) (resource.Blob, error) {
+func receiveFrom(m *resource.Manager, r *http.Request, from io.Reader) (model.Blob, error) {
 	body := &bodyReader{r: from}
 	b, err := m.PutBinary(r.Context(), body, resource.MaxBinary)
 	if body.err != nil {
-		return resource.Blob{}, endedEarly(body.err)
+		return model.Blob{}, endedEarly(body.err)
 	}
 	return b, err
 }
@@ -60,7 +61,7 @@ func receiveFrom(m *resource.Manager, r *http.Request, from io.Reader) (resource
 // receiveForm stores the file of a form (RFC 7578) that holds one file and nothing
 // else. What was stored of a form that is refused is swept, as all that nothing
 // refers to.
-func receiveForm(m *resource.Manager, r *http.Request) (b resource.Blob, err error) {
+func receiveForm(m *resource.Manager, r *http.Request) (b model.Blob, err error) {
 	form, err := r.MultipartReader()
 	if err != nil {
 		return b, fault.Errorf(fault.InvalidRequest, "the form cannot be read: %v", err)

@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
-	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/model"
 )
 
 // maxBody is the most bytes of a JSON body.
@@ -47,7 +47,7 @@ func readDocument(w http.ResponseWriter, r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return resource.DecodeInput(b)
+	return model.DecodeInput(b)
 }
 
 func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
@@ -88,7 +88,7 @@ func nothing(w http.ResponseWriter, r *http.Request) error {
 	if _, err := contentType(r, typeJSON); err != nil {
 		return err
 	}
-	v, err := resource.DecodeInput(b)
+	v, err := model.DecodeInput(b)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 )
 
@@ -34,11 +35,11 @@ func appendEnvelope(b *bytes.Buffer, r *resource.Resource, p parts, only project
 		}
 		name = `"problem":`
 	} else if p.data && len(only) > 0 {
-		tree, err := resource.DecodeJSON(data)
+		tree, err := model.DecodeJSON(data)
 		if err != nil {
 			return err
 		}
-		data = resource.AppendCanonical(nil, only.apply(tree))
+		data = model.AppendCanonical(nil, only.apply(tree))
 	}
 	sep := byte('{')
 	for _, part := range []struct {

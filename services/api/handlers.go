@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -19,7 +20,7 @@ func createResource(a *API, c call) error {
 	o := resource.CreateOptions{ID: p.text("id"), Status: p.status(), Message: p.message(), Job: p.job()}
 	returns := p.returns(everything)
 	if p.has("id") {
-		if err := resource.CheckID(o.ID); err != nil {
+		if err := model.CheckID(o.ID); err != nil {
 			return err
 		}
 	}
@@ -317,7 +318,7 @@ func readHistory(a *API, c call) error {
 }
 
 func listTypes(a *API, c call) error {
-	known := slices.DeleteFunc(a.m.Types(), func(t *resource.Type) bool { return !a.m.Knows(c.r.Context(), t) })
+	known := slices.DeleteFunc(a.m.Types(), func(t *model.Type) bool { return !a.m.Knows(c.r.Context(), t) })
 	return c.items(known, "")
 }
 

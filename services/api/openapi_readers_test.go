@@ -9,15 +9,16 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/services/api"
 	"github.com/autocrud-go/autocrud/services/api/openapi"
 )
 
 // uneasy are models that are right and that readers of documents stumble over.
-func uneasy(t *testing.T) []*resource.Type {
+func uneasy(t *testing.T) []*model.Type {
 	t.Helper()
-	var types []*resource.Type
+	var types []*model.Type
 	for _, text := range []string{`
 name: tokens
 title: API token
@@ -57,7 +58,7 @@ name: units
 title: Unit
 schema: {type: object, properties: {photo: {x-binary: {}}}}
 `} {
-		typ, problems := resource.ParseType("model.yaml", []byte(text))
+		typ, problems := model.ParseType("model.yaml", []byte(text))
 		if len(problems) > 0 {
 			t.Fatal(problems)
 		}
@@ -67,7 +68,7 @@ schema: {type: object, properties: {photo: {x-binary: {}}}}
 }
 
 // quickstart are the models of the example.
-func quickstart(t *testing.T) (types []*resource.Type) {
+func quickstart(t *testing.T) (types []*model.Type) {
 	t.Helper()
 	files, err := filepath.Glob("../../examples/quickstart/models/*.yaml")
 	if err != nil || len(files) == 0 {
@@ -78,7 +79,7 @@ func quickstart(t *testing.T) (types []*resource.Type) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		typ, problems := resource.ParseType(file, b)
+		typ, problems := model.ParseType(file, b)
 		if len(problems) > 0 {
 			t.Fatal(problems)
 		}
@@ -97,10 +98,10 @@ func documents(t *testing.T, fn func(t *testing.T, doc map[string]any)) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, types := range map[string][]*resource.Type{"none": nil, "documented": documented(t), "uneasy": uneasy(t), "quickstart": quickstart(t)} {
+	for name, types := range map[string][]*model.Type{"none": nil, "documented": documented(t), "uneasy": uneasy(t), "quickstart": quickstart(t)} {
 		for _, auth := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s auth %v", name, auth), func(t *testing.T) {
-				all := append([]*resource.Type{keys, hooks}, types...)
+				all := append([]*model.Type{keys, hooks}, types...)
 				fn(t, decoded(t, api.OpenAPI(all, openapi.Options{Auth: auth})))
 			})
 		}

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/services/api"
 	"github.com/autocrud-go/autocrud/services/api/openapi"
 	"github.com/pb33f/libopenapi"
@@ -17,9 +17,9 @@ import (
 )
 
 // documented are models with everything that the document must cope with.
-func documented(t *testing.T) []*resource.Type {
+func documented(t *testing.T) []*model.Type {
 	t.Helper()
-	var types []*resource.Type
+	var types []*model.Type
 	for _, text := range []string{`
 name: movies
 title: Movie
@@ -65,7 +65,7 @@ schema: {type: object}
 name: a1
 schema: {type: object, properties: {properties: {type: string}, default: {type: object, properties: {enum: {type: integer}}}}}
 `} {
-		typ, problems := resource.ParseType("model.yaml", []byte(text))
+		typ, problems := model.ParseType("model.yaml", []byte(text))
 		if len(problems) > 0 {
 			t.Fatal(problems)
 		}
@@ -75,7 +75,7 @@ schema: {type: object, properties: {properties: {type: string}, default: {type: 
 }
 
 func TestOpenAPIIsValid(t *testing.T) {
-	for _, types := range [][]*resource.Type{nil, documented(t)} {
+	for _, types := range [][]*model.Type{nil, documented(t)} {
 		b := api.OpenAPI(types, openapi.Options{Title: "Films", Auth: len(types) > 0, ServerURL: "http://127.0.0.1:8080"})
 		doc, err := libopenapi.NewDocument(b)
 		if err != nil {
@@ -106,7 +106,7 @@ func TestOpenAPIIsDeterministic(t *testing.T) {
 
 func decoded(t *testing.T, b []byte) map[string]any {
 	t.Helper()
-	v, err := resource.DecodeJSON(b)
+	v, err := model.DecodeJSON(b)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/services/api/openapi"
 )
@@ -15,12 +16,12 @@ type operation struct {
 	openapi.Operation
 	handle handler
 	// serves says for which types the row is; nil: for every one.
-	serves func(*resource.Type) bool
+	serves func(*model.Type) bool
 	// rights are those of which a caller needs one at least before the body is read;
 	// none: any right on the type.
 	rights []string
 	// untold says for which types the document leaves it out; nil: for none.
-	untold func(*resource.Type) bool
+	untold func(*model.Type) bool
 	// anyQuery lets every query through to an operation without parameters, which
 	// refuses one otherwise.
 	anyQuery bool
@@ -53,7 +54,7 @@ func newTable(actions []*resource.Action, webhooks bool) table {
 }
 
 // operations are those that the document of some types tells of.
-func (all table) operations(types []*resource.Type) (told []openapi.Operation) {
+func (all table) operations(types []*model.Type) (told []openapi.Operation) {
 	for _, t := range types {
 		for _, op := range all.types {
 			if op.isFor(t) && !op.isUntold(t) {
@@ -69,8 +70,8 @@ func (all table) operations(types []*resource.Type) (told []openapi.Operation) {
 	return told
 }
 
-func (o *operation) isFor(t *resource.Type) bool    { return o.serves == nil || o.serves(t) }
-func (o *operation) isUntold(t *resource.Type) bool { return o.untold != nil && o.untold(t) }
+func (o *operation) isFor(t *model.Type) bool    { return o.serves == nil || o.serves(t) }
+func (o *operation) isUntold(t *model.Type) bool { return o.untold != nil && o.untold(t) }
 
 // shape is the path below /v1, with the names that the router has for its parts.
 func (o *operation) shape() string {
@@ -78,7 +79,7 @@ func (o *operation) shape() string {
 }
 
 // OpenAPI is the document of everything that a server offers for the types.
-func OpenAPI(types []*resource.Type, o openapi.Options) []byte {
+func OpenAPI(types []*model.Type, o openapi.Options) []byte {
 	return openapi.Document(types, newTable(o.Actions, true).operations(types), o)
 }
 
@@ -94,13 +95,13 @@ func ReservedVerbs() map[string]bool {
 	return verbs
 }
 
-func isJob(t *resource.Type) bool         { return t.Job != nil }
-func isNoJob(t *resource.Type) bool       { return t.Job == nil }
-func isAPIKey(t *resource.Type) bool      { return t.Name == resource.APIKeys }
-func isWebhook(t *resource.Type) bool     { return t.Name == resource.Webhooks }
-func hasNoBinaries(t *resource.Type) bool { return len(t.Binaries) == 0 }
-func isBuiltin(t *resource.Type) bool     { return t.Builtin }
-func always(*resource.Type) bool          { return true }
+func isJob(t *model.Type) bool         { return t.Job != nil }
+func isNoJob(t *model.Type) bool       { return t.Job == nil }
+func isAPIKey(t *model.Type) bool      { return t.Name == resource.APIKeys }
+func isWebhook(t *model.Type) bool     { return t.Name == resource.Webhooks }
+func hasNoBinaries(t *model.Type) bool { return len(t.Binaries) == 0 }
+func isBuiltin(t *model.Type) bool     { return t.Builtin }
+func always(*model.Type) bool          { return true }
 
 // answer is what a success looks like.
 func answer(status, description string, content openapi.Part, headers ...string) openapi.Answer {
@@ -144,7 +145,7 @@ var (
 )
 
 // creating makes the row of a create, which takes more for a job.
-func creating(serves func(*resource.Type) bool, more ...string) operation {
+func creating(serves func(*model.Type) bool, more ...string) operation {
 	return operation{handle: createResource, rights: []string{"create"}, serves: serves, Operation: openapi.Operation{Method: "POST", Path: "/v1/{type}", Name: "create", Summary: "Create {one}",
 		Parameters: slices.Concat(createParameters, more), Body: openapi.DataBody,
 		Answers:  answers(written("201", "Created", openapi.Envelope, "Location")),
@@ -334,7 +335,7 @@ func actionOperations(actions []*resource.Action) (out []operation) {
 		if x.Job {
 			op.Answers = answers(queued("Queued as a job", openapi.Queued(x.JobType())))
 		}
-		out = append(out, operation{Operation: op, handle: runAction(x), serves: func(t *resource.Type) bool { return t.Name == x.Type }})
+		out = append(out, operation{Operation: op, handle: runAction(x), serves: func(t *model.Type) bool { return t.Name == x.Type }})
 	}
 	return out
 }

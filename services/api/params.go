@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/query"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
@@ -114,7 +115,7 @@ func (p *params) time(name string) time.Time {
 	if !p.has(name) {
 		return time.Time{}
 	}
-	t, err := resource.ParseTime(p.text(name))
+	t, err := model.ParseTime(p.text(name))
 	if err != nil {
 		p.refuse("%s is an RFC 3339 time like 2026-01-31T12:00:00Z, not %q", name, p.text(name))
 	}
@@ -190,7 +191,7 @@ func (p *params) returns(def parts) parts {
 }
 
 // fields is the projection: dotted paths of the data.
-func (p *params) fields(t *resource.Type) projection {
+func (p *params) fields(t *model.Type) projection {
 	if !p.has("fields") {
 		return nil
 	}

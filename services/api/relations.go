@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/query"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 )
@@ -50,7 +51,7 @@ func listReferrers(a *API, c call) error {
 }
 
 // expand reads the names of the reference fields to expand.
-func (p *params) expand(t *resource.Type) []string {
+func (p *params) expand(t *model.Type) []string {
 	if !p.has("expand") {
 		return nil
 	}
@@ -75,7 +76,7 @@ func (p *params) expand(t *resource.Type) []string {
 
 // expansion is what reference fields of the items of an answer lead to.
 type expansion struct {
-	typ    *resource.Type
+	typ    *model.Type
 	fields []string
 	found  map[string]map[string]*resource.Resource // type -> id
 }

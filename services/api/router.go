@@ -9,7 +9,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
-	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/model"
 )
 
 // paths are the rows of the table by the path that they are at. Those of one path
@@ -21,7 +21,7 @@ func (p paths) add(at string, op operation) { p[at] = append(p[at], &op) }
 
 // find is the row that a method of a path asks for, nil when there is none. Served
 // tells whether the path has a row for the type at all.
-func (p paths) find(at, method string, t *resource.Type) (op *operation, served bool) {
+func (p paths) find(at, method string, t *model.Type) (op *operation, served bool) {
 	if method == http.MethodHead {
 		method = http.MethodGet
 	}
@@ -37,7 +37,7 @@ func (p paths) find(at, method string, t *resource.Type) (op *operation, served 
 }
 
 // methods are those that a path takes for a type.
-func (p paths) methods(at string, t *resource.Type) (out []string) {
+func (p paths) methods(at string, t *model.Type) (out []string) {
 	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
 		if op, _ := p.find(at, method, t); op != nil {
 			out = append(out, method)
@@ -164,7 +164,7 @@ func (a *API) route(rec *recorder, r *http.Request) (c call, name string, err er
 	}
 	c.op, name = op, op.metric
 	if c.id != "" || strings.Contains(shape, "{id}") {
-		if err := resource.CheckID(c.id); err != nil {
+		if err := model.CheckID(c.id); err != nil {
 			return c, name, err
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/services/api"
 	"github.com/autocrud-go/autocrud/services/api/openapi"
@@ -16,11 +17,11 @@ import (
 
 // served are types of every sort that has paths of its own, and the program's, with
 // actions of one of them.
-func served(t *testing.T) ([]*resource.Type, []*resource.Action) {
+func served(t *testing.T) ([]*model.Type, []*resource.Action) {
 	t.Helper()
 	types := documented(t)
-	for _, builtin := range []func() (*resource.Type, error){resource.APIKeyType, resource.BulkType,
-		func() (*resource.Type, error) { return resource.WebhookType(func(string) error { return nil }) }} {
+	for _, builtin := range []func() (*model.Type, error){resource.APIKeyType, resource.BulkType,
+		func() (*model.Type, error) { return resource.WebhookType(func(string) error { return nil }) }} {
 		typ, err := builtin()
 		if err != nil {
 			t.Fatal(err)
@@ -28,7 +29,7 @@ func served(t *testing.T) ([]*resource.Type, []*resource.Action) {
 		types = append(types, typ)
 	}
 	type empty struct{}
-	input, err := resource.TypeOf[empty]("input")
+	input, err := model.TypeOf[empty]("input")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +57,7 @@ func ask(a *api.API, method, path string, auth bool) *httptest.ResponseRecorder 
 
 // routedOf asks the router what it answers: every path that it knows, for every
 // type, by a method that none takes.
-func routedOf(a *api.API, types []*resource.Type) map[string]bool {
+func routedOf(a *api.API, types []*model.Type) map[string]bool {
 	routed := map[string]bool{}
 	fill := strings.NewReplacer("{id}", "x", "{n}", "1", "{queue}", "default", "{type}", "movies", "*", "init.js")
 	for _, template := range a.Templates() {
@@ -254,7 +255,7 @@ func TestNoTypeTakesAWordOfThePaths(t *testing.T) {
 			continue
 		}
 		words++
-		if _, problems := resource.ParseType("model.yaml", []byte("name: "+word+"\nschema: {type: object}\n")); len(problems) == 0 {
+		if _, problems := model.ParseType("model.yaml", []byte("name: "+word+"\nschema: {type: object}\n")); len(problems) == 0 {
 			t.Errorf("a type may be called %s", word)
 		}
 	}

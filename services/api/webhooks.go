@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -65,7 +66,7 @@ func replayWebhook(a *API, c call) error {
 		replay["from_seq"] = seq
 	default:
 		text, _ := at.(string)
-		if _, err := resource.ParseTime(text); err != nil {
+		if _, err := model.ParseTime(text); err != nil {
 			return a.unfit(c, "update", match, invalid("/from_time", "must be an RFC 3339 time"))
 		}
 		replay["from_time"] = at

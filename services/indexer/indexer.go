@@ -23,6 +23,7 @@ import (
 
 	"github.com/autocrud-go/autocrud/internal/restart"
 	"github.com/autocrud-go/autocrud/pkg/fault"
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/query"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
@@ -52,7 +53,7 @@ type Indexer struct {
 	log      storage.Log
 	blobs    storage.Blobs
 	index    storage.IndexWriter
-	types    map[string]*resource.Type
+	types    map[string]*model.Type
 	defs     []storage.Definition
 	progress *resource.Progress
 	o        Options
@@ -68,7 +69,7 @@ type Indexer struct {
 }
 
 // New makes an indexer for the types.
-func New(types []*resource.Type, log storage.Log, blobs storage.Blobs, index storage.IndexWriter, p *resource.Progress, o Options) *Indexer {
+func New(types []*model.Type, log storage.Log, blobs storage.Blobs, index storage.IndexWriter, p *resource.Progress, o Options) *Indexer {
 	if o.Gather == 0 {
 		o.Gather = 25 * time.Millisecond
 	}
@@ -78,7 +79,7 @@ func New(types []*resource.Type, log storage.Log, blobs storage.Blobs, index sto
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	x := &Indexer{log: log, blobs: blobs, index: index, types: map[string]*resource.Type{}, progress: p, o: o, filled: make(chan struct{}), unfit: map[string]int{}}
+	x := &Indexer{log: log, blobs: blobs, index: index, types: map[string]*model.Type{}, progress: p, o: o, filled: make(chan struct{}), unfit: map[string]int{}}
 	if o.Outward != nil {
 		x.outward = newPublisher(log, blobs, o.Outward)
 		x.outward.tracer = o.Tracer
@@ -360,7 +361,7 @@ func (x *Indexer) change(ctx context.Context, entry storage.Entry, e *storage.Ev
 	} else {
 		c.Content = content
 	}
-	tree, err := resource.DecodeJSON(content)
+	tree, err := model.DecodeJSON(content)
 	if err != nil {
 		c.Damaged = err.Error()
 		c.Values, c.Text = blank(t)
@@ -393,7 +394,7 @@ func (x *Indexer) decode(entry storage.Entry) (*storage.Event, error) {
 }
 
 // blank is the indexed form of content that cannot be read.
-func blank(t *resource.Type) ([]query.Value, []string) {
+func blank(t *model.Type) ([]query.Value, []string) {
 	d := t.Definition()
 	return make([]query.Value, len(d.Fields)), make([]string, len(d.FullText))
 }

@@ -11,6 +11,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/autocrud-go/autocrud/internal/restart"
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -71,7 +72,7 @@ func (p *publisher) offer(events []*storage.Event, through uint64) {
 		return
 	}
 	for _, e := range events {
-		if e.Seq > p.through && e.Seq > p.loaded && !resource.IsBuiltin(e.Meta.Type) {
+		if e.Seq > p.through && e.Seq > p.loaded && !model.IsBuiltin(e.Meta.Type) {
 			p.queue = append(p.queue, e)
 			p.bytes += eventOverhead + len(e.Content)
 		}
@@ -224,7 +225,7 @@ func (p *publisher) catchUp(ctx context.Context, told, through uint64, since tim
 			break
 		}
 		told = entry.Seq
-		if typ, _, ok := storage.SplitRevisionSubject(entry.Subject); !ok || resource.IsBuiltin(typ) {
+		if typ, _, ok := storage.SplitRevisionSubject(entry.Subject); !ok || model.IsBuiltin(typ) {
 			continue
 		}
 		e, err := storage.DecodeEvent(entry.Data, entry.Seq)
@@ -307,15 +308,15 @@ func (p *publisher) outgoing(ctx context.Context, e *storage.Event) (o storage.O
 	}
 	told := e
 	if len(e.Concealed) > 0 {
-		content = resource.Uncovered(content, e.Concealed)
+		content = model.Uncovered(content, e.Concealed)
 		own := *e // the hash of what is not told would let it be guessed
-		own.Revision.Hash, own.Revision.Size = resource.HashOf(content), len(content)
+		own.Revision.Hash, own.Revision.Size = model.HashOf(content), len(content)
 		told = &own
 	}
-	o.Body = resource.AppendEnvelope(nil, told, content)
+	o.Body = model.AppendEnvelope(nil, told, content)
 	if len(o.Body) > maxOutwardEnvelope { // the result of a job is in its meta
 		o.DataRef = dataRef(e)
-		o.Body = resource.AppendEnvelope(nil, told, nil)
+		o.Body = model.AppendEnvelope(nil, told, nil)
 	}
 	return o, nil
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/autocrud-go/autocrud/internal/testenv"
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 	"github.com/autocrud-go/autocrud/pkg/storage/natslog"
@@ -71,7 +72,7 @@ func logged(t *testing.T, s *testenv.Stack) (out []uint64) {
 		if err != nil || e.Seq > state.Last {
 			return out
 		}
-		if typ, _, _ := storage.SplitRevisionSubject(e.Subject); !resource.IsBuiltin(typ) {
+		if typ, _, _ := storage.SplitRevisionSubject(e.Subject); !model.IsBuiltin(typ) {
 			out = append(out, e.Seq)
 		}
 		seq = e.Seq + 1

@@ -4,7 +4,7 @@ import (
 	"context"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
-	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -15,7 +15,7 @@ const named = 5
 // leftOut tells of a field that is null to searches, or of a migration that does
 // not fit, because the content is of another model. The rest of the resource is
 // indexed as ever.
-func (x *Indexer) leftOut(ctx context.Context, t *resource.Type, e *storage.Event, why fault.FieldError) {
+func (x *Indexer) leftOut(ctx context.Context, t *model.Type, e *storage.Event, why fault.FieldError) {
 	x.damaged.Add(1)
 	x.mu.Lock()
 	x.unfit[t.Name]++

@@ -14,6 +14,7 @@ import (
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/job"
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -172,7 +173,7 @@ func (w *Worker) tellFailed(ctx context.Context, c *resource.Claim, text string,
 
 // permitted runs the handler, unless the job's owner may not have it run any more,
 // which is then returned too.
-func (w *Worker) permitted(ctx context.Context, t *resource.Type, a *attempt) (resource.Outcome, error) {
+func (w *Worker) permitted(ctx context.Context, t *model.Type, a *attempt) (resource.Outcome, error) {
 	err := w.m.MayRun(ctx, a.Claim.Event)
 	switch fault.CodeOf(err) {
 	case fault.PermissionDenied:
@@ -188,7 +189,7 @@ func (w *Worker) permitted(ctx context.Context, t *resource.Type, a *attempt) (r
 
 // run gives the handler its time. One that does not end when its context does
 // is left behind: what it does later has no effect on the job.
-func (w *Worker) run(ctx context.Context, t *resource.Type, a *attempt) resource.Outcome {
+func (w *Worker) run(ctx context.Context, t *model.Type, a *attempt) resource.Outcome {
 	ctx, cancel := context.WithTimeoutCause(ctx, t.Job.Timeout, context.DeadlineExceeded)
 	defer cancel()
 	in := &job.Attempt{Claim: a.Claim, Manager: w.m, Report: a}
@@ -238,7 +239,7 @@ func (w *Worker) run(ctx context.Context, t *resource.Type, a *attempt) resource
 const maxErrorText = 4 << 10
 
 // decide about another attempt after an error.
-func decide(out resource.Outcome, cause error, t *resource.Type, in *job.Attempt, err error) resource.Outcome {
+func decide(out resource.Outcome, cause error, t *model.Type, in *job.Attempt, err error) resource.Outcome {
 	now := time.Now()
 	if d, ok := job.Snoozed(err); ok {
 		out.Snooze, out.Checkpoint = now.Add(max(d, 0)), in.NextCheckpoint()
@@ -264,7 +265,7 @@ func decide(out resource.Outcome, cause error, t *resource.Type, in *job.Attempt
 
 // backoff doubles from Initial to Max, give or take a tenth, so that jobs that
 // failed together do not come back together.
-func backoff(b resource.Backoff, attempt int) time.Duration {
+func backoff(b model.Backoff, attempt int) time.Duration {
 	d := b.Initial
 	for i := 1; i < attempt && d < b.Max; i++ {
 		d *= 2
@@ -276,7 +277,7 @@ func backoff(b resource.Backoff, attempt int) time.Duration {
 // finish records the outcome, trying again while the stores do not answer: the
 // claim fences, so a repeated or late one does no harm. It returns what the
 // outcome was.
-func (w *Worker) finish(ctx context.Context, t *resource.Type, c *resource.Claim, o resource.Outcome) string {
+func (w *Worker) finish(ctx context.Context, t *model.Type, c *resource.Claim, o resource.Outcome) string {
 	commit := context.WithoutCancel(ctx)
 	for try := 0; ; try++ {
 		err := w.m.Finish(commit, c, o)

@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"github.com/autocrud-go/autocrud/pkg/job"
-	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/model"
 )
 
 // exitRetry is EX_TEMPFAIL of sysexits.h.
@@ -55,7 +55,7 @@ func runGroup(cmd *exec.Cmd) error {
 
 // execHandler runs a command: payload on stdin, result on stdout, log on
 // stderr. Its exit code is its word, whatever it leaves behind.
-func execHandler(h resource.Handler) Handler {
+func execHandler(h model.Handler) Handler {
 	command := h.Exec
 	return func(ctx context.Context, c *job.Attempt) (json.RawMessage, error) {
 		cmd := exec.CommandContext(ctx, command[0], command[1:]...)

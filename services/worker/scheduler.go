@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 )
 
@@ -22,7 +23,7 @@ type Scheduler struct {
 // planned is a schedule and what comes next.
 type planned struct {
 	resource.Schedule
-	cron *resource.Cron
+	cron *model.Cron
 	next time.Time
 	due  []time.Time // that could not be made yet
 }
@@ -77,7 +78,7 @@ func (s *Scheduler) look(ctx context.Context, now time.Time) error {
 		if p := s.planned[x.ID]; p != nil && p.Version == x.Version {
 			continue
 		}
-		c, err := resource.ParseCron(x.Cron, x.Timezone)
+		c, err := model.ParseCron(x.Cron, x.Timezone)
 		if err != nil { // of an older version of the program
 			s.logger.ErrorContext(ctx, "a schedule cannot be read", "schedule", x.ID, "error", err)
 			continue

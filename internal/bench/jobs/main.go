@@ -27,6 +27,7 @@ import (
 
 	"github.com/autocrud-go/autocrud"
 	"github.com/autocrud-go/autocrud/pkg/job"
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 )
 
@@ -85,9 +86,9 @@ type program struct {
 func launch(ctx context.Context, dir string) (*program, error) {
 	p := &program{}
 	app := autocrud.New()
-	autocrud.Register[payload](app, "noops", resource.WithJob(resource.JobSpec{}))
-	autocrud.Register[payload](app, "idles", resource.WithJob(resource.JobSpec{})) // nobody runs them
-	autocrud.Register[payload](app, "keyeds", resource.WithJob(resource.JobSpec{ConcurrencyKey: "pad"}))
+	autocrud.Register[payload](app, "noops", model.WithJob(model.JobSpec{}))
+	autocrud.Register[payload](app, "idles", model.WithJob(model.JobSpec{})) // nobody runs them
+	autocrud.Register[payload](app, "keyeds", model.WithJob(model.JobSpec{ConcurrencyKey: "pad"}))
 	autocrud.HandleJob(app, "keyeds", func(_ context.Context, j *job.Job[payload]) error {
 		defer p.keyed.begin(j.Payload)()
 		return nil

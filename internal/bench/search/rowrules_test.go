@@ -43,7 +43,7 @@ const benchAdmin = "an-admin-key-of-more-than-32-characters"
 // guarded starts an API that asks for credentials on the index alone; it returns
 // the credential of each role's key.
 func guarded(t *testing.T, x storage.Index) (base string, keys map[string]string) {
-	types := testenv.Types(t, model)
+	types := testenv.Types(t, articleModel)
 	policy := "roles:\n"
 	bindings := "bindings:\n"
 	for _, r := range rules {

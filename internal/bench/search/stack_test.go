@@ -18,6 +18,7 @@ import (
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver of the floor
 
 	"github.com/autocrud-go/autocrud/internal/testenv"
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/query"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
@@ -25,7 +26,7 @@ import (
 	"github.com/autocrud-go/autocrud/services/api"
 )
 
-const model = `
+const articleModel = `
 name: articles
 schema:
   type: object
@@ -42,7 +43,7 @@ index: [title, year, score, open, released, tags]
 
 // fill writes the rows as an indexer would.
 func fill(t *testing.T, x storage.Index) {
-	typ := testenv.Types(t, model)[0]
+	typ := testenv.Types(t, articleModel)[0]
 	articles = typ.Definition()
 	articles.Owned = true // as access: owner makes it
 	if _, err := x.Define(t.Context(), []storage.Definition{articles}); err != nil {
@@ -71,8 +72,8 @@ func fill(t *testing.T, x storage.Index) {
 	t.Logf("%d rows in %s: %.0f/s", *rows, time.Since(begun).Round(time.Millisecond), float64(*rows)/time.Since(begun).Seconds())
 }
 
-func article(t *testing.T, typ *resource.Type, i int, doc string) storage.Change {
-	tree, err := resource.DecodeJSON([]byte(doc))
+func article(t *testing.T, typ *model.Type, i int, doc string) storage.Change {
+	tree, err := model.DecodeJSON([]byte(doc))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -182,7 +183,7 @@ func (h *hand) run(t *testing.T, stmt *sql.Stmt, args []any) {
 
 // serve starts the API on the index alone.
 func serve(t *testing.T, x storage.Index) string {
-	types := testenv.Types(t, model)
+	types := testenv.Types(t, articleModel)
 	m := resource.NewManager(types, testenv.Log(t, nil), memblob.New(), x, resource.Options{})
 	srv := httptest.NewServer(api.New(m, api.Options{}))
 	t.Cleanup(srv.Close)
@@ -218,7 +219,7 @@ func deepToken(t *testing.T, base string) string {
 		if token != "" {
 			address += "&page_token=" + token
 		}
-		v, err := resource.DecodeJSON(get(t, address))
+		v, err := model.DecodeJSON(get(t, address))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,33 +1,36 @@
 package openapi
 
-import "github.com/autocrud-go/autocrud/pkg/resource"
+import (
+	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/resource"
+)
 
-func rotateBody(*document, *resource.Type) object {
+func rotateBody(*document, *model.Type) object {
 	body := recordSchema(object{{"overlap", object{{"type", "string"}, {"pattern", "^[0-9]+(s|m|h)$"}}}})
 	return withBody(false, jsonContent(append(body, member{"additionalProperties", false}), object{{"overlap", "1h"}}))
 }
 
-func questionBody(*document, *resource.Type) object {
+func questionBody(*document, *model.Type) object {
 	text := object{{"type", "string"}, {"minLength", 1}}
 	body := recordSchema(object{{"action", text}, {"type", text}, {"id", object{{"type", "string"}, {"pattern", "^[A-Za-z0-9_-]{1,128}$"}}}, {"data", freeObject()},
 		{"principal", text}, {"groups", object{{"type", "array"}, {"items", stringSchema}}}}, "action", "type")
 	return withBody(true, jsonContent(append(body, member{"additionalProperties", false}), object{{"action", "read"}, {"type", "webhooks"}}))
 }
 
-func decisionAnswer(*document, *resource.Type) object {
+func decisionAnswer(*document, *model.Type) object {
 	return jsonContent(recordSchema(object{{"allowed", object{{"type", "boolean"}}}, {"rule", stringSchema}, {"why", stringSchema}}, "allowed", "rule", "why"), nil)
 }
 
-func eventStream(*document, *resource.Type) object {
+func eventStream(*document, *model.Type) object {
 	return mediaContent("text/event-stream", object{{"type", "string"}}, "id: 1842\nevent: updated\ndata: {\"data\":{},\"meta\":{}}\n\n")
 }
 
-func diffAnswer(*document, *resource.Type) object {
+func diffAnswer(*document, *model.Type) object {
 	return jsonContent(recordSchema(object{{"operations", componentRef("schemas", "JSONPatch")}}, "operations"),
 		object{{"operations", []any{object{{"op", "remove"}, {"path", "/title"}}}}})
 }
 
-func referrersAnswer(*document, *resource.Type) object {
+func referrersAnswer(*document, *model.Type) object {
 	item := recordSchema(object{{"type", stringSchema}, {"id", stringSchema}, {"field", stringSchema}}, "type", "id", "field")
 	return jsonContent(pageOf(item), samplePage(object{{"type", "movies"}, {"id", sampleID}, {"field", "studio"}}))
 }
@@ -41,7 +44,7 @@ func patchSchema(description string) object {
 	return out
 }
 
-func (d *document) batchBody(*resource.Type) object {
+func (d *document) batchBody(*model.Type) object {
 	op := object{
 		{"op", object{{"type", "string"}, {"enum", []any{"create", "update", "patch", "modify", "delete", "restore", "switch"}}}},
 		{"type", object{{"type", "string"}}}, {"id", object{{"type", "string"}, {"pattern", "^[A-Za-z0-9_-]{1,128}$"}}},
@@ -61,54 +64,54 @@ func (d *document) batchBody(*resource.Type) object {
 	return withBody(true, jsonContent(schema, example))
 }
 
-func batchAnswer(*document, *resource.Type) object {
+func batchAnswer(*document, *model.Type) object {
 	result := recordSchema(object{{"status", object{{"type", "integer"}}}, {"meta", componentRef("schemas", "Meta")},
 		{"etag", stringSchema}, {"problem", componentRef("schemas", "Problem")}}, "status")
 	return jsonContent(recordSchema(object{{"results", object{{"type", "array"}, {"items", result}}}}, "results"),
 		object{{"results", []any{object{{"status", 201}}}}})
 }
 
-func migrationAnswer(*document, *resource.Type) object {
+func migrationAnswer(*document, *model.Type) object {
 	failure := recordSchema(object{{"id", stringSchema}, {"detail", stringSchema}}, "id", "detail")
 	return jsonContent(recordSchema(object{{"done", object{{"type", "boolean"}}}, {"migrated", countSchema}, {"failed", countSchema},
 		{"failures", object{{"type", "array"}, {"items", failure}}}, {"next", stringSchema}}, "done", "migrated", "failed", "failures", "next"), nil)
 }
 
-func verifiedAnswer(*document, *resource.Type) object {
+func verifiedAnswer(*document, *model.Type) object {
 	return jsonContent(recordSchema(object{{"verified", freeObject()}, {"findings", object{{"type", "array"}, {"items", freeObject()}}}}, "verified", "findings"), nil)
 }
 
-func sweptAnswer(*document, *resource.Type) object {
+func sweptAnswer(*document, *model.Type) object {
 	return jsonContent(recordSchema(object{{"objects", countSchema}, {"binaries", countSchema}, {"bytes", countSchema}}, "objects", "binaries", "bytes"), nil)
 }
 
-func restoredAnswer(*document, *resource.Type) object {
+func restoredAnswer(*document, *model.Type) object {
 	return jsonContent(recordSchema(object{{"entries", countSchema}, {"events", countSchema}, {"binaries", countSchema}, {"bytes", countSchema}}, "entries", "events", "binaries", "bytes"), nil)
 }
 
-func indexingAnswer(*document, *resource.Type) object {
+func indexingAnswer(*document, *model.Type) object {
 	building := recordSchema(object{{"type", stringSchema}, {"read", countSchema}, {"through", countSchema}}, "type", "read", "through")
 	return jsonContent(recordSchema(object{{"applied", countSchema}, {"last", countSchema}, {"building", object{{"type", "array"}, {"items", building}}}}, "applied", "last", "building"), nil)
 }
 
-func uploadedAnswer(*document, *resource.Type) object {
+func uploadedAnswer(*document, *model.Type) object {
 	return jsonContent(recordSchema(object{{"digest", object{{"type", "string"}, {"pattern", "^sha256:[0-9a-f]{64}$"}}}, {"size", countSchema}, {"content_type", stringSchema}},
 		"digest", "size", "content_type"), nil)
 }
 
-func anyObject(*document, *resource.Type) object { return jsonContent(freeObject(), nil) }
+func anyObject(*document, *model.Type) object { return jsonContent(freeObject(), nil) }
 
-func uploadBody(*document, *resource.Type) object {
+func uploadBody(*document, *model.Type) object {
 	return withBody(true, object{{typeBinary, bytesSchema}, {"*/*", bytesSchema}})
 }
 
-func backupBody(*document, *resource.Type) object {
+func backupBody(*document, *model.Type) object {
 	return withBody(true, object{{typeBinary, bytesSchema}})
 }
 
 const typeBinary = "application/octet-stream"
 
-func anyBinary(*document, *resource.Type) object {
+func anyBinary(*document, *model.Type) object {
 	return object{{"*/*", bytesSchema}}
 }
 

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -23,7 +23,7 @@ type AsyncAPIOptions struct {
 // the stream that subscribers read, its live form, and watches over HTTP. Types
 // of the program itself are not told outside. The same types give the same
 // bytes.
-func AsyncAPI(types []*resource.Type, o AsyncAPIOptions) []byte {
+func AsyncAPI(types []*model.Type, o AsyncAPIOptions) []byte {
 	ns := orElse(o.Namespace, "main")
 	d := newDocument(types, Options{})
 	channels, operations, messages := object{}, object{}, object{}
@@ -89,7 +89,7 @@ func schemaFormat(schema any) object {
 }
 
 // eventSchema is the envelope of an event, or what a purge leaves.
-func (d *document) eventSchema(t *resource.Type, name string) object {
+func (d *document) eventSchema(t *model.Type, name string) object {
 	envelope := recordSchema(object{{"data", object{{"$ref", "#/components/schemas/" + name + "/schema"}}},
 		{"meta", componentRef("schemas", metaName(t))}, {"revision", componentRef("schemas", "Revision")}}, "meta", "revision")
 	purged := recordSchema(object{{"meta", recordSchema(object{{"type", stringSchema}, {"id", stringSchema},
@@ -97,7 +97,7 @@ func (d *document) eventSchema(t *resource.Type, name string) object {
 	return object{{"anyOf", []any{envelope, append(purged, member{"additionalProperties", false}, member{"description", "What a purge leaves"})}}}
 }
 
-func eventMessage(t *resource.Type, name string) object {
+func eventMessage(t *model.Type, name string) object {
 	text := object{{"type", "string"}}
 	headers := object{
 		{"ce-specversion", object{{"type", "string"}, {"const", "1.0"}}},

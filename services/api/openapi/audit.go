@@ -1,8 +1,11 @@
 package openapi
 
-import "github.com/autocrud-go/autocrud/pkg/resource"
+import (
+	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/resource"
+)
 
-func auditAnswer(*document, *resource.Type) object {
+func auditAnswer(*document, *model.Type) object {
 	return append(jsonContent(pageOf(componentRef("schemas", "AuditItem")), samplePage(sampleAudit)),
 		mediaContent("application/x-ndjson", object{{"type", "string"}, {"description", "AuditItem documents, one a line"}}, nil)...)
 }

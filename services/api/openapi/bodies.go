@@ -1,7 +1,7 @@
 package openapi
 
 import (
-	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/model"
 )
 
 const (
@@ -15,15 +15,15 @@ func withBody(required bool, content object) object {
 	return object{{"required", required}, {"content", content}}
 }
 
-func (d *document) dataBody(t *resource.Type) object {
+func (d *document) dataBody(t *model.Type) object {
 	return withBody(true, jsonContent(componentRef("schemas", d.names[t.Name].write), sampleData(t)))
 }
 
-func (d *document) replaceBody(t *resource.Type) object {
+func (d *document) replaceBody(t *model.Type) object {
 	return withBody(true, jsonContent(componentRef("schemas", d.names[t.Name].replace), sampleData(t)))
 }
 
-func (d *document) patchBody(t *resource.Type) object {
+func (d *document) patchBody(t *model.Type) object {
 	merge, patch := any(map[string]any{}), any([]any{})
 	if m, ok := sampleData(t).(map[string]any); ok {
 		for _, k := range sortedKeys(m) {
@@ -36,32 +36,32 @@ func (d *document) patchBody(t *resource.Type) object {
 	return withBody(true, append(content, mediaContent("application/json-patch+json", componentRef("schemas", "JSONPatch"), patch)...))
 }
 
-func emptyBody(*document, *resource.Type) object {
+func emptyBody(*document, *model.Type) object {
 	return withBody(false, jsonContent(object{{"type", "object"}, {"maxProperties", 0}}, object{}))
 }
 
-func restoreBody(*document, *resource.Type) object {
+func restoreBody(*document, *model.Type) object {
 	return withBody(false, jsonContent(recordSchema(object{{"revision", object{{"type", "integer"}, {"minimum", 1}}},
 		{"patch", patchSchema("RFC 7396, or RFC 6902 when it is a list")}}), object{}))
 }
 
-func switchBody(*document, *resource.Type) object {
+func switchBody(*document, *model.Type) object {
 	return withBody(true, jsonContent(recordSchema(object{{"revision", object{{"type", "integer"}, {"minimum", 1}}}}, "revision"), object{{"revision", 2}}))
 }
 
-func statusBody(*document, *resource.Type) object {
+func statusBody(*document, *model.Type) object {
 	return withBody(true, jsonContent(recordSchema(object{{"status", statusSchema}}, "status"), object{{"status", "stable"}}))
 }
 
-func (d *document) envelope(t *resource.Type) object {
+func (d *document) envelope(t *model.Type) object {
 	return jsonContent(componentRef("schemas", d.names[t.Name].envelope), sampleEnvelope(t, true))
 }
 
-func (d *document) partial(t *resource.Type) object {
+func (d *document) partial(t *model.Type) object {
 	return jsonContent(componentRef("schemas", d.names[t.Name].partial), sampleEnvelope(t, true))
 }
 
-func (d *document) whole(t *resource.Type) object {
+func (d *document) whole(t *model.Type) object {
 	schema := componentRef("schemas", d.names[t.Name].whole)
 	if sampleRead(t) == nil {
 		return jsonContent(schema, nil)
@@ -77,34 +77,34 @@ func (d *document) queued(job string) object {
 	return jsonContent(recordSchema(object{{"meta", componentRef("schemas", "JobMeta")}}, "meta"), nil)
 }
 
-func (d *document) page(t *resource.Type) object {
+func (d *document) page(t *model.Type) object {
 	return jsonContent(componentRef("schemas", d.names[t.Name].page), samplePage(sampleEnvelope(t, false)))
 }
 
-func (d *document) metaOnly(t *resource.Type) object {
+func (d *document) metaOnly(t *model.Type) object {
 	return jsonContent(recordSchema(object{{"meta", componentRef("schemas", metaName(t))}}, "meta"),
 		object{{"meta", sampleMeta(t, true)}})
 }
 
-func revisionsAnswer(_ *document, t *resource.Type) object {
+func revisionsAnswer(_ *document, t *model.Type) object {
 	return jsonContent(componentRef("schemas", "RevisionPage"), samplePage(object{{"revision", sampleRevision(t)}}))
 }
 
-func historyAnswer(*document, *resource.Type) object {
+func historyAnswer(*document, *model.Type) object {
 	return jsonContent(componentRef("schemas", "EventPage"), samplePage(object{
 		{"seq", 1842}, {"action", "created"}, {"at", sampleInstant}, {"principal", "key:importer"},
 		{"request_id", "01JH2V4K7E"}, {"revision", sampleID + ":1"}, {"address", "192.0.2.7"}}))
 }
 
-func (d *document) model(*resource.Type) object {
+func (d *document) model(*model.Type) object {
 	return jsonContent(componentRef("schemas", "Model"), sampleModel(d.types))
 }
 
-func (d *document) modelPage(*resource.Type) object {
+func (d *document) modelPage(*model.Type) object {
 	return jsonContent(componentRef("schemas", "ModelPage"), samplePage(sampleModel(d.types)))
 }
 
-func sampleModel(types []*resource.Type) object {
+func sampleModel(types []*model.Type) object {
 	if len(types) == 0 {
 		return object{{"name", "things"}, {"schema", object{{"type", "object"}}}}
 	}
@@ -115,7 +115,7 @@ func samplePage(item object) object {
 	return object{{"items", []any{item}}, {"next_page_token", ""}}
 }
 
-func sampleEnvelope(t *resource.Type, revision bool) object {
+func sampleEnvelope(t *model.Type, revision bool) object {
 	out := object{}
 	if data := sampleRead(t); data != nil {
 		out = append(out, member{"data", data})
@@ -127,7 +127,7 @@ func sampleEnvelope(t *resource.Type, revision bool) object {
 	return out
 }
 
-func sampleMeta(t *resource.Type, deleted bool) object {
+func sampleMeta(t *model.Type, deleted bool) object {
 	out := object{
 		{"type", t.Name}, {"id", sampleID}, {"current_revision", sampleID + ":1"}, {"revision_count", 1},
 		{"status", string(t.DefaultStatus)}, {"schema_version", t.Version}, {"seq", 1842},
@@ -143,7 +143,7 @@ func sampleMeta(t *resource.Type, deleted bool) object {
 	return out
 }
 
-func sampleRevision(t *resource.Type) object {
+func sampleRevision(t *model.Type) object {
 	return object{
 		{"id", sampleID + ":1"}, {"number", 1}, {"parent", nil}, {"status", string(t.DefaultStatus)}, {"schema_version", t.Version},
 		{"hash", sampleDigest}, {"size", 512}, {"created_at", sampleInstant}, {"created_by", "key:importer"},

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 )
 
@@ -26,10 +27,10 @@ type Options struct {
 
 // Document describes operations as an OpenAPI 3.1 document in JSON, and the types
 // that they are about. The same operations of the same types give the same bytes.
-func Document(types []*resource.Type, operations []Operation, o Options) []byte {
+func Document(types []*model.Type, operations []Operation, o Options) []byte {
 	d := newDocument(types, o)
 	paths := object{}
-	for _, op := range ordered(operations, func(op Operation) *resource.Type { return op.Type }) {
+	for _, op := range ordered(operations, func(op Operation) *model.Type { return op.Type }) {
 		i := slices.IndexFunc(paths, func(m member) bool { return m.key == op.Path })
 		if i < 0 {
 			i, paths = len(paths), append(paths, member{op.Path, object{}})
@@ -102,7 +103,7 @@ func appendJSON(dst []byte, v any) []byte {
 			if i > 0 {
 				dst = append(dst, ',')
 			}
-			dst = append(resource.AppendCanonical(dst, m.key), ':')
+			dst = append(model.AppendCanonical(dst, m.key), ':')
 			dst = appendJSON(dst, m.value)
 		}
 		return append(dst, '}')
@@ -127,20 +128,20 @@ func appendJSON(dst []byte, v any) []byte {
 		}
 		return appendJSON(dst, o)
 	}
-	return resource.AppendCanonical(dst, v)
+	return model.AppendCanonical(dst, v)
 }
 
 // document is the document in the making.
 type document struct {
 	options Options
-	types   []*resource.Type
+	types   []*model.Type
 	namer   *namer
 	names   map[string]typeNames // by type
 	actions map[*resource.Action]actionNames
 }
 
-func newDocument(types []*resource.Type, o Options) *document {
-	types = ordered(types, func(t *resource.Type) *resource.Type { return t })
+func newDocument(types []*model.Type, o Options) *document {
+	types = ordered(types, func(t *model.Type) *model.Type { return t })
 	d := &document{options: o, types: types, namer: newNamer(), names: map[string]typeNames{}, actions: map[*resource.Action]actionNames{}}
 	for _, t := range types {
 		d.names[t.Name] = d.namer.ofType(t)
@@ -186,7 +187,7 @@ func (d *document) operation(op Operation) object {
 	return out
 }
 
-func (d *document) answer(a Answer, t *resource.Type) object {
+func (d *document) answer(a Answer, t *model.Type) object {
 	out, headers := object{{"description", a.Description}}, object{}
 	for _, h := range a.Headers {
 		headers = append(headers, member{strings.TrimPrefix(h, "Optional"), componentRef("headers", h)})

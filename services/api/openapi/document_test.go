@@ -9,12 +9,13 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/services/api/openapi"
 )
 
 // rows are some operations of each type, and one of the server.
-func rows(types ...*resource.Type) (out []openapi.Operation) {
+func rows(types ...*model.Type) (out []openapi.Operation) {
 	for _, t := range types {
 		for _, op := range []openapi.Operation{
 			{Method: "GET", Path: "/v1/{type}", Name: "list", Summary: "List and search {many}", Expands: true, Parameters: []string{"filter", "list_returns"},
@@ -31,9 +32,9 @@ func rows(types ...*resource.Type) (out []openapi.Operation) {
 		Answers: []openapi.Answer{{Status: "200", Description: "It is", Content: openapi.Text("text/plain")}}, Problems: []string{"405"}})
 }
 
-func model(t *testing.T, text string) *resource.Type {
+func modelOf(t *testing.T, text string) *model.Type {
 	t.Helper()
-	typ, problems := resource.ParseType("model.yaml", []byte(text))
+	typ, problems := model.ParseType("model.yaml", []byte(text))
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}
@@ -61,7 +62,7 @@ type document struct {
 	Security []any
 }
 
-func documentOf(t *testing.T, o openapi.Options, types ...*resource.Type) (d document) {
+func documentOf(t *testing.T, o openapi.Options, types ...*model.Type) (d document) {
 	t.Helper()
 	if err := json.Unmarshal(openapi.Document(types, rows(types...), o), &d); err != nil {
 		t.Fatal(err)
@@ -70,7 +71,7 @@ func documentOf(t *testing.T, o openapi.Options, types ...*resource.Type) (d doc
 }
 
 func TestAnOperationIsDescribedAsItsRowSays(t *testing.T) {
-	op := documentOf(t, openapi.Options{}, model(t, "name: movies\ntitle: Movie\nschema: {type: object}\n")).Paths["/v1/movies"]["post"]
+	op := documentOf(t, openapi.Options{}, modelOf(t, "name: movies\ntitle: Movie\nschema: {type: object}\n")).Paths["/v1/movies"]["post"]
 	if op.OperationID != "movies.create" || op.Summary != "Create a movie" || !slices.Equal(op.Tags, []string{"movies"}) || len(op.RequestBody) == 0 {
 		t.Errorf("it is %+v", op)
 	}
@@ -92,7 +93,7 @@ func TestAnOperationIsDescribedAsItsRowSays(t *testing.T) {
 }
 
 func TestACredentialIsAskedForWhereItIsNeeded(t *testing.T) {
-	movies := model(t, "name: movies\nschema: {type: object}\n")
+	movies := modelOf(t, "name: movies\nschema: {type: object}\n")
 	open, closed := documentOf(t, openapi.Options{}, movies), documentOf(t, openapi.Options{Auth: true}, movies)
 	if len(open.Security) != 0 || open.Paths["/v1/movies"]["get"].Responses["401"] != nil {
 		t.Error("an open server asks for a credential")
@@ -106,15 +107,15 @@ func TestACredentialIsAskedForWhereItIsNeeded(t *testing.T) {
 }
 
 func TestOnlyATypeWithReferencesExpandsToTooMuch(t *testing.T) {
-	d := documentOf(t, openapi.Options{}, model(t, "name: studios\nschema: {type: object}\n"),
-		model(t, "name: movies\nschema: {type: object, properties: {studio: {type: string}}}\nindex: [studio]\nrefs: {studio: {type: studios}}\n"))
+	d := documentOf(t, openapi.Options{}, modelOf(t, "name: studios\nschema: {type: object}\n"),
+		modelOf(t, "name: movies\nschema: {type: object, properties: {studio: {type: string}}}\nindex: [studio]\nrefs: {studio: {type: studios}}\n"))
 	if d.Paths["/v1/movies"]["get"].Responses["413"] == nil || d.Paths["/v1/studios"]["get"].Responses["413"] != nil || d.Paths["/v1/movies/{id}"]["get"].Responses["413"] != nil {
 		t.Error("413 is in the wrong places")
 	}
 }
 
 func TestComponentsThatNothingRefersToAreLeftOut(t *testing.T) {
-	d := documentOf(t, openapi.Options{}, model(t, "name: movies\nschema: {type: object}\n"))
+	d := documentOf(t, openapi.Options{}, modelOf(t, "name: movies\nschema: {type: object}\n"))
 	if d.Components.Parameters["FilterParameter"] == nil || d.Components.Parameters["GroupByParameter"] != nil || d.Components.Schemas["Queue"] != nil {
 		t.Errorf("the parameters are %v", d.Components.Parameters)
 	}
@@ -126,7 +127,7 @@ func TestTypesOfTheProgramComeLast(t *testing.T) {
 		t.Fatal(err)
 	}
 	var names []string
-	for _, tag := range documentOf(t, openapi.Options{}, keys, model(t, "name: movies\nschema: {type: object}\n")).Tags {
+	for _, tag := range documentOf(t, openapi.Options{}, keys, modelOf(t, "name: movies\nschema: {type: object}\n")).Tags {
 		names = append(names, tag.Name)
 	}
 	if !slices.Equal(names, []string{"movies", "api-keys", "server"}) {
@@ -139,9 +140,9 @@ func TestTypesOfTheProgramHaveNoDrafts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for typ, want := range map[*resource.Type][]string{
+	for typ, want := range map[*model.Type][]string{
 		keys: {"Makes a new revision.", "builtin_status"},
-		model(t, "name: movies\nschema: {type: object}\n"): {"Makes a new revision, or changes a draft in place with mode=modify.", "new_status"},
+		modelOf(t, "name: movies\nschema: {type: object}\n"): {"Makes a new revision, or changes a draft in place with mode=modify.", "new_status"},
 	} {
 		op := openapi.Operation{Method: "PUT", Path: "/v1/{type}/{id}", Description: "Makes a new revision{drafts}.", Parameters: []string{"new_status", "mode"}}.For(typ)
 		if op.Description != want[0] || op.Parameters[0] != want[1] || !slices.Equal(op.QueryNames(), []string{"status", "mode"}) {
@@ -158,7 +159,7 @@ func TestTheNamesOfAQueryAreThoseThatTheDocumentLists(t *testing.T) {
 }
 
 func TestReferencesOfAModelLeadIntoTheComponents(t *testing.T) {
-	movies := model(t, `
+	movies := modelOf(t, `
 name: movies
 schema:
   type: object
@@ -182,9 +183,9 @@ schema:
 }
 
 func TestNamesThatAreTakenGetAnotherOne(t *testing.T) {
-	var types []*resource.Type
+	var types []*model.Type
 	for _, name := range []string{"meta", "a-1", "a1", "send-emails"} {
-		types = append(types, model(t, "name: "+name+"\nschema: {type: object}\n"))
+		types = append(types, modelOf(t, "name: "+name+"\nschema: {type: object}\n"))
 	}
 	schemas := documentOf(t, openapi.Options{}, types...).Components.Schemas
 	for _, name := range []string{"Meta", "MetaType", "A1", "A1Type", "SendEmails"} {
@@ -225,10 +226,10 @@ func TestSummariesHaveTheRightArticles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var types []*resource.Type
+	var types []*model.Type
 	for name, title := range map[string]string{"movies": "Movie", "hours": "Hour", "units": "Unit", "unions": "Union", "umbrellas": "Umbrella", "sms": "SMS",
 		"urls": "URL", "faqs": "FAQ", "uninstalls": "Uninstall", "x-rays": "X-ray", "orders": "Order", "users": "User", "phones": "iPhone", "send-emails": ""} {
-		typ, problems := resource.ParseType("m.yaml", []byte("name: "+name+"\ntitle: \""+title+"\"\nschema: {type: object}\n"))
+		typ, problems := model.ParseType("m.yaml", []byte("name: "+name+"\ntitle: \""+title+"\"\nschema: {type: object}\n"))
 		if len(problems) > 0 {
 			t.Fatal(problems)
 		}

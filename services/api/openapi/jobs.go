@@ -1,14 +1,14 @@
 package openapi
 
-import "github.com/autocrud-go/autocrud/pkg/resource"
+import "github.com/autocrud-go/autocrud/pkg/model"
 
-func logsAnswer(*document, *resource.Type) object {
+func logsAnswer(*document, *model.Type) object {
 	line := recordSchema(object{{"at", instantSchema}, {"attempt", countSchema}, {"text", stringSchema}}, "at", "attempt", "text")
 	return append(jsonContent(pageOf(line), samplePage(object{{"at", sampleInstant}, {"attempt", 1}, {"text", "12 of 40 pages"}})),
 		mediaContent("text/event-stream", stringSchema, "id: 917504\nevent: line\ndata: {\"at\":\""+sampleInstant+"\",\"attempt\":1,\"text\":\"12 of 40 pages\"}\n\n")...)
 }
 
-func bulkBody(_ *document, t *resource.Type) object {
+func bulkBody(_ *document, t *model.Type) object {
 	ops := []any{"patch", "delete", "restore"}
 	if t.Job != nil {
 		ops = append(ops, "cancel", "rerun")
@@ -20,11 +20,11 @@ func bulkBody(_ *document, t *resource.Type) object {
 	}, "filter", "op"), object{{"filter", `meta.id = "nothing-has-this-id"`}, {"op", "delete"}}))
 }
 
-func queuesAnswer(*document, *resource.Type) object {
+func queuesAnswer(*document, *model.Type) object {
 	return jsonContent(pageOf(componentRef("schemas", "Queue")), samplePage(sampleQueue))
 }
 
-func queueAnswer(*document, *resource.Type) object {
+func queueAnswer(*document, *model.Type) object {
 	return jsonContent(componentRef("schemas", "Queue"), sampleQueue)
 }
 

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/model"
 )
 
 // namer gives out the names of components. Two of them differ by more than
@@ -62,7 +62,7 @@ type typeNames struct {
 	page     string
 }
 
-func (n *namer) ofType(t *resource.Type) typeNames {
+func (n *namer) ofType(t *model.Type) typeNames {
 	base := n.name(pascal(t.Name))
 	replace := base
 	if t.WritesOnly() {
@@ -73,7 +73,7 @@ func (n *namer) ofType(t *resource.Type) typeNames {
 
 // one names a resource of a type, with its article: "an API key", or "a
 // send-emails resource" for a type without a title.
-func one(t *resource.Type) string {
+func one(t *model.Type) string {
 	if t.Title == "" {
 		return withArticle(t.Name + " resource")
 	}
@@ -81,7 +81,7 @@ func one(t *resource.Type) string {
 }
 
 // several names the resources of a type: "API keys".
-func several(t *resource.Type) string {
+func several(t *model.Type) string {
 	name := strings.ReplaceAll(t.Name, "-", " ")
 	for _, ending := range []string{"s", "es"} {
 		if strings.EqualFold(t.Title+ending, name) {

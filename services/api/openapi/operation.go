@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/model"
 )
 
 // Operation is one thing that a client can ask for, and what the document says of
@@ -14,8 +14,8 @@ type Operation struct {
 	// Path is a template like "/v1/{type}/{id}:switch". In an operation of a type,
 	// {type} is the type's name.
 	Path string
-	Name string         // "list", "create", ...; unique within the type
-	Type *resource.Type // nil: an operation of the server
+	Name string      // "list", "create", ...; unique within the type
+	Type *model.Type // nil: an operation of the server
 
 	// Summary and Description may speak of a type's resources as {one} ("a movie")
 	// and {many} ("movies") until For has named them, and tell at {drafts} that drafts
@@ -41,10 +41,10 @@ type Answer struct {
 
 // Part writes a part of the document, for a type where the operation has one. The
 // parts that there are stand in parts.go.
-type Part func(*document, *resource.Type) object
+type Part func(*document, *model.Type) object
 
 // For is the operation of a type.
-func (o Operation) For(t *resource.Type) Operation {
+func (o Operation) For(t *model.Type) Operation {
 	drafts := ", or changes a draft in place with mode=modify"
 	if t.Builtin { // they have none
 		drafts = ""
@@ -91,7 +91,7 @@ func (o Operation) allProblems(auth bool) []string {
 
 // ordered lists types, or what belongs to them, as a reader wants them: those of
 // the author first, then those of the program, then what belongs to none.
-func ordered[T any](all []T, typeOf func(T) *resource.Type) []T {
+func ordered[T any](all []T, typeOf func(T) *model.Type) []T {
 	rank := func(x T) int {
 		switch t := typeOf(x); {
 		case t == nil:

@@ -1,6 +1,9 @@
 package openapi
 
-import "github.com/autocrud-go/autocrud/pkg/resource"
+import (
+	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/resource"
+)
 
 // The bodies of requests.
 var (
@@ -68,12 +71,12 @@ var QueuedBulk = Queued(resource.BulkJobs)
 
 // Queued is the answer about a job of a type.
 func Queued(job string) Part {
-	return func(d *document, _ *resource.Type) object { return d.queued(job) }
+	return func(d *document, _ *model.Type) object { return d.queued(job) }
 }
 
 // ActionInput is the body that a custom action takes.
 func ActionInput(x *resource.Action) Part {
-	return func(d *document, _ *resource.Type) object {
+	return func(d *document, _ *model.Type) object {
 		needed := x.Input.Validate(x.Input.Defaults(map[string]any{})) != nil
 		return withBody(needed, jsonContent(componentRef("schemas", d.actions[x].input), sampleData(x.Input)))
 	}
@@ -81,14 +84,14 @@ func ActionInput(x *resource.Action) Part {
 
 // ActionOutput is what a custom action answers.
 func ActionOutput(x *resource.Action) Part {
-	return func(d *document, _ *resource.Type) object {
+	return func(d *document, _ *model.Type) object {
 		return jsonContent(componentRef("schemas", d.actions[x].output), nil)
 	}
 }
 
 // Text is an answer of text of a media type.
 func Text(mediaType string) Part {
-	return func(*document, *resource.Type) object {
+	return func(*document, *model.Type) object {
 		return mediaContent(mediaType, object{{"type", "string"}}, nil)
 	}
 }

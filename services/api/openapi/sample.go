@@ -9,12 +9,12 @@ import (
 	"strings"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
-	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/model"
 )
 
 // sampleData makes a document that is valid for the type, or nil when none was
 // found: schemas can ask for what only their author knows.
-func sampleData(t *resource.Type) any {
+func sampleData(t *model.Type) any {
 	root, _ := mustDecode(t.Schema).(map[string]any)
 	s := sampler{root: root}
 	for _, all := range []bool{true, false} { // everything, else what is required

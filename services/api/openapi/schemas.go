@@ -3,6 +3,7 @@ package openapi
 import (
 	"strconv"
 
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 )
 
@@ -141,7 +142,7 @@ func scheduleSchema() object {
 		{"last", moment("When it was due last, since its last change; null when it was not, or is paused")}}, "next", "last")...)
 }
 
-func metaName(t *resource.Type) string {
+func metaName(t *model.Type) string {
 	switch {
 	case t.Job != nil:
 		return "JobMeta"
@@ -153,7 +154,7 @@ func metaName(t *resource.Type) string {
 
 // mustDecode reads what a Type holds, which is JSON.
 func mustDecode(b []byte) any {
-	v, err := resource.DecodeJSON(b)
+	v, err := model.DecodeJSON(b)
 	if err != nil {
 		panic("openapi: the schema of a type is no JSON: " + err.Error())
 	}

@@ -1,8 +1,8 @@
 package openapi
 
-import "github.com/autocrud-go/autocrud/pkg/resource"
+import "github.com/autocrud-go/autocrud/pkg/model"
 
-func searchBody(*document, *resource.Type) object {
+func searchBody(*document, *model.Type) object {
 	flag := object{{"type", "boolean"}}
 	list := object{{"anyOf", []any{stringSchema, object{{"type", "array"}, {"items", stringSchema}}}}}
 	body := recordSchema(object{
@@ -15,11 +15,11 @@ func searchBody(*document, *resource.Type) object {
 	return withBody(true, jsonContent(body, object{{"filter", `meta.status = "stable"`}, {"page_size", 20}}))
 }
 
-func countAnswer(*document, *resource.Type) object {
+func countAnswer(*document, *model.Type) object {
 	return jsonContent(recordSchema(object{{"count", countSchema}}, "count"), object{{"count", 42}})
 }
 
-func groupsAnswer(*document, *resource.Type) object {
+func groupsAnswer(*document, *model.Type) object {
 	values := func(description string) object {
 		return append(freeObject(), member{"description", description})
 	}

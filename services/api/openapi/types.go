@@ -3,6 +3,7 @@ package openapi
 import (
 	"slices"
 
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 )
 
@@ -22,7 +23,7 @@ func (d *document) schemas() object {
 	return append(out, sharedSchemas()...)
 }
 
-func (d *document) typeSchemas(t *resource.Type) object {
+func (d *document) typeSchemas(t *model.Type) object {
 	n := d.names[t.Name]
 	write := mustDecode(t.Schema)
 	if m, ok := write.(map[string]any); ok && t.Title != "" && m["title"] == nil {
@@ -46,7 +47,7 @@ func (d *document) typeSchemas(t *resource.Type) object {
 }
 
 // envelopeSchema is around data; what returns can leave out is not required.
-func envelopeSchema(t *resource.Type, data string, required ...string) object {
+func envelopeSchema(t *model.Type, data string, required ...string) object {
 	whole := object{{"data", componentRef("schemas", data)}, {"meta", componentRef("schemas", metaName(t))}, {"revision", componentRef("schemas", "Revision")},
 		{"problem", append(object{{"description", "In a page, in the place of data: why it cannot be shown"}}, componentRef("schemas", "Problem")...)},
 		{"expanded", append(freeObject(), member{"description", "With expand: by field, the envelope it leads to, null, or a list of them"})}}
@@ -124,7 +125,7 @@ func writeOnly(schema any) bool {
 }
 
 // sampleRead is a sample as it is read: without what is only written.
-func sampleRead(t *resource.Type) any {
+func sampleRead(t *model.Type) any {
 	data := sampleData(t)
 	dropWriteOnly(mustDecode(t.Schema), data)
 	return data

@@ -1,14 +1,14 @@
 package openapi
 
-import "github.com/autocrud-go/autocrud/pkg/resource"
+import "github.com/autocrud-go/autocrud/pkg/model"
 
-func deliveryAnswer(*document, *resource.Type) object { return jsonContent(deliverySchema(), nil) }
+func deliveryAnswer(*document, *model.Type) object { return jsonContent(deliverySchema(), nil) }
 
-func deliveriesAnswer(*document, *resource.Type) object {
+func deliveriesAnswer(*document, *model.Type) object {
 	return jsonContent(pageOf(deliverySchema()), nil)
 }
 
-func replayBody(*document, *resource.Type) object {
+func replayBody(*document, *model.Type) object {
 	body := recordSchema(object{{"from_seq", object{{"type", "integer"}, {"minimum", 0}}}, {"from_time", instantSchema}})
 	body = append(body, member{"additionalProperties", false}, member{"minProperties", 1}, member{"maxProperties", 1})
 	return withBody(true, jsonContent(body, object{{"from_seq", 0}}))

@@ -14,6 +14,7 @@ import (
 
 	"github.com/autocrud-go/autocrud/internal/restart"
 	"github.com/autocrud-go/autocrud/pkg/fault"
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -83,7 +84,7 @@ func (r *runner) deliver(ctx context.Context) error {
 			after := min(*replay.FromSeq, r.h.meta.Seq)
 			o.After = &after
 		case replay.FromTime != nil:
-			at, err := resource.ParseTime(*replay.FromTime)
+			at, err := model.ParseTime(*replay.FromTime)
 			if err != nil {
 				return err
 			}

@@ -1,0 +1,39 @@
+package resource
+
+import (
+	"context"
+
+	"github.com/autocrud-go/autocrud/pkg/fault"
+	"github.com/autocrud-go/autocrud/pkg/model"
+)
+
+// gateReadOnly refuses a client that sets what code of the application sets.
+func (m *Manager) gateReadOnly(ctx context.Context, t *model.Type, s state, next step) error {
+	if !t.HasReadOnly() || !next.put && next.from == 0 || !ActorOf(ctx).Client {
+		return nil
+	}
+	now, err := t.Current(next.content, next.event.Revision.SchemaVersion)
+	if err != nil {
+		return err
+	}
+	after, err := model.DecodeJSON(now)
+	if err != nil {
+		return err
+	}
+	before := t.WithoutReadOnly(after)
+	if s.exists() {
+		content, err := m.contentNow(ctx, t, s.event)
+		if err != nil {
+			return err
+		}
+		if before, err = model.DecodeJSON(content); err != nil {
+			return err
+		}
+	}
+	at := t.ReadOnlyChanged(before, after)
+	if at == "" || t.ReadOnlyChanged(t.Defaults(before), after) == "" {
+		return nil
+	}
+	return &fault.Error{Code: fault.ValidationFailed, Detail: "the data does not fit type " + t.Name + ": " + at + " is readOnly",
+		Fields: []fault.FieldError{{Pointer: at, Detail: "is readOnly: only code of the application sets it"}}}
+}
