@@ -283,7 +283,7 @@ func TestForeignMessagesStopNoPublishing(t *testing.T) {
 	put(s, "ac.main.event.films.created.x", "ac.main.event.films.created.y")
 	s.Stop() // damaged as an older version left it
 	s = testenv.Open(t, dir, types, testenv.StackOptions{})
-	toldUpTo(t, s, create(t, s, "c", 3).Seq)
+	genuine(t, s, create(t, s, "c", 3).Seq)
 	for i := range 50 {
 		if i%10 == 5 {
 			put(s, "ac.main.event.x")
