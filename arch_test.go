@@ -16,7 +16,7 @@ const module = "github.com/autocrud-go/autocrud"
 var layers = [][]string{
 	{"pkg/query", "pkg/jsonpatch", "pkg/format", "pkg/fault", "internal/restart"},
 	{"pkg/storage"},
-	{"pkg/storage/internal/sqlrender"},
+	{"pkg/storage/internal/sqlrender", "pkg/storage/internal/sqltables"},
 	{"pkg/storage/natslog", "pkg/storage/memblob", "pkg/storage/fsblob", "pkg/storage/s3blob", "pkg/storage/sqliteindex", "pkg/storage/pgindex"},
 	{"pkg/model"},
 	{"pkg/resource"},

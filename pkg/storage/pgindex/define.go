@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/autocrud-go/autocrud/pkg/storage"
+	"github.com/autocrud-go/autocrud/pkg/storage/internal/sqltables"
 )
 
 // tables are those of one type. One answers; while the definition changes,
@@ -32,12 +33,7 @@ type writable struct {
 // no longer there, or is of another kind now, gets none and is not asked for.
 func fit(t *table, current storage.Definition) *writable {
 	w := &writable{table: t, current: current}
-	for _, f := range t.def.Fields {
-		w.fields = append(w.fields, slices.Index(current.Fields, f))
-	}
-	for _, p := range t.def.FullText {
-		w.texts = append(w.texts, slices.Index(current.FullText, p))
-	}
+	w.fields, w.texts = sqltables.Fit(t.def, current)
 	for i, f := range t.def.Fields {
 		if w.fields[i] < 0 {
 			delete(w.view.Columns, f.Name)
@@ -47,30 +43,29 @@ func fit(t *table, current storage.Definition) *writable {
 	return w
 }
 
-// defined is a row of the definitions table. One that is not serving is filled
-// by replay batches until replayed reaches fill; one that is replayed when it is
-// made, because the index is empty, until the position does.
-type defined struct {
-	name           string
-	def            storage.Definition
-	serving        bool
-	fill, replayed uint64
+// written gives the table of a row the values of current.
+func written(r sqltables.Row, current storage.Definition) *writable {
+	w := fit(tableNamed(r.Definition, r.Name), current)
+	w.follows, w.fill = r.Follows(), r.Fill
+	return w
 }
 
-// table is nil when another version of this package made it.
-func (o defined) table() *table { return tableNamed(o.def, o.name) }
-
-// writable gives the table the values of current.
-func (o defined) writable(current storage.Definition) *writable {
-	w := fit(o.table(), current)
-	w.follows, w.fill = !o.serving && o.replayed >= o.fill, o.fill
-	return w
+// tablesOf are the tables that were chosen, for the definition.
+func tablesOf(c sqltables.Tables, d storage.Definition) *tables {
+	out := &tables{}
+	if c.Serving != nil {
+		out.serving = written(*c.Serving, d)
+	}
+	if c.Building != nil {
+		out.building = written(*c.Building, d)
+	}
+	return out
 }
 
 // place is a row of the position table.
 type place struct {
-	identity      string
-	applied, fill uint64
+	identity string
+	sqltables.Position
 }
 
 // Define implements storage.Index. It also makes the fixed tables when they
@@ -99,7 +94,7 @@ func (x *Index) Define(ctx context.Context, defs []storage.Definition) (fresh []
 			return err
 		}
 		for _, d := range defs {
-			of, f, err := x.defineOne(ctx, tx, d, at)
+			of, f, err := x.defineOne(ctx, tx, d, at.Position)
 			if err != nil {
 				return fmt.Errorf("type %s: %w", d.Type, err)
 			}
@@ -147,7 +142,7 @@ func typesOf(defs []storage.Definition) []string {
 
 // lockPosition makes whoever writes wait until the transaction ends.
 func lockPosition(ctx context.Context, tx pgx.Tx) (p place, err error) {
-	err = tx.QueryRow(ctx, "SELECT identity, applied, fill FROM position FOR UPDATE").Scan(&p.identity, &p.applied, &p.fill)
+	err = tx.QueryRow(ctx, "SELECT identity, applied, fill FROM position FOR UPDATE").Scan(&p.identity, &p.Applied, &p.Fill)
 	return p, err
 }
 
@@ -161,16 +156,17 @@ func (x *Index) begin(ctx context.Context, tx pgx.Tx) error {
 
 // definitions reads what tables a type has. A table that somebody dropped is
 // none.
-func definitions(ctx context.Context, tx pgx.Tx, typ string) ([]defined, error) {
+func definitions(ctx context.Context, tx pgx.Tx, typ string) ([]sqltables.Row, error) {
 	rows, err := tx.Query(ctx, `SELECT name, definition, serving, fill, replayed FROM definitions
 		WHERE type = $1 AND to_regclass(quote_ident(name)) IS NOT NULL ORDER BY serving DESC, name`, typ)
 	if err != nil {
 		return nil, err
 	}
-	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (d defined, err error) {
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (d sqltables.Row, err error) {
 		var def []byte
-		if err = row.Scan(&d.name, &def, &d.serving, &d.fill, &d.replayed); err == nil {
-			err = json.Unmarshal(def, &d.def)
+		if err = row.Scan(&d.Name, &def, &d.Serving, &d.Fill, &d.Replayed); err == nil {
+			err = json.Unmarshal(def, &d.Definition)
+			d.Whole = tableNamed(d.Definition, d.Name) != nil
 		}
 		return d, err
 	})
@@ -178,64 +174,45 @@ func definitions(ctx context.Context, tx pgx.Tx, typ string) ([]defined, error) 
 
 // defineOne keeps the type's table that answers and the one that is being
 // filled for this definition, makes what is missing and drops the others.
-func (x *Index) defineOne(ctx context.Context, tx pgx.Tx, d storage.Definition, at place) (*tables, *storage.Fresh, error) {
-	there, err := definitions(ctx, tx, d.Type)
+func (x *Index) defineOne(ctx context.Context, tx pgx.Tx, d storage.Definition, at sqltables.Position) (*tables, *storage.Fresh, error) {
+	rows, err := definitions(ctx, tx, d.Type)
 	if err != nil {
 		return nil, nil, err
 	}
-	out := &tables{}
-	fresh := storage.Fresh{Type: d.Type}
-	for _, o := range there {
-		same := o.table() != nil && o.def.Hash == d.Hash
-		switch {
-		case o.serving && o.table() != nil && (same || at.applied > 0):
-			out.serving = o.writable(d)
-		case !o.serving && same && out.building == nil:
-			out.building, fresh.Replayed, fresh.Through = o.writable(d), o.replayed, o.fill
-		default:
-			if err := dropTable(ctx, tx, o.name); err != nil {
-				return nil, nil, err
-			}
+	chosen := sqltables.Choose(rows, d, at)
+	for _, r := range chosen.Drop {
+		if err := dropTable(ctx, tx, r.Name); err != nil {
+			return nil, nil, err
 		}
 	}
-	if out.building == nil && (out.serving == nil || out.serving.def.Hash != d.Hash) {
-		o, err := createTable(ctx, tx, d, at)
+	if chosen.Make {
+		r, err := createTable(ctx, tx, d, at)
 		if err != nil {
 			return nil, nil, err
 		}
-		if o.serving {
-			out.serving = o.writable(d)
-			return out, nil, nil
-		}
-		out.building, fresh.Replayed, fresh.Through = o.writable(d), o.replayed, o.fill
+		chosen.Made(r)
 	}
-	if out.building == nil || out.building.follows {
-		return out, nil, nil
-	}
-	return out, &fresh, nil
+	return tablesOf(chosen, d), chosen.Fresh(), nil
 }
 
 // createTable makes a table that answers at once when there is nothing to fill
 // it with.
-func createTable(ctx context.Context, tx pgx.Tx, d storage.Definition, at place) (defined, error) {
+func createTable(ctx context.Context, tx pgx.Tx, d storage.Definition, at sqltables.Position) (sqltables.Row, error) {
 	t := newTable(d)
-	o := defined{name: t.name, def: d, fill: at.applied}
-	if at.applied == 0 {
-		o.serving, o.fill, o.replayed = at.fill == 0, at.fill, at.fill
-	}
+	r := sqltables.New(t.name, d, at)
 	statements := t.create()
-	if at.applied > 0 || o.serving { // else they are made at once when it is full, which costs less
+	if r.Indexed() {
 		statements = append(statements, t.indexes()...)
 	}
 	if err := executeAll(ctx, tx, statements); err != nil {
-		return o, err
+		return r, err
 	}
 	def, err := json.Marshal(d)
 	if err != nil {
-		return o, err
+		return r, err
 	}
-	_, err = tx.Exec(ctx, "INSERT INTO definitions VALUES ($1, $2, $3, $4, $5, $6)", o.name, d.Type, def, o.serving, int64(o.fill), int64(o.replayed))
-	return o, err
+	_, err = tx.Exec(ctx, "INSERT INTO definitions VALUES ($1, $2, $3, $4, $5, $6)", r.Name, d.Type, def, r.Serving, int64(r.Fill), int64(r.Replayed))
+	return r, err
 }
 
 func executeAll(ctx context.Context, tx pgx.Tx, statements []string) error {
@@ -293,11 +270,11 @@ func (x *Index) Rebuild(ctx context.Context, defs []storage.Definition) error {
 			return err
 		}
 		at, err := lockPosition(ctx, tx)
-		if err != nil || at.applied == 0 {
+		if err != nil || at.Applied == 0 {
 			return err
 		}
 		for _, d := range defs {
-			if err := rebuildOne(ctx, tx, d, at); err != nil {
+			if err := rebuildOne(ctx, tx, d, at.Position); err != nil {
 				return fmt.Errorf("type %s: %w", d.Type, err)
 			}
 		}
@@ -309,16 +286,18 @@ func (x *Index) Rebuild(ctx context.Context, defs []storage.Definition) error {
 	return nil
 }
 
-func rebuildOne(ctx context.Context, tx pgx.Tx, d storage.Definition, at place) error {
-	there, err := definitions(ctx, tx, d.Type)
-	if err != nil || !slices.ContainsFunc(there, func(o defined) bool { return o.serving }) {
+func rebuildOne(ctx context.Context, tx pgx.Tx, d storage.Definition, at sqltables.Position) error {
+	rows, err := definitions(ctx, tx, d.Type)
+	if err != nil {
 		return err
 	}
-	for _, o := range there {
-		if !o.serving {
-			if err := dropTable(ctx, tx, o.name); err != nil {
-				return err
-			}
+	drop, ok := sqltables.Anew(rows)
+	if !ok {
+		return nil
+	}
+	for _, r := range drop {
+		if err := dropTable(ctx, tx, r.Name); err != nil {
+			return err
 		}
 	}
 	_, err = createTable(ctx, tx, d, at)
@@ -365,7 +344,7 @@ func (x *Index) Reset(ctx context.Context, identity string, through uint64) erro
 		_, err := tx.Exec(ctx, "UPDATE position SET identity = $1, applied = 0, fill = $2", identity, int64(through))
 		for _, d := range x.defs {
 			if err == nil {
-				all[d.Type], _, err = x.defineOne(ctx, tx, d, place{fill: through})
+				all[d.Type], _, err = x.defineOne(ctx, tx, d, sqltables.Position{Fill: through})
 			}
 		}
 		return err
@@ -419,11 +398,11 @@ func (x *Index) reload(ctx context.Context) error {
 			of := &tables{}
 			for _, o := range there {
 				switch {
-				case o.table() == nil:
-				case o.serving:
-					of.serving = o.writable(d)
-				case o.def.Hash == d.Hash:
-					of.building = o.writable(d)
+				case !o.Whole:
+				case o.Serving:
+					of.serving = written(o, d)
+				case o.Definition.Hash == d.Hash:
+					of.building = written(o, d)
 				}
 			}
 			all[d.Type] = of

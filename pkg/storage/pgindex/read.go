@@ -2,7 +2,6 @@ package pgindex
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/autocrud-go/autocrud/pkg/query"
 	"github.com/autocrud-go/autocrud/pkg/storage"
+	"github.com/autocrud-go/autocrud/pkg/storage/internal/sqltables"
 )
 
 // Head implements storage.Index. A purged resource has a head, whose event
@@ -20,7 +20,7 @@ func (x *Index) Head(ctx context.Context, typ, id string) (row storage.Row, err 
 	state, err := x.one(ctx, typ, id, "JOIN events AS e ON e.seq = w.seq WHERE w.id = $1", ", e.header", &row, &header)
 	if err == nil {
 		row.Deleted = state == deleted
-		row.Event, err = readEvent(header, row.Seq)
+		row.Event, err = sqltables.Event(header, row.Seq)
 	}
 	if err != nil {
 		return storage.Row{}, fmt.Errorf("pgindex: head %s/%s: %w", typ, id, err)
@@ -41,7 +41,7 @@ func (x *Index) Heads(ctx context.Context, typ string, ids []string) (out []*sto
 			if err := r.Scan(&seq, &header, &content); err != nil {
 				return nil, err
 			}
-			e, err := readEvent(header, seq)
+			e, err := sqltables.Event(header, seq)
 			if err == nil {
 				e.Content = content
 			}
@@ -81,15 +81,6 @@ func (x *Index) one(ctx context.Context, typ, id, rest, more string, row *storag
 	return state, err
 }
 
-func readEvent(header []byte, seq uint64) (*storage.Event, error) {
-	e := &storage.Event{}
-	if err := json.Unmarshal(header, e); err != nil {
-		return nil, fmt.Errorf("event %d: %w: %w", seq, storage.ErrCorrupt, err)
-	}
-	e.Seq, e.Meta.Seq, e.Header = seq, seq, header
-	return e, nil
-}
-
 // Events implements storage.Index. It knows the history of every type, defined
 // or not.
 func (x *Index) Events(ctx context.Context, q storage.EventQuery) (out []storage.Past, err error) {
@@ -112,7 +103,7 @@ func (x *Index) Events(ctx context.Context, q storage.EventQuery) (out []storage
 		if seq == nil || filling {
 			return nil
 		}
-		e, err := readEvent(header, *seq)
+		e, err := sqltables.Event(header, *seq)
 		out = append(out, storage.Past{Seq: *seq, Event: e})
 		return err
 	})
@@ -206,7 +197,7 @@ func (x *Index) Keyed(ctx context.Context, principal, key string) (past storage.
 		err = storage.ErrNotFound
 	default:
 		past.Seq = *seq
-		past.Event, err = readEvent(header, past.Seq)
+		past.Event, err = sqltables.Event(header, past.Seq)
 	}
 	if err != nil {
 		return storage.Past{}, fmt.Errorf("pgindex: event of a key: %w", err)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/autocrud-go/autocrud/pkg/storage"
 	"github.com/autocrud-go/autocrud/pkg/storage/internal/sqlrender"
+	"github.com/autocrud-go/autocrud/pkg/storage/internal/sqltables"
 )
 
 // tables are those of one type. One answers; while the definition changes,
@@ -33,14 +34,11 @@ type writable struct {
 // no longer there, or is of another kind now, gets none and is not asked for.
 func fit(t *table, current storage.Definition) *writable {
 	w := &writable{table: t, current: current}
+	w.fields, w.texts = sqltables.Fit(t.def, current)
 	for i, f := range t.def.Fields {
-		w.fields = append(w.fields, slices.Index(current.Fields, f))
 		if w.fields[i] < 0 {
 			delete(w.view.Columns, f.Name)
 		}
-	}
-	for _, p := range t.def.FullText {
-		w.texts = append(w.texts, slices.Index(current.FullText, p))
 	}
 	return w
 }
@@ -50,28 +48,24 @@ func (w *writable) searchesText() bool {
 	return w.fullText != "" && slices.Equal(w.def.FullText, w.current.FullText)
 }
 
-// defined is a row of the definitions table. One that is not serving is filled
-// by replay batches until replayed reaches fill; one that is replayed when it is
-// made, because the index is empty, until the position does.
-type defined struct {
-	name           string
-	def            storage.Definition
-	serving        bool
-	fill, replayed uint64
-}
-
-// table is nil when another version of this package made it.
-func (o defined) table() *table { return tableNamed(o.def, o.name) }
-
-// writable gives the table the values of current.
-func (o defined) writable(current storage.Definition) *writable {
-	w := fit(o.table(), current)
-	w.follows, w.fill = !o.serving && o.replayed >= o.fill, o.fill
+// written gives the table of a row the values of current.
+func written(r sqltables.Row, current storage.Definition) *writable {
+	w := fit(tableNamed(r.Definition, r.Name), current)
+	w.follows, w.fill = r.Follows(), r.Fill
 	return w
 }
 
-// place is what decides what a new table has to be filled with.
-type place struct{ applied, fill uint64 }
+// tablesOf are the tables that were chosen, for the definition.
+func tablesOf(c sqltables.Tables, d storage.Definition) *tables {
+	out := &tables{}
+	if c.Serving != nil {
+		out.serving = written(*c.Serving, d)
+	}
+	if c.Building != nil {
+		out.building = written(*c.Building, d)
+	}
+	return out
+}
 
 // Define implements storage.Index.
 func (x *Index) Define(ctx context.Context, defs []storage.Definition) (fresh []storage.Fresh, err error) {
@@ -91,7 +85,7 @@ func (x *Index) Define(ctx context.Context, defs []storage.Definition) (fresh []
 			return err
 		}
 		for _, d := range defs {
-			of, f, err := x.defineOne(ctx, d, place{x.applied.Load(), x.fill.Load()})
+			of, f, err := x.defineOne(ctx, d, sqltables.Position{Applied: x.applied.Load(), Fill: x.fill.Load()})
 			if err != nil {
 				return fmt.Errorf("%s: %w", d.Type, err)
 			}
@@ -144,94 +138,87 @@ func (x *Index) use(ctx context.Context, all map[string]*tables) error {
 }
 
 // definitions reads what tables a type has.
-func (x *Index) definitions(ctx context.Context, typ string) (out []defined, err error) {
+func (x *Index) definitions(ctx context.Context, typ string) (out []sqltables.Row, err error) {
 	rows, err := x.conn.QueryContext(ctx, "SELECT name, definition, serving, fill, replayed FROM definitions WHERE type = ?1 ORDER BY serving DESC, name", typ)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
 	for rows.Next() {
-		var d defined
+		var d sqltables.Row
 		var def []byte
-		if err := rows.Scan(&d.name, &def, &d.serving, &d.fill, &d.replayed); err != nil {
+		if err := rows.Scan(&d.Name, &def, &d.Serving, &d.Fill, &d.Replayed); err != nil {
 			return nil, err
 		}
-		if err := json.Unmarshal(def, &d.def); err != nil {
+		if err := json.Unmarshal(def, &d.Definition); err != nil {
 			return nil, err
 		}
 		out = append(out, d)
 	}
-	return out, rows.Err()
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	for i := range out {
+		if out[i].Whole, err = x.intact(ctx, out[i]); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// intact tells whether the table of a row is there with all its parts, as this
+// version of the package makes it.
+func (x *Index) intact(ctx context.Context, r sqltables.Row) (bool, error) {
+	t := tableNamed(r.Definition, r.Name)
+	if t == nil {
+		return false, nil
+	}
+	lacks, err := x.lacks(ctx, t.names())
+	return lacks == "", err
 }
 
 // defineOne keeps the type's table that answers and the one that is being
 // filled for this definition, makes what is missing and drops the others. A
 // table of which somebody took a part away is none.
-func (x *Index) defineOne(ctx context.Context, d storage.Definition, at place) (*tables, *storage.Fresh, error) {
-	there, err := x.definitions(ctx, d.Type)
+func (x *Index) defineOne(ctx context.Context, d storage.Definition, at sqltables.Position) (*tables, *storage.Fresh, error) {
+	rows, err := x.definitions(ctx, d.Type)
 	if err != nil {
 		return nil, nil, err
 	}
-	out := &tables{}
-	fresh := storage.Fresh{Type: d.Type}
-	for _, o := range there {
-		t := o.table()
-		lacks := ""
-		if t != nil {
-			if lacks, err = x.lacks(ctx, t.names()); err != nil {
-				return nil, nil, err
-			}
-		}
-		made, same := t != nil && lacks == "", o.def.Hash == d.Hash
-		switch {
-		case o.serving && made && (same || at.applied > 0):
-			out.serving = o.writable(d)
-		case !o.serving && made && same && out.building == nil:
-			out.building, fresh.Replayed, fresh.Through = o.writable(d), o.replayed, o.fill
-		default:
-			if err := x.dropTable(ctx, o.name); err != nil {
-				return nil, nil, err
-			}
+	chosen := sqltables.Choose(rows, d, at)
+	for _, r := range chosen.Drop {
+		if err := x.dropTable(ctx, r.Name); err != nil {
+			return nil, nil, err
 		}
 	}
-	if out.building == nil && (out.serving == nil || out.serving.def.Hash != d.Hash) {
-		o, err := x.createTable(ctx, d, at)
+	if chosen.Make {
+		r, err := x.createTable(ctx, d, at)
 		if err != nil {
 			return nil, nil, err
 		}
-		if o.serving {
-			out.serving = o.writable(d)
-			return out, nil, nil
-		}
-		out.building, fresh.Replayed, fresh.Through = o.writable(d), o.replayed, o.fill
+		chosen.Made(r)
 	}
-	if out.building == nil || out.building.follows {
-		return out, nil, nil
-	}
-	return out, &fresh, nil
+	return tablesOf(chosen, d), chosen.Fresh(), nil
 }
 
 // createTable makes a table that answers at once when there is nothing to fill
 // it with.
-func (x *Index) createTable(ctx context.Context, d storage.Definition, at place) (defined, error) {
+func (x *Index) createTable(ctx context.Context, d storage.Definition, at sqltables.Position) (sqltables.Row, error) {
 	t := newTable(d)
-	o := defined{name: t.name, def: d, fill: at.applied}
-	if at.applied == 0 {
-		o.serving, o.fill, o.replayed = at.fill == 0, at.fill, at.fill
-	}
+	r := sqltables.New(t.name, d, at)
 	statements := t.create()
-	if at.applied > 0 || o.serving { // else they are made at once when it is full, which costs less
+	if r.Indexed() {
 		statements = append(statements, t.indexes()...)
 	}
 	if err := x.executeAll(ctx, statements); err != nil {
-		return o, err
+		return r, err
 	}
 	def, err := json.Marshal(d)
 	if err != nil {
-		return o, err
+		return r, err
 	}
-	_, err = x.conn.ExecContext(ctx, "INSERT INTO definitions VALUES (?1, ?2, ?3, ?4, ?5, ?6)", o.name, d.Type, def, o.serving, int64(o.fill), int64(o.replayed))
-	return o, err
+	_, err = x.conn.ExecContext(ctx, "INSERT INTO definitions VALUES (?1, ?2, ?3, ?4, ?5, ?6)", r.Name, d.Type, def, r.Serving, int64(r.Fill), int64(r.Replayed))
+	return r, err
 }
 
 func (x *Index) executeAll(ctx context.Context, statements []string) error {
@@ -388,7 +375,7 @@ func (x *Index) Reset(ctx context.Context, identity string, through uint64) erro
 		_, err := x.conn.ExecContext(ctx, "UPDATE position SET identity = ?1, applied = 0, fill = ?2", identity, int64(through))
 		for _, d := range x.defs {
 			if err == nil {
-				all[d.Type], _, err = x.defineOne(ctx, d, place{fill: through})
+				all[d.Type], _, err = x.defineOne(ctx, d, sqltables.Position{Fill: through})
 			}
 		}
 		return err
@@ -407,9 +394,9 @@ func (x *Index) Reset(ctx context.Context, identity string, through uint64) erro
 func (x *Index) Rebuild(ctx context.Context, defs []storage.Definition) error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	at := place{x.applied.Load(), x.fill.Load()}
+	at := sqltables.Position{Applied: x.applied.Load(), Fill: x.fill.Load()}
 	err := x.whole()
-	if err != nil || at.applied == 0 {
+	if err != nil || at.Applied == 0 {
 		return err
 	}
 	err = x.inTransaction(ctx, func(ctx context.Context) error {
@@ -427,16 +414,18 @@ func (x *Index) Rebuild(ctx context.Context, defs []storage.Definition) error {
 	return nil
 }
 
-func (x *Index) rebuildOne(ctx context.Context, d storage.Definition, at place) error {
-	there, err := x.definitions(ctx, d.Type)
-	if err != nil || !slices.ContainsFunc(there, func(o defined) bool { return o.serving }) {
+func (x *Index) rebuildOne(ctx context.Context, d storage.Definition, at sqltables.Position) error {
+	rows, err := x.definitions(ctx, d.Type)
+	if err != nil {
 		return err
 	}
-	for _, o := range there {
-		if !o.serving {
-			if err := x.dropTable(ctx, o.name); err != nil {
-				return err
-			}
+	drop, ok := sqltables.Anew(rows)
+	if !ok {
+		return nil
+	}
+	for _, r := range drop {
+		if err := x.dropTable(ctx, r.Name); err != nil {
+			return err
 		}
 	}
 	_, err = x.createTable(ctx, d, at)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/autocrud-go/autocrud/pkg/query"
 	"github.com/autocrud-go/autocrud/pkg/storage"
+	"github.com/autocrud-go/autocrud/pkg/storage/internal/sqltables"
 )
 
 // Events implements storage.Index. It knows the history of every type, defined
@@ -37,7 +38,7 @@ func (x *Index) Events(ctx context.Context, q storage.EventQuery) (out []storage
 		if err := rows.Scan(&seq, &header); err != nil {
 			return nil, err
 		}
-		e, err := readEvent(header, seq)
+		e, err := sqltables.Event(header, seq)
 		if err != nil {
 			return nil, err
 		}
@@ -125,7 +126,7 @@ func (x *Index) Keyed(ctx context.Context, principal, key string) (past storage.
 	if err != nil {
 		return past, err
 	}
-	past.Event, err = readEvent(header, past.Seq)
+	past.Event, err = sqltables.Event(header, past.Seq)
 	return past, err
 }
 

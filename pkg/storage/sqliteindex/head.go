@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	"github.com/autocrud-go/autocrud/pkg/storage"
+	"github.com/autocrud-go/autocrud/pkg/storage/internal/sqltables"
 )
 
 // Head implements storage.Index. A purged resource has a head, whose event
@@ -21,7 +22,7 @@ func (x *Index) Head(ctx context.Context, typ, id string) (row storage.Row, err 
 		return storage.Row{}, err
 	}
 	row.Deleted = state == deleted
-	row.Event, err = readEvent(header, row.Seq)
+	row.Event, err = sqltables.Event(header, row.Seq)
 	return row, err
 }
 
@@ -56,7 +57,7 @@ func (x *Index) Heads(ctx context.Context, typ string, ids []string) (out []*sto
 			if err := rows.Scan(&seq, &header, &content); err != nil {
 				return err
 			}
-			e, err := readEvent(header, seq)
+			e, err := sqltables.Event(header, seq)
 			if err != nil {
 				return err
 			}
@@ -109,13 +110,4 @@ func (x *Index) one(ctx context.Context, typ, id, rest, more string, dest ...any
 		}
 		return err
 	})
-}
-
-func readEvent(header []byte, seq uint64) (*storage.Event, error) {
-	e := &storage.Event{}
-	if err := json.Unmarshal(header, e); err != nil {
-		return nil, fmt.Errorf("event %d: %w: %w", seq, storage.ErrCorrupt, err)
-	}
-	e.Seq, e.Meta.Seq, e.Header = seq, seq, header
-	return e, nil
 }
