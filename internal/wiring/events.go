@@ -2,8 +2,6 @@ package wiring
 
 import (
 	"context"
-	"crypto/hkdf"
-	"crypto/sha256"
 	"strings"
 	"time"
 
@@ -16,8 +14,8 @@ import (
 // protectEvents keeps the stream of events what it is, whoever else reaches it:
 // subscriptions of the program have names that nobody guesses, and what others
 // put into the stream is removed and told.
-func (p *program) protectEvents(claimKey []byte) error {
-	key, err := hkdf.Key(sha256.New, claimKey, nil, "autocrud subscriptions", 32)
+func (p *program) protectEvents(ctx context.Context, claimKey []byte) error {
+	key, err := p.st.subscriptionsKey(ctx, claimKey, p.logger)
 	if err != nil {
 		return err
 	}

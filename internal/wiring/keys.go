@@ -2,7 +2,9 @@ package wiring
 
 import (
 	"context"
+	"crypto/hkdf"
 	"crypto/rand"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -10,6 +12,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -39,6 +42,20 @@ func (s *stores) auditKey(ctx context.Context, logger *slog.Logger) ([]byte, err
 		return s.makeKey(ctx, "audit-key")
 	}
 	return key, err
+}
+
+// subscriptionsKey is behind the names of subscriptions. It stays when a restore
+// brings another key for unique values: where subscriptions are would be lost, and
+// what they were told would be told again.
+func (s *stores) subscriptionsKey(ctx context.Context, claimKey []byte, logger *slog.Logger) ([]byte, error) {
+	key, err := s.systemKey(ctx, resource.SubscriptionsKey, logger)
+	if !errors.Is(err, storage.ErrNotFound) {
+		return key, err
+	}
+	if key, err = hkdf.Key(sha256.New, claimKey, nil, "autocrud subscriptions", 32); err != nil {
+		return nil, err
+	}
+	return s.writeKey(ctx, resource.SubscriptionsKey, key, 0)
 }
 
 // systemKey reads a key from the log and keeps its copy; a key that the log lost

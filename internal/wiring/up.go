@@ -241,7 +241,7 @@ func (p *program) wire(ctx context.Context) error {
 	if err := p.admit(ctx); err != nil {
 		return err
 	}
-	if err := p.protectEvents(claimKey); err != nil {
+	if err := p.protectEvents(ctx, claimKey); err != nil {
 		return err
 	}
 	keyOfAudit, err := p.st.auditKey(ctx, p.logger)

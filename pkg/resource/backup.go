@@ -89,9 +89,13 @@ func (b *backing) log(ctx context.Context, state storage.LogState) error {
 	return err
 }
 
+// SubscriptionsKey is the entry with the key behind the names of subscriptions,
+// which are the stream's and not the data's.
+const SubscriptionsKey = "subscriptions-key"
+
 // skipped are the program's own entries that a restored log has of its own.
 func skipped(subject string) bool {
-	return subject == storage.SystemSubject(upkeepSubject) || subject == LoadSubject || subject == ExpirySubject || subject == claimExpirySubject
+	return subject == storage.SystemSubject(SubscriptionsKey) || subject == storage.SystemSubject(upkeepSubject) || subject == LoadSubject || subject == ExpirySubject || subject == claimExpirySubject
 }
 
 func (b *backing) entry(ctx context.Context, entry storage.Entry) error {
