@@ -97,7 +97,7 @@ var pageOperations = []operation{
 	{handle: showDocs, anyQuery: true, untold: always, Operation: openapi.Operation{Method: "GET", Path: "/", Name: "root"}},
 }
 
-// page answers with something that is the same for every request.
+// page answers with a page that the API has.
 func page(of func(*API) http.Handler) handler {
 	return func(a *API, c call) error {
 		of(a).ServeHTTP(c.w, c.r)

@@ -20,7 +20,13 @@ import (
 func served(t *testing.T) ([]*model.Type, []*resource.Action) {
 	t.Helper()
 	types := documented(t)
+	reviews, problems := model.ParseType("reviews.yaml", []byte("name: reviews\nschema: {type: object, properties: {movie: {type: string}}}\nrefs: {movie: {type: movies}}\n"))
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	types = append(types, reviews)
 	for _, builtin := range []func() (*model.Type, error){resource.APIKeyType, resource.BulkType,
+		resource.QueueType, resource.ScheduleType, resource.RoleType, resource.BindingType,
 		func() (*model.Type, error) { return resource.WebhookType(func(string) error { return nil }) }} {
 		typ, err := builtin()
 		if err != nil {
