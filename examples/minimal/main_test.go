@@ -10,12 +10,12 @@ import (
 	"testing"
 
 	"github.com/autocrud-go/autocrud"
-	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/model"
 )
 
 // The README calls it the same model, so the effective schemas must be equal.
 func TestStructSaysWhatTheFileSays(t *testing.T) {
-	types, err := resource.LoadTypes("../quickstart/models")
+	types, err := model.LoadTypes("../quickstart/models")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,7 +11,9 @@ import (
 	"strings"
 
 	"github.com/autocrud-go/autocrud"
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/job"
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 )
 
@@ -86,11 +88,11 @@ func main() { newApp().Main() }
 // newApp is the whole application.
 func newApp() *autocrud.App {
 	app := autocrud.New()
-	autocrud.Register[Author](app, "authors", resource.WithTitle("Author"),
-		resource.WithVersion("2", resource.Migration{From: "1", Func: wholeName}))
-	autocrud.Register[Article](app, "articles", resource.WithTitle("Article"))
-	autocrud.Register[SendDigest](app, "send-digests", resource.WithTitle("Digest to send"),
-		resource.WithJob(resource.JobSpec{MaxAttempts: 3}))
+	autocrud.Register[Author](app, "authors", model.WithTitle("Author"),
+		model.WithVersion("2", model.Migration{From: "1", Func: wholeName}))
+	autocrud.Register[Article](app, "articles", model.WithTitle("Article"))
+	autocrud.Register[SendDigest](app, "send-digests", model.WithTitle("Digest to send"),
+		model.WithJob(model.JobSpec{MaxAttempts: 3}))
 
 	autocrud.Before(app, "articles", autocrud.Actions{autocrud.Created, autocrud.Updated, autocrud.Modified}, review)
 	autocrud.Action(app, "articles", "publish", publish, autocrud.OnResource(), autocrud.Titled("Publish an article"))
@@ -121,9 +123,9 @@ func publish(ctx context.Context, c autocrud.ActionCall[Publish]) (Published, er
 func review(_ context.Context, c autocrud.Change[Article]) error {
 	switch {
 	case c.New.Public && c.New.Author == nil && c.New.Byline == nil:
-		return resource.Errorf(resource.InvalidState, "article %q has neither author nor byline; add one before publishing", c.ID)
+		return fault.Errorf(fault.InvalidState, "article %q has neither author nor byline; add one before publishing", c.ID)
 	case c.Old != nil && c.Old.Public && !c.New.Public:
-		return resource.Errorf(resource.InvalidState, "article %q was published; delete it to take it back", c.ID)
+		return fault.Errorf(fault.InvalidState, "article %q was published; delete it to take it back", c.ID)
 	}
 	return nil
 }

@@ -21,6 +21,7 @@ func (t *Type) Defaults(tree any) any {
 	return tree
 }
 
+// CloneTree copies a decoded document, down to its values.
 func CloneTree(v any) any {
 	switch v := v.(type) {
 	case map[string]any:

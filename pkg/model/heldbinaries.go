@@ -8,6 +8,8 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
+// ValidDigest tells whether a text is the digest of a binary: sha256: and 64
+// hexadecimal digits.
 func ValidDigest(s string) bool {
 	h, ok := strings.CutPrefix(s, "sha256:")
 	return ok && len(h) == 64 && strings.Trim(h, "0123456789abcdef") == ""

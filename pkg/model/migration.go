@@ -117,6 +117,7 @@ func Reason(err error) string {
 	return strings.Join(parts, "; ")
 }
 
+// TreeOf is a Go value as a decoded document, as encoding/json writes it.
 func TreeOf(v any) (any, error) {
 	b, err := json.Marshal(v)
 	if err != nil {

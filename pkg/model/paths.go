@@ -14,6 +14,7 @@ func (t *Type) HasNames(names []string) bool {
 	return err == nil
 }
 
+// SplitPath gives the names of a dotted path.
 func SplitPath(path string) []string { return strings.Split(path, ".") }
 
 // Collect lists the values at a path, through lists.

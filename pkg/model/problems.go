@@ -75,6 +75,7 @@ type Problems struct {
 	List ModelErrors
 }
 
+// Add notes what is wrong at a JSON pointer, with the line of the file.
 func (p *Problems) Add(pointer, format string, args ...any) {
 	p.List = append(p.List, ModelError{File: p.File, Line: p.line(pointer), Reason: fmt.Sprintf(format, args...)})
 }

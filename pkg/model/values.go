@@ -149,6 +149,7 @@ func HashOf(content []byte) string {
 	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
+// CheckHash refuses content whose hash is another one, with ErrCorrupt.
 func CheckHash(content []byte, want string) error {
 	if got := HashOf(content); got != want {
 		return fmt.Errorf("content is %s, want %s: %w", got, want, storage.ErrCorrupt)

@@ -27,7 +27,8 @@ func RefusalOf(err error) *Refusal {
 	if !errors.As(err, &e) {
 		return nil
 	}
-	r, _ := e.Refusal.(*Refusal)
+	var r *Refusal
+	errors.As(e.Refusal, &r)
 	return r
 }
 

@@ -15,7 +15,7 @@ func TestManyWatchesAreWokenInTurns(t *testing.T) {
 		woken, turns := 0, 0
 		for more := true; more; turns++ {
 			at := time.Duration(turns) * resource.Turn
-			n := 0
+			var n int
 			if n, more = x.Advance(at); n > width {
 				t.Fatalf("%d of %d watches were woken at a time, more than %d", n, watches, width)
 			}
