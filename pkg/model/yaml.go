@@ -35,6 +35,7 @@ func ReadYAML(b []byte, isJSON bool) (Document, error) {
 	d := Document{Lines: map[string]int{}}
 	if isJSON {
 		var err error
+		b = bytes.TrimPrefix(b, []byte("\uFEFF")) // some editors write one, and YAML may have it
 		if d.Tree, err = DecodeJSON(b); err != nil {
 			return d, &lineError{jsonLine(err), Reason(err)}
 		}

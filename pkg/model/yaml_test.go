@@ -53,6 +53,20 @@ func TestMistakesOfAModelFileAreToldInPlainWords(t *testing.T) {
 	}
 }
 
+func TestAModelFileMayBeginWithAByteOrderMark(t *testing.T) {
+	for file, text := range map[string]string{
+		"m.yaml": "name: m\nschema: {type: object}\n",
+		"m.json": `{"name": "m", "schema": {"type": "object"}}`,
+	} {
+		if typ, problems := model.ParseType(file, []byte("\uFEFF"+text)); len(problems) > 0 || typ.Name != "m" {
+			t.Errorf("%s: %v", file, problems)
+		}
+	}
+	if _, problems := model.ParseType("m.json", []byte("\uFEFF{\n\"name\": \"m\",}")); !strings.Contains(problems.Error(), "m.json:2: ") {
+		t.Error(problems)
+	}
+}
+
 func TestPatternsAreThoseOfECMA(t *testing.T) {
 	for pattern, c := range map[string][2][]string{ // what matches, what does not
 		`^\s$`:                  {{" ", "\u00a0", "\v", "\ufeff", "\u2029"}, {"a", "\u180e", "\u200b"}},
