@@ -203,7 +203,7 @@ func askOne(t *testing.T, admin *apitest.Client, op *apitest.Operation, typ stri
 	for media, body := range bodies {
 		opts := []apitest.Option{}
 		switch {
-		case media == "*/*":
+		case media == "*/*", media == "multipart/form-data":
 			media, body = "application/octet-stream", "bytes"
 		case op.ID == "restoreBackup":
 			body = "no backup"

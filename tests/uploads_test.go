@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"mime/multipart"
+	"net/textproto"
 	"strings"
 	"testing"
 
@@ -58,6 +59,18 @@ func TestAFormIsTakenForItsFile(t *testing.T) {
 			t.Errorf("%s: %s", what, p.Detail)
 		}
 	}
+	for encoding, status := range map[string]int{"binary": 201, "8Bit": 201, "7bit": 201, "base64": 400, "quoted-printable": 400} {
+		body, k := form(func(w *multipart.Writer) {
+			part, err := w.CreatePart(textproto.MIMEHeader{"Content-Disposition": {`form-data; name="file"; filename="up.txt"`}, "Content-Transfer-Encoding": {encoding}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, _ = part.Write([]byte("dGV4dA==")) // into memory
+		})
+		if r := c.Post(t, "/v1/blobs", body, k).Want(t, status); status == 400 && !strings.Contains(r.Text("/detail"), encoding) {
+			t.Errorf("%s: %s", encoding, r.Body)
+		}
+	}
 	c.Post(t, "/v1/blobs", "x", kind("multipart/form-data")).WantProblem(t, 400, "invalid_request")
 	for _, k := range []string{"application/x-www-form-urlencoded", "Application/X-WWW-Form-URLencoded; charset=utf-8"} {
 		if p := c.Post(t, "/v1/blobs", "a=b", kind(k)).WantProblem(t, 415, "unsupported_media_type"); !strings.Contains(p.Detail, "octet-stream") {
@@ -68,6 +81,46 @@ func TestAFormIsTakenForItsFile(t *testing.T) {
 	for _, path := range []string{"/v1/movies", "/v1:batch", "/v1/movies:search", "/v1/movies:bulk", "/v1:restore"} {
 		c.Post(t, path, body, k).WantProblem(t, 415, "unsupported_media_type")
 		c.Post(t, path, "title=x", kind("application/x-www-form-urlencoded")).WantProblem(t, 415, "unsupported_media_type")
+	}
+}
+
+// TestADocumentNamesTheBodiesOfAnUpload: what the document of POST /v1/blobs names is
+// taken for the file that it holds, in a part of the name that it says.
+func TestADocumentNamesTheBodiesOfAnUpload(t *testing.T) {
+	t.Parallel()
+	c := start(t, nil, autocrud.Settings{Storage: "memory"}, nil)
+	op, _, _ := c.Doc.Find("POST", "/v1/blobs")
+	content, _ := c.Doc.Body(op)["content"].(map[string]any)
+	const file = "the file"
+	want := c.Post(t, "/v1/blobs", file, apitest.Header("Content-Type", "application/octet-stream")).Want(t, 201).Text("/digest")
+	forms := 0
+	for media, part := range content {
+		body, header := file, strings.Replace(media, "*/*", "image/png", 1)
+		schema, _ := part.(map[string]any)["schema"].(map[string]any)
+		names, _ := schema["properties"].(map[string]any)
+		for name := range names {
+			var b bytes.Buffer
+			w := multipart.NewWriter(&b)
+			p, err := w.CreateFormFile(name, "a.txt")
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, _ = p.Write([]byte(file)) // into memory
+			if err := w.Close(); err != nil {
+				t.Fatal(err)
+			}
+			body, header = b.String(), w.FormDataContentType()
+			if !strings.HasPrefix(header, media+";") {
+				t.Errorf("%s has the parts of a form", media)
+			}
+			forms++
+		}
+		if got := c.Post(t, "/v1/blobs", body, apitest.Header("Content-Type", header)).Want(t, 201).Text("/digest"); got != want {
+			t.Errorf("a body of %s is kept as %s, want %s", media, got, want)
+		}
+	}
+	if forms != 1 {
+		t.Errorf("%d forms of one file are named, want 1", forms)
 	}
 }
 

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"io"
 	"mime"
+	"mime/multipart"
 	"net/http"
+	"strings"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/model"
@@ -77,6 +79,8 @@ func receiveForm(m *resource.Manager, r *http.Request) (b model.Blob, err error)
 			return b, endedEarly(err)
 		case part.FileName() == "":
 			return b, fault.Errorf(fault.InvalidRequest, "the form has a field %q; it takes one file and nothing else", shorten(part.FormName(), 100))
+		case encoded(part):
+			return b, fault.Errorf(fault.InvalidRequest, "the file of the form is encoded (%s); send its bytes as they are", shorten(part.Header.Get(transferEncoding), 100))
 		case files == 1:
 			return b, fault.Errorf(fault.InvalidRequest, "the form holds several files; send each in a request of its own")
 		}
@@ -84,6 +88,18 @@ func receiveForm(m *resource.Manager, r *http.Request) (b model.Blob, err error)
 			return b, err
 		}
 	}
+}
+
+const transferEncoding = "Content-Transfer-Encoding"
+
+// encoded tells that a part is not the bytes themselves, which RFC 7578 section 4.7
+// no longer knows.
+func encoded(part *multipart.Part) bool {
+	switch strings.ToLower(strings.TrimSpace(part.Header.Get(transferEncoding))) {
+	case "", "7bit", "8bit", "binary":
+		return false
+	}
+	return true
 }
 
 // bodyReader remembers what went wrong on the client's side.

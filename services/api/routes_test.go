@@ -302,8 +302,8 @@ func TestTheDocumentListsEveryOperationOfABatch(t *testing.T) {
 	}
 }
 
-// An upload is the bytes themselves: generators of clients would send anything else as
-// JSON, and the program would keep that.
+// An upload is the bytes themselves, or a form with one file: generators of clients
+// would send anything else as JSON, and the program would keep that.
 func TestTheBodyOfAnUploadIsBytes(t *testing.T) {
 	types, _ := served(t)
 	a := api.New(resource.NewManager(types, nil, nil, nil, resource.Options{}), api.Options{})
@@ -312,7 +312,11 @@ func TestTheBodyOfAnUploadIsBytes(t *testing.T) {
 			RequestBody struct {
 				Required bool
 				Content  map[string]struct {
-					Schema struct{ Type, Format string }
+					Schema struct {
+						Type, Format string
+						Properties   map[string]struct{ Type, Format string }
+						Required     []string
+					}
 				}
 			}
 		}
@@ -326,6 +330,11 @@ func TestTheBodyOfAnUploadIsBytes(t *testing.T) {
 	if _, bytes := body.Content["application/octet-stream"]; !bytes || !body.Required {
 		t.Errorf("it is %+v", body)
 	}
+	form := body.Content["multipart/form-data"].Schema
+	if file := form.Properties["file"]; form.Type != "object" || len(form.Properties) != 1 || file.Type != "string" || file.Format != "binary" || !slices.Equal(form.Required, []string{"file"}) {
+		t.Errorf("the form is %+v", form)
+	}
+	delete(body.Content, "multipart/form-data")
 	for media, content := range body.Content {
 		if strings.Contains(media, "json") || content.Schema.Type != "string" || content.Schema.Format != "binary" {
 			t.Errorf("%s is %+v", media, content)

@@ -101,15 +101,22 @@ func uploadedAnswer(*document, *model.Type) object {
 
 func anyObject(*document, *model.Type) object { return jsonContent(freeObject(), nil) }
 
+// uploadBody names a form beside bytes of any type: a body of that type is not
+// kept as it is.
 func uploadBody(*document, *model.Type) object {
-	return withBody(true, object{{typeBinary, bytesSchema}, {"*/*", bytesSchema}})
+	file := object{{"type", "string"}, {"format", "binary"}, {"description", "The file. Its part may have any name and has a file name."}}
+	form := recordSchema(object{{"file", file}}, "file")
+	return withBody(true, object{{typeBinary, bytesSchema}, {typeForm, object{{"schema", form}}}, {"*/*", bytesSchema}})
 }
 
 func backupBody(*document, *model.Type) object {
 	return withBody(true, object{{typeBinary, bytesSchema}})
 }
 
-const typeBinary = "application/octet-stream"
+const (
+	typeBinary = "application/octet-stream"
+	typeForm   = "multipart/form-data"
+)
 
 func anyBinary(*document, *model.Type) object {
 	return object{{"*/*", bytesSchema}}
