@@ -2,6 +2,7 @@ package tests_test
 
 import (
 	"bytes"
+	"database/sql"
 	"fmt"
 	"io/fs"
 	"os"
@@ -145,4 +146,64 @@ func TestAFlippedBitInAnObjectIsDetected(t *testing.T) {
 	if log := p.Log(); !strings.Contains(log, "movies/big:1/") || !strings.Contains(log, "movies/small:1/") {
 		t.Errorf("the log does not name the objects: %s", log)
 	}
+}
+
+// Damage inside the index, which opening it does not notice, is no reason not to
+// start: the index is made anew.
+func TestAnIndexThatIsDamagedInsideIsMadeAnewAtTheStart(t *testing.T) {
+	t.Parallel()
+	dir, models := t.TempDir(), apitest.WriteModels(t, models)
+	p := apitest.Launch(t, "--models", models, "--data-dir", dir)
+	c := apitest.NewClient(t, p.URL)
+	for i := range 20 {
+		c.Post(t, fmt.Sprintf("/v1/notes?id=n%d", i), `{"text":"before"}`).Want(t, 201)
+	}
+	stopped(t, p)
+	name := filepath.Join(dir, "index.sqlite")
+	for _, page := range pagesOf(t, name, "events") {
+		f, err := os.OpenFile(name, os.O_RDWR, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.WriteAt(make([]byte, 4096), (page-1)*4096); err != nil {
+			t.Fatal(err)
+		}
+		f.Close()
+	}
+	p = apitest.Launch(t, "--models", models, "--data-dir", dir)
+	c = apitest.NewClient(t, p.URL)
+	apitest.Eventually(t, 20*time.Second, "everything is found again", func() bool {
+		r := c.Get(t, "/v1/notes:count?consistency=strong")
+		return r.Status == 200 && r.Int("/count") == 20
+	})
+	stopped(t, p)
+	if !strings.Contains(p.Log(), "the index is damaged and is made anew") {
+		t.Errorf("nothing is told of it: %s", p.Log())
+	}
+}
+
+// pagesOf are the first pages of the indexes of a table.
+func pagesOf(t *testing.T, name, table string) (pages []int64) {
+	t.Helper()
+	db, err := sql.Open("sqlite", name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	rows, err := db.QueryContext(t.Context(), "SELECT rootpage FROM sqlite_schema WHERE tbl_name = ? AND type = 'index'", table)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var n int64
+		if err := rows.Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		pages = append(pages, n)
+	}
+	if rows.Err() != nil || len(pages) == 0 {
+		t.Fatalf("%s has %d pages: %v", table, len(pages), rows.Err())
+	}
+	return pages
 }

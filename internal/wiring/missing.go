@@ -14,6 +14,23 @@ import (
 // tailWait bounds the wait for an entry of the log that is there already.
 const tailWait = 2 * time.Second
 
+// readIndex makes the index readable and looks at what is in it. Damage may show only
+// then: the index is made anew.
+func (p *program) readIndex(ctx context.Context) error {
+	if err := p.indexing.prepare(ctx); err != nil {
+		return err
+	}
+	err := p.missingTypes(ctx)
+	if !errors.Is(err, storage.ErrNotReady) {
+		return err
+	}
+	p.logger.WarnContext(ctx, "the index is damaged and is made anew", "error", err)
+	if err := p.indexing.prepare(ctx); err != nil {
+		return err
+	}
+	return p.missingTypes(ctx)
+}
+
 // missingTypes refuses to start an API when data has no model any more. Where that
 // is allowed, purges leave binaries to the sweep: the index does not know what such
 // data refers to.

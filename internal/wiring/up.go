@@ -158,10 +158,7 @@ func (p *program) start(ctx context.Context) (_ *Running, err error) {
 	if err := p.wire(ctx); err != nil {
 		return nil, err
 	}
-	if err := p.indexing.prepare(ctx); err != nil {
-		return nil, err
-	}
-	if err := p.missingTypes(ctx); err != nil {
+	if err := p.readIndex(ctx); err != nil {
 		return nil, err
 	}
 	ctx, stop := context.WithCancel(ctx)

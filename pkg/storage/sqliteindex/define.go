@@ -485,15 +485,18 @@ func (x *Index) Types(ctx context.Context) (types []string, err error) {
 		SELECT type FROM each WHERE type IS NOT NULL AND EXISTS (SELECT 1 FROM events WHERE events.type = each.type AND wrote > -1)
 		ORDER BY type`)
 	if err != nil {
-		return nil, fmt.Errorf("sqliteindex: types: %w", err)
+		return nil, fmt.Errorf("sqliteindex: types: %w", x.classify(err))
 	}
 	defer rows.Close()
 	for rows.Next() {
 		var s string
 		if err := rows.Scan(&s); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("sqliteindex: types: %w", x.classify(err))
 		}
 		types = append(types, s)
 	}
-	return types, rows.Err()
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("sqliteindex: types: %w", x.classify(err))
+	}
+	return types, nil
 }
