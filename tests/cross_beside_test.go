@@ -25,7 +25,9 @@ func init() {
 			beside["Go Manager."+name] = reason
 		}
 	}
-	beside["Go Typed.Get"], beside["Go Typed.List"] = reads, reads
+	for _, name := range []string{"Get", "List", "Page", "Count", "History"} {
+		beside["Go Typed."+name] = reads
+	}
 	for reason, names := range map[string][]string{
 		"it runs a service": {"up", "api", "indexer", "worker"},
 		"it prints what it is given or what the program is": {"models", "policies", "openapi", "asyncapi", "version", "health"},

@@ -84,6 +84,10 @@ func (k *kind) calls() []*operation {
 		_, err := resource.For[goThing](m, typ).Update(ctx, id, goThing(doc), resource.UpdateOptions{IfMatch: match})
 		return err
 	})
+	add("Typed.Patch", "PATCH merge", func(ctx context.Context, m *resource.Manager, typ, id string, doc content, match resource.Match) error {
+		_, err := resource.For[goThing](m, typ).Patch(ctx, id, resource.Patch{Kind: resource.MergePatch, Body: anyMap(doc)}, resource.UpdateOptions{IfMatch: match})
+		return err
+	})
 	add("Typed.Delete", "DELETE", func(ctx context.Context, m *resource.Manager, typ, id string, _ content, match resource.Match) error {
 		return resource.For[goThing](m, typ).Delete(ctx, id, match)
 	})

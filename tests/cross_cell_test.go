@@ -360,3 +360,12 @@ func (c *cell) silent(o effect, text string) {
 		}
 	}
 }
+
+// since is a point to watch from that was taken before a passage: where events have
+// other sequences afterwards, everything is watched.
+func (c *cell) since(point uint64) uint64 {
+	if c.renumbered {
+		return 0
+	}
+	return point
+}

@@ -48,7 +48,7 @@ func secrets() []*promise {
 			}
 			end := c.w.fresh("x")
 			c.create(end, nil)
-			w := c.w.admin.MustWatch(c, fmt.Sprintf("/v1/%s:watch?from_seq=%d", c.op.kind.name, from))
+			w := c.w.admin.MustWatch(c, fmt.Sprintf("/v1/%s:watch?from_seq=%d", c.op.kind.name, c.since(from)))
 			defer w.Close()
 			for {
 				e, err := w.Next()

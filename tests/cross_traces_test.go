@@ -47,7 +47,7 @@ func traces() []*promise {
 			c.create(sentinel, nil)
 			last := uint64(0)
 			var got []string
-			w := c.w.admin.MustWatch(c, fmt.Sprintf("/v1/%s:watch?from_seq=%d", c.op.kind.name, from))
+			w := c.w.admin.MustWatch(c, fmt.Sprintf("/v1/%s:watch?from_seq=%d", c.op.kind.name, c.since(from)))
 			defer w.Close()
 			for {
 				e, err := w.Next()
@@ -108,7 +108,7 @@ func traces() []*promise {
 			}
 			sentinel := c.w.fresh("x")
 			c.create(sentinel, nil)
-			w := c.w.admin.MustWatch(c, fmt.Sprintf("/v1/%s:watch?from_seq=%d", c.op.kind.name, from))
+			w := c.w.admin.MustWatch(c, fmt.Sprintf("/v1/%s:watch?from_seq=%d", c.op.kind.name, c.since(from)))
 			defer w.Close()
 			for {
 				e, err := w.Next()

@@ -100,7 +100,6 @@ func isNoJob(t *model.Type) bool       { return t.Job == nil }
 func isAPIKey(t *model.Type) bool      { return t.Name == resource.APIKeys }
 func isWebhook(t *model.Type) bool     { return t.Name == resource.Webhooks }
 func hasNoBinaries(t *model.Type) bool { return len(t.Binaries) == 0 }
-func isBuiltin(t *model.Type) bool     { return t.Builtin }
 func always(*model.Type) bool          { return true }
 
 // answer is what a success looks like.
@@ -193,7 +192,7 @@ var typeOperations = []operation{
 		Answers:  answers(written("200", "Switched", openapi.Whole)),
 		Problems: writeProblems}},
 	// Those of the program have no drafts.
-	{handle: setStatus, untold: isBuiltin, Operation: openapi.Operation{Method: "POST", Path: "/v1/{type}/{id}:status", Name: "status", Summary: "Publish a draft of {one}, or begin a new one",
+	{handle: setStatus, Operation: openapi.Operation{Method: "POST", Path: "/v1/{type}/{id}:status", Name: "status", Summary: "Publish a draft of {one}, or begin a new one",
 		Parameters: ifMatch, Body: openapi.StatusBody,
 		Answers:  answers(written("200", "Its status is now the one asked for", openapi.Whole)),
 		Problems: writeProblems}},

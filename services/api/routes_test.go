@@ -123,9 +123,6 @@ func TestTheDocumentDescribesEveryRouteAndNothingElse(t *testing.T) {
 				if len(typ.Binaries) == 0 { // which its older revisions may have had
 					untold = append(untold, "GET /v1/"+typ.Name+"/{id}/blobs/{n}")
 				}
-				if typ.Builtin { // which have no drafts
-					untold = append(untold, "POST /v1/"+typ.Name+"/{id}:status")
-				}
 			}
 			routed := routedOf(a, types)
 			described, _ := describedBy(t, a)
