@@ -15,7 +15,7 @@ import (
 // subscriptions of the program have names that nobody guesses, and what others
 // put into the stream is removed and told.
 func (p *program) protectEvents(ctx context.Context, claimKey []byte) error {
-	key, err := p.st.subscriptionsKey(ctx, claimKey, p.logger)
+	key, err := p.st.subscriptionsKey(ctx, claimKey, p.set.provisions(), p.logger)
 	if err != nil {
 		return err
 	}

@@ -46,14 +46,18 @@ func (s *stores) auditKey(ctx context.Context, logger *slog.Logger) ([]byte, err
 
 // subscriptionsKey is behind the names of subscriptions. It stays when a restore
 // brings another key for unique values: where subscriptions are would be lost, and
-// what they were told would be told again.
-func (s *stores) subscriptionsKey(ctx context.Context, claimKey []byte, logger *slog.Logger) ([]byte, error) {
+// what they were told would be told again. Services that
+// provision nothing may not write it down, and begin with what it is made from.
+func (s *stores) subscriptionsKey(ctx context.Context, claimKey []byte, provisions bool, logger *slog.Logger) ([]byte, error) {
 	key, err := s.systemKey(ctx, resource.SubscriptionsKey, logger)
 	if !errors.Is(err, storage.ErrNotFound) {
 		return key, err
 	}
 	if key, err = hkdf.Key(sha256.New, claimKey, nil, "autocrud subscriptions", 32); err != nil {
 		return nil, err
+	}
+	if !provisions {
+		return key, nil
 	}
 	return s.writeKey(ctx, resource.SubscriptionsKey, key, 0)
 }

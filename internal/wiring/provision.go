@@ -26,7 +26,11 @@ func Provision(ctx context.Context, set Settings) (err error) {
 	if err = st.fit(ctx, &set, logger); err != nil {
 		return err
 	}
-	if _, err = st.claimKey(ctx, logger); err != nil {
+	claimKey, err := st.claimKey(ctx, logger)
+	if err != nil {
+		return err
+	}
+	if _, err = st.subscriptionsKey(ctx, claimKey, true, logger); err != nil {
 		return err
 	}
 	if _, err = st.auditKey(ctx, logger); err != nil || set.Auth != "required" || set.AdminKey != "" {
