@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"strings"
@@ -18,6 +19,7 @@ import (
 	"github.com/autocrud-go/autocrud/internal/apitest"
 	"github.com/autocrud-go/autocrud/pkg/hook"
 	"github.com/autocrud-go/autocrud/pkg/job"
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -55,6 +57,66 @@ const wholeLogin = `{"name":"ann","password":"pass-one","pin":4711,"inner":{"use
 	"lines":[{"label":"a","token":"token-line-1"},{"label":"b","token":"token-line-2"}],"vault":{"x":"token-vault"}}`
 
 const shownLogin = `{"name":"ann","inner":{"user":"u"},"lines":[{"label":"a"},{"label":"b"}],"vault":{},"logins":0}`
+
+// A default that clients never set is filled in where something new brings it, by
+// every door, and says nothing over a value that there is.
+func TestADefaultThatIsReadOnlyComesWithWhatIsNew(t *testing.T) {
+	t.Parallel()
+	c := start(t, growingApp(), autocrud.Settings{Storage: "memory"}, map[string]string{"plants": `name: plants
+schema:
+  type: object
+  properties:
+    name: {type: string}
+    root: {$ref: "#/$defs/part"}
+    leaves: {type: array, items: {$ref: "#/$defs/part"}}
+    more: {type: object, additionalProperties: {$ref: "#/$defs/part"}}
+  $defs: {part: {type: object, properties: {kind: {type: string}, cut: {type: integer, default: 0, readOnly: true}}}}
+`})
+	grow := func(data string) {
+		t.Helper()
+		c.Post(t, "/v1/plants/a:grow", fmt.Sprintf(`{"data":%q}`, data)).Want(t, 200)
+	}
+	c.Post(t, "/v1/plants?id=a", `{"name":"fern"}`).Want(t, 201)
+	for _, x := range []struct{ had, method, media, body, want string }{
+		{`{"name":"fern"}`, "PATCH", apitest.MergePatch, `{"root":{"kind":"k"}}`, `{"name":"fern","root":{"kind":"k","cut":0}}`},
+		{`{"name":"fern"}`, "PATCH", apitest.JSONPatch, `[{"op":"add","path":"/root","value":{"kind":"k"}}]`, `{"name":"fern","root":{"kind":"k","cut":0}}`},
+		{`{"name":"fern"}`, "PUT", apitest.JSON, `{"root":{"cut":0}}`, `{"root":{"cut":0}}`},
+		{`{"name":"fern"}`, "PUT", apitest.JSON, `{"more":{"x":{}},"leaves":[{"kind":"k"}]}`, `{"more":{"x":{"cut":0}},"leaves":[{"kind":"k","cut":0}]}`},
+		{`{"name":"fern"}`, "PUT", apitest.JSON, `{"root":{"cut":1}}`, ""},
+		{`{"root":{"cut":5}}`, "PUT", apitest.JSON, `{"root":{"cut":0}}`, ""},
+		{`{"root":{"cut":5}}`, "PATCH", apitest.JSONPatch, `[{"op":"replace","path":"/root","value":{"kind":"new"}}]`, ""},
+		{`{"root":{"cut":5}}`, "PATCH", apitest.MergePatch, `{"root":{"cut":null}}`, ""},
+		{`{"leaves":[{"kind":"a","cut":5}]}`, "PATCH", apitest.JSONPatch, `[{"op":"add","path":"/leaves/0","value":{"kind":"b"}}]`, `{"leaves":[{"kind":"b","cut":0},{"kind":"a","cut":5}]}`},
+		{`{"leaves":[{"kind":"a","cut":5}]}`, "PUT", apitest.JSON, `{"leaves":[{"kind":"b"},{"kind":"a"},{"kind":"a"}]}`, `{"leaves":[{"kind":"b","cut":0},{"kind":"a","cut":5},{"kind":"a","cut":0}]}`},
+		{`{"leaves":[{"kind":"a","cut":5}]}`, "PATCH", apitest.MergePatch, `{"leaves":[{"kind":"b","cut":0},{"kind":"a","cut":0}]}`, ""},
+		{`{"leaves":[{"kind":"a","cut":0},{"kind":"b","cut":5}]}`, "PUT", apitest.JSON, `{"leaves":[{"kind":"b","cut":0},{"kind":"a","cut":0}]}`, ""},
+		{`{"leaves":[{"kind":"a","cut":5}]}`, "PATCH", apitest.JSONPatch, `[{"op":"copy","from":"/leaves/0","path":"/leaves/-"}]`, ""},
+		{`{"leaves":[{"kind":"a","cut":5}]}`, "PATCH", apitest.JSONPatch, `[{"op":"add","path":"/leaves/-","value":{"kind":"b","cut":1}}]`, ""},
+	} {
+		grow(x.had)
+		r := c.Do(t, x.method, "/v1/plants/a", x.body, apitest.Header("Content-Type", x.media))
+		if x.want == "" {
+			r.WantProblem(t, 422, "validation_failed")
+			continue
+		}
+		r.Want(t, 200).Equal(t, "/data", x.want)
+	}
+}
+
+// growingApp has an action that sets what clients never set.
+func growingApp() *autocrud.App {
+	app := autocrud.New()
+	autocrud.Action(app, "plants", "grow", func(ctx context.Context, c autocrud.ActionCall[struct {
+		Data string `json:"data"`
+	}]) (struct{}, error) {
+		data, err := model.DecodeJSON([]byte(c.Input.Data))
+		if err == nil {
+			_, _, err = c.Manager.Update(ctx, "plants", c.ID, data, resource.UpdateOptions{})
+		}
+		return struct{}{}, err
+	}, autocrud.OnResource())
+	return app
+}
 
 // secretsOf keeps what the code of an application gets of each login.
 type secretsOf struct {

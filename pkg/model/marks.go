@@ -217,19 +217,25 @@ func (how completing) fillList(nodes []*placeNode, doc, was []any) {
 }
 
 // changed is the place of something marked that two documents do not agree on; ""
-// when there is none. The elements of a list may change places and go.
-func (k *marks) changed(a, b any) string { return changedIn(describing(k.start()), a, b, "") }
+// when there is none. What has no value in the first may have its default, which a
+// third document of the shape of the second has. The elements of a list may change
+// places and go.
+func (k *marks) changed(a, b, defaults any) string {
+	return changedIn(describing(k.start()), a, b, defaults, "")
+}
 
-func changedIn(nodes []*placeNode, a, b any, at string) string {
+func changedIn(nodes []*placeNode, a, b, defaults any, at string) string {
 	if len(nodes) == 0 {
 		return ""
 	}
 	if list, ok := b.([]any); ok {
 		was, _ := a.([]any)
-		return changedList(nodes, was, list, at)
+		fresh, _ := defaults.([]any)
+		return changedList(nodes, was, list, fresh, at)
 	}
 	x, _ := a.(map[string]any)
 	y, _ := b.(map[string]any)
+	fresh, _ := defaults.(map[string]any)
 	all := maps.Clone(x)
 	if all == nil {
 		all = map[string]any{}
@@ -240,40 +246,66 @@ func changedIn(nodes []*placeNode, a, b any, at string) string {
 		was, had := x[name]
 		is, has := y[name]
 		here := PointerTo(at, name)
-		if marked && (had != has || !EqualJSON(was, is)) {
-			return here
-		}
-		if !marked {
-			if place := changedIn(in, was, is, here); place != "" {
-				return place
+		if marked {
+			if !had && has {
+				was, had = fresh[name]
 			}
+			if had != has || !EqualJSON(was, is) {
+				return here
+			}
+		} else if place := changedIn(in, was, is, fresh[name], here); place != "" {
+			return place
 		}
 	}
 	return ""
 }
 
-func changedList(nodes []*placeNode, was, list []any, at string) string {
+// listElement is what an element of a list has that is marked, and the rest of it.
+type listElement struct {
+	i            int
+	marked, rest any
+}
+
+// changedList takes an element for an old one that has the same marked values, first
+// of all for one that is the same in the rest too. One that is left is new, and may
+// have the defaults, unless an old one that is left is the same in the rest.
+func changedList(nodes []*placeNode, was, list, defaults []any, at string) string {
 	if EqualJSON(was, list) {
 		return ""
 	}
-	var known []any
-	for i, x := range was {
-		if y := only(elements(nodes, i), x); y != nil {
-			known = append(known, y)
+	old, left := markedElements(nodes, was), markedElements(nodes, list)
+	old, left = unpaired(old, left, func(x, y listElement) bool { return EqualJSON(x.marked, y.marked) && EqualJSON(x.rest, y.rest) })
+	old, left = unpaired(old, left, func(x, y listElement) bool { return EqualJSON(x.marked, y.marked) })
+	for _, x := range left {
+		stays := slices.ContainsFunc(old, func(y listElement) bool { return EqualJSON(x.rest, y.rest) })
+		if stays || x.i >= len(defaults) || !EqualJSON(x.marked, only(elements(nodes, x.i), defaults[x.i])) {
+			return at + "/" + strconv.Itoa(x.i)
 		}
-	}
-	for i, x := range list {
-		said := only(elements(nodes, i), x)
-		if said == nil {
-			continue
-		}
-		j := slices.IndexFunc(known, func(y any) bool { return EqualJSON(said, y) })
-		if j < 0 {
-			return at + "/" + strconv.Itoa(i)
-		}
-		known = slices.Delete(known, j, j+1)
 	}
 	return ""
+}
+
+// markedElements are the elements of a list that have something marked.
+func markedElements(nodes []*placeNode, list []any) (out []listElement) {
+	for i, x := range list {
+		in := elements(nodes, i)
+		if marked := only(in, x); marked != nil {
+			out = append(out, listElement{i, marked, withoutMarked(in, x)})
+		}
+	}
+	return out
+}
+
+// unpaired are the elements of two lists without the pairs that are the same.
+func unpaired(a, b []listElement, same func(x, y listElement) bool) (restA, restB []listElement) {
+	for _, x := range b {
+		if j := slices.IndexFunc(a, func(y listElement) bool { return same(x, y) }); j >= 0 {
+			a = slices.Delete(a, j, j+1)
+		} else {
+			restB = append(restB, x)
+		}
+	}
+	return a, restB
 }
 
 // keepNulls puts the nulls that a merge patch says of what is marked into the

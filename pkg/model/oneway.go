@@ -84,7 +84,10 @@ func (t *Type) KeepNulls(doc, patch any) {
 func (t *Type) WithoutReadOnly(doc any) any { return t.readOnly.without(doc) }
 
 // ReadOnlyChanged is the place of what clients never set and differs; empty: none.
-func (t *Type) ReadOnlyChanged(before, after any) string { return t.readOnly.changed(before, after) }
+// What has no value before may have the default that is filled in.
+func (t *Type) ReadOnlyChanged(before, after any) string {
+	return t.readOnly.changed(before, after, t.Defaults(t.WithoutReadOnly(after)))
+}
 
 // Conceals tells that not all of the type's content is shown.
 func (t *Type) Conceals() bool { return t.Secret != "" || t.writeOnly != nil }
