@@ -48,6 +48,7 @@ mkdir live
 cp "$here/scripts/testdata/liveclient.go.txt" live/main.go
 go mod tidy
 go vet ./...
+: >up.log # the loop may read it before the server has begun
 "$dir/autocrud" up --models "$here/examples/quickstart/models" --storage memory --addr 127.0.0.1:0 >up.log 2>&1 &
 server=$!
 for _ in $(seq 300); do
