@@ -19,7 +19,7 @@ run() {
 	echo "== $*"
 	"$@" || failed=1
 }
-run "$GO" test -count=1 -timeout 30m ./pkg/resource -run Cron
+run "$GO" test -count=1 -timeout 30m ./pkg/model -run Cron
 run "$GO" test -count=1 -timeout 45m ./tests -run 'TestNoAnswerSaysWhatMayNotBeKnown|TestNothingIsDoneThatItsPrincipalMayNotDo|TestDamageIsTold|RandomModels'
 run env AUTOCRUD_TEST_STORAGES=disk "$GO" test -count=1 -timeout 30m ./tests -run TestEveryOperationKeepsEveryPromise
 if [ -n "${AUTOCRUD_TEST_SUITES:-}" ]; then
