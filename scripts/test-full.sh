@@ -15,9 +15,16 @@ export AUTOCRUD_TEST_DAMAGE="${AUTOCRUD_TEST_DAMAGE:-100}"
 export AUTOCRUD_TEST_MODELS="${AUTOCRUD_TEST_MODELS:-100}"
 export AUTOCRUD_TEST_CRON="${AUTOCRUD_TEST_CRON:-all}"
 failed=0
+said=$(mktemp)
+trap 'rm -f "$said"' EXIT
 run() {
 	echo "== $*"
-	"$@" || failed=1
+	"$@" >"$said" 2>&1 || failed=1
+	cat "$said"
+	if grep -q "no tests to run" "$said"; then
+		echo "a test that is asked for is not there"
+		failed=1
+	fi
 }
 run "$GO" test -count=1 -timeout 30m ./pkg/model -run Cron
 run "$GO" test -count=1 -timeout 45m ./tests -run 'TestNoAnswerSaysWhatMayNotBeKnown|TestNothingIsDoneThatItsPrincipalMayNotDo|TestDamageIsTold|RandomModels'
