@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pb33f/libopenapi"
 	"github.com/pb33f/libopenapi-validator/schema_validation"
@@ -182,7 +183,12 @@ func TestEveryOperationOfTheDocumentIsThereAndItsExampleWorks(t *testing.T) {
 					if strings.Contains(path, "?") {
 						sep = "&"
 					}
-					c.Get(t, path+sep+p.Name+"="+query(fmt.Sprint(p.Example))).Want(t, 200)
+					at := path + sep + p.Name + "=" + query(fmt.Sprint(p.Example))
+					r := c.Get(t, at)
+					for begun := time.Now(); r.Text("/code") == "index_lag" && time.Since(begun) < time.Minute; {
+						r = c.Get(t, at) // an example before rebuilds indexes, and each request waits for them
+					}
+					r.Want(t, 200)
 				}
 			}
 		}
