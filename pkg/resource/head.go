@@ -75,10 +75,10 @@ func (m *Manager) head(ctx context.Context, k key, fresh bool) (state, error) {
 	row, err := m.index.Head(soon, k.typ, k.id)
 	cancel()
 	switch {
-	case err == nil && row.Event != nil:
+	case err == nil && row.Event != nil && key{row.Event.Meta.Type, row.Event.Meta.ID} == k:
 		row.Event.Content = row.Content
 		s := stateOf(row.Event, false)
-		s.asOf = applied
+		s.asOf = row.AsOf
 		return s, nil
 	case errors.Is(err, storage.ErrNotFound) && m.complete(applied):
 		return state{fresh: true}, nil

@@ -160,6 +160,7 @@ type Position struct {
 // Row is a resource as the index keeps it.
 type Row struct {
 	Event    *Event // of Head only: the resource's last event
+	AsOf     uint64 // of Head only: how far the index was in the very state that was read
 	ID       string //
 	Seq      uint64 // of its last event
 	Deleted  bool

@@ -17,7 +17,7 @@ import (
 // tells so: a create needs its place in the log.
 func (x *Index) Head(ctx context.Context, typ, id string) (row storage.Row, err error) {
 	var header []byte
-	state, err := x.one(ctx, typ, id, "JOIN events AS e ON e.seq = w.seq WHERE w.id = $1", ", e.header", &row, &header)
+	state, err := x.one(ctx, typ, id, "JOIN events AS e ON e.seq = w.seq WHERE w.id = $1", ", e.header, "+position, &row, &header, &row.AsOf)
 	if err == nil {
 		row.Deleted = state == deleted
 		row.Event, err = sqltables.Event(header, row.Seq)

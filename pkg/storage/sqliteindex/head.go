@@ -17,7 +17,7 @@ func (x *Index) Head(ctx context.Context, typ, id string) (row storage.Row, err 
 	defer wrapRead(&err, "head", typ, id)
 	var state int
 	var header []byte
-	err = x.one(ctx, typ, id, "JOIN events AS e ON e.seq = w.seq WHERE w.id = ?1", ", e.header", append(rowTargets(&row, &state), &header)...)
+	err = x.one(ctx, typ, id, "JOIN events AS e ON e.seq = w.seq WHERE w.id = ?1", ", e.header, (SELECT applied FROM position)", append(rowTargets(&row, &state), &header, &row.AsOf)...)
 	if err != nil {
 		return storage.Row{}, err
 	}

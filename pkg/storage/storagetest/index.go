@@ -282,6 +282,12 @@ func headTellsLast(t *testing.T, x storage.Index) {
 	want(t, row.Event.Seq, uint64(2))
 	want(t, row.Event.Meta.Seq, uint64(2))
 	want(t, row.Deleted, true)
+	want(t, row.AsOf, uint64(2))
+	apply(t, x, change(7, "b", storage.Created, nil))
+	row, err = x.Head(t.Context(), "movies", "a")
+	ok(t, err)
+	want(t, row.Event.Seq, uint64(2))
+	want(t, row.AsOf, uint64(7)) // nothing came to a up to here
 	row, err = x.Read(t.Context(), "movies", "a")
 	ok(t, err)
 	want(t, row.Deleted, true)
