@@ -1,13 +1,9 @@
 package model_test
 
 import (
-	"errors"
-	"slices"
-	"strings"
 	"testing"
 
 	"github.com/autocrud-go/autocrud/internal/testenv"
-	"github.com/autocrud-go/autocrud/pkg/fault"
 )
 
 func TestAValueOfSeveralFormsIsExplainedByTheOneThatWasMeant(t *testing.T) {
@@ -35,24 +31,6 @@ schema:
 		"TheOneItNearlyFits":  {`{"near":{"a":"x"}}`, "/near/a", "must be an integer"},
 		"AllWhenNoneIsNearer": {`{"tie":7}`, "/tie", "must be a multiple of 3, or must be a multiple of 5"},
 	} {
-		t.Run(name, func(t *testing.T) { wantField(t, typ.Validate(testenv.Doc(t, c[0])), c[1], c[2]) })
-	}
-}
-
-// wantField wants a refusal that names a place; no detail: none.
-func wantField(t *testing.T, err error, pointer, detail string) {
-	t.Helper()
-	var e *fault.Error
-	if detail == "" {
-		if err != nil {
-			t.Fatalf("%v", err)
-		}
-		return
-	}
-	if !errors.As(err, &e) || e.Code != fault.ValidationFailed {
-		t.Fatalf("got %v, want %s %s", err, pointer, detail)
-	}
-	if !slices.ContainsFunc(e.Fields, func(f fault.FieldError) bool { return f.Pointer == pointer && strings.Contains(f.Detail, detail) }) {
-		t.Fatalf("got %+v, want %s %s", e.Fields, pointer, detail)
+		t.Run(name, func(t *testing.T) { testenv.WantField(t, typ.Validate(testenv.Doc(t, c[0])), c[1], c[2]) })
 	}
 }

@@ -4,10 +4,8 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"testing"
 
@@ -138,7 +136,7 @@ schema:
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := s.Manager.Create(t.Context(), c.typ, testenv.Doc(t, c.doc), resource.CreateOptions{})
-			wantField(t, err, c.pointer, c.detail)
+			testenv.WantField(t, err, c.pointer, c.detail)
 		})
 	}
 }
@@ -177,7 +175,7 @@ schema: {type: object, properties: {f: {x-binary: {}}, free: {type: object, addi
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := s.Manager.Create(t.Context(), "files", testenv.Doc(t, `{"f":`+c[0]+`}`), resource.CreateOptions{})
-			wantField(t, err, c[1], c[2])
+			testenv.WantField(t, err, c[1], c[2])
 		})
 	}
 	t.Run("AMergePatchSaysAllOfTheNewOne", func(t *testing.T) {
@@ -186,15 +184,15 @@ schema: {type: object, properties: {f: {x-binary: {}}, free: {type: object, addi
 			_, err := s.Manager.Patch(t.Context(), "files", r.ID, resource.Patch{Kind: resource.MergePatch, Body: testenv.Doc(t, body)}, resource.UpdateOptions{})
 			return err
 		}
-		wantField(t, patch(`{"f":{"alt":"t"}}`), "/f/alt", "is not a known property")
-		wantField(t, patch(fmt.Sprintf(`{"f":{"digest":%q,"alt":"t"}}`, b.Digest)), "/f/alt", "is not a known property")
+		testenv.WantField(t, patch(`{"f":{"alt":"t"}}`), "/f/alt", "is not a known property")
+		testenv.WantField(t, patch(fmt.Sprintf(`{"f":{"digest":%q,"alt":"t"}}`, b.Digest)), "/f/alt", "is not a known property")
 		if err := patch(fmt.Sprintf(`{"f":{"digest":%q}}`, b.Digest)); err != nil {
 			t.Fatal(err)
 		}
 		if err := patch(`{"f":{"base64":"aGk=","content_type":null}}`); err != nil {
 			t.Fatal(err)
 		}
-		wantField(t, patch(`{"f":{"size":3}}`), "/f/size", "the binary has 2 bytes")
+		testenv.WantField(t, patch(`{"f":{"size":3}}`), "/f/size", "the binary has 2 bytes")
 	})
 	t.Run("AnObjectElsewhereMayLookLikeOne", func(t *testing.T) {
 		r := create(t, s, "files", fmt.Sprintf(`{"f":{"digest":%q},"free":{"digest":%q,"content_type":"text/html","base64":1}}`, image.Digest, image.Digest))
@@ -266,22 +264,4 @@ schema:
 
 func digestOf(content []byte) string {
 	return fmt.Sprintf("sha256:%x", sha256.Sum256(content))
-}
-
-// wantField wants a refusal that names a place; no detail: none.
-func wantField(t *testing.T, err error, pointer, detail string) {
-	t.Helper()
-	var e *fault.Error
-	if detail == "" {
-		if err != nil {
-			t.Fatalf("%v", err)
-		}
-		return
-	}
-	if !errors.As(err, &e) || e.Code != fault.ValidationFailed {
-		t.Fatalf("got %v, want %s %s", err, pointer, detail)
-	}
-	if !slices.ContainsFunc(e.Fields, func(f fault.FieldError) bool { return f.Pointer == pointer && strings.Contains(f.Detail, detail) }) {
-		t.Fatalf("got %+v, want %s %s", e.Fields, pointer, detail)
-	}
 }
