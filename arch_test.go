@@ -19,6 +19,7 @@ var layers = [][]string{
 	{"pkg/storage/internal/sqlrender", "pkg/storage/internal/sqltables"},
 	{"pkg/storage/natslog", "pkg/storage/memblob", "pkg/storage/fsblob", "pkg/storage/s3blob", "pkg/storage/sqliteindex", "pkg/storage/pgindex"},
 	{"pkg/model"},
+	{"pkg/archive"},
 	{"pkg/resource"},
 	{"pkg/job", "pkg/hook"},
 	{"services/api/openapi"},
@@ -32,6 +33,7 @@ var layers = [][]string{
 // barred imports that the layers alone would allow.
 var barred = map[string][]string{
 	"pkg/model":     {"pkg/storage/", "net/http", "database/sql", "github.com/nats-io", "modernc.org", "github.com/jackc", "github.com/minio"},
+	"pkg/archive":   {"pkg/storage/", "net/http", "database/sql", "github.com/nats-io", "modernc.org", "github.com/jackc", "github.com/minio"},
 	"pkg/resource":  {"pkg/storage/", "net/http", "database/sql", "github.com/nats-io", "modernc.org", "github.com/jackc", "github.com/minio"},
 	"pkg/job":       {"pkg/storage/", "net/http", "github.com/nats-io"},
 	"pkg/hook":      {"pkg/storage/", "pkg/resource", "net/http"},
@@ -147,6 +149,7 @@ func TestImportRuleCatchesBreaches(t *testing.T) {
 		{"pkg/resource", module + "/pkg/storage/natslog"},
 		{"pkg/resource", "net/http"},
 		{"pkg/model", module + "/pkg/resource"},
+		{"pkg/archive", module + "/pkg/resource"},
 		{"pkg/fault", module + "/pkg/storage"},
 		{"services/api", module + "/services/worker"},
 		{"services/api/openapi", module + "/services/api"},

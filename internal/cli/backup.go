@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/autocrud-go/autocrud/internal/wiring"
+	"github.com/autocrud-go/autocrud/pkg/archive"
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 )
@@ -37,12 +38,12 @@ func (c *backupCmd) Run(e *env) error {
 		return err
 	}
 	if failed != nil {
-		if why := resource.BackupFailure(f, info.Size()); why != "" {
+		if why := archive.BackupFailure(f, info.Size()); why != "" {
 			return &exitError{exitFailed, why}
 		}
 		return refused(failed)
 	}
-	b, err := resource.OpenBackup(f, info.Size())
+	b, err := archive.OpenBackup(f, info.Size())
 	if err != nil {
 		return fmt.Errorf("the server broke off: %w", err)
 	}
@@ -99,7 +100,7 @@ func (c *restoreCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	b, err := resource.OpenBackup(f, info.Size())
+	b, err := archive.OpenBackup(f, info.Size())
 	if err != nil {
 		return refused(err)
 	}
@@ -193,6 +194,6 @@ func (s server) upload(ctx context.Context, path string, r io.Reader, size int64
 		return err
 	}
 	defer resp.Body.Close()
-	var out resource.BackupSummary
+	var out archive.BackupSummary
 	return json.NewDecoder(resp.Body).Decode(&out)
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/autocrud-go/autocrud/pkg/archive"
 	"github.com/autocrud-go/autocrud/pkg/fault"
-	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 	"github.com/autocrud-go/autocrud/pkg/storage/natslog"
 	"github.com/autocrud-go/autocrud/services/indexer"
@@ -19,7 +19,7 @@ import (
 // checkLog refuses a log that is half filled, or that is not the one that the
 // archive is of.
 func checkLog(ctx context.Context, st *stores) error {
-	mark, _, err := resource.Loading(ctx, st.log)
+	mark, _, err := archive.Loading(ctx, st.log)
 	if err != nil {
 		return err
 	}
@@ -33,7 +33,7 @@ func checkLog(ctx context.Context, st *stores) error {
 	if st.archive == nil {
 		return nil
 	}
-	err = resource.CheckArchive(ctx, st.archive, st.log)
+	err = archive.Check(ctx, st.archive, st.log)
 	var refused *fault.Error
 	if errors.As(err, &refused) {
 		return wrong("%s", refused.Detail)
@@ -51,7 +51,7 @@ func (p *program) archiving(ctx context.Context) error {
 	go func() { // the archive of a log that this one was rebuilt from
 		defer close(done)
 		for {
-			if tidy, err := resource.TidyArchive(ctx, p.st.archive, p.st.log, p.archiver.Archived()); tidy && err == nil {
+			if tidy, err := archive.Tidy(ctx, p.st.archive, p.st.log, p.archiver.Archived()); tidy && err == nil {
 				return
 			}
 			select {
@@ -76,7 +76,7 @@ func newArchiver(p *program) *indexer.Archiver {
 // makeRoom removes what is in the way of a log that is to be rebuilt: an empty
 // stream, or one that was rebuilt half. One with data is refused.
 func (s *stores) makeRoom(ctx context.Context, nc *nats.Conn, js jetstream.JetStream, o *natslog.Options) error {
-	found, err := resource.OpenArchive(ctx, s.archive, s.blobs)
+	found, err := archive.Open(ctx, s.archive, s.blobs)
 	if err != nil {
 		return err
 	}
@@ -94,7 +94,7 @@ func (s *stores) makeRoom(ctx context.Context, nc *nats.Conn, js jetstream.JetSt
 		return settingOf(err)
 	}
 	defer old.Close()
-	mark, _, err := resource.Loading(ctx, old)
+	mark, _, err := archive.Loading(ctx, old)
 	if err != nil {
 		return err
 	}
@@ -108,7 +108,7 @@ func (s *stores) makeRoom(ctx context.Context, nc *nats.Conn, js jetstream.JetSt
 }
 
 // RebuildLog makes a lost log again from the archive in the bucket.
-func RebuildLog(ctx context.Context, set Settings, report func(done, total uint64)) (out resource.RebuildSummary, err error) {
+func RebuildLog(ctx context.Context, set Settings, report func(done, total uint64)) (out archive.RebuildSummary, err error) {
 	set.maintenance, set.rebuilding = true, true
 	if err := set.check(); err != nil {
 		return out, err

@@ -13,7 +13,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/archive"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 	"github.com/autocrud-go/autocrud/pkg/storage/natslog"
 )
@@ -289,7 +289,7 @@ func (s *stores) fit(ctx context.Context, set *Settings, logger *slog.Logger) er
 func (s *stores) compare(ctx context.Context, state storage.LogState, pos storage.Position) error {
 	known := s.known
 	if state.Identity != known.Log {
-		mark, _, err := resource.Loading(ctx, s.log)
+		mark, _, err := archive.Loading(ctx, s.log)
 		if err != nil {
 			return err
 		}
@@ -351,7 +351,7 @@ func (s *stores) compareTail(ctx context.Context, pos storage.Position) error {
 // earlier version.
 func (s *stores) adopt(ctx context.Context, state storage.LogState, pos storage.Position, logger *slog.Logger) error {
 	if pos.Identity != "" && pos.Identity != state.Identity {
-		mark, _, err := resource.Loading(ctx, s.log)
+		mark, _, err := archive.Loading(ctx, s.log)
 		if err != nil {
 			return err
 		}
@@ -379,7 +379,7 @@ func (s *stores) adopt(ctx context.Context, state storage.LogState, pos storage.
 	if err != nil {
 		return fmt.Errorf("look for what the stores hold: %w", err)
 	}
-	if mark, _, err := resource.Loading(ctx, s.log); held && err == nil && mark.Complete {
+	if mark, _, err := archive.Loading(ctx, s.log); held && err == nil && mark.Complete {
 		return wrong("the log is empty and there is content that a log referred to: the log was lost. Restore a backup into empty stores, or remove the content if it is not wanted; nothing was changed")
 	}
 	return nil

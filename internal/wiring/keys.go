@@ -12,7 +12,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/archive"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -49,7 +49,7 @@ func (s *stores) auditKey(ctx context.Context, logger *slog.Logger) ([]byte, err
 // what they were told would be told again. Services that
 // provision nothing may not write it down, and begin with what it is made from.
 func (s *stores) subscriptionsKey(ctx context.Context, claimKey []byte, provisions bool, logger *slog.Logger) ([]byte, error) {
-	key, err := s.systemKey(ctx, resource.SubscriptionsKey, logger)
+	key, err := s.systemKey(ctx, archive.SubscriptionsKey, logger)
 	if !errors.Is(err, storage.ErrNotFound) {
 		return key, err
 	}
@@ -59,7 +59,7 @@ func (s *stores) subscriptionsKey(ctx context.Context, claimKey []byte, provisio
 	if !provisions {
 		return key, nil
 	}
-	return s.writeKey(ctx, resource.SubscriptionsKey, key, 0)
+	return s.writeKey(ctx, archive.SubscriptionsKey, key, 0)
 }
 
 // systemKey reads a key from the log and keeps its copy; a key that the log lost

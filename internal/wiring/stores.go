@@ -14,7 +14,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/sys/unix"
 
-	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/archive"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 	"github.com/autocrud-go/autocrud/pkg/storage/fsblob"
 	"github.com/autocrud-go/autocrud/pkg/storage/memblob"
@@ -36,8 +36,8 @@ type stores struct {
 	audit   *natslog.Audit
 	nats    string // host:port where subscribers reach the events; empty when they cannot
 	blobs   storage.Blobs
-	archive storage.Archive      // a second copy of the log; nil: there is none
-	lost    *resource.Rebuilding // the log that is to be made again
+	archive storage.Archive     // a second copy of the log; nil: there is none
+	lost    *archive.Rebuilding // the log that is to be made again
 	index   storage.Index
 	// notebook remembers which log the data belongs to; known is what it said at
 	// the start, nil: nothing.

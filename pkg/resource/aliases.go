@@ -1,6 +1,7 @@
 package resource
 
 import (
+	"github.com/autocrud-go/autocrud/pkg/archive"
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/model"
 )
@@ -204,3 +205,53 @@ var (
 func TypeOf[T any](name string, opts ...model.TypeOption) (*model.Type, error) {
 	return model.TypeOf[T](name, opts...)
 }
+
+// Types of pkg/archive.
+type (
+	// Deprecated: use archive.Object.
+	ArchiveObject = archive.Object
+	// Deprecated: use archive.Reader.
+	ArchiveReader = archive.Reader
+	// Deprecated: use archive.Backup.
+	Backup = archive.Backup
+	// Deprecated: use archive.BackupSummary.
+	BackupSummary = archive.BackupSummary
+	// Deprecated: use archive.LoadMark.
+	LoadMark = archive.LoadMark
+	// Deprecated: use archive.RebuildSummary.
+	RebuildSummary = archive.RebuildSummary
+	// Deprecated: use archive.Rebuilding.
+	Rebuilding = archive.Rebuilding
+)
+
+// Constants of pkg/archive.
+const (
+	// Deprecated: use archive.SubscriptionsKey.
+	SubscriptionsKey = archive.SubscriptionsKey
+)
+
+// Functions and subjects of pkg/archive.
+var (
+	// Deprecated: use archive.ExpirySubject.
+	ExpirySubject = archive.ExpirySubject
+	// Deprecated: use archive.LoadSubject.
+	LoadSubject = archive.LoadSubject
+	// Deprecated: use archive.AwaitLoaded.
+	AwaitLoaded = archive.AwaitLoaded
+	// Deprecated: use archive.BackupFailure.
+	BackupFailure = archive.BackupFailure
+	// Deprecated: use archive.Check.
+	CheckArchive = archive.Check
+	// Deprecated: use archive.Erases.
+	Erases = archive.Erases
+	// Deprecated: use archive.Loading.
+	Loading = archive.Loading
+	// Deprecated: use archive.NewReader.
+	NewArchiveReader = archive.NewReader
+	// Deprecated: use archive.Open.
+	OpenArchive = archive.Open
+	// Deprecated: use archive.OpenBackup.
+	OpenBackup = archive.OpenBackup
+	// Deprecated: use archive.Tidy.
+	TidyArchive = archive.Tidy
+)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/autocrud-go/autocrud/pkg/archive"
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -15,7 +16,7 @@ import (
 // Backup writes everything up to where the log ends now: its entries, what they
 // refer to, and the binaries. Writes go on meanwhile and are not in it. report,
 // if not nil, is told how many of how many sequences are done.
-func (m *Manager) Backup(ctx context.Context, w io.Writer, report func(done, total uint64)) (out BackupSummary, err error) {
+func (m *Manager) Backup(ctx context.Context, w io.Writer, report func(done, total uint64)) (out archive.BackupSummary, err error) {
 	if err := m.Admin(ctx); err != nil {
 		return out, err
 	}
@@ -23,7 +24,7 @@ func (m *Manager) Backup(ctx context.Context, w io.Writer, report func(done, tot
 	if err != nil {
 		return out, stored(err)
 	}
-	f, err := newFrameWriter(w)
+	f, err := archive.NewFrameWriter(w)
 	if err != nil {
 		return out, err
 	}
@@ -31,38 +32,38 @@ func (m *Manager) Backup(ctx context.Context, w io.Writer, report func(done, tot
 	if err := b.all(ctx, state); err != nil {
 		var told *fault.Error
 		if err = stored(err); errors.As(err, &told) {
-			f.fail(told.Detail)
+			f.Fail(told.Detail)
 		}
 		return out, err
 	}
-	err = f.close()
-	b.out.Bytes = f.n
+	err = f.Close()
+	b.out.Bytes = f.Written
 	return b.out, err
 }
 
 // all writes the frames.
 func (b *backing) all(ctx context.Context, state storage.LogState) error {
-	if err := b.f.json(frameHeader, backupHeader{Format: 1, Identity: state.Identity, Last: state.Last, At: b.m.o.Now().UTC()}); err != nil {
+	if err := b.f.JSON(archive.FrameHeader, archive.BackupHeader{Format: 1, Identity: state.Identity, Last: state.Last, At: b.m.o.Now().UTC()}); err != nil {
 		return err
 	}
 	if err := b.log(ctx, state); err != nil {
 		return err
 	}
 	for subject := range b.dropped {
-		if err := b.f.frame(frameDropped, []byte(subject)); err != nil {
+		if err := b.f.Frame(archive.FrameDropped, []byte(subject)); err != nil {
 			return err
 		}
 	}
 	if err := b.binaries(ctx); err != nil {
 		return err
 	}
-	return b.f.json(frameEnd, b.out)
+	return b.f.JSON(archive.FrameEnd, b.out)
 }
 
 type backing struct {
 	m       *Manager
-	f       *frameWriter
-	out     BackupSummary
+	f       *archive.FrameWriter
+	out     archive.BackupSummary
 	dropped map[string]bool // subjects of resources that were purged meanwhile
 	wanted  map[string]bool // binaries that the events refer to
 	report  func(done, total uint64)
@@ -73,7 +74,7 @@ func (b *backing) log(ctx context.Context, state storage.LogState) error {
 		return nil
 	}
 	told := time.Now()
-	read, err := readLog(ctx, b.m.log, state, func(entry storage.Entry) error {
+	read, err := archive.ReadLog(ctx, b.m.log, state, func(entry storage.Entry) error {
 		if err := b.entry(ctx, entry); err != nil {
 			return fmt.Errorf("entry %d: %w", entry.Seq, err)
 		}
@@ -83,29 +84,20 @@ func (b *backing) log(ctx context.Context, state storage.LogState) error {
 		}
 		return nil
 	})
-	if what := read.damage(); err == nil && what != "" {
+	if what := read.Damage(); err == nil && what != "" {
 		return &fault.Error{Code: fault.InvalidState, Detail: "the backup is not made, it would not hold everything: " + what}
 	}
 	return err
 }
 
-// SubscriptionsKey is the entry with the key behind the names of subscriptions,
-// which are the stream's and not the data's.
-const SubscriptionsKey = "subscriptions-key"
-
-// skipped are the program's own entries that a restored log has of its own.
-func skipped(subject string) bool {
-	return subject == storage.SystemSubject(SubscriptionsKey) || subject == storage.SystemSubject(upkeepSubject) || subject == LoadSubject || subject == ExpirySubject || subject == claimExpirySubject
-}
-
 func (b *backing) entry(ctx context.Context, entry storage.Entry) error {
-	if skipped(entry.Subject) || b.dropped[entry.Subject] {
+	if archive.Skipped(entry.Subject) || b.dropped[entry.Subject] {
 		return nil
 	}
 	b.out.Entries++
 	typ, id, ok := storage.SplitRevisionSubject(entry.Subject)
 	if !ok {
-		return b.f.entry(entry)
+		return b.f.Entry(entry)
 	}
 	e, err := storage.DecodeEvent(entry.Data, entry.Seq)
 	if err != nil {
@@ -124,11 +116,11 @@ func (b *backing) entry(ctx context.Context, entry storage.Entry) error {
 			}
 			return err
 		}
-		if err := b.f.frame(frameContent, content); err != nil {
+		if err := b.f.Frame(archive.FrameContent, content); err != nil {
 			return err
 		}
 	}
-	return b.f.entry(entry)
+	return b.f.Entry(entry)
 }
 
 func (b *backing) binaries(ctx context.Context) error {
@@ -190,15 +182,15 @@ func (b *backing) binary(ctx context.Context, x storage.Binary) error {
 	}
 	defer r.Close()
 	whole := &wholeReader{BinaryReader: r, digest: x.Digest, sum: sha256.New()}
-	if err := b.f.json(frameBinary, x); err != nil {
+	if err := b.f.JSON(archive.FrameBinary, x); err != nil {
 		return err
 	}
 	b.out.Binaries++
-	piece := make([]byte, pieceBytes)
+	piece := make([]byte, archive.PieceBytes)
 	for {
 		n, err := io.ReadFull(whole, piece)
 		if n > 0 {
-			if err := b.f.frame(frameBytes, piece[:n]); err != nil {
+			if err := b.f.Frame(archive.FrameBytes, piece[:n]); err != nil {
 				return err
 			}
 		}

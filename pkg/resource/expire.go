@@ -8,16 +8,10 @@ import (
 	"sync"
 	"time"
 
+	"github.com/autocrud-go/autocrud/pkg/archive"
 	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
-
-// ExpirySubject is where the log says which tombstones of pruned jobs are not in
-// it any more.
-var ExpirySubject = storage.SystemSubject("expiry")
-
-// claimExpirySubject is where it says up to where released claims were dropped.
-var claimExpirySubject = storage.SystemSubject("claim-expiry")
 
 // ExpireAge is how long a pruned job's tombstone and a released claim stay: as
 // long as anything that was begun before can still be under way.
@@ -40,7 +34,7 @@ type Expiry struct {
 
 // expiry is the newest entry of ExpirySubject, and its sequence.
 func (m *Manager) expiry(ctx context.Context) (x Expiry, seq uint64, err error) {
-	entry, err := m.log.Last(ctx, ExpirySubject)
+	entry, err := m.log.Last(ctx, archive.ExpirySubject)
 	if errors.Is(err, storage.ErrNotFound) {
 		return x, 0, nil
 	}
@@ -58,7 +52,7 @@ func (m *Manager) expiry(ctx context.Context) (x Expiry, seq uint64, err error) 
 // A watch that began before a tombstone would never be told of it, so first the
 // log says that such a watch is gone, and only a later call drops.
 func (m *Manager) Expire(ctx context.Context, age time.Duration) (n int, err error) {
-	if err := AwaitLoaded(ctx, m.log); err != nil {
+	if err := archive.AwaitLoaded(ctx, m.log); err != nil {
 		return 0, err
 	}
 	limit, err := SequenceBefore(ctx, m.log, m.o.Now().Add(-age))
@@ -145,7 +139,7 @@ func (m *Manager) expireJobs(ctx context.Context, limit uint64) (n int, err erro
 	default:
 		return n, nil
 	}
-	_, err = m.appendSystem(ctx, ExpirySubject, seq, x)
+	_, err = m.appendSystem(ctx, archive.ExpirySubject, seq, x)
 	return n, err
 }
 
@@ -175,7 +169,7 @@ func (m *Manager) dropPruned(ctx context.Context, x *Expiry, seq uint64) (n int,
 				x.Dropped = append(x.Dropped, e.Seq)
 			}
 		}
-		if seq, err = m.appendSystem(ctx, ExpirySubject, seq, x); err != nil {
+		if seq, err = m.appendSystem(ctx, archive.ExpirySubject, seq, x); err != nil {
 			return n, seq, err
 		}
 		n += len(x.Dropped)
@@ -202,7 +196,7 @@ func (m *Manager) watchableFrom(ctx context.Context, kept uint64) (uint64, error
 		}
 		m.gone.through, m.gone.asked = x.Gone, now
 	}
-	_, loaded, err := Loading(ctx, m.log) // what was given away before that is of another log
+	_, loaded, err := archive.Loading(ctx, m.log) // what was given away before that is of another log
 	return max(kept, m.gone.through, loaded), stored(err)
 }
 
@@ -213,7 +207,7 @@ func (m *Manager) prunedBetween(ctx context.Context, after, through uint64) (out
 		return nil, stored(err)
 	}
 	for _, p := range past {
-		if p.Event.Cause == retention {
+		if p.Event.Cause == archive.RetentionCause {
 			out = append(out, p.Event)
 		}
 	}
@@ -263,8 +257,8 @@ func (m *Manager) dropLast(ctx context.Context, subject string, seq uint64) (boo
 // expireClaims drops released claims. Who wants the value next finds no claim
 // instead of a released one, which is the same to it.
 func (m *Manager) expireClaims(ctx context.Context, limit uint64) (n int, err error) {
-	var done mark
-	entry, err := m.log.Last(ctx, claimExpirySubject)
+	var done archive.UpkeepMark
+	entry, err := m.log.Last(ctx, archive.ClaimExpirySubject)
 	if err == nil {
 		err = json.Unmarshal(entry.Data, &done)
 	} else if errors.Is(err, storage.ErrNotFound) {
@@ -302,7 +296,7 @@ func (m *Manager) expireClaims(ctx context.Context, limit uint64) (n int, err er
 	if n == 0 && from < done.Done+markEvery {
 		return n, nil
 	}
-	_, err = m.appendSystem(ctx, claimExpirySubject, entry.Seq, mark{from})
+	_, err = m.appendSystem(ctx, archive.ClaimExpirySubject, entry.Seq, archive.UpkeepMark{Done: from})
 	return n, err
 }
 

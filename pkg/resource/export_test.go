@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/autocrud-go/autocrud/pkg/model"
-	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
 // AskPolicy asks everything that an operation asks the policy.
@@ -29,16 +28,6 @@ func (a *Access) AddKey(id, name, secret string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.keys[id] = k
-}
-
-// ReadLog reads a whole log and tells what was lost.
-func ReadLog(ctx context.Context, log storage.Log, fn func(storage.Entry) error) (read, lost uint64, damage string, err error) {
-	state, err := log.State(ctx)
-	if err != nil {
-		return 0, 0, "", err
-	}
-	r, err := readLog(ctx, log, state, fn)
-	return r.Read, r.Lost, r.damage(), err
 }
 
 // Turns are watches that wait for one topic, told the time by a test.

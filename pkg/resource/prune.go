@@ -4,14 +4,12 @@ import (
 	"context"
 	"time"
 
+	"github.com/autocrud-go/autocrud/pkg/archive"
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/query"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
-
-// retention is the cause of an event that pruned a job.
-const retention = "retention"
 
 // PruneEvery removes finished jobs that are older than their type keeps them, and
 // what is left of them a month later, until ctx ends.
@@ -72,7 +70,7 @@ func (m *Manager) pruneType(ctx context.Context, t *model.Type) (n int, err erro
 	state, _ := fields.Lookup("meta.job.state")
 	updated, _ := fields.Lookup("meta.updated_at")
 	before := m.o.Now().Add(-t.Job.Keep)
-	ctx = WithActor(ctx, Actor{Principal: retention})
+	ctx = WithActor(ctx, Actor{Principal: archive.RetentionCause})
 	q := storage.Search{Type: t.Name, Bare: true, Limit: bulkPage, Order: query.Order{{Field: updated}}, Deletion: storage.LiveAndDeleted, Filter: query.And{Terms: []query.Expr{
 		query.Compare{Field: updated, Op: query.Less, Value: before},
 		query.In{Field: state, Values: []query.Value{string(storage.JobStateDone), string(storage.JobStateFailed), string(storage.JobStateCancel)}}}}}
@@ -103,7 +101,7 @@ func (m *Manager) prune(ctx context.Context, t *model.Type, id string, before ti
 			return step{}, fault.Errorf(fault.InvalidState, "job %q is not to be pruned any more", id)
 		}
 		next, err := m.tombstone(ctx, s)
-		next.event.Cause = retention
+		next.event.Cause = archive.RetentionCause
 		return next, err
 	}})
 	switch fault.CodeOf(err) {

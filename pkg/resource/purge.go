@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/autocrud-go/autocrud/pkg/archive"
 	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -145,13 +146,13 @@ func (m *Manager) erase(ctx context.Context, tombstone *storage.Event) error {
 			return fmt.Errorf("erase the log of the job: %w", err)
 		}
 	}
-	if m.o.Archive != nil && tombstone.Cause != retention {
-		if err := NewArchiveReader(m.o.Archive).Forget(ctx, subject, seqs, tombstone.Seq); err != nil {
+	if m.o.Archive != nil && tombstone.Cause != archive.RetentionCause {
+		if err := archive.NewReader(m.o.Archive).Forget(ctx, subject, seqs, tombstone.Seq); err != nil {
 			return fmt.Errorf("erase from the archive: %w", err)
 		}
 	}
 	remove := m.log.Erase
-	if tombstone.Cause == retention {
+	if tombstone.Cause == archive.RetentionCause {
 		remove = m.log.Forget
 	}
 	if _, err := remove(ctx, subject, tombstone.Seq); err != nil {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"slices"
 
+	"github.com/autocrud-go/autocrud/pkg/archive"
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/storage"
@@ -19,19 +20,19 @@ func (m *Manager) Restorable(ctx context.Context) error {
 	if err := m.Admin(ctx); err != nil {
 		return err
 	}
-	mark, seq, err := Loading(ctx, m.log)
+	mark, seq, err := archive.Loading(ctx, m.log)
 	if err != nil {
 		return stored(err)
 	}
 	if !mark.Complete {
-		return errInterrupted(mark.From)
+		return archive.ErrInterrupted(mark.From)
 	}
-	full, err := hasEvents(ctx, m.log)
+	full, err := archive.HasEvents(ctx, m.log)
 	if err != nil {
 		return stored(err)
 	}
 	if full || seq > 0 {
-		return &fault.Error{Code: fault.InvalidState, Detail: errNotEmpty.Error()}
+		return &fault.Error{Code: fault.InvalidState, Detail: archive.ErrNotEmpty.Error()}
 	}
 	return nil
 }
@@ -39,7 +40,7 @@ func (m *Manager) Restorable(ctx context.Context) error {
 // RestoreBackup fills an empty log and its blobs from a backup that was checked. What
 // it holds keeps its content, history and order; sequences are new, and so are
 // the references to objects, with which the chain of digests is made again.
-func (m *Manager) RestoreBackup(ctx context.Context, b *Backup, report func(done, total uint64)) error {
+func (m *Manager) RestoreBackup(ctx context.Context, b *archive.Backup, report func(done, total uint64)) error {
 	if err := m.Admin(ctx); err != nil {
 		return err
 	}
@@ -61,7 +62,7 @@ func (m *Manager) RestoreBackup(ctx context.Context, b *Backup, report func(done
 		defer close(r.records)
 		r.done <- r.read(ctx)
 	}()
-	last, err := m.log.Load(ctx, filling(LoadMark{From: "backup"}, state.Last, r.next))
+	last, err := m.log.Load(ctx, archive.Filling(archive.LoadMark{From: "backup"}, state.Last, r.next))
 	if err != nil {
 		if fault.CodeOf(err) == "" && errors.Is(err, storage.ErrConflict) {
 			return &fault.Error{Code: fault.Conflict, Detail: "somebody wrote while the backup was restored; empty the stores and restore again", Cause: err}
@@ -78,7 +79,7 @@ func (m *Manager) RestoreBackup(ctx context.Context, b *Backup, report func(done
 // restoring turns the frames of a backup into records.
 type restoring struct {
 	m        *Manager
-	b        *Backup
+	b        *archive.Backup
 	refs     map[string]string // of objects, old to new
 	digests  map[string]string // of the last event of each subject
 	content  []byte            // of the next entry
@@ -100,20 +101,20 @@ func (r *restoring) next() (storage.Record, bool, error) {
 }
 
 func (r *restoring) read(ctx context.Context) error {
-	err := r.b.frames(func(kind byte, body []byte) error {
-		if kind != frameBytes {
+	err := r.b.Frames(func(kind byte, body []byte) error {
+		if kind != archive.FrameBytes {
 			if err := r.endBinary(nil); err != nil {
 				return err
 			}
 		}
 		switch kind {
-		case frameContent:
+		case archive.FrameContent:
 			r.content = bytes.Clone(body)
-		case frameEntry:
+		case archive.FrameEntry:
 			return r.entry(ctx, body)
-		case frameBinary:
+		case archive.FrameBinary:
 			return r.beginBinary(ctx, body)
-		case frameBytes:
+		case archive.FrameBytes:
 			if r.binary == nil {
 				return nil // of one that is lost
 			}
@@ -128,7 +129,7 @@ func (r *restoring) read(ctx context.Context) error {
 func (r *restoring) beginBinary(ctx context.Context, body []byte) error {
 	var of storage.Binary
 	if err := json.Unmarshal(body, &of); err != nil {
-		return damagedBackup("%v", err)
+		return archive.DamagedBackup("%v", err)
 	}
 	if slices.Contains(r.b.Summary.Lost, of.Digest) {
 		return nil
@@ -154,16 +155,16 @@ func (r *restoring) endBinary(cause error) error {
 
 func (r *restoring) entry(ctx context.Context, body []byte) error {
 	head, data, _ := bytes.Cut(body, []byte{'\n'})
-	var a archivedEntry
+	var a archive.LoadedEntry
 	if err := json.Unmarshal(head, &a); err != nil {
-		return damagedBackup("%v", err)
+		return archive.DamagedBackup("%v", err)
 	}
 	content := r.content
 	r.content = nil
 	if r.entries++; r.report != nil && r.entries%256 == 0 {
 		r.report(r.entries, uint64(max(r.b.Summary.Entries, 0)))
 	}
-	if r.b.dropped[a.Subject] {
+	if r.b.Dropped[a.Subject] {
 		return nil
 	}
 	rec := storage.Record{Subject: a.Subject, ID: a.ID, Data: bytes.Clone(data)}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/autocrud-go/autocrud/pkg/archive"
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/storage"
@@ -90,7 +91,7 @@ func (s *sweep) suspect(ctx context.Context) error {
 // clear takes from the suspects what any event of the log refers to.
 func (s *sweep) clear(ctx context.Context, state storage.LogState) error {
 	unreadable := 0
-	read, err := readLog(ctx, s.m.log, state, func(entry storage.Entry) error {
+	read, err := archive.ReadLog(ctx, s.m.log, state, func(entry storage.Entry) error {
 		if _, _, ok := storage.SplitRevisionSubject(entry.Subject); !ok {
 			return nil
 		}
@@ -108,7 +109,7 @@ func (s *sweep) clear(ctx context.Context, state storage.LogState) error {
 	if err != nil {
 		return stored(err)
 	}
-	what := read.damage()
+	what := read.Damage()
 	if what == "" && unreadable > 0 {
 		what = fmt.Sprintf("%d events of the log cannot be read", unreadable)
 	}

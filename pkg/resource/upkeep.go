@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/autocrud-go/autocrud/internal/restart"
+	"github.com/autocrud-go/autocrud/pkg/archive"
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/storage"
@@ -23,13 +24,6 @@ func (m *Manager) Upkeep(ctx context.Context) error {
 	return nil
 }
 
-const upkeepSubject = "upkeep"
-
-// mark is how far upkeep is, as kept in the log.
-type mark struct {
-	Done uint64 `json:"done"`
-}
-
 var errLoaded = errors.New("the log is being filled")
 
 // markEvery is how many entries may be looked at again after a crash.
@@ -38,21 +32,21 @@ const markEvery = 5000
 // upkeepMark is up to where upkeep is done, and the sequence of the entry that
 // says so.
 func (m *Manager) upkeepMark(ctx context.Context) (done, seq uint64, err error) {
-	entry, err := m.log.Last(ctx, storage.SystemSubject(upkeepSubject))
+	entry, err := m.log.Last(ctx, storage.SystemSubject(archive.UpkeepSubject))
 	if errors.Is(err, storage.ErrNotFound) {
 		return 0, 0, nil
 	}
 	if err != nil {
 		return 0, 0, err
 	}
-	var at mark
+	var at archive.UpkeepMark
 	err = json.Unmarshal(entry.Data, &at)
 	return at.Done, entry.Seq, err
 }
 
 func (m *Manager) upkeep(ctx context.Context) error {
-	subject := storage.SystemSubject(upkeepSubject)
-	if err := AwaitLoaded(ctx, m.log); err != nil {
+	subject := storage.SystemSubject(archive.UpkeepSubject)
+	if err := archive.AwaitLoaded(ctx, m.log); err != nil {
 		return err
 	}
 	marked, seq, err := m.upkeepMark(ctx)
@@ -64,7 +58,7 @@ func (m *Manager) upkeep(ctx context.Context) error {
 		return err
 	}
 	defer feed.Close()
-	_, began, err := Loading(ctx, m.log)
+	_, began, err := archive.Loading(ctx, m.log)
 	if err != nil {
 		return err
 	}
@@ -73,7 +67,7 @@ func (m *Manager) upkeep(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if entry.Subject == LoadSubject && entry.Seq > began {
+		if entry.Subject == archive.LoadSubject && entry.Seq > began {
 			return errLoaded // with it came a new mark
 		}
 		worked, err := m.carryOn(ctx, entry)
@@ -83,7 +77,7 @@ func (m *Manager) upkeep(ctx context.Context) error {
 		if !worked && entry.Seq-marked < markEvery {
 			continue
 		}
-		data, err := json.Marshal(mark{entry.Seq})
+		data, err := json.Marshal(archive.UpkeepMark{Done: entry.Seq})
 		if err != nil {
 			return err
 		}
@@ -103,7 +97,7 @@ func (m *Manager) carryOn(ctx context.Context, entry storage.Entry) (bool, error
 	}
 	t := m.types[typ]
 	follows := m.follows(typ)
-	if !follows && (t == nil || !t.Carries()) && !purgeIn(entry.Data) {
+	if !follows && (t == nil || !t.Carries()) && !archive.MayErase(entry.Data) {
 		return false, nil
 	}
 	e, err := storage.DecodeEvent(entry.Data, entry.Seq)
@@ -122,18 +116,6 @@ func (m *Manager) carryOn(ctx context.Context, entry storage.Entry) (bool, error
 		return m.late(ctx, t, e)
 	}
 	return false, nil
-}
-
-// purgeIn tells quickly that an entry may be a tombstone.
-func purgeIn(data []byte) bool {
-	const early = 200 // the action is among the first members
-	n := min(len(data), early)
-	for i := 0; i+8 < n; i++ {
-		if string(data[i:i+8]) == `"purged"` {
-			return true
-		}
-	}
-	return false
 }
 
 // follows reports whether deletes of a type are carried on.

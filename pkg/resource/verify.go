@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/autocrud-go/autocrud/pkg/archive"
 	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -129,7 +130,7 @@ func (v *verifier) fold(ctx context.Context, state storage.LogState) error {
 	if state.Last < state.First {
 		return nil
 	}
-	read, err := readLog(ctx, v.m.log, state, func(entry storage.Entry) error {
+	read, err := archive.ReadLog(ctx, v.m.log, state, func(entry storage.Entry) error {
 		if err := v.entry(ctx, entry); err != nil {
 			return err
 		}
@@ -138,7 +139,7 @@ func (v *verifier) fold(ctx context.Context, state storage.LogState) error {
 	if err != nil {
 		return err
 	}
-	if what := read.damage(); what != "" {
+	if what := read.Damage(); what != "" {
 		v.report(Finding{Problem: what})
 	}
 	return v.compareEvents(ctx, state.Last, true)

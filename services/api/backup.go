@@ -5,8 +5,8 @@ import (
 	"net/http"
 	"os"
 
+	"github.com/autocrud-go/autocrud/pkg/archive"
 	"github.com/autocrud-go/autocrud/pkg/fault"
-	"github.com/autocrud-go/autocrud/pkg/resource"
 )
 
 // sendBackup streams everything as one file. When it fails half way the connection
@@ -66,7 +66,7 @@ func restoreBackup(a *API, c call) error {
 	if err != nil {
 		return &fault.Error{Code: fault.Unavailable, Detail: "there is no room for the backup in the temporary folder", Cause: err}
 	}
-	b, err := resource.OpenBackup(f, n)
+	b, err := archive.OpenBackup(f, n)
 	if err != nil {
 		return err
 	}

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/autocrud-go/autocrud/internal/restart"
-	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/archive"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -32,7 +32,7 @@ type Archiver struct {
 	archive storage.Archive
 	logger  *slog.Logger
 	done    atomic.Uint64
-	recent  []*resource.ArchiveObject // the last ones
+	recent  []*archive.Object // the last ones
 }
 
 // NewArchiver makes one; a nil logger is silent.
@@ -57,7 +57,7 @@ func (a *Archiver) Run(ctx context.Context) error {
 
 // run is the object that is being filled.
 type run struct {
-	*resource.ArchiveObject
+	*archive.Object
 	size  int
 	saved string // the name under which a beginning of it is saved
 	dirty bool
@@ -74,7 +74,7 @@ func (a *Archiver) follow(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	saved, err := resource.NewArchiveReader(a.archive).Newest(ctx, state.Identity, archiveRecent)
+	saved, err := archive.NewReader(a.archive).Newest(ctx, state.Identity, archiveRecent)
 	if err != nil {
 		return fmt.Errorf("find out how far the archive is: %w", err)
 	}
@@ -124,11 +124,11 @@ func (a *Archiver) forget(ctx context.Context, tombstone storage.Entry, cur *run
 			}
 		}
 	}
-	if cur.ArchiveObject != nil {
+	if cur.Object != nil {
 		cur.Entries = slices.DeleteFunc(cur.Entries, before)
 		cur.dirty = true
 	}
-	return resource.NewArchiveReader(a.archive).Forget(ctx, tombstone.Subject, seqs, tombstone.Seq)
+	return archive.NewReader(a.archive).Forget(ctx, tombstone.Subject, seqs, tombstone.Seq)
 }
 
 // gather adds what is new to an object: until archiveAge after the first entry,
@@ -147,11 +147,11 @@ func (a *Archiver) gather(ctx context.Context, feed storage.Feed, cur *run, iden
 		cancel()
 		switch {
 		case err == nil:
-			if cur.ArchiveObject == nil {
-				cur.ArchiveObject = &resource.ArchiveObject{Identity: identity, First: e.Seq}
+			if cur.Object == nil {
+				cur.Object = &archive.Object{Identity: identity, First: e.Seq}
 			}
 			cur.add(e)
-			if resource.Erases(e) {
+			if archive.Erases(e) {
 				if err := a.forget(ctx, e, cur); err != nil {
 					return cur, err
 				}
@@ -194,8 +194,8 @@ func (a *Archiver) save(ctx context.Context, r *run) error {
 		}
 	}
 	r.saved, r.dirty = name, false
-	if n := len(a.recent); n == 0 || a.recent[n-1] != r.ArchiveObject {
-		a.recent = append(a.recent[max(0, n-archiveRecent+1):], r.ArchiveObject)
+	if n := len(a.recent); n == 0 || a.recent[n-1] != r.Object {
+		a.recent = append(a.recent[max(0, n-archiveRecent+1):], r.Object)
 	}
 	a.done.Store(r.Last)
 	return nil

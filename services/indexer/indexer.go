@@ -22,6 +22,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/autocrud-go/autocrud/internal/restart"
+	"github.com/autocrud-go/autocrud/pkg/archive"
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/query"
@@ -208,7 +209,7 @@ func (x *Indexer) guard(ctx context.Context) error {
 }
 
 func (x *Indexer) followFrom(ctx context.Context, seq uint64) error {
-	if err := resource.AwaitLoaded(ctx, x.log); err != nil {
+	if err := archive.AwaitLoaded(ctx, x.log); err != nil {
 		return err
 	}
 	feed, err := x.log.Follow(ctx, seq)
@@ -222,7 +223,7 @@ func (x *Indexer) followFrom(ctx context.Context, seq uint64) error {
 			return err
 		}
 		for _, e := range entries {
-			if e.Subject == resource.LoadSubject {
+			if e.Subject == archive.LoadSubject {
 				if err := x.awaitLoaded(ctx); err != nil {
 					return err
 				}
@@ -237,10 +238,10 @@ func (x *Indexer) followFrom(ctx context.Context, seq uint64) error {
 // awaitLoaded waits for a load that is under way to end. What was loaded is told to
 // nobody, from its first entry on.
 func (x *Indexer) awaitLoaded(ctx context.Context) error {
-	if err := resource.AwaitLoaded(ctx, x.log); err != nil {
+	if err := archive.AwaitLoaded(ctx, x.log); err != nil {
 		return err
 	}
-	_, seq, err := resource.Loading(ctx, x.log)
+	_, seq, err := archive.Loading(ctx, x.log)
 	if err == nil && x.outward != nil {
 		x.outward.load(seq)
 	}
@@ -319,7 +320,7 @@ func (x *Indexer) apply(ctx context.Context, entries []storage.Entry) error {
 // dropped are the tombstones that an entry says are not in the log any more.
 func dropped(entry storage.Entry) []uint64 {
 	var said resource.Expiry
-	if entry.Subject != resource.ExpirySubject || json.Unmarshal(entry.Data, &said) != nil {
+	if entry.Subject != archive.ExpirySubject || json.Unmarshal(entry.Data, &said) != nil {
 		return nil
 	}
 	return said.Dropped
@@ -327,8 +328,8 @@ func dropped(entry storage.Entry) []uint64 {
 
 // noteLoad tells the publisher when the log is filled rather than written.
 func (x *Indexer) noteLoad(entry storage.Entry) {
-	var mark resource.LoadMark
-	if x.outward != nil && entry.Subject == resource.LoadSubject && json.Unmarshal(entry.Data, &mark) == nil && mark.Complete {
+	var mark archive.LoadMark
+	if x.outward != nil && entry.Subject == archive.LoadSubject && json.Unmarshal(entry.Data, &mark) == nil && mark.Complete {
 		x.outward.load(entry.Seq)
 	}
 }

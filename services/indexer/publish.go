@@ -11,6 +11,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/autocrud-go/autocrud/internal/restart"
+	"github.com/autocrud-go/autocrud/pkg/archive"
 	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
@@ -116,7 +117,7 @@ func (p *publisher) run(ctx context.Context, report func(error)) error {
 }
 
 func (p *publisher) follow(ctx context.Context) error {
-	_, loaded, err := resource.Loading(ctx, p.log)
+	_, loaded, err := archive.Loading(ctx, p.log)
 	if err != nil {
 		return err
 	}

@@ -389,7 +389,7 @@ func TestASecondWriterIsNoticed(t *testing.T) {
 		t.Fatalf("%v, want a conflict with the second writer", err)
 	}
 	b = must(write("b", b)) // after an entry that is not ours
-	select { // an append is answered before the log settles what it left
+	select {                // an append is answered before the log settles what it left
 	case <-told:
 	case <-time.After(10 * time.Second):
 		t.Fatal("nobody is told of a second writer")

@@ -1,4 +1,4 @@
-package resource
+package archive
 
 import (
 	"bufio"
@@ -26,22 +26,22 @@ var backupMagic = []byte("autocrud backup 1\n")
 
 // The kinds of frames.
 const (
-	frameHeader  = 'H' // backupHeader, the first one
-	frameContent = 'R' // content of the next entry's revision, when it is not in the entry
-	frameEntry   = 'L' // archivedEntry, a newline, the data
-	frameDropped = 'D' // subject of a resource that was purged meanwhile
-	frameBinary  = 'B' // storage.Binary; its bytes follow
-	frameBytes   = 'C' // a piece of the binary
-	frameEnd     = 'E' // backupEnd, the last one
+	FrameHeader  = 'H' // backupHeader, the first one
+	FrameContent = 'R' // content of the next entry's revision, when it is not in the entry
+	FrameEntry   = 'L' // archivedEntry, a newline, the data
+	FrameDropped = 'D' // subject of a resource that was purged meanwhile
+	FrameBinary  = 'B' // storage.Binary; its bytes follow
+	FrameBytes   = 'C' // a piece of the binary
+	FrameEnd     = 'E' // backupEnd, the last one
 	frameFailed  = 'X' // why there is no end
 )
 
 const (
 	maxFrame   = 16 << 20
-	pieceBytes = 256 << 10
+	PieceBytes = 256 << 10
 )
 
-type backupHeader struct {
+type BackupHeader struct {
 	Format   int       `json:"format"`
 	Identity string    `json:"identity"`
 	Last     uint64    `json:"last"` // sequence up to which it goes
@@ -59,18 +59,18 @@ type BackupSummary struct {
 	Lost []string `json:"lost,omitempty"`
 }
 
-// frameWriter writes a backup.
-type frameWriter struct {
-	to  io.Writer // the file and sum
-	out io.Writer
-	sum hash.Hash
-	z   *zstd.Encoder
-	n   int64
-	buf []byte
+// FrameWriter writes a backup.
+type FrameWriter struct {
+	to      io.Writer // the file and sum
+	out     io.Writer
+	sum     hash.Hash
+	z       *zstd.Encoder
+	Written int64
+	buf     []byte
 }
 
-func newFrameWriter(w io.Writer) (*frameWriter, error) {
-	f := &frameWriter{out: w, sum: sha256.New()}
+func NewFrameWriter(w io.Writer) (*FrameWriter, error) {
+	f := &FrameWriter{out: w, sum: sha256.New()}
 	f.to = f
 	if _, err := f.Write(backupMagic); err != nil {
 		return nil, err
@@ -81,14 +81,14 @@ func newFrameWriter(w io.Writer) (*frameWriter, error) {
 }
 
 // Write implements io.Writer for the bytes of the file.
-func (f *frameWriter) Write(p []byte) (int, error) {
+func (f *FrameWriter) Write(p []byte) (int, error) {
 	f.sum.Write(p)
 	n, err := f.out.Write(p)
-	f.n += int64(n)
+	f.Written += int64(n)
 	return n, err
 }
 
-func (f *frameWriter) frame(kind byte, body []byte) error {
+func (f *FrameWriter) Frame(kind byte, body []byte) error {
 	f.buf = append(f.buf[:0], kind)
 	f.buf = binary.AppendUvarint(f.buf, uint64(len(body)))
 	if _, err := f.z.Write(f.buf); err != nil {
@@ -98,25 +98,25 @@ func (f *frameWriter) frame(kind byte, body []byte) error {
 	return err
 }
 
-func (f *frameWriter) json(kind byte, v any) error {
+func (f *FrameWriter) JSON(kind byte, v any) error {
 	body, err := json.Marshal(v)
 	if err != nil {
 		return err
 	}
-	return f.frame(kind, body)
+	return f.Frame(kind, body)
 }
 
-func (f *frameWriter) entry(e storage.Entry) error {
-	head, err := json.Marshal(archivedEntry{e.Seq, e.Subject, e.ID, e.More})
+func (f *FrameWriter) Entry(e storage.Entry) error {
+	head, err := json.Marshal(LoadedEntry{e.Seq, e.Subject, e.ID, e.More})
 	if err != nil {
 		return err
 	}
-	return f.frame(frameEntry, append(append(head, '\n'), e.Data...))
+	return f.Frame(FrameEntry, append(append(head, '\n'), e.Data...))
 }
 
-// fail tells whoever has the beginning of the backup why there is no more of it.
-func (f *frameWriter) fail(why string) {
-	if f.frame(frameFailed, []byte(why)) == nil {
+// Fail tells whoever has the beginning of the backup why there is no more of it.
+func (f *FrameWriter) Fail(why string) {
+	if f.Frame(frameFailed, []byte(why)) == nil {
 		_ = f.z.Flush() // it is only told as well as it can be
 	}
 }
@@ -124,7 +124,7 @@ func (f *frameWriter) fail(why string) {
 // BackupFailure is why a backup that broke off did, "" when it does not tell.
 func BackupFailure(file io.ReaderAt, size int64) (why string) {
 	b := &Backup{file: file, size: size + sha256.Size}
-	_ = b.frames(func(kind byte, body []byte) error { // it ends in the middle
+	_ = b.Frames(func(kind byte, body []byte) error { // it ends in the middle
 		if kind == frameFailed {
 			why = string(body)
 		}
@@ -133,13 +133,13 @@ func BackupFailure(file io.ReaderAt, size int64) (why string) {
 	return why
 }
 
-// close ends the stream and writes the digest.
-func (f *frameWriter) close() error {
+// Close ends the stream and writes the digest.
+func (f *FrameWriter) Close() error {
 	if err := f.z.Close(); err != nil {
 		return err
 	}
 	n, err := f.out.Write(f.sum.Sum(nil))
-	f.n += int64(n)
+	f.Written += int64(n)
 	return err
 }
 
@@ -151,26 +151,26 @@ type Backup struct {
 		At time.Time
 	}
 	Summary BackupSummary
-	dropped map[string]bool // subjects
-	header  backupHeader
+	Dropped map[string]bool // subjects
+	header  BackupHeader
 }
 
-func damagedBackup(format string, args ...any) error {
+func DamagedBackup(format string, args ...any) error {
 	return fault.Errorf(fault.ValidationFailed, "the backup is damaged or cut short, nothing was written: %s", fmt.Sprintf(format, args...))
 }
 
 // OpenBackup checks a whole file before anything of it is used.
 func OpenBackup(file io.ReaderAt, size int64) (*Backup, error) {
-	b := &Backup{file: file, size: size, dropped: map[string]bool{}}
+	b := &Backup{file: file, size: size, Dropped: map[string]bool{}}
 	if size < int64(len(backupMagic)+sha256.Size) {
-		return nil, damagedBackup("it has %d bytes", size)
+		return nil, DamagedBackup("it has %d bytes", size)
 	}
 	head := make([]byte, len(backupMagic))
 	if _, err := file.ReadAt(head, 0); err != nil {
 		return nil, err
 	}
 	if !bytes.Equal(head, backupMagic) {
-		return nil, damagedBackup("it does not begin as a backup of this format does")
+		return nil, DamagedBackup("it does not begin as a backup of this format does")
 	}
 	sum := sha256.New()
 	if _, err := io.Copy(sum, io.NewSectionReader(file, 0, size-sha256.Size)); err != nil {
@@ -181,31 +181,31 @@ func OpenBackup(file io.ReaderAt, size int64) (*Backup, error) {
 		return nil, err
 	}
 	if !bytes.Equal(tail, sum.Sum(nil)) {
-		return nil, damagedBackup("its digest is another")
+		return nil, DamagedBackup("its digest is another")
 	}
 	ended := false
 	first := true
 	binary := &summed{}
 	var lost []string
-	err := b.frames(func(kind byte, body []byte) error {
-		if kind != frameBytes {
+	err := b.Frames(func(kind byte, body []byte) error {
+		if kind != FrameBytes {
 			lost = append(lost, binary.end()...)
 		}
 		switch {
-		case first && kind != frameHeader, ended:
-			return damagedBackup("its parts are out of order")
-		case kind == frameHeader:
+		case first && kind != FrameHeader, ended:
+			return DamagedBackup("its parts are out of order")
+		case kind == FrameHeader:
 			if err := json.Unmarshal(body, &b.header); err != nil || b.header.Format != 1 {
-				return damagedBackup("its header cannot be read")
+				return DamagedBackup("its header cannot be read")
 			}
 			b.Header.At = b.header.At
-		case kind == frameBinary:
+		case kind == FrameBinary:
 			return binary.begin(body)
-		case kind == frameBytes:
+		case kind == FrameBytes:
 			return binary.add(body)
-		case kind == frameDropped:
-			b.dropped[string(body)] = true
-		case kind == frameEnd:
+		case kind == FrameDropped:
+			b.Dropped[string(body)] = true
+		case kind == FrameEnd:
 			ended = true
 			return json.Unmarshal(body, &b.Summary)
 		}
@@ -213,7 +213,7 @@ func OpenBackup(file io.ReaderAt, size int64) (*Backup, error) {
 		return nil
 	})
 	if err == nil && !ended {
-		err = damagedBackup("its end is missing")
+		err = DamagedBackup("its end is missing")
 	}
 	b.Summary.Bytes, b.Summary.Lost = size, lost
 	return b, err
@@ -228,14 +228,14 @@ type summed struct {
 func (s *summed) begin(body []byte) error {
 	s.sum = sha256.New()
 	if err := json.Unmarshal(body, &s.of); err != nil {
-		return damagedBackup("%v", err)
+		return DamagedBackup("%v", err)
 	}
 	return nil
 }
 
 func (s *summed) add(body []byte) error {
 	if s.sum == nil {
-		return damagedBackup("its parts are out of order")
+		return DamagedBackup("its parts are out of order")
 	}
 	_, err := s.sum.Write(body)
 	return err
@@ -250,8 +250,8 @@ func (s *summed) end() (lost []string) {
 	return lost
 }
 
-// frames calls fn for each frame; the body is valid until fn returns.
-func (b *Backup) frames(fn func(kind byte, body []byte) error) error {
+// Frames calls fn for each frame; the body is valid until fn returns.
+func (b *Backup) Frames(fn func(kind byte, body []byte) error) error {
 	begin := int64(len(backupMagic))
 	z, err := zstd.NewReader(io.NewSectionReader(b.file, begin, b.size-begin-sha256.Size), zstd.WithDecoderConcurrency(1))
 	if err != nil {
@@ -266,18 +266,18 @@ func (b *Backup) frames(fn func(kind byte, body []byte) error) error {
 			return nil
 		}
 		if err != nil {
-			return damagedBackup("%v", err)
+			return DamagedBackup("%v", err)
 		}
 		n, err := binary.ReadUvarint(r)
 		if err != nil || n > maxFrame {
-			return damagedBackup("a part of %d bytes: %v", n, err)
+			return DamagedBackup("a part of %d bytes: %v", n, err)
 		}
 		if uint64(cap(body)) < n {
 			body = make([]byte, n)
 		}
 		body = body[:n]
 		if _, err := io.ReadFull(r, body); err != nil {
-			return damagedBackup("%v", err)
+			return DamagedBackup("%v", err)
 		}
 		if err := fn(kind, body); err != nil {
 			return err

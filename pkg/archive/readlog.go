@@ -1,4 +1,4 @@
-package resource
+package archive
 
 import (
 	"context"
@@ -12,8 +12,8 @@ import (
 // stalled is how long a feed may be silent before it is found out why.
 const stalled = 3 * time.Second
 
-// logReading is what reading a whole log came to.
-type logReading struct {
+// Reading is what reading a whole log came to.
+type Reading struct {
 	Read uint64 // entries
 	Lost uint64 // entries that the log counts as its own and cannot give
 	gaps []logGap
@@ -22,9 +22,9 @@ type logReading struct {
 // logGap are sequences between two entries that were read.
 type logGap struct{ from, to uint64 }
 
-// damage says what was lost, "" for nothing. Where more is missing than was lost,
+// Damage says what was lost, "" for nothing. Where more is missing than was lost,
 // the rest was erased, and it is not known which.
-func (r logReading) damage() string {
+func (r Reading) Damage() string {
 	if r.Lost == 0 {
 		return ""
 	}
@@ -38,10 +38,10 @@ func (r logReading) damage() string {
 	return text
 }
 
-// readLog calls fn with every entry of a log up to where state says that it ends.
+// ReadLog calls fn with every entry of a log up to where state says that it ends.
 // It comes to an end whatever is damaged: what cannot be read is passed over and
 // counted.
-func readLog(ctx context.Context, log storage.Log, state storage.LogState, fn func(storage.Entry) error) (out logReading, err error) {
+func ReadLog(ctx context.Context, log storage.Log, state storage.LogState, fn func(storage.Entry) error) (out Reading, err error) {
 	at := state.First
 	for at <= state.Last {
 		if at, err = out.from(ctx, log, at, state.Last, fn); err != nil {
@@ -67,7 +67,7 @@ func readLog(ctx context.Context, log storage.Log, state storage.LogState, fn fu
 
 // from follows the log from a sequence on, until its end or where it stalls, and
 // returns the sequence to go on from.
-func (r *logReading) from(ctx context.Context, log storage.Log, at, last uint64, fn func(storage.Entry) error) (uint64, error) {
+func (r *Reading) from(ctx context.Context, log storage.Log, at, last uint64, fn func(storage.Entry) error) (uint64, error) {
 	feed, err := log.Follow(ctx, at)
 	if err != nil {
 		return at, err

@@ -1,4 +1,4 @@
-package resource_test
+package archive_test
 
 import (
 	"fmt"
@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/autocrud-go/autocrud/internal/testenv"
-	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/archive"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -66,10 +66,15 @@ func TestADamagedLogIsReadToItsEnd(t *testing.T) {
 			}
 			defer stop()
 			begun, last := time.Now(), uint64(0)
-			read, lost, what, err := resource.ReadLog(t.Context(), log, func(e storage.Entry) error { last = e.Seq; return nil })
+			state, err := log.State(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
+			r, err := archive.ReadLog(t.Context(), log, state, func(e storage.Entry) error { last = e.Seq; return nil })
+			if err != nil {
+				t.Fatal(err)
+			}
+			read, lost, what := r.Read, r.Lost, r.Damage()
 			if read+lost != entries || last != entries || (lost > 0) != (name != "None") || (what == "") != (lost == 0) {
 				t.Errorf("%d read, up to %d, %d lost: %q", read, last, lost, what)
 			}

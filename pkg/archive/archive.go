@@ -1,4 +1,4 @@
-package resource
+package archive
 
 import (
 	"bytes"
@@ -22,8 +22,8 @@ import (
 // objects "<identity>/<first>-<last>", each a run of entries. Contents are in
 // the revision objects that the events refer to.
 
-// ArchiveObject is a run of the log as it is archived.
-type ArchiveObject struct {
+// Object is a run of the log as it is archived.
+type Object struct {
 	Identity    string // of the log
 	First, Last uint64 // every entry between them is in it, unless it was erased
 	Entries     []storage.Entry
@@ -68,7 +68,7 @@ func withoutContent(e storage.Entry) storage.Entry {
 
 // tombstoneOf is the event of an entry when it is what a purge left, else nil.
 func tombstoneOf(e storage.Entry) *storage.Event {
-	if _, _, ok := storage.SplitRevisionSubject(e.Subject); !ok || !purgeIn(e.Data) {
+	if _, _, ok := storage.SplitRevisionSubject(e.Subject); !ok || !MayErase(e.Data) {
 		return nil
 	}
 	event, err := storage.DecodeHeader(bytes.TrimSuffix(withoutContent(e).Data, []byte{'\n'}), e.Seq)
@@ -83,21 +83,21 @@ func tombstoneOf(e storage.Entry) *storage.Event {
 // log is rebuilt, and stays in the archive.
 func Erases(e storage.Entry) bool {
 	t := tombstoneOf(e)
-	return t != nil && t.Cause != retention
+	return t != nil && t.Cause != RetentionCause
 }
 
 // Add puts an entry at the end of the run.
-func (o *ArchiveObject) Add(e storage.Entry) {
+func (o *Object) Add(e storage.Entry) {
 	o.Entries = append(o.Entries, withoutContent(e))
 	o.Last = e.Seq
 }
 
 // Name of the object.
-func (o *ArchiveObject) Name() string { return archiveName(o.Identity, o.First, o.Last) }
+func (o *Object) Name() string { return archiveName(o.Identity, o.First, o.Last) }
 
 var archiveMagic = []byte("autocrud archive 1\n")
 
-type archivedEntry struct {
+type LoadedEntry struct {
 	Seq     uint64 `json:"seq"`
 	Subject string `json:"subject"`
 	ID      string `json:"id"`
@@ -106,10 +106,10 @@ type archivedEntry struct {
 
 // Encode writes the object: a magic line, the entries compressed, and a digest
 // of all that is before it.
-func (o *ArchiveObject) Encode() ([]byte, error) {
+func (o *Object) Encode() ([]byte, error) {
 	var raw []byte
 	for _, e := range o.Entries {
-		head, err := json.Marshal(archivedEntry{e.Seq, e.Subject, e.ID, e.More})
+		head, err := json.Marshal(LoadedEntry{e.Seq, e.Subject, e.ID, e.More})
 		if err != nil {
 			return nil, err
 		}
@@ -131,7 +131,7 @@ func (o *ArchiveObject) Encode() ([]byte, error) {
 const maxArchive = 256 << 20
 
 // decodeArchive reads what Encode wrote.
-func decodeArchive(p archivePart, data []byte) (*ArchiveObject, error) {
+func decodeArchive(p archivePart, data []byte) (*Object, error) {
 	damaged := func(why string) error {
 		return fmt.Errorf("archive object %s: %w: %s", p.name, storage.ErrCorrupt, why)
 	}
@@ -151,7 +151,7 @@ func decodeArchive(p archivePart, data []byte) (*ArchiveObject, error) {
 	if err != nil {
 		return nil, damaged(err.Error())
 	}
-	o := &ArchiveObject{Identity: p.identity, First: p.first, Last: p.last}
+	o := &Object{Identity: p.identity, First: p.first, Last: p.last}
 	r := bytes.NewReader(raw)
 	piece := func() ([]byte, error) {
 		n, err := binary.ReadUvarint(r)
@@ -170,7 +170,7 @@ func decodeArchive(p archivePart, data []byte) (*ArchiveObject, error) {
 		if err != nil {
 			return nil, damaged(err.Error())
 		}
-		var a archivedEntry
+		var a LoadedEntry
 		if err := json.Unmarshal(head, &a); err != nil {
 			return nil, damaged(err.Error())
 		}
@@ -183,15 +183,15 @@ func decodeArchive(p archivePart, data []byte) (*ArchiveObject, error) {
 	return o, nil
 }
 
-// ArchiveReader reads an archive.
-type ArchiveReader struct{ a storage.Archive }
+// Reader reads an archive.
+type Reader struct{ a storage.Archive }
 
-// NewArchiveReader reads a.
-func NewArchiveReader(a storage.Archive) ArchiveReader { return ArchiveReader{a} }
+// NewReader reads a.
+func NewReader(a storage.Archive) Reader { return Reader{a} }
 
 // parts are the objects of each identity, by their first sequence. Of two that
 // begin alike the longer one counts: the other is left over from joining.
-func (r ArchiveReader) parts(ctx context.Context) (map[string][]archivePart, error) {
+func (r Reader) parts(ctx context.Context) (map[string][]archivePart, error) {
 	out := map[string][]archivePart{}
 	err := r.a.Names(ctx, "", func(name string) error {
 		p, ok := parseArchiveName(name)
@@ -212,7 +212,7 @@ func (r ArchiveReader) parts(ctx context.Context) (map[string][]archivePart, err
 }
 
 // Newest are the last n objects of an identity, or fewer.
-func (r ArchiveReader) Newest(ctx context.Context, identity string, n int) (out []*ArchiveObject, err error) {
+func (r Reader) Newest(ctx context.Context, identity string, n int) (out []*Object, err error) {
 	all, err := r.parts(ctx)
 	if err != nil {
 		return nil, err
@@ -228,7 +228,7 @@ func (r ArchiveReader) Newest(ctx context.Context, identity string, n int) (out 
 	return out, nil
 }
 
-func (r ArchiveReader) read(ctx context.Context, p archivePart) (*ArchiveObject, error) {
+func (r Reader) read(ctx context.Context, p archivePart) (*Object, error) {
 	data, err := r.a.Load(ctx, p.name)
 	if err != nil {
 		return nil, err
@@ -237,7 +237,7 @@ func (r ArchiveReader) read(ctx context.Context, p archivePart) (*ArchiveObject,
 }
 
 // Others are the identities besides one.
-func (r ArchiveReader) Others(ctx context.Context, identity string) ([]string, error) {
+func (r Reader) Others(ctx context.Context, identity string) ([]string, error) {
 	all, err := r.parts(ctx)
 	var out []string
 	for id := range all {
@@ -250,7 +250,7 @@ func (r ArchiveReader) Others(ctx context.Context, identity string) ([]string, e
 }
 
 // Drop removes all objects of an identity.
-func (r ArchiveReader) Drop(ctx context.Context, identity string) error {
+func (r Reader) Drop(ctx context.Context, identity string) error {
 	var names []string
 	if err := r.a.Names(ctx, identity+"/", func(name string) error { names = append(names, name); return nil }); err != nil {
 		return err
@@ -265,7 +265,7 @@ func (r ArchiveReader) Drop(ctx context.Context, identity string) error {
 
 // Forget removes the entries of a subject that are before a sequence from the
 // objects that hold any of the given ones, which have to be in order.
-func (r ArchiveReader) Forget(ctx context.Context, subject string, seqs []uint64, before uint64) error {
+func (r Reader) Forget(ctx context.Context, subject string, seqs []uint64, before uint64) error {
 	if len(seqs) == 0 {
 		return nil
 	}

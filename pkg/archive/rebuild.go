@@ -1,4 +1,4 @@
-package resource
+package archive
 
 import (
 	"context"
@@ -17,7 +17,7 @@ import (
 
 // Rebuilding is a lost log that is to be made again from its archive.
 type Rebuilding struct {
-	archive  ArchiveReader
+	archive  Reader
 	blobs    storage.Blobs
 	parts    []archivePart
 	identity string
@@ -41,10 +41,10 @@ func (b *Backup) FirstSeq() uint64 { return b.header.Last + lostTail }
 // Identity is that of the log that was lost.
 func (r *Rebuilding) Identity() string { return r.identity }
 
-// OpenArchive finds the archive of the log that was lost: of several, the newest
+// Open finds the archive of the log that was lost: of several, the newest
 // that is whole. Nothing is changed.
-func OpenArchive(ctx context.Context, a storage.Archive, blobs storage.Blobs) (*Rebuilding, error) {
-	r := NewArchiveReader(a)
+func Open(ctx context.Context, a storage.Archive, blobs storage.Blobs) (*Rebuilding, error) {
+	r := NewReader(a)
 	all, err := r.parts(ctx)
 	if err != nil {
 		return nil, err
@@ -68,7 +68,7 @@ func OpenArchive(ctx context.Context, a storage.Archive, blobs storage.Blobs) (*
 
 // whole reports whether an archive holds its log from the begin on. One that
 // begins with a load has to hold the end of that, too.
-func (r ArchiveReader) whole(ctx context.Context, parts []archivePart) (bool, error) {
+func (r Reader) whole(ctx context.Context, parts []archivePart) (bool, error) {
 	loads := false
 	for _, p := range parts {
 		o, err := r.read(ctx, p)
@@ -108,12 +108,12 @@ func (r *Rebuilding) Run(ctx context.Context, log storage.Log, report func(done,
 	if err != nil {
 		return out, err
 	}
-	full, err := hasEvents(ctx, log)
+	full, err := HasEvents(ctx, log)
 	if err != nil {
 		return out, err
 	}
 	if full {
-		return out, &fault.Error{Code: fault.InvalidState, Detail: errNotEmpty.Error()}
+		return out, &fault.Error{Code: fault.InvalidState, Detail: ErrNotEmpty.Error()}
 	}
 	tombs, err := r.tombstones(ctx)
 	if err != nil {
@@ -151,7 +151,7 @@ func (r *Rebuilding) Run(ctx context.Context, log storage.Log, report func(done,
 		}
 	}
 	mark := LoadMark{From: "archive", Source: r.identity}
-	if _, err := log.Load(ctx, filling(mark, max(state.Last, r.FirstSeq()-1), next)); err != nil {
+	if _, err := log.Load(ctx, Filling(mark, max(state.Last, r.FirstSeq()-1), next)); err != nil {
 		return out, err
 	}
 	err = r.blobs.List(ctx, func(_, ref string) error {
@@ -245,7 +245,7 @@ func (b *rebuild) read(ctx context.Context, to chan<- []filled) error {
 }
 
 func (b *rebuild) fill(ctx context.Context, entries []storage.Entry) ([]filled, error) {
-	entries = slices.DeleteFunc(entries, func(e storage.Entry) bool { return skipped(e.Subject) || e.Seq < b.tombs[e.Subject] })
+	entries = slices.DeleteFunc(entries, func(e storage.Entry) bool { return Skipped(e.Subject) || e.Seq < b.tombs[e.Subject] })
 	out := make([]filled, len(entries))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(rebuildReaders)
@@ -294,14 +294,14 @@ func (b *rebuild) content(ctx context.Context, entry storage.Entry, f *filled) (
 	return e.Ref, nil
 }
 
-// CheckArchive refuses a log that is not the one that the archive is of: who
+// Check refuses a log that is not the one that the archive is of: who
 // lost a log and goes on with an empty one would lose its data for good.
-func CheckArchive(ctx context.Context, a storage.Archive, log storage.Log) error {
+func Check(ctx context.Context, a storage.Archive, log storage.Log) error {
 	state, err := log.State(ctx)
 	if err != nil {
 		return err
 	}
-	others, err := NewArchiveReader(a).Others(ctx, state.Identity)
+	others, err := NewReader(a).Others(ctx, state.Identity)
 	if err != nil || len(others) == 0 {
 		return err
 	}
@@ -312,9 +312,9 @@ func CheckArchive(ctx context.Context, a storage.Archive, log storage.Log) error
 	return fault.Errorf(fault.InvalidState, "the archive in the bucket is of another log, which seems to be lost: `autocrud rebuild-log` makes it again; for an empty start use another bucket or namespace")
 }
 
-// TidyArchive removes the archives of logs that this one was rebuilt from, once
+// Tidy removes the archives of logs that this one was rebuilt from, once
 // the own one holds what was rebuilt.
-func TidyArchive(ctx context.Context, a storage.Archive, log storage.Log, archived uint64) (done bool, err error) {
+func Tidy(ctx context.Context, a storage.Archive, log storage.Log, archived uint64) (done bool, err error) {
 	mark, seq, err := Loading(ctx, log)
 	if err != nil || !mark.Complete || seq == 0 || mark.Source == "" {
 		return err == nil, err
@@ -322,5 +322,5 @@ func TidyArchive(ctx context.Context, a storage.Archive, log storage.Log, archiv
 	if archived < seq {
 		return false, nil
 	}
-	return true, NewArchiveReader(a).Drop(ctx, mark.Source)
+	return true, NewReader(a).Drop(ctx, mark.Source)
 }

@@ -1,4 +1,4 @@
-package resource
+package archive
 
 import (
 	"context"
@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/storage"
@@ -53,8 +55,8 @@ func AwaitLoaded(ctx context.Context, log storage.Log) error {
 	}
 }
 
-// hasEvents reports whether a log holds any resource.
-func hasEvents(ctx context.Context, log storage.Log) (bool, error) {
+// HasEvents reports whether a log holds any resource.
+func HasEvents(ctx context.Context, log storage.Log) (bool, error) {
 	_, err := log.Next(ctx, "rev.>", 1)
 	if errors.Is(err, storage.ErrNotFound) {
 		return false, nil
@@ -65,18 +67,18 @@ func hasEvents(ctx context.Context, log storage.Log) (bool, error) {
 // upkeepFrom is the record by which upkeep looks at everything from a sequence
 // on: what it had begun it begins again, which does no harm.
 func upkeepFrom(seq uint64) (storage.Record, error) {
-	data, err := json.Marshal(mark{seq})
-	return storage.Record{Subject: storage.SystemSubject(upkeepSubject), ID: newUUID(), Data: data}, err
+	data, err := json.Marshal(UpkeepMark{Done: seq})
+	return storage.Record{Subject: storage.SystemSubject(UpkeepSubject), ID: uuid.Must(uuid.NewV7()).String(), Data: data}, err
 }
 
 func (l LoadMark) record() (storage.Record, error) {
 	data, err := json.Marshal(l)
-	return storage.Record{Subject: LoadSubject, ID: newUUID(), Data: data}, err
+	return storage.Record{Subject: LoadSubject, ID: uuid.Must(uuid.NewV7()).String(), Data: data}, err
 }
 
-// filling are the records of a load: the mark, what fill gives, where upkeep
+// Filling are the records of a load: the mark, what fill gives, where upkeep
 // begins, the mark again.
-func filling(mark LoadMark, first uint64, fill func() (storage.Record, bool, error)) func() (storage.Record, bool, error) {
+func Filling(mark LoadMark, first uint64, fill func() (storage.Record, bool, error)) func() (storage.Record, bool, error) {
 	step := 0
 	return func() (storage.Record, bool, error) {
 		switch step {
@@ -102,9 +104,47 @@ func filling(mark LoadMark, first uint64, fill func() (storage.Record, bool, err
 	}
 }
 
-// errInterrupted tells how to get out of a load that was cut short.
-func errInterrupted(from string) error {
+// ErrInterrupted tells how to get out of a load that was cut short.
+func ErrInterrupted(from string) error {
 	return fault.Errorf(fault.InvalidState, "an earlier load from %s was interrupted, so the log is incomplete: stop the service, empty its stores and load again", from)
 }
 
-var errNotEmpty = fmt.Errorf("the log is not empty: a backup is restored, and a log rebuilt, where there is no data yet")
+var ErrNotEmpty = fmt.Errorf("the log is not empty: a backup is restored, and a log rebuilt, where there is no data yet")
+
+// UpkeepMark is how far upkeep is, as kept in the log.
+type UpkeepMark struct {
+	Done uint64 `json:"done"`
+}
+
+const UpkeepSubject = "upkeep"
+
+// MayErase tells quickly that an entry may be a tombstone.
+func MayErase(data []byte) bool {
+	const early = 200 // the action is among the first members
+	n := min(len(data), early)
+	for i := 0; i+8 < n; i++ {
+		if string(data[i:i+8]) == `"purged"` {
+			return true
+		}
+	}
+	return false
+}
+
+// Skipped are the program's own entries that a restored log has of its own.
+func Skipped(subject string) bool {
+	return subject == storage.SystemSubject(SubscriptionsKey) || subject == storage.SystemSubject(UpkeepSubject) || subject == LoadSubject || subject == ExpirySubject || subject == ClaimExpirySubject
+}
+
+// ExpirySubject is where the log says which tombstones of pruned jobs are not in
+// it any more.
+var ExpirySubject = storage.SystemSubject("expiry")
+
+// ClaimExpirySubject is where it says up to where released claims were dropped.
+var ClaimExpirySubject = storage.SystemSubject("claim-expiry")
+
+// RetentionCause is the cause of an event that pruned a job.
+const RetentionCause = "retention"
+
+// SubscriptionsKey is the entry with the key behind the names of subscriptions,
+// which are the stream's and not the data's.
+const SubscriptionsKey = "subscriptions-key"
