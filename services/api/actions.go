@@ -10,15 +10,18 @@ import (
 // runAction runs a custom action: at once, or as a job.
 func runAction(x *resource.Action) handler {
 	return func(a *API, c call) error {
-		match, err := writeMatch(c.r)
-		if err != nil {
-			return err
+		var match resource.Match
+		if x.OnResource {
+			var err error
+			if match, err = c.writeMatch(); err != nil {
+				return err
+			}
 		}
 		input, err := actionInput(c)
 		if err != nil {
 			return err
 		}
-		if x.OnResource && !match.Empty() {
+		if !match.Empty() {
 			if err := a.m.Check(c.r.Context(), x.Name, c.t.Name, c.id, match); err != nil {
 				return err
 			}

@@ -56,6 +56,8 @@ type Options struct {
 	Actions  []*resource.Action
 	Logger   *slog.Logger
 	Tracer   trace.Tracer // of requests; nil: no spans are made
+
+	read func(parameter string) // is told of what handlers read; nil: nothing is
 }
 
 // API implements http.Handler.
@@ -116,6 +118,7 @@ func New(m *resource.Manager, o Options) *API {
 	a.running, a.end = context.WithCancel(context.Background())
 	a.metrics.gauges(a.o.Registry, m.Watches, func() int { return len(a.asking.slots) })
 	table := newTable(o.Actions, o.Webhooks != nil)
+	table.tell(o.read)
 	a.openapi = serveDocument(openapi.Document(m.Types(), table.operations(m.Types()),
 		openapi.Options{Version: o.Version, ServerURL: o.URL, Actions: o.Actions, Auth: o.Auth != nil}))
 	a.asyncapi = serveDocument(openapi.AsyncAPI(m.Types(), openapi.AsyncAPIOptions{Version: o.Version, Namespace: o.Namespace, Host: o.NATS, ServerURL: o.URL}))

@@ -85,10 +85,11 @@ func listAudit(a *API, c call) error {
 	default:
 		p.refuse("order_by is at or at desc, not %q", p.text("order_by"))
 	}
+	lines := asksForLines(first(c.header("Accept")))
 	if p.err != nil {
 		return p.err
 	}
-	if asksForLines(c.r) {
+	if lines {
 		return auditLines(a, c, o)
 	}
 	list, err := a.m.Audit(c.r.Context(), o)
@@ -100,8 +101,8 @@ func listAudit(a *API, c call) error {
 }
 
 // asksForLines reports whether NDJSON is what the client wants.
-func asksForLines(r *http.Request) bool {
-	for part := range strings.SplitSeq(r.Header.Get("Accept"), ",") {
+func asksForLines(accept string) bool {
+	for part := range strings.SplitSeq(accept, ",") {
 		if name, _, err := mime.ParseMediaType(part); err == nil && name == typeNDJSON {
 			return true
 		}

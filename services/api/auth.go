@@ -120,7 +120,7 @@ func (a *API) logRefusal(r *http.Request, err error) {
 
 // rotateKey gives an API key a new secret.
 func rotateKey(a *API, c call) error {
-	match, err := writeMatch(c.r)
+	match, err := c.writeMatch()
 	if err != nil {
 		return err
 	}

@@ -31,7 +31,7 @@ func runBatch(a *API, c call) (err error) {
 	if err := a.m.KnowsSome(c.r.Context()); err != nil {
 		return err
 	}
-	if c.r, err = withKey(c.w, c.r); err != nil {
+	if err = c.withKey(); err != nil {
 		return err
 	}
 	doc, err := readObject(c.w, c.r, "operations", "atomic")

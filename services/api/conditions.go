@@ -15,12 +15,13 @@ import (
 
 // writeMatch reads the conditions of a write to a resource. A false If-None-Match is
 // an error for it (section 13.1.2).
-func writeMatch(r *http.Request) (resource.Match, error) {
-	m, err := parseMatch(r.Header.Values("If-Match"))
+func (c call) writeMatch() (resource.Match, error) {
+	match, noneMatch := c.header("If-Match"), c.header("If-None-Match")
+	m, err := parseMatch(match)
 	if err != nil {
 		return m, err
 	}
-	tags, any, err := etags(r.Header.Values("If-None-Match"))
+	tags, any, err := etags(noneMatch)
 	if err != nil {
 		return m, fault.Errorf(fault.InvalidRequest, "If-None-Match: %w", err)
 	}
@@ -55,19 +56,19 @@ type conditions struct {
 	noneAny bool
 }
 
-// readConditions reads those of a GET.
-func readConditions(r *http.Request) (c conditions, err error) {
-	h := r.Header
-	if c.wanted = len(h["If-Match"])+len(h["If-None-Match"]) > 0; !c.wanted {
-		return c, nil
+// readConditions reads those of a GET, of which its row has one, both or none.
+func (c *call) readConditions() (err error) {
+	match, noneMatch := c.declared("If-Match"), c.declared("If-None-Match")
+	if c.wanted = len(match)+len(noneMatch) > 0; !c.wanted {
+		return nil
 	}
-	if c.match, err = parseMatch(h["If-Match"]); err != nil {
-		return c, err
+	if c.match, err = parseMatch(match); err != nil {
+		return err
 	}
-	if c.none, c.noneAny, err = etags(h["If-None-Match"]); err != nil {
-		return c, fault.Errorf(fault.InvalidRequest, "If-None-Match: %w", err)
+	if c.none, c.noneAny, err = etags(noneMatch); err != nil {
+		return fault.Errorf(fault.InvalidRequest, "If-None-Match: %w", err)
 	}
-	return c, nil
+	return nil
 }
 
 // holds compares the conditions with the tag of what would be answered, in the

@@ -3,15 +3,20 @@ package api
 import (
 	"net/http"
 	"slices"
+	"strings"
+
+	"github.com/autocrud-go/autocrud/services/api/openapi"
 )
 
 // The headers of Cross-Origin Resource Sharing (WHATWG Fetch, section 3.2).
 const (
 	corsMethods = "GET, HEAD, POST, PUT, PATCH, DELETE"
-	corsHeaders = "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, Range, X-Request-Id, traceparent, tracestate"
 	corsExposed = "Accept-Ranges, Autocrud-Index-Seq, Autocrud-Seq, Content-Range, ETag, Location, Retry-After, WWW-Authenticate, X-Request-Id"
 	corsMaxAge  = "600"
 )
+
+// corsHeaders are those of every request, and those that operations take.
+var corsHeaders = strings.Join(slices.Sorted(slices.Values(append([]string{"Authorization", "Content-Type", "X-Request-Id", "traceparent", "tracestate"}, openapi.HeaderNames()...))), ", ")
 
 // cors lets pages of other origins use the API. Without origins there is nothing
 // of it.

@@ -18,6 +18,7 @@ import (
 // as a page of this origin: it is sandboxed, its type is not guessed, and all but
 // pictures are attachments.
 func downloadBinary(a *API, c call) error {
+	asked, ifRange := first(c.header("Range")), first(c.header("If-Range"))
 	var cancel func()
 	c.r, cancel = long(c.w, c.r) // the store is read for as long as the client takes
 	defer cancel()
@@ -35,7 +36,10 @@ func downloadBinary(a *API, c call) error {
 	if err != nil {
 		return err
 	}
-	wanted, ok := rangesOf(c.r, tag, size)
+	if c.r.Method != http.MethodGet || ifRange != "" && ifRange != `"`+tag+`"` { // weak ones and times never match
+		asked = ""
+	}
+	wanted, ok := rangesOf(asked, size)
 	if !ok {
 		notInRange(c.w, c.r, size)
 		return nil
@@ -59,16 +63,12 @@ func downloadBinary(a *API, c call) error {
 // maxRanges bounds the parts of one answer; who asks for more gets the whole.
 const maxRanges = 100
 
-// rangesOf reads Range (RFC 9110 section 14.2) and writes it again with only what
-// lies in size bytes; "" asks for the whole: without a Range, for HEAD, with an
-// unknown unit, or when If-Range names another tag. ok is false when nothing that
-// was asked for is there.
-func rangesOf(r *http.Request, tag string, size int64) (wanted string, ok bool) {
-	unit, set, given := strings.Cut(r.Header.Get("Range"), "=")
-	if !given || r.Method != http.MethodGet || !strings.EqualFold(unit, "bytes") {
-		return "", true
-	}
-	if is := r.Header.Get("If-Range"); is != "" && is != `"`+tag+`"` { // weak ones and times never match
+// rangesOf reads Range (RFC 9110 section 14.2) and writes it again with only the
+// ranges that lie in size bytes; "" asks for the whole binary: without a Range, or
+// with an unknown unit. ok is false when no range lies in it.
+func rangesOf(asked string, size int64) (wanted string, ok bool) {
+	unit, set, given := strings.Cut(asked, "=")
+	if !given || !strings.EqualFold(unit, "bytes") {
 		return "", true
 	}
 	var out []string

@@ -41,3 +41,14 @@ func BatchOperations() (ops []string) {
 	}
 	return ops
 }
+
+// Reads makes an API tell of each parameter that a handler reads.
+func (o *Options) Reads(read func(parameter string)) { o.read = read }
+
+// RouterHeaders are what the router itself reads for the rows that have them.
+func RouterHeaders(method string) []string {
+	if method == http.MethodGet {
+		return readConditions
+	}
+	return []string{"Idempotency-Key"}
+}

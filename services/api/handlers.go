@@ -16,21 +16,31 @@ import (
 var everything = parts{data: true, meta: true, revision: true}
 
 func createResource(a *API, c call) error {
+	return create(a, c, c.query(), resource.JobOptions{})
+}
+
+func createJob(a *API, c call) error {
 	p := c.query()
-	o := resource.CreateOptions{ID: p.text("id"), Status: p.status(), Message: p.message(), Job: p.job()}
+	return create(a, c, p, p.job())
+}
+
+func create(a *API, c call, p *params, job resource.JobOptions) error {
+	o := resource.CreateOptions{ID: p.text("id"), Status: p.status(), Message: p.message(), Job: job}
 	returns := p.returns(everything)
 	if p.has("id") {
 		if err := model.CheckID(o.ID); err != nil {
 			return err
 		}
 	}
+	match, err := c.writeMatch()
+	if err != nil {
+		return err
+	}
 	data, err := c.data(p)
 	if err != nil {
 		return err
 	}
-	if match, err := writeMatch(c.r); err != nil {
-		return err
-	} else if !match.None() {
+	if !match.None() {
 		return fault.Errorf(fault.PreconditionFailed, "what a create makes is not there yet, so no If-Match can hold")
 	}
 	r, err := a.m.Create(c.r.Context(), c.t.Name, data, o)
@@ -192,7 +202,7 @@ func (c call) change(p *params) (o resource.UpdateOptions, err error) {
 	case p.has("mode") && mode != "update":
 		p.refuse("mode is update or modify, not %q", mode)
 	}
-	o.IfMatch, err = writeMatch(c.r)
+	o.IfMatch, err = c.writeMatch()
 	return o, err
 }
 

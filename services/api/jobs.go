@@ -28,7 +28,7 @@ func cancelJob(a *API, c call) error { return onJob(c, a.m.Cancel) }
 func rerunJob(a *API, c call) error  { return onJob(c, a.m.Rerun) }
 
 func onJob(c call, do func(context.Context, string, string, resource.Match) (*resource.Resource, error)) error {
-	match, err := writeMatch(c.r)
+	match, err := c.writeMatch()
 	if err != nil {
 		return err
 	}
@@ -54,7 +54,7 @@ func readLogs(a *API, c call) error {
 		p.refuse("follow takes neither page_size nor page_token; a connection that ends is resumed with Last-Event-ID")
 	}
 	place := uint64(0)
-	if last := c.r.Header.Get("Last-Event-ID"); follow && last != "" {
+	if last := first(c.header("Last-Event-ID")); follow && last != "" {
 		var err error
 		if place, err = strconv.ParseUint(last, 10, 63); err != nil {
 			p.refuse("Last-Event-ID is the id of an event, not %q", shorten(last, 100))

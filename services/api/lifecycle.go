@@ -12,7 +12,7 @@ import (
 )
 
 func deleteResource(a *API, c call) error {
-	match, err := writeMatch(c.r)
+	match, err := c.writeMatch()
 	if err != nil {
 		return err
 	}
@@ -24,7 +24,7 @@ func deleteResource(a *API, c call) error {
 }
 
 func restoreResource(a *API, c call) error {
-	match, err := writeMatch(c.r)
+	match, err := c.writeMatch()
 	if err != nil {
 		return err
 	}
@@ -41,7 +41,7 @@ func restoreResource(a *API, c call) error {
 }
 
 func switchRevision(a *API, c call) error {
-	match, err := writeMatch(c.r)
+	match, err := c.writeMatch()
 	if err != nil {
 		return err
 	}
@@ -61,7 +61,7 @@ func switchRevision(a *API, c call) error {
 }
 
 func setStatus(a *API, c call) error {
-	match, err := writeMatch(c.r)
+	match, err := c.writeMatch()
 	if err != nil {
 		return err
 	}
@@ -95,7 +95,7 @@ func (a *API) unfit(c call, action string, match resource.Match, err error) erro
 // purgeResource erases a resource. 202 tells that the erasing goes on; the resource is
 // gone for every reader all the same.
 func purgeResource(a *API, c call) error {
-	match, err := writeMatch(c.r)
+	match, err := c.writeMatch()
 	if err != nil {
 		return err
 	}

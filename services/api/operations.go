@@ -10,7 +10,7 @@ import (
 )
 
 // operation is a row of the table of everything that a client can ask for. The
-// router, what it says about methods, the parameters that are taken, the verbs that
+// router, what it says about methods, the parameters and headers that are taken, the verbs that
 // are reserved and the document are all made of it.
 type operation struct {
 	openapi.Operation
@@ -26,8 +26,10 @@ type operation struct {
 	// refuses one otherwise.
 	anyQuery bool
 
-	names  []string // of the parameters in the query
-	metric string   // what its requests are counted as
+	names   []string          // of the parameters in the query
+	headers []string          // that it takes, besides those of every request
+	metric  string            // what its requests are counted as
+	read    func(name string) // is told of each parameter that is read; nil: nothing is
 }
 
 type handler func(*API, call) error
@@ -46,11 +48,20 @@ func newTable(actions []*resource.Action, webhooks bool) table {
 		server: slices.Concat(serverOperations, healthOperations, pageOperations)}
 	for _, rows := range [][]operation{t.types, t.server} {
 		for i := range rows {
-			rows[i].names = rows[i].QueryNames()
+			rows[i].names, rows[i].headers = rows[i].QueryNames(), rows[i].HeaderNames()
 			rows[i].metric = rows[i].Method + " " + rows[i].shape()
 		}
 	}
 	return t
+}
+
+// tell makes the rows tell of each parameter that a handler reads.
+func (all table) tell(read func(parameter string)) {
+	for _, rows := range [][]operation{all.types, all.server} {
+		for i := range rows {
+			rows[i].read = read
+		}
+	}
 }
 
 // operations are those that the document of some types tells of.
@@ -134,18 +145,19 @@ var (
 var (
 	matchingParameters = []string{"filter", "q", "include_deleted", "only_deleted"}
 	readingParameters  = []string{"consistency", "min_seq"}
-	listParameters     = slices.Concat([]string{"filter", "order_by", "q", "page_size", "page_token", "include_deleted", "only_deleted", "total", "list_returns", "fields", "expand"}, readingParameters)
-	createParameters   = []string{"new_id", "new_status", "message", "returns", "Idempotency-Key"}
+	searchParameters   = slices.Concat([]string{"filter", "order_by", "q", "page_size", "page_token", "include_deleted", "only_deleted", "total", "list_returns", "fields", "expand"}, readingParameters)
+	createParameters   = slices.Concat([]string{"new_id", "new_status", "message", "returns"}, writeConditions)
 	changeParameters   = []string{"new_status", "mode", "message", "returns"}
 	jobParameters      = []string{"run_at", "priority", "max_attempts", "unique_key", "after_jobs"}
-	ifMatch            = []string{"If-Match", "Idempotency-Key"}
-	ifMatchOrNone      = []string{"If-Match", "If-None-Match"}
+	readConditions     = []string{"If-Match", "If-None-Match"}
+	writeConditions    = []string{"If-Match", "If-None-Match", "Idempotency-Key"}
+	ifMatch            = []string{"If-Match"} // of reads whose answer has no ETag, or one that does not tell of all of it
 	paging             = []string{"page_size", "page_token"}
 )
 
 // creating makes the row of a create, which takes more for a job.
-func creating(serves func(*model.Type) bool, more ...string) operation {
-	return operation{handle: createResource, rights: []string{"create"}, serves: serves, Operation: openapi.Operation{Method: "POST", Path: "/v1/{type}", Name: "create", Summary: "Create {one}",
+func creating(handle handler, serves func(*model.Type) bool, more ...string) operation {
+	return operation{handle: handle, rights: []string{"create"}, serves: serves, Operation: openapi.Operation{Method: "POST", Path: "/v1/{type}", Name: "create", Summary: "Create {one}",
 		Parameters: slices.Concat(createParameters, more), Body: openapi.DataBody,
 		Answers:  answers(written("201", "Created", openapi.Envelope, "Location")),
 		Problems: []string{"400", "404", "405", "409", "410", "412", "413", "415", "422", "503"}}}
@@ -158,54 +170,54 @@ const watchText = "Server-Sent Events: id is the sequence in the log, event the 
 // typeOperations are the rows of what can be done with the resources of a type.
 var typeOperations = []operation{
 	{handle: listResources, Operation: openapi.Operation{Method: "GET", Path: "/v1/{type}", Name: "list", Summary: "List and search {many}",
-		Parameters: listParameters,
+		Parameters: slices.Concat(searchParameters, ifMatch),
 		Answers:    answers(answer("200", "One page", openapi.Page, "Autocrud-Index-Seq")),
 		Problems:   readProblems, Expands: true}},
-	creating(isNoJob),
-	creating(isJob, jobParameters...),
+	creating(createResource, isNoJob),
+	creating(createJob, isJob, jobParameters...),
 	{handle: readResource, Operation: openapi.Operation{Method: "GET", Path: "/v1/{type}/{id}", Name: "read", Summary: "Read {one}",
 		Description: "The newest state, an older revision by its number, or what was there at an instant.",
-		Parameters:  slices.Concat([]string{"revision", "as_of", "read_status", "fields", "returns", "expand", "include_deleted", "If-Match", "If-None-Match"}, readingParameters),
+		Parameters:  slices.Concat([]string{"revision", "as_of", "read_status", "fields", "returns", "expand", "include_deleted"}, readingParameters, readConditions),
 		Answers:     answers(answer("200", "The resource", openapi.Partial, "OptionalETag"), unmodified),
 		Problems:    liveProblems, Expands: true}},
 	{handle: replaceResource, rights: []string{"update", "modify", "create"}, Operation: openapi.Operation{Method: "PUT", Path: "/v1/{type}/{id}", Name: "replace", Summary: "Replace {one}",
 		Description: "Makes a new revision{drafts}. With If-None-Match: * it creates.",
-		Parameters:  slices.Concat(changeParameters, ifMatchOrNone, []string{"Idempotency-Key"}), Body: openapi.ReplaceBody,
+		Parameters:  slices.Concat(changeParameters, writeConditions), Body: openapi.ReplaceBody,
 		Answers:  answers(written("200", "Replaced, or equal and unchanged", openapi.Envelope), written("201", "Created", openapi.Envelope, "Location")),
 		Problems: writeProblems}},
 	{handle: patchResource, rights: []string{"update", "modify"}, Operation: openapi.Operation{Method: "PATCH", Path: "/v1/{type}/{id}", Name: "patch", Summary: "Change parts of {one}",
-		Parameters: slices.Concat(changeParameters, ifMatch), Body: openapi.PatchBody,
+		Parameters: slices.Concat(changeParameters, writeConditions), Body: openapi.PatchBody,
 		Answers:  answers(written("200", "Changed, or equal and unchanged", openapi.Envelope)),
 		Problems: writeProblems}},
 	{handle: deleteResource, Operation: openapi.Operation{Method: "DELETE", Path: "/v1/{type}/{id}", Name: "delete", Summary: "Delete {one}",
 		Description: "It can be restored. History and revisions stay readable.",
-		Parameters:  ifMatch,
+		Parameters:  writeConditions,
 		Answers:     answers(written("200", "Deleted", openapi.MetaOnly)),
 		Problems:    []string{"400", "404", "405", "409", "410", "412", "422", "428", "503"}}},
 	{handle: restoreResource, rights: []string{"restore"}, Operation: openapi.Operation{Method: "POST", Path: "/v1/{type}/{id}:restore", Name: "restore", Summary: "Restore {one} that is deleted",
 		Description: "As it was, at an earlier revision, which needs the right switch too, or with a patch, which needs the right update.",
-		Parameters:  ifMatch, Body: openapi.RestoreBody,
+		Parameters:  writeConditions, Body: openapi.RestoreBody,
 		Answers:  answers(written("200", "Restored", openapi.Whole)),
 		Problems: writeProblems}},
 	{handle: switchRevision, rights: []string{"switch"}, Operation: openapi.Operation{Method: "POST", Path: "/v1/{type}/{id}:switch", Name: "switch", Summary: "Make a revision of {one} the current one",
-		Parameters: ifMatch, Body: openapi.SwitchBody,
+		Parameters: writeConditions, Body: openapi.SwitchBody,
 		Answers:  answers(written("200", "Switched", openapi.Whole)),
 		Problems: writeProblems}},
 	// Those of the program have no drafts.
 	{handle: setStatus, Operation: openapi.Operation{Method: "POST", Path: "/v1/{type}/{id}:status", Name: "status", Summary: "Publish a draft of {one}, or begin a new one",
-		Parameters: ifMatch, Body: openapi.StatusBody,
+		Parameters: writeConditions, Body: openapi.StatusBody,
 		Answers:  answers(written("200", "Its status is now the one asked for", openapi.Whole)),
 		Problems: writeProblems}},
 	{handle: listRevisions, Operation: openapi.Operation{Method: "GET", Path: "/v1/{type}/{id}/revisions", Name: "revisions", Summary: "List the revisions of {one}, newest first",
-		Parameters: slices.Concat(paging, []string{"chain_only"}, ifMatchOrNone),
+		Parameters: slices.Concat(paging, []string{"chain_only"}, readConditions),
 		Answers:    answers(answer("200", "One page", openapi.Revisions, "ETag"), unmodified),
 		Problems:   readProblems}},
 	{handle: readRevision, Operation: openapi.Operation{Method: "GET", Path: "/v1/{type}/{id}/revisions/{n}", Name: "revision", Summary: "Read one revision of {one}",
-		Parameters: slices.Concat([]string{"raw", "returns", "fields"}, ifMatchOrNone),
+		Parameters: slices.Concat([]string{"raw", "returns", "fields"}, readConditions),
 		Answers:    answers(answer("200", "The revision", openapi.Partial, "ETag"), unmodified),
 		Problems:   readProblems}},
 	{handle: readHistory, Operation: openapi.Operation{Method: "GET", Path: "/v1/{type}/{id}/history", Name: "history", Summary: "List what happened to {one}, oldest first",
-		Parameters: slices.Concat(paging, ifMatchOrNone),
+		Parameters: slices.Concat(paging, readConditions),
 		Answers:    answers(answer("200", "One page", openapi.History, "ETag"), unmodified),
 		Problems:   readProblems}},
 
@@ -216,12 +228,12 @@ var typeOperations = []operation{
 		Answers:     answers(answer("200", "One page", openapi.Page, "Autocrud-Index-Seq")),
 		Problems:    []string{"400", "404", "405", "413", "415", "422", "503"}}},
 	{handle: countResources, Operation: openapi.Operation{Method: "GET", Path: "/v1/{type}:count", Name: "count", Summary: "Count {many}",
-		Parameters: slices.Concat(matchingParameters, readingParameters),
+		Parameters: slices.Concat(matchingParameters, readingParameters, ifMatch),
 		Answers:    answers(answer("200", "How many there are", openapi.Count, "Autocrud-Index-Seq")),
 		Problems:   readProblems}},
 	{handle: aggregateResources, Operation: openapi.Operation{Method: "GET", Path: "/v1/{type}:aggregate", Name: "aggregate", Summary: "Count and sum up {many} in groups",
 		Description: "Sums are exact. A resource is in one group for each different element of a list field, and in the group of null when it has none. Without group_by there is one group.",
-		Parameters:  slices.Concat([]string{"group_by", "count", "sum", "avg", "min", "max", "group_order"}, paging, matchingParameters, readingParameters),
+		Parameters:  slices.Concat([]string{"group_by", "count", "sum", "avg", "min", "max", "group_order"}, paging, matchingParameters, readingParameters, ifMatch),
 		Answers:     answers(answer("200", "One page of groups", openapi.Groups, "Autocrud-Index-Seq")),
 		Problems:    readProblems}},
 	{handle: watchType, Operation: openapi.Operation{Method: "GET", Path: "/v1/{type}:watch", Name: "watch", Summary: "Follow what happens to {many}",
@@ -246,38 +258,38 @@ var typeOperations = []operation{
 	// One resource and others.
 	{handle: purgeResource, rights: []string{"purge"}, Operation: openapi.Operation{Method: "POST", Path: "/v1/{type}/{id}:purge", Name: "purge", Summary: "Erase {one} for good",
 		Description: "Its content and history are destroyed; the id can be used again.",
-		Parameters:  ifMatch, Body: openapi.EmptyBody,
+		Parameters:  writeConditions, Body: openapi.EmptyBody,
 		Answers: answers(answer("204", "Erased", nil, "Autocrud-Seq"),
 			answer("202", "Gone; a job erases the long history", openapi.QueuedBulk, "Autocrud-Seq", "Location", "ETag")),
 		Problems: writeProblems}},
 	{handle: diffRevisions, Operation: openapi.Operation{Method: "GET", Path: "/v1/{type}/{id}:diff", Name: "diff", Summary: "What turns one revision of {one} into another",
-		Parameters: slices.Concat([]string{"diff_from", "diff_to"}, ifMatchOrNone),
+		Parameters: slices.Concat([]string{"diff_from", "diff_to"}, readConditions),
 		Answers:    answers(answer("200", "Operations of RFC 6902", openapi.Diff, "ETag"), unmodified),
 		Problems:   readProblems}},
 	{handle: listReferrers, Operation: openapi.Operation{Method: "GET", Path: "/v1/{type}/{id}/referrers", Name: "referrers", Summary: "List what refers to {one}",
-		Parameters: slices.Concat(paging, []string{"If-Match"}),
+		Parameters: slices.Concat(paging, ifMatch),
 		Answers:    answers(answer("200", "One page", openapi.Referrers, "ETag")),
 		Problems:   readProblems}},
 	// Of a type that has no binaries now, older revisions can have some.
 	{handle: downloadBinary, untold: hasNoBinaries, Operation: openapi.Operation{Method: "GET", Path: "/v1/{type}/{id}/blobs/{digest}", Name: "blob", Summary: "Download a binary of {one}",
 		Description: "Only what a revision of the resource refers to. Ranges are answered.",
-		Parameters:  slices.Concat([]string{"Range", "If-Range"}, ifMatchOrNone),
+		Parameters:  slices.Concat([]string{"Range", "If-Range"}, readConditions),
 		Answers:     answers(answer("200", "The binary", openapi.AnyBinary, "ETag"), answer("206", "A part of it", openapi.AnyBinary, "ETag", "OptionalContent-Range"), unmodified),
 		Problems:    slices.Concat(liveProblems, []string{"416"})}},
 
 	// Jobs.
 	{handle: cancelJob, serves: isJob, Operation: openapi.Operation{Method: "POST", Path: "/v1/{type}/{id}:cancel", Name: "cancel", Summary: "Cancel {one} that is not finished",
 		Description: "A handler that runs is told to stop; what it does afterwards has no effect on the job.",
-		Parameters:  ifMatch, Body: openapi.EmptyBody,
+		Parameters:  writeConditions, Body: openapi.EmptyBody,
 		Answers:  answers(written("200", "Cancelled", openapi.Whole)),
 		Problems: writeProblems}},
 	{handle: rerunJob, serves: isJob, Operation: openapi.Operation{Method: "POST", Path: "/v1/{type}/{id}:rerun", Name: "rerun", Summary: "Queue {one} again that is finished",
-		Parameters: ifMatch, Body: openapi.EmptyBody,
+		Parameters: writeConditions, Body: openapi.EmptyBody,
 		Answers:  answers(written("200", "Queued", openapi.Whole)),
 		Problems: writeProblems}},
 	{handle: readLogs, serves: isJob, Operation: openapi.Operation{Method: "GET", Path: "/v1/{type}/{id}/logs", Name: "logs", Summary: "Read what the handler of {one} wrote",
 		Description: "Oldest line first. With follow=true it is a stream of Server-Sent Events: line for each line, end when the job is finished.",
-		Parameters:  slices.Concat(paging, []string{"follow", "Last-Event-ID"}),
+		Parameters:  slices.Concat(paging, []string{"follow", "Last-Event-ID"}, ifMatch),
 		Answers:     answers(answer("200", "One page, or a stream", openapi.Logs, "OptionalETag")),
 		Problems:    liveProblems}},
 	{handle: queueBulk, Operation: openapi.Operation{Method: "POST", Path: "/v1/{type}:bulk", Name: "bulk", Summary: "Change all {many} that match a filter",
@@ -290,24 +302,24 @@ var typeOperations = []operation{
 // webhookOperations are the rows of webhooks.
 var webhookOperations = []operation{
 	{handle: pauseWebhook, serves: isWebhook, Operation: openapi.Operation{Method: "POST", Path: "/v1/{type}/{id}:pause", Name: "pause", Summary: "Stop delivering; what happens meanwhile is kept for later",
-		Parameters: ifMatch, Body: openapi.EmptyBody,
+		Parameters: writeConditions, Body: openapi.EmptyBody,
 		Answers:  answers(written("200", "Done", openapi.Whole)),
 		Problems: writeProblems}},
 	{handle: resumeWebhook, serves: isWebhook, Operation: openapi.Operation{Method: "POST", Path: "/v1/{type}/{id}:resume", Name: "resume", Summary: "Deliver again, from where it stopped",
-		Parameters: ifMatch, Body: openapi.EmptyBody,
+		Parameters: writeConditions, Body: openapi.EmptyBody,
 		Answers:  answers(written("200", "Done", openapi.Whole)),
 		Problems: writeProblems}},
 	{handle: replayWebhook, serves: isWebhook, Operation: openapi.Operation{Method: "POST", Path: "/v1/{type}/{id}:replay", Name: "replay", Summary: "Deliver again everything after a sequence or from a time on",
 		Description: "As far as the stream of events goes back. A receiver knows repeated events by webhook-id.",
-		Parameters:  ifMatch, Body: openapi.ReplayBody,
+		Parameters:  writeConditions, Body: openapi.ReplayBody,
 		Answers:  answers(written("200", "Done", openapi.Whole)),
 		Problems: writeProblems}},
 	{handle: testWebhook, serves: isWebhook, Operation: openapi.Operation{Method: "POST", Path: "/v1/{type}/{id}:test", Name: "test", Summary: "Send an event that means nothing, and tell what came of it",
-		Body:     openapi.EmptyBody,
+		Parameters: readConditions, Body: openapi.EmptyBody,
 		Answers:  answers(answer("200", "What came of it", openapi.Delivery)),
 		Problems: writeProblems}},
 	{handle: listDeliveries, serves: isWebhook, Operation: openapi.Operation{Method: "GET", Path: "/v1/{type}/{id}/deliveries", Name: "deliveries", Summary: "List what was sent in the last 7 days, newest first",
-		Parameters: paging,
+		Parameters: slices.Concat(paging, ifMatch),
 		Answers:    answers(answer("200", "One page", openapi.Deliveries)),
 		Problems:   readProblems}},
 }
@@ -316,7 +328,7 @@ var webhookOperations = []operation{
 var keyOperations = []operation{
 	{handle: rotateKey, serves: isAPIKey, Operation: openapi.Operation{Method: "POST", Path: "/v1/{type}/{id}:rotate", Name: "rotate", Summary: "Give an API key a new secret, which is shown once",
 		Description: "The secret before stays good for the overlap, a duration of at most 720h; default: not at all.",
-		Parameters:  []string{"If-Match"}, Body: openapi.RotateBody,
+		Parameters:  writeConditions, Body: openapi.RotateBody,
 		Answers:  answers(written("200", "The key, with its new secret", openapi.Whole)),
 		Problems: writeProblems}},
 }
@@ -329,7 +341,7 @@ func actionOperations(actions []*resource.Action) (out []operation) {
 			Answers: answers(answer("200", "Done", openapi.ActionOutput(x))), Problems: writeProblems}
 		if x.OnResource {
 			op.Path = "/v1/{type}/{id}:" + x.Name
-			op.Parameters = append(op.Parameters, "If-Match")
+			op.Parameters = writeConditions
 		}
 		if x.Job {
 			op.Answers = answers(queued("Queued as a job", openapi.Queued(x.JobType())))

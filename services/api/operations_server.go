@@ -67,7 +67,7 @@ var serverOperations = []operation{
 	{handle: listAudit, Operation: openapi.Operation{Method: "GET", Path: "/v1/audit", Name: "audit", Summary: "List who did what, when and from where",
 		Description: "Every write, every refusal, and the reads of types with auditReads. Needs admin, or the right audit, on all types. A page may have fewer items than asked for, or none, while next_page_token is not empty. " +
 			"Asked for as application/x-ndjson, the answer is everything that is found, one JSON document a line.",
-		Parameters: slices.Concat([]string{"audit_principal", "audit_type", "audit_id", "audit_action", "audit_outcome", "audit_from", "audit_to", "audit_order"}, paging, readingParameters),
+		Parameters: slices.Concat([]string{"audit_principal", "audit_type", "audit_id", "audit_action", "audit_outcome", "audit_from", "audit_to", "audit_order", "Accept"}, paging, readingParameters),
 		Answers:    answers(answer("200", "One page, or everything", openapi.Audit)), Problems: askProblems}},
 	{handle: listTypes, Operation: openapi.Operation{Method: "GET", Path: "/v1/types", Name: "types", Summary: "List the types",
 		Answers: answers(answer("200", "All types", openapi.ModelPage)), Problems: []string{"400", "405"}}},

@@ -20,11 +20,42 @@ import (
 type params struct {
 	values url.Values
 	err    error
+	read   func(name string) // is told of each name that is read; nil: nothing is
 }
 
 // query reads the parameters of the operation that was asked for: those that its
 // row has, and which the document lists. No others may be in a request.
-func (c call) query() *params { return readQuery(c.r, c.op.names...) }
+func (c call) query() *params {
+	p := readQuery(c.r, c.op.names...)
+	p.read = c.op.read
+	return p
+}
+
+// header is what a request says in a header that the row of its operation has. A
+// handler reads no other: one that the document does not list has no effect.
+func (c call) header(name string) []string {
+	if c.op.read != nil {
+		c.op.read(name)
+	}
+	return c.declared(name)
+}
+
+// declared is header for the router, which reads some headers for every row that
+// has them.
+func (c call) declared(name string) []string {
+	if !slices.Contains(c.op.headers, name) {
+		return nil
+	}
+	return c.r.Header.Values(name)
+}
+
+// first is the only value of a header that is given once, or the first.
+func first(values []string) string {
+	if len(values) == 0 {
+		return ""
+	}
+	return values[0]
+}
 
 // unasked refuses a query where the operation has no parameters.
 func (c call) unasked() error {
@@ -67,12 +98,24 @@ func (p *params) refuse(format string, args ...any) {
 	}
 }
 
-func (p *params) has(name string) bool { return p.values.Has(name) }
+func (p *params) has(name string) bool {
+	p.note(name)
+	return p.values.Has(name)
+}
 
-func (p *params) text(name string) string { return p.values.Get(name) }
+func (p *params) text(name string) string {
+	p.note(name)
+	return p.values.Get(name)
+}
+
+func (p *params) note(name string) {
+	if p.read != nil {
+		p.read(name)
+	}
+}
 
 func (p *params) flag(name string) bool {
-	switch v := p.values.Get(name); {
+	switch v := p.text(name); {
 	case !p.has(name), v == "false":
 		return false
 	case v == "true":

@@ -172,14 +172,14 @@ func (a *API) route(rec *recorder, r *http.Request) (c call, name string, err er
 		return c, name, fault.Errorf(fault.InvalidRequest, "%s takes no body", op.Method)
 	}
 	if op.Method == http.MethodGet {
-		if c.conditions, err = readConditions(r); err != nil {
+		if err = c.readConditions(); err != nil {
 			return c, name, err
 		}
 	}
 	if err := a.mayBegin(c); err != nil {
 		return c, name, err
 	}
-	if c.r, err = withKey(rec, c.r); err != nil {
+	if err = c.withKey(); err != nil {
 		return c, name, err
 	}
 	return c, name, c.unasked()

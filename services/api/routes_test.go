@@ -3,7 +3,11 @@ package api_test
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -170,53 +174,152 @@ func TestTheParametersOfTheDocumentAreThoseThatAreTaken(t *testing.T) {
 	types, actions := served(t)
 	a := api.New(resource.NewManager(types, nil, nil, nil, resource.Options{}), api.Options{Actions: actions, Webhooks: noWebhooks{}})
 	fill := strings.NewReplacer("{id}", "x", "{n}", "1", "{digest}", "x", "{queue}", "default", "{type}", "movies")
-	var doc struct {
-		Paths map[string]map[string]struct {
-			Parameters []struct {
-				Ref string `json:"$ref"`
-			}
-		}
-		Components struct {
-			Parameters map[string]struct{ Name, In string }
-		}
-	}
-	if err := json.Unmarshal(ask(a, "GET", "/openapi.json", false).Body.Bytes(), &doc); err != nil {
-		t.Fatal(err)
-	}
 	checked := 0
-	for path, methods := range doc.Paths {
+	for op, declared := range parametersOf(t, a) {
+		method, path, _ := strings.Cut(op, " ")
 		if !strings.HasPrefix(path, "/v1") || strings.HasSuffix(path, ":backup") {
 			continue
 		}
-		for method, op := range methods {
-			var names []string
-			for _, ref := range op.Parameters {
-				if p := doc.Components.Parameters[strings.TrimPrefix(ref.Ref, "#/components/parameters/")]; p.In == "query" {
-					names = append(names, p.Name)
-				}
+		var names []string
+		for _, p := range declared {
+			if p.In == "query" {
+				names = append(names, p.Name)
 			}
-			want := "this request takes none"
-			if len(names) > 0 {
-				want = "this request takes " + strings.Join(names, ", ")
-			}
-			r := httptest.NewRequest(strings.ToUpper(method), fill.Replace(path)+"?nope=1", nil)
-			r.Header.Set("Content-Type", bodyType(method))
-			w := httptest.NewRecorder()
-			a.ServeHTTP(w, r)
-			var p struct{ Detail string }
-			if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil || w.Code != 400 || !strings.HasSuffix(p.Detail, want) {
-				t.Errorf("%s %s: %d %s, want that %s", method, path, w.Code, w.Body, want)
-			}
-			checked++
 		}
+		want := "this request takes none"
+		if len(names) > 0 {
+			want = "this request takes " + strings.Join(names, ", ")
+		}
+		r := httptest.NewRequest(method, fill.Replace(path)+"?nope=1", nil)
+		r.Header.Set("Content-Type", bodyType(method))
+		w := httptest.NewRecorder()
+		a.ServeHTTP(w, r)
+		var p struct{ Detail string }
+		if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil || w.Code != 400 || !strings.HasSuffix(p.Detail, want) {
+			t.Errorf("%s: %d %s, want that %s", op, w.Code, w.Body, want)
+		}
+		checked++
 	}
 	if checked < 100 {
 		t.Errorf("only %d operations", checked)
 	}
 }
 
+// What a handler reads is what its row declares, and so what the document lists: a
+// parameter that is read and not declared would never have an effect, and one that
+// is declared and not read would be promised in vain.
+func TestAHandlerReadsTheParametersOfItsRow(t *testing.T) {
+	types, actions := served(t)
+	read := map[string]bool{}
+	o := api.Options{Actions: actions, Webhooks: noWebhooks{}}
+	o.Reads(func(parameter string) { read[parameter] = true })
+	a := api.New(resource.NewManager(types, nil, nil, nil, resource.Options{}), o)
+	fill := strings.NewReplacer("{id}", "x", "{n}", "1", "{digest}", "x", "{queue}", "default", "{type}", "movies")
+	checked := 0
+	for op, declared := range parametersOf(t, a) {
+		method, path, _ := strings.Cut(op, " ")
+		query := ""
+		for _, p := range declared {
+			if p.In == "query" {
+				query = "?nope=1" // ends the handler when it has read all
+			}
+		}
+		clear(read)
+		r := httptest.NewRequest(method, fill.Replace(path)+query, strings.NewReader("{"))
+		if method == "GET" || method == "DELETE" {
+			r = httptest.NewRequest(method, fill.Replace(path)+query, nil)
+		}
+		r.Header.Set("Content-Type", bodyType(method))
+		a.ServeHTTP(httptest.NewRecorder(), r) // 400, or 500 where it gets as far as the stores, of which there are none
+		var want []string
+		for _, p := range declared {
+			want = append(want, p.Name)
+			if p.In == "header" && slices.Contains(api.RouterHeaders(method), p.Name) {
+				read[p.Name] = true
+			}
+		}
+		if op == "GET /v1/audit" {
+			want = append(want, "Accept") // which a document must not list
+		}
+		slices.Sort(want)
+		if got := slices.Sorted(maps.Keys(read)); !slices.Equal(got, want) {
+			t.Errorf("%s reads %v, and declares %v", op, got, want)
+		}
+		checked++
+	}
+	if checked < 150 {
+		t.Errorf("only %d operations", checked)
+	}
+}
+
+// described is a parameter of the document.
+type described struct{ Name, In string }
+
+// parametersOf are those that the document of a server lists, by method and path.
+func parametersOf(t *testing.T, a *api.API) map[string][]described {
+	t.Helper()
+	var doc struct {
+		Paths map[string]map[string]struct {
+			Parameters []struct {
+				Ref string `json:"$ref"`
+			}
+		}
+		Components struct{ Parameters map[string]described }
+	}
+	if err := json.Unmarshal(ask(a, "GET", "/openapi.json", false).Body.Bytes(), &doc); err != nil {
+		t.Fatal(err)
+	}
+	all := map[string][]described{}
+	for path, methods := range doc.Paths {
+		for method, op := range methods {
+			name := strings.ToUpper(method) + " " + path
+			all[name] = nil
+			for _, ref := range op.Parameters {
+				if p := doc.Components.Parameters[strings.TrimPrefix(ref.Ref, "#/components/parameters/")]; p.In != "path" {
+					all[name] = append(all[name], p)
+				}
+			}
+		}
+	}
+	return all
+}
+
+// Headers that are read beside the rows are those of every request. Another one
+// belongs into a row, where the document finds it.
+func TestHeadersOfOperationsAreReadThroughTheirRows(t *testing.T) {
+	ofEvery := []string{"Accept-Encoding", "Access-Control-Request-Method", "Authorization", "Content-Encoding", "Content-Type", "Origin", "Sec-Fetch-Site", "X-Forwarded-For", "X-Request-Id"}
+	beside := regexp.MustCompile(`\.Header(?:\.(?:Get|Values)\(|\[)("?[\w-]+"?)`)
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, match := range beside.FindAllStringSubmatch(string(text), -1) {
+			name, literal := strings.CutPrefix(strings.TrimSuffix(match[1], `"`), `"`)
+			switch {
+			case literal && slices.Contains(ofEvery, name):
+				found++
+			case !literal && (file == "params.go" || name == "transferEncoding"): // c.declared itself; of a part of a form
+			default:
+				t.Errorf("%s reads the header %s itself, which belongs into the row of its operation", file, match[1])
+			}
+		}
+	}
+	if found < 10 {
+		t.Errorf("only %d headers", found)
+	}
+}
+
 func bodyType(method string) string {
-	if method == "patch" {
+	if method == "PATCH" {
 		return "application/merge-patch+json"
 	}
 	return "application/json"

@@ -30,7 +30,7 @@ func (p *params) deletion() storage.Deletion {
 // searchResources is list with its parameters in the body, which may be longer than a
 // request line.
 func searchResources(a *API, c call) error {
-	body, err := readObject(c.w, c.r, openapi.Operation{Parameters: listParameters}.QueryNames()...)
+	body, err := readObject(c.w, c.r, openapi.Operation{Parameters: searchParameters}.QueryNames()...)
 	if err != nil {
 		return err
 	}
@@ -79,9 +79,8 @@ func bodyParameter(name string, v any) (string, error) {
 
 // filtered reads what counts and aggregates have in common with lists.
 func (p *params) filtered() resource.ListOptions {
-	o := resource.ListOptions{Filter: p.text("filter"), OrderBy: p.text("order_by"), Text: p.text("q"), Page: p.page(),
-		Deletion: p.deletion(), Consistency: p.consistency(), MinSeq: p.seq("min_seq")}
-	if !validText(o.Filter) || !validText(o.OrderBy) || !validText(o.Text) {
+	o := resource.ListOptions{Filter: p.text("filter"), Text: p.text("q"), Deletion: p.deletion(), Consistency: p.consistency(), MinSeq: p.seq("min_seq")}
+	if !validText(o.Filter) || !validText(o.Text) {
 		p.refuse("the query is not UTF-8")
 	}
 	return o
@@ -108,6 +107,10 @@ func aggregateResources(a *API, c call) error {
 	p := c.query()
 	o := resource.AggregateOptions{ListOptions: p.filtered(), GroupBy: p.names("group_by"),
 		Sum: p.names("sum"), Avg: p.names("avg"), Min: p.names("min"), Max: p.names("max")}
+	o.OrderBy, o.Page = p.text("order_by"), p.page()
+	if !validText(o.OrderBy) {
+		p.refuse("order_by is not UTF-8")
+	}
 	if p.has("count") && p.text("count") != "*" {
 		p.refuse("count is *, not %q; it counts resources", p.text("count"))
 	}

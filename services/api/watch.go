@@ -97,7 +97,7 @@ func (a *API) begin(w http.ResponseWriter, r *http.Request, o resource.WatchOpti
 
 // watched reads from where and what to follow.
 func (c call) watched(o resource.WatchOptions) (resource.WatchOptions, error) {
-	p, r := c.query(), c.r
+	p, ids := c.query(), c.header("Last-Event-ID")
 	o.Filter = p.text("filter")
 	if !validText(o.Filter) {
 		p.refuse("the query is not UTF-8")
@@ -107,10 +107,10 @@ func (c call) watched(o resource.WatchOptions) (resource.WatchOptions, error) {
 		o.After = &n
 	}
 	// A browser that comes back repeats the address and says where it was.
-	if n := len(r.Header.Values("Last-Event-ID")); n > 1 {
-		p.refuse("Last-Event-ID is given %d times", n)
+	if len(ids) > 1 {
+		p.refuse("Last-Event-ID is given %d times", len(ids))
 	}
-	if last := r.Header.Get("Last-Event-ID"); last != "" {
+	if last := first(ids); last != "" {
 		n, err := strconv.ParseUint(last, 10, 63)
 		if err != nil {
 			p.refuse("Last-Event-ID is the id of an event, a sequence, not %q", shorten(last, 100))

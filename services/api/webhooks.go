@@ -31,7 +31,7 @@ func resumeWebhook(a *API, c call) error {
 }
 
 func patchWebhook(a *API, c call, change map[string]any) error {
-	match, err := writeMatch(c.r)
+	match, err := c.writeMatch()
 	if err != nil {
 		return err
 	}
@@ -47,7 +47,7 @@ func patchWebhook(a *API, c call, change map[string]any) error {
 
 // replayWebhook makes deliveries begin again at a sequence or a time.
 func replayWebhook(a *API, c call) error {
-	match, err := writeMatch(c.r)
+	match, err := c.writeMatch()
 	if err != nil {
 		return err
 	}
@@ -79,7 +79,7 @@ func replayWebhook(a *API, c call) error {
 }
 
 func testWebhook(a *API, c call) error {
-	match, err := writeMatch(c.r)
+	match, err := c.writeMatch()
 	if err != nil {
 		return err
 	}

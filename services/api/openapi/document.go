@@ -165,6 +165,9 @@ func (d *document) operation(op Operation) object {
 	}
 	var params []any
 	for _, key := range slices.Concat(pathParameters(op.Path), op.Parameters) {
+		if key == accept {
+			continue
+		}
 		params = append(params, componentRef("parameters", parameterName(key)))
 	}
 	if len(params) > 0 {

@@ -75,6 +75,7 @@ var parameters = []parameter{
 	{"audit_order", "query", "order_by", "at: oldest first. Default: at desc", object{{"type", "string"}, {"enum", []any{"at", "at desc"}}}, nil},
 	{"If-Match", "header", "If-Match", "Only if this is the state, else 412", stringSchema, nil},
 	{"If-None-Match", "header", "If-None-Match", "GET: 304 if this is the state. Writes: 412 if it is. PUT: * creates", stringSchema, nil},
+	{accept, "header", accept, "application/x-ndjson: one JSON document a line", stringSchema, nil},
 	{"Range", "header", "Range", "Parts of it, in bytes", stringSchema, "bytes=0-1023"},
 	{"If-Range", "header", "If-Range", "The whole if this is not its ETag any more", stringSchema, nil},
 	{"Idempotency-Key", "header", "Idempotency-Key", "Repeating the request with the same key gives the first answer again and has no second effect", stringSchema, nil},
@@ -90,9 +91,14 @@ var parameterOf = func() map[string]parameter {
 }()
 
 // QueryNames are the names of the parameters that may be in the query.
-func (o Operation) QueryNames() (names []string) {
+func (o Operation) QueryNames() []string { return o.namesIn("query") }
+
+// HeaderNames are the names of the headers that are parameters.
+func (o Operation) HeaderNames() []string { return o.namesIn("header") }
+
+func (o Operation) namesIn(place string) (names []string) {
 	for _, key := range o.Parameters {
-		if p := parameterOf[key]; p.in == "query" {
+		if p := parameterOf[key]; p.in == place {
 			names = append(names, p.name)
 		}
 	}
@@ -102,8 +108,25 @@ func (o Operation) QueryNames() (names []string) {
 // parameterName is the name of a parameter's component.
 func parameterName(key string) string { return pascal(key) + "Parameter" }
 
+// accept chooses between the media types of an answer, which say so: a document
+// does not list it (OpenAPI 3.1.1 section 4.8.12.2.1).
+const accept = "Accept"
+
+// HeaderNames are the headers that some operation has as a parameter.
+func HeaderNames() (names []string) {
+	for _, p := range parameters {
+		if p.in == "header" {
+			names = append(names, p.name)
+		}
+	}
+	return names
+}
+
 func componentParameters() (out object) {
 	for _, p := range parameters {
+		if p.key == accept {
+			continue
+		}
 		c := object{{"name", p.name}, {"in", p.in}, {"description", p.description}}
 		if p.in == "path" || slices.Contains([]string{"diff_from", "diff_to"}, p.key) {
 			c = append(c, member{"required", true})
