@@ -20,6 +20,7 @@ var layers = [][]string{
 	{"pkg/storage/natslog", "pkg/storage/memblob", "pkg/storage/fsblob", "pkg/storage/s3blob", "pkg/storage/sqliteindex", "pkg/storage/pgindex"},
 	{"pkg/model"},
 	{"pkg/archive"},
+	{"pkg/policy"},
 	{"pkg/resource"},
 	{"pkg/job", "pkg/hook"},
 	{"services/api/openapi"},
@@ -34,6 +35,7 @@ var layers = [][]string{
 var barred = map[string][]string{
 	"pkg/model":     {"pkg/storage/", "net/http", "database/sql", "github.com/nats-io", "modernc.org", "github.com/jackc", "github.com/minio"},
 	"pkg/archive":   {"pkg/storage/", "net/http", "database/sql", "github.com/nats-io", "modernc.org", "github.com/jackc", "github.com/minio"},
+	"pkg/policy":    {"pkg/storage/", "net/http", "database/sql", "github.com/nats-io", "modernc.org", "github.com/jackc", "github.com/minio"},
 	"pkg/resource":  {"pkg/storage/", "net/http", "database/sql", "github.com/nats-io", "modernc.org", "github.com/jackc", "github.com/minio"},
 	"pkg/job":       {"pkg/storage/", "net/http", "github.com/nats-io"},
 	"pkg/hook":      {"pkg/storage/", "pkg/resource", "net/http"},
@@ -150,6 +152,7 @@ func TestImportRuleCatchesBreaches(t *testing.T) {
 		{"pkg/resource", "net/http"},
 		{"pkg/model", module + "/pkg/resource"},
 		{"pkg/archive", module + "/pkg/resource"},
+		{"pkg/policy", module + "/pkg/resource"},
 		{"pkg/fault", module + "/pkg/storage"},
 		{"services/api", module + "/services/worker"},
 		{"services/api/openapi", module + "/services/api"},

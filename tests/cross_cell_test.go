@@ -11,6 +11,7 @@ import (
 	"github.com/autocrud-go/autocrud/internal/apitest"
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 )
 
@@ -209,7 +210,7 @@ func (c *cell) asks(by *caller, id string, after content, q twist) effect {
 		}
 		return ch.wire.result(c, id, r)
 	case ch.call != nil:
-		ctx := resource.WithActor(c.Context(), by.actor)
+		ctx := policy.WithActor(c.Context(), by.actor)
 		if key := header(q.header, "Idempotency-Key"); key != "" {
 			ctx = resource.WithIdempotency(ctx, key, id)
 		}

@@ -18,6 +18,7 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/job"
 	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -132,7 +133,7 @@ type caller struct {
 	*apitest.Client
 	name  string // of the principal
 	token string
-	actor resource.Actor
+	actor policy.Actor
 }
 
 // world is a running program with all of that.
@@ -262,7 +263,7 @@ func (w *world) begin(t testing.TB, s autocrud.Settings, models map[string]strin
 	w.settings = s
 	admin := apitest.NewClient(t, r.URL).As(adminKey)
 	if w.admin == nil {
-		w.admin = &caller{name: "admin", token: adminKey, actor: resource.Actor{Principal: "admin", Address: "127.0.0.1", Identity: &resource.Identity{Admin: true}}}
+		w.admin = &caller{name: "admin", token: adminKey, actor: policy.Actor{Principal: "admin", Address: "127.0.0.1", Identity: &policy.Identity{Admin: true}}}
 	}
 	w.admin.Client = admin
 	for _, by := range w.callers {
@@ -290,16 +291,16 @@ func newWorld(t *testing.T, row apitest.Storage) *world {
 	admin.Post(t, "/v1/queues/halted:pause", nil).Want(t, 200)
 	w.callers = map[string]*caller{"admin": w.admin, "nobody": {Client: admin.As(""), name: "anonymous"}}
 	for _, name := range []string{"all", "reader", "rows", "hides", "locks", "denies", "revives", "blinds", "stranger", "scoped", "makers"} {
-		more, identity := "", &resource.Identity{}
+		more, identity := "", &policy.Identity{}
 		switch name {
 		case "scoped":
 			more = `,"scopes":[{"types":["*"],"actions":["read","list","watch"]},{"types":["api-keys","webhooks"],"actions":["read","list","watch"]}]`
-			identity.Scopes = []resource.Rule{{Types: []string{"*"}, Actions: []string{"read", "list", "watch"}}}
+			identity.Scopes = []policy.Rule{{Types: []string{"*"}, Actions: []string{"read", "list", "watch"}}}
 		case "makers":
 			more = `,"scopes":[{"types":["*"],"actions":["create"]}]`
 		}
 		token := admin.Post(t, "/v1/api-keys", `{"name":"`+name+`"`+more+`}`).Want(t, 201).Text("/secret")
-		w.callers[name] = &caller{admin.As(token), "key:" + name, token, resource.Actor{Principal: "key:" + name, Address: "127.0.0.1", Identity: identity}}
+		w.callers[name] = &caller{admin.As(token), "key:" + name, token, policy.Actor{Principal: "key:" + name, Address: "127.0.0.1", Identity: identity}}
 	}
 	return w
 }

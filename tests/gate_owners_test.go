@@ -14,6 +14,7 @@ import (
 	"github.com/autocrud-go/autocrud/internal/apitest"
 	"github.com/autocrud-go/autocrud/pkg/job"
 	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 )
 
@@ -212,7 +213,7 @@ func TestAJobRunsAsItsLastWriter(t *testing.T) {
 	autocrud.Register[letter](app, "letters", model.WithJob(model.JobSpec{MaxAttempts: 1}))
 	autocrud.HandleJob(app, "letters", func(ctx context.Context, j *job.Job[letter]) error {
 		_, err := j.Manager.Create(ctx, "films", map[string]any{"title": j.Payload.To}, resource.CreateOptions{})
-		ran <- run{j.Payload.To, resource.ActorOf(ctx).Principal}
+		ran <- run{j.Payload.To, policy.ActorOf(ctx).Principal}
 		return err
 	})
 	admin := guardApp(t, app, autocrud.Settings{Storage: "memory"}, `

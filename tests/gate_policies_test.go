@@ -14,6 +14,7 @@ import (
 	"github.com/autocrud-go/autocrud/internal/apitest"
 	"github.com/autocrud-go/autocrud/pkg/job"
 	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 )
 
@@ -137,7 +138,7 @@ type night struct {
 // The schedule of a model is a subject: with a binding it may do what its roles say.
 func TestTheScheduleOfAModelRunsUnderItsRoles(t *testing.T) {
 	t.Parallel()
-	for name, policy := range map[string]string{
+	for name, rules := range map[string]string{
 		"every right": "roles: {}\n",
 		"limited":     "roles:\n  night: [{types: [nightly], actions: [create, read]}, {types: [films], actions: [list]}]\nbindings:\n  - {role: night, subjects: [\"schedule:nightly\"]}\n",
 		"nothing":     "roles:\n  night: [{types: [films], actions: [list]}]\nbindings:\n  - {role: night, subjects: [\"schedule:nightly\"]}\n",
@@ -152,13 +153,13 @@ func TestTheScheduleOfAModelRunsUnderItsRoles(t *testing.T) {
 				x := tried{}
 				_, x.list = j.Manager.List(ctx, "films", resource.ListOptions{})
 				_, x.create = j.Manager.Create(ctx, "films", map[string]any{"title": "x"}, resource.CreateOptions{})
-				if who := resource.ActorOf(ctx).Principal; who != "schedule:nightly" {
+				if who := policy.ActorOf(ctx).Principal; who != "schedule:nightly" {
 					t.Errorf("it acts as %s", who)
 				}
 				ran <- x
 				return nil
 			})
-			admin := guardApp(t, app, autocrud.Settings{Storage: "memory"}, policy)
+			admin := guardApp(t, app, autocrud.Settings{Storage: "memory"}, rules)
 			if name == "nothing" { // it may not even make its jobs
 				begun := time.Now()
 				apitest.Eventually(t, 20*time.Second, "some of its times pass", func() bool { return time.Since(begun) > 2500*time.Millisecond })

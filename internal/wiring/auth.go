@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 	"github.com/autocrud-go/autocrud/services/api"
@@ -38,8 +39,8 @@ func (s *Settings) checkAuth() error {
 	default:
 		return wrong("--auth is off or required, not %q", s.Auth)
 	}
-	if s.AdminKey != "" && len(s.AdminKey) < resource.MinAdminKey {
-		return wrong("--admin-key has at least %d characters, not %d", resource.MinAdminKey, len(s.AdminKey))
+	if s.AdminKey != "" && len(s.AdminKey) < policy.MinAdminKey {
+		return wrong("--admin-key has at least %d characters, not %d", policy.MinAdminKey, len(s.AdminKey))
 	}
 	if (s.OIDCIssuer == "") != (s.OIDCAudience == "") {
 		return wrong("--oidc-issuer and --oidc-audience go together")
@@ -59,30 +60,30 @@ func isLocal(host string) bool {
 }
 
 // access reads the policy; nil without authentication.
-func (s *Settings) access(types []*model.Type, actions []*resource.Action) (*resource.Access, error) {
+func (s *Settings) access(types []*model.Type, actions []*resource.Action) (*policy.Access, error) {
 	if s.Auth != "required" {
 		return nil, nil
 	}
 	if s.Policies == "" {
-		return resource.NewAccess(types, actions, nil), nil
+		return policy.NewAccess(types, resource.Verbs(actions), nil), nil
 	}
 	file, err := readPolicy("--policies", s.Policies, types, actions)
 	if err != nil {
 		return nil, err
 	}
-	return resource.NewAccess(types, actions, file), nil
+	return policy.NewAccess(types, resource.Verbs(actions), file), nil
 }
 
-func readPolicy(what, name string, types []*model.Type, actions []*resource.Action) (*resource.Policy, error) {
+func readPolicy(what, name string, types []*model.Type, actions []*resource.Action) (*policy.Policy, error) {
 	text, err := os.ReadFile(name)
 	if err != nil {
 		return nil, wrong("%s cannot be read: %v", what, err)
 	}
-	return resource.ParsePolicy(name, text, types, actions)
+	return policy.Parse(name, text, types, resource.Verbs(actions))
 }
 
 // CheckPolicy reads a policy file for the models of a folder and the application.
-func CheckPolicy(name, models string, app App) (*resource.Policy, error) {
+func CheckPolicy(name, models string, app App) (*policy.Policy, error) {
 	types, err := ServedTypes(models, app)
 	if err != nil {
 		return nil, err

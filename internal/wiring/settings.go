@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/services/worker"
 	"github.com/autocrud-go/autocrud/services/worker/webhook"
@@ -243,7 +244,7 @@ func ServedTypes(dir string, app App, nets ...netip.Prefix) ([]*model.Type, erro
 		return nil, err
 	}
 	webhooks := func() (*model.Type, error) { return resource.WebhookType(webhook.NewSender(nets, "").CheckURL) }
-	for _, builtin := range []func() (*model.Type, error){resource.BulkType, resource.QueueType, resource.ScheduleType, resource.APIKeyType, resource.RoleType, resource.BindingType, webhooks} {
+	for _, builtin := range []func() (*model.Type, error){resource.BulkType, resource.QueueType, resource.ScheduleType, policy.APIKeyType, policy.RoleType, policy.BindingType, webhooks} {
 		t, err := builtin()
 		if err != nil {
 			return nil, err

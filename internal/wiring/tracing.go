@@ -15,7 +15,7 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 
-	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/policy"
 )
 
 // traces tells, by the standard variables of OpenTelemetry, whether spans are
@@ -73,7 +73,7 @@ type contextual struct{ slog.Handler }
 
 // Handle implements slog.Handler.
 func (h contextual) Handle(ctx context.Context, r slog.Record) error {
-	if id := resource.ActorOf(ctx).RequestID; id != "" && !says(r, "request_id") {
+	if id := policy.ActorOf(ctx).RequestID; id != "" && !says(r, "request_id") {
 		r.AddAttrs(slog.String("request_id", id))
 	}
 	if sc := trace.SpanContextFromContext(ctx); sc.IsValid() {

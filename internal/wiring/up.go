@@ -18,6 +18,7 @@ import (
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 	"github.com/autocrud-go/autocrud/services/api"
@@ -149,7 +150,7 @@ type program struct {
 	archiver *indexer.Archiver // nil: there is no archive
 	nets     []netip.Prefix    // where webhooks may lead to
 	webhooks *webhook.Dispatcher
-	access   *resource.Access // nil: everybody may everything
+	access   *policy.Access // nil: everybody may everything
 }
 
 // start wires the parts. The order of Add is the order of shutdown: first no

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -41,7 +42,7 @@ func (m *Manager) takesOver(ctx context.Context, t *model.Type, e *storage.Event
 	if !actsLater(t) || !choosesActs(e.Action) {
 		return false
 	}
-	return e.Action == storage.Created || ActorOf(ctx).Identity != nil && m.o.Access != nil && m.Admin(ctx) != nil
+	return e.Action == storage.Created || policy.ActorOf(ctx).Identity != nil && m.o.Access != nil && m.Admin(ctx) != nil
 }
 
 // own writes down as whom the resource of an event acts, and the groups of that one.
@@ -49,8 +50,8 @@ func (m *Manager) own(ctx context.Context, t *model.Type, e *storage.Event) {
 	if !m.takesOver(ctx, t, e) {
 		return
 	}
-	a := ActorOf(ctx)
-	e.Groups, e.Owner = a.inGroups(), ""
+	a := policy.ActorOf(ctx)
+	e.Groups, e.Owner = a.InGroups(), ""
 	if a.Principal != e.Meta.CreatedBy {
 		e.Owner = a.Principal
 	}
@@ -59,16 +60,16 @@ func (m *Manager) own(ctx context.Context, t *model.Type, e *storage.Event) {
 // ActFor is a context whose operations are those of a principal, with the rights
 // that it has when it does them. The program's own principals, which no policy
 // knows, have every right.
-func (m *Manager) ActFor(ctx context.Context, a Actor, groups []string) context.Context {
+func (m *Manager) ActFor(ctx context.Context, a policy.Actor, groups []string) context.Context {
 	if m.o.Access != nil {
-		a.Identity = m.o.Access.creatorOf(a.Principal, groups)
+		a.Identity = m.o.Access.CreatorOf(a.Principal, groups)
 	}
-	return WithActor(ctx, a)
+	return policy.WithActor(ctx, a)
 }
 
 // actForOwner is ActFor for the owner of what acts later.
 func (m *Manager) actForOwner(ctx context.Context, e *storage.Event) context.Context {
-	return m.ActFor(ctx, Actor{Principal: ownerOf(e)}, e.Groups)
+	return m.ActFor(ctx, policy.Actor{Principal: ownerOf(e)}, e.Groups)
 }
 
 // eventAt is the event of a resource at a place in the log; nil when it is not there
@@ -93,16 +94,16 @@ func (m *Manager) eventAt(ctx context.Context, k key, seq uint64) (*storage.Even
 // its cause.
 func (m *Manager) ActForJob(ctx context.Context, job *storage.Event, userAgent string) context.Context {
 	ctx = m.actForOwner(ctx, job)
-	a := ActorOf(ctx)
+	a := policy.ActorOf(ctx)
 	a.UserAgent, a.Cause = userAgent, job.Meta.Type+"/"+job.Meta.ID
 	t := m.types[job.Meta.Type]
 	if m.o.Access != nil && t != nil && t.Job != nil && t.Job.Role != "" {
 		if a.Identity == nil {
-			a.Identity = &Identity{Admin: true}
+			a.Identity = &policy.Identity{Admin: true}
 		}
 		a.Identity.Limit = t.Job.Role
 	}
-	return WithActor(ctx, a)
+	return policy.WithActor(ctx, a)
 }
 
 // MayRun refuses a job whose owner may not have it run any more.
@@ -130,8 +131,8 @@ func (m *Manager) MayRun(ctx context.Context, job *storage.Event) error {
 		}
 		return m.May(ctx, m.types[b.Type], bulkRight(b.Op))
 	}
-	if d := x.on("create", v); !d.Allowed {
-		return denied(ctx, t, job.Meta.ID, "create", d)
+	if d := x.On("create", v); !d.Allowed {
+		return policy.Denied(ctx, t, job.Meta.ID, "create", d)
 	}
 	return nil
 }
@@ -154,9 +155,9 @@ func (m *Manager) mayMakeAct(ctx context.Context, t *model.Type, p plan, next st
 	if err != nil {
 		return err
 	}
-	if d := x.on("create", newView(t, e, content)); !d.Allowed {
+	if d := x.On("create", newView(t, e, content)); !d.Allowed {
 		d.Why = "the job would be run as you, and you may not make it: " + d.Why
-		return denied(ctx, t, e.Meta.ID, "create", d)
+		return policy.Denied(ctx, t, e.Meta.ID, "create", d)
 	}
 	return nil
 }

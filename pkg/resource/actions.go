@@ -7,6 +7,7 @@ import (
 	"regexp"
 
 	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/policy"
 )
 
 // Action is what an application adds to a type besides the operations every
@@ -20,6 +21,14 @@ type Action struct {
 	Output     json.RawMessage
 	// Run does it, as the actor of the context. id is empty unless OnResource.
 	Run func(ctx context.Context, m *Manager, id string, input json.RawMessage) (json.RawMessage, error)
+}
+
+// Verbs are the names of actions, as rules name them.
+func Verbs(actions []*Action) (out []policy.Verb) {
+	for _, a := range actions {
+		out = append(out, policy.Verb{Type: a.Type, Name: a.Name})
+	}
+	return out
 }
 
 // JobType is the type of the jobs that a queued action makes.
@@ -65,7 +74,7 @@ func (m *Manager) RunAction(ctx context.Context, a *Action, id string, doc any) 
 	if err != nil {
 		return nil, err
 	}
-	out, err := a.Run(severally(AsCode(ctx)), m, id, in)
+	out, err := a.Run(severally(policy.AsCode(ctx)), m, id, in)
 	if err != nil {
 		return nil, refusal(err)
 	}
@@ -86,7 +95,7 @@ func (m *Manager) QueueAction(ctx context.Context, a *Action, id string, doc any
 	if id != "" {
 		job["id"] = id
 	}
-	return m.Create(AsCode(AsProgram(ctx)), a.JobType(), job, CreateOptions{})
+	return m.Create(policy.AsCode(policy.AsProgram(ctx)), a.JobType(), job, CreateOptions{})
 }
 
 // JobModel is the type of an action's jobs.

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -143,7 +144,7 @@ func (m *Manager) afterAgain(ctx context.Context, t storage.Told, receipt storag
 		return
 	}
 	if err == nil {
-		ctx := WithActor(ctx, c.Actor)
+		ctx := policy.WithActor(ctx, c.Actor)
 		for _, fn := range hooks {
 			err = errors.Join(err, runHook(ctx, fn, c))
 		}
@@ -188,7 +189,7 @@ func (m *Manager) changeAt(ctx context.Context, seq uint64) (Change, error) {
 		return Change{}, err
 	}
 	c := Change{Type: t.Name, ID: e.Meta.ID, Action: e.Action, Status: e.Meta.Status,
-		Actor: Actor{Principal: e.Principal, RequestID: e.RequestID, Address: e.Address, UserAgent: e.UserAgent}}
+		Actor: policy.Actor{Principal: e.Principal, RequestID: e.RequestID, Address: e.Address, UserAgent: e.UserAgent}}
 	now, err := at.after(ctx, m, t)
 	if err != nil {
 		return c, err

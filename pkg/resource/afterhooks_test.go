@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/autocrud-go/autocrud/internal/testenv"
+	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -62,7 +63,7 @@ func TestAFailedAfterHookRunsAgain(t *testing.T) {
 	}
 	write := func(s *testenv.Stack, id string) {
 		t.Helper()
-		ctx := resource.WithActor(t.Context(), resource.Actor{Principal: "ann"})
+		ctx := policy.WithActor(t.Context(), policy.Actor{Principal: "ann"})
 		if _, err := s.Manager.Create(ctx, "notes", map[string]any{"text": "a"}, resource.CreateOptions{ID: id}); err != nil {
 			t.Fatal(err)
 		}

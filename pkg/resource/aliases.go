@@ -4,6 +4,8 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/archive"
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/policy"
+	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
 // The names here belong to other packages by now; they stay, so that programs
@@ -255,3 +257,74 @@ var (
 	// Deprecated: use archive.Tidy.
 	TidyArchive = archive.Tidy
 )
+
+// Types of pkg/policy.
+type (
+	// Deprecated: use policy.Access.
+	Access = policy.Access
+	// Deprecated: use policy.Actor.
+	Actor = policy.Actor
+	// Deprecated: use policy.Binding.
+	Binding = policy.Binding
+	// Deprecated: use policy.Decision.
+	Decision = policy.Decision
+	// Deprecated: use policy.FieldRules.
+	FieldRules = policy.FieldRules
+	// Deprecated: use policy.Identity.
+	Identity = policy.Identity
+	// Deprecated: use policy.Policy.
+	Policy = policy.Policy
+	// Deprecated: use policy.Refusal.
+	Refusal = policy.Refusal
+	// Deprecated: use policy.Role.
+	Role = policy.Role
+	// Deprecated: use policy.Rule.
+	Rule = policy.Rule
+	// Deprecated: use policy.Verb.
+	Verb = policy.Verb
+)
+
+// Constants of pkg/policy.
+const (
+	// Deprecated: use policy.APIKeys.
+	APIKeys = policy.APIKeys
+	// Deprecated: use policy.AdminPrincipal.
+	AdminPrincipal = policy.AdminPrincipal
+	// Deprecated: use policy.Bindings.
+	Bindings = policy.Bindings
+	// Deprecated: use policy.MaxOverlap.
+	MaxOverlap = policy.MaxOverlap
+	// Deprecated: use policy.MinAdminKey.
+	MinAdminKey = policy.MinAdminKey
+	// Deprecated: use policy.Roles.
+	Roles = policy.Roles
+)
+
+// Functions and values of pkg/policy.
+var (
+	// Deprecated: use policy.Rights.
+	Rights = policy.Rights
+	// Deprecated: use policy.APIKeyType.
+	APIKeyType = policy.APIKeyType
+	// Deprecated: use policy.ActorOf.
+	ActorOf = policy.ActorOf
+	// Deprecated: use policy.AsCode.
+	AsCode = policy.AsCode
+	// Deprecated: use policy.AsProgram.
+	AsProgram = policy.AsProgram
+	// Deprecated: use policy.BindingType.
+	BindingType = policy.BindingType
+	// Deprecated: use policy.NewAccess.
+	NewAccess = policy.NewAccess
+	// Deprecated: use policy.Parse.
+	ParsePolicy = policy.Parse
+	// Deprecated: use policy.RefusalOf.
+	RefusalOf = policy.RefusalOf
+	// Deprecated: use policy.RoleType.
+	RoleType = policy.RoleType
+	// Deprecated: use policy.WithActor.
+	WithActor = policy.WithActor
+)
+
+// Deprecated: use storage.InlineLimit.
+const InlineLimit = storage.InlineLimit

@@ -14,6 +14,7 @@ import (
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -255,12 +256,12 @@ func (r *Recorder) verify(ctx context.Context, report func(Finding)) (entries in
 
 // byOthers reports whether an actor is one that the audit tells about: not the
 // program itself.
-func byOthers(a Actor) bool { return a.RequestID != "" || a.Identity != nil }
+func byOthers(a policy.Actor) bool { return a.RequestID != "" || a.Identity != nil }
 
 // tellRead records that an actor reads resources of a type that says so. Nothing is
 // shown of which the audit does not tell.
 func (m *Manager) tellRead(ctx context.Context, t *model.Type, action string, ids ...string) error {
-	actor := ActorOf(ctx)
+	actor := policy.ActorOf(ctx)
 	if t == nil || !t.AuditReads || m.o.Recorder == nil || !byOthers(actor) {
 		return nil
 	}
@@ -279,7 +280,7 @@ func (m *Manager) Tell(ctx context.Context, e storage.AuditEntry) error {
 	if m.o.Recorder == nil {
 		return nil
 	}
-	actor := ActorOf(ctx)
+	actor := policy.ActorOf(ctx)
 	if e.Principal == "" {
 		e.Principal = actor.Principal
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
+	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/query"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -59,16 +60,16 @@ func (m *Manager) Auditor(ctx context.Context) error {
 	if err == nil {
 		return nil
 	}
-	actor := m.o.Access.asNow(ActorOf(ctx))
+	actor := m.o.Access.AsNow(policy.ActorOf(ctx))
 	if actor.Identity.Scopes == nil && actor.Identity.Limit == "" {
 		allowed := false
-		for _, role := range m.o.Access.rolesOf(actor) {
+		for _, role := range m.o.Access.RolesOf(actor) {
 			for _, r := range role.Rules {
 				if !slices.Contains(r.Types, "*") || !slices.Contains(r.Actions, "audit") {
 					continue
 				}
 				if r.Effect == "deny" {
-					return denied(ctx, nil, "", "audit", Decision{Why: "a rule denies reading the audit"})
+					return policy.Denied(ctx, nil, "", "audit", policy.Decision{Why: "a rule denies reading the audit"})
 				}
 				allowed = true
 			}
@@ -77,7 +78,7 @@ func (m *Manager) Auditor(ctx context.Context) error {
 			return nil
 		}
 	}
-	return denied(ctx, nil, "", "audit", Decision{Why: "this needs a role with admin, or audit, on all types"})
+	return policy.Denied(ctx, nil, "", "audit", policy.Decision{Why: "this needs a role with admin, or audit, on all types"})
 }
 
 // Audit lists who did what, when, from where: every write, every refusal, and the

@@ -8,6 +8,7 @@ import (
 
 	"github.com/autocrud-go/autocrud/internal/testenv"
 	"github.com/autocrud-go/autocrud/pkg/fault"
+	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 )
 
@@ -124,7 +125,7 @@ func TestSameKeyHasOneEffect(t *testing.T) {
 	dir := t.TempDir()
 	types := testenv.Types(t, accountsModel)
 	s := testenv.Open(t, dir, types, testenv.StackOptions{})
-	ctx := resource.WithIdempotency(resource.WithActor(t.Context(), resource.Actor{Principal: "ann"}), "k1", "f1")
+	ctx := resource.WithIdempotency(policy.WithActor(t.Context(), policy.Actor{Principal: "ann"}), "k1", "f1")
 	ids := make([]string, 20)
 	var wg sync.WaitGroup
 	for i := range ids {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -130,7 +131,7 @@ func (m *Manager) blobOf(ctx context.Context, s *settling) (blob model.Blob, ok 
 			s.refuse("/base64", "cannot be read: %v", err)
 			return blob, false, nil
 		}
-		blob, err = m.PutBinary(AsProgram(ctx), bytes.NewReader(raw), MaxBinary)
+		blob, err = m.PutBinary(policy.AsProgram(ctx), bytes.NewReader(raw), MaxBinary)
 		return blob, err == nil, err
 	}
 	digest, ok := s.v["digest"].(string)

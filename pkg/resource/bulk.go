@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -35,7 +36,7 @@ func (m *Manager) queuePurge(ctx context.Context, k key) (*Resource, error) {
 	if m.types[BulkJobs] == nil {
 		return nil, nil
 	}
-	return m.Create(AsProgram(withoutKey(ctx)), BulkJobs, map[string]any{"op": "purge", "type": k.typ, "id": k.id}, CreateOptions{})
+	return m.Create(policy.AsProgram(withoutKey(ctx)), BulkJobs, map[string]any{"op": "purge", "type": k.typ, "id": k.id}, CreateOptions{})
 }
 
 // runPurge does the erasing of a long history. It can be repeated.

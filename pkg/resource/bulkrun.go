@@ -13,6 +13,7 @@ import (
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/query"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -30,8 +31,8 @@ type Bulk struct {
 // creator.
 func (m *Manager) QueueBulk(ctx context.Context, typ string, doc map[string]any) (*Resource, error) {
 	doc["type"] = typ
-	if a := ActorOf(ctx); a.Identity != nil && a.Identity.Limit != "" {
-		return nil, denied(ctx, m.types[BulkJobs], "", "create", Decision{Why: "a handler that is limited by the role of its type of jobs makes nothing that acts later"})
+	if a := policy.ActorOf(ctx); a.Identity != nil && a.Identity.Limit != "" {
+		return nil, policy.Denied(ctx, m.types[BulkJobs], "", "create", policy.Decision{Why: "a handler that is limited by the role of its type of jobs makes nothing that acts later"})
 	}
 	if t, err := m.Type(typ); err != nil {
 		return nil, err
@@ -44,7 +45,7 @@ func (m *Manager) QueueBulk(ctx context.Context, typ string, doc map[string]any)
 				return nil, err
 			}
 		}
-		ctx = AsProgram(ctx)
+		ctx = policy.AsProgram(ctx)
 	}
 	return m.Create(ctx, BulkJobs, doc, CreateOptions{})
 }
@@ -156,7 +157,7 @@ const (
 // called after each page. A page that is done twice does no harm: what is
 // changed already stays as it is.
 func (m *Manager) RunBulk(ctx context.Context, payload []byte, at BulkState, tell func(BulkState)) (BulkState, error) {
-	ctx = asClient(ctx)
+	ctx = policy.AsClient(ctx)
 	b, patch, err := readBulk(payload)
 	if err != nil {
 		return at, err
@@ -242,7 +243,7 @@ func (m *Manager) changeOne(ctx context.Context, b Bulk, patch Patch, id string)
 	switch b.Op {
 	case "patch":
 		o := UpdateOptions{IfMatch: any}
-		if cause := ActorOf(ctx).Cause; cause != "" {
+		if cause := policy.ActorOf(ctx).Cause; cause != "" {
 			o.Message = "by " + cause
 		}
 		return m.Patch(ctx, b.Type, id, patch, o)

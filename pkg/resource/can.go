@@ -2,10 +2,10 @@ package resource
 
 import (
 	"context"
-	"errors"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -20,31 +20,31 @@ type Question struct {
 
 // Can answers it as the write itself would, references included, with the rule that
 // decides. That a resource is there is told only to a principal that may read it.
-func (m *Manager) Can(ctx context.Context, q Question) (Decision, error) {
+func (m *Manager) Can(ctx context.Context, q Question) (policy.Decision, error) {
 	if q.Action == "" || q.Type == "" {
-		return Decision{}, &fault.Error{Code: fault.ValidationFailed, Detail: "action and type are needed", Fields: []fault.FieldError{{Pointer: "", Detail: "needs action and type"}}}
+		return policy.Decision{}, &fault.Error{Code: fault.ValidationFailed, Detail: "action and type are needed", Fields: []fault.FieldError{{Pointer: "", Detail: "needs action and type"}}}
 	}
 	t, err := m.Type(q.Type)
 	if err != nil {
-		return Decision{}, err
+		return policy.Decision{}, err
 	}
-	if q.Principal != "" && q.Principal != ActorOf(ctx).Principal || q.Groups != nil {
+	if q.Principal != "" && q.Principal != policy.ActorOf(ctx).Principal || q.Groups != nil {
 		if err := m.Admin(ctx); err != nil {
-			return Decision{}, err
+			return policy.Decision{}, err
 		}
-		who := Actor{Principal: q.Principal}
+		who := policy.Actor{Principal: q.Principal}
 		if who.Principal == "" {
-			who.Principal = ActorOf(ctx).Principal
+			who.Principal = policy.ActorOf(ctx).Principal
 		}
 		ctx = m.ActFor(ctx, who, q.Groups)
 	}
 	if m.o.Access == nil {
-		return Decision{Allowed: true, Why: "authentication is off"}, nil
+		return policy.Decision{Allowed: true, Why: "authentication is off"}, nil
 	}
-	d := Decision{Allowed: true, Rule: "admin", Why: "admin has every right"}
+	d := policy.Decision{Allowed: true, Rule: "admin", Why: "admin has every right"}
 	x := m.accessTo(ctx, t)
 	if x != nil {
-		if d = x.may(q.Action); !d.Allowed {
+		if d = x.May(q.Action); !d.Allowed {
 			return d, nil
 		}
 	}
@@ -53,20 +53,20 @@ func (m *Manager) Can(ctx context.Context, q Question) (Decision, error) {
 	}
 	s, err := m.asked(ctx, x, t, q)
 	if err != nil || s == nil {
-		return Decision{Why: "there is no such resource, or it may not be read"}, err
+		return policy.Decision{Why: "there is no such resource, or it may not be read"}, err
 	}
 	if x != nil && s.exists() {
 		v, err := m.view(ctx, t, s.event)
 		if err != nil {
-			return Decision{}, err
+			return policy.Decision{}, err
 		}
-		if d = x.on(q.Action, v); !d.Allowed {
+		if d = x.On(q.Action, v); !d.Allowed {
 			return d, nil
 		}
 	} else if x != nil {
-		who, now := ActorOf(ctx), m.now()
+		who, now := policy.ActorOf(ctx), m.now()
 		e := &storage.Event{Meta: storage.Meta{Type: t.Name, CreatedAt: now, CreatedBy: who.Principal, UpdatedAt: now, UpdatedBy: who.Principal, Status: t.DefaultStatus}}
-		if d = x.on(q.Action, newView(t, e, (&limits{}).defaulted(t, q.Data))); !d.Allowed {
+		if d = x.On(q.Action, newView(t, e, (&limits{}).defaulted(t, q.Data))); !d.Allowed {
 			return d, nil
 		}
 	}
@@ -74,12 +74,12 @@ func (m *Manager) Can(ctx context.Context, q Question) (Decision, error) {
 	if !ok {
 		return d, nil
 	}
-	return d.unless(m.tryOut(ctx, t, p, *s))
+	return d.Unless(m.tryOut(ctx, t, p, *s))
 }
 
 // asked is the state that a question is about; nil when the actor may not know of
 // it, or there is none. A create is about none, whatever has its id.
-func (m *Manager) asked(ctx context.Context, x *access, t *model.Type, q Question) (*state, error) {
+func (m *Manager) asked(ctx context.Context, x *policy.Permissions, t *model.Type, q Question) (*state, error) {
 	if q.ID == "" {
 		return &state{}, nil
 	}
@@ -137,33 +137,4 @@ func (m *Manager) tryOut(ctx context.Context, t *model.Type, p plan, s state) er
 	u := newUnit()
 	u.plan(t, next)
 	return m.censored(ctx, t, m.constrain(ctx, t, s, next.event, next.content, u))
-}
-
-// unless is the decision when the write that it is about was refused for a right or
-// a reference. What else would refuse it is not asked here.
-func (d Decision) unless(err error) (Decision, error) {
-	var e *fault.Error
-	if !errors.As(err, &e) {
-		return d, err
-	}
-	switch e.Code {
-	case fault.PermissionDenied:
-		if r := RefusalOf(e); r != nil {
-			return r.Decision, nil
-		}
-		return Decision{Why: e.Detail}, nil
-	case fault.DanglingReference:
-		why := e.Detail
-		for _, f := range e.Fields {
-			why += "; " + f.Pointer + ": " + f.Detail
-		}
-		return Decision{Why: why}, nil
-	case fault.Referenced:
-		return Decision{Why: e.Detail}, nil
-	case fault.NotFound:
-		return Decision{Why: "there is no such resource, or it may not be read"}, nil
-	case fault.Unavailable, fault.IndexLag, fault.OutcomeUnknown:
-		return Decision{}, err
-	}
-	return d, nil
 }

@@ -1,6 +1,10 @@
 package resource
 
-import "context"
+import (
+	"context"
+
+	"github.com/autocrud-go/autocrud/pkg/policy"
+)
 
 // Check returns what refuses a write to a live resource before its content is
 // looked at: that the actor has not the right, that it is not there, that it is deleted, or the precondition.
@@ -21,11 +25,11 @@ func (m *Manager) Check(ctx context.Context, action, typ, id string, match Match
 		switch {
 		case err != nil:
 			return err
-		case !x.on("read", v).Allowed:
+		case !x.On("read", v).Allowed:
 			return live(t, id, state{})
 		}
-		if d := x.on(action, v); !d.Allowed {
-			return denied(ctx, t, id, action, d)
+		if d := x.On(action, v); !d.Allowed {
+			return policy.Denied(ctx, t, id, action, d)
 		}
 	}
 	if err := live(t, id, s); err != nil {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/autocrud-go/autocrud/internal/testenv"
 	"github.com/autocrud-go/autocrud/pkg/fault"
+	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 	"github.com/autocrud-go/autocrud/services/indexer"
@@ -246,7 +247,7 @@ func eventually(t *testing.T, what string, ok func() bool) {
 
 func TestCascadeFollowsADeleteAndSurvivesCycles(t *testing.T) {
 	s := films(t)
-	ctx := resource.WithActor(t.Context(), resource.Actor{Principal: "ann"})
+	ctx := policy.WithActor(t.Context(), policy.Actor{Principal: "ann"})
 	root := create(t, s, "films", `{"title":"root"}`)
 	child := create(t, s, "films", fmt.Sprintf(`{"title":"child","sequelOf":%q}`, root.ID))
 	grand := create(t, s, "films", fmt.Sprintf(`{"title":"grand","sequelOf":%q}`, child.ID))

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/query"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -22,9 +23,9 @@ func (m *Manager) redacted(ctx context.Context, t *model.Type, action string, r 
 		return nil, err
 	}
 	var data []byte
-	if !x.on(action, v).Allowed {
+	if !x.On(action, v).Allowed {
 		data = []byte("{}")
-	} else if hide := x.hidden(action, v); len(hide) > 0 {
+	} else if hide := x.Hidden(action, v); len(hide) > 0 {
 		data = redact(r.Data, hide)
 	} else {
 		return r, nil
@@ -62,10 +63,10 @@ func rehash(revision json.RawMessage, data []byte) (json.RawMessage, error) {
 // narrow limits a search to what an action is allowed on.
 func (m *Manager) narrow(ctx context.Context, t *model.Type, action string, e query.Expr) query.Expr {
 	if x := m.accessTo(ctx, t); x != nil {
-		if !x.may(action).Allowed {
+		if !x.May(action).Allowed {
 			return query.Const{Value: false}
 		}
-		return allOf(e, x.rows(action))
+		return policy.AllOf(e, x.Rows(action))
 	}
 	return e
 }
@@ -80,7 +81,7 @@ func (m *Manager) readAgain(ctx context.Context, t *model.Type, action string, r
 	out := items[:0]
 	for i, r := range items {
 		if r.EventID != rows[i].EventID {
-			if v, err := viewOf(t, r); err != nil || !x.on(action, v).Allowed {
+			if v, err := viewOf(t, r); err != nil || !x.On(action, v).Allowed {
 				continue
 			}
 		}
@@ -92,7 +93,7 @@ func (m *Manager) readAgain(ctx context.Context, t *model.Type, action string, r
 // redactAll limits the answers of a search, which found only what may be seen.
 func (m *Manager) redactAll(ctx context.Context, t *model.Type, action string, items []*Resource) (err error) {
 	x := m.accessTo(ctx, t)
-	if x == nil || len(x.everHidden(action)) == 0 {
+	if x == nil || len(x.EverHidden(action)) == 0 {
 		return nil
 	}
 	for i, r := range items {
@@ -114,17 +115,17 @@ func (m *Manager) watched(ctx context.Context, e *storage.Event, content json.Ra
 	if x == nil {
 		return content, true
 	}
-	if !x.may("watch").Allowed {
+	if !x.May("watch").Allowed {
 		return nil, false
 	}
 	if content == nil { // gone: only who sees everything sees that
-		return nil, x.rows("watch") == nil
+		return nil, x.Rows("watch") == nil
 	}
 	v := newView(t, e, content)
-	if !x.on("watch", v).Allowed {
+	if !x.On("watch", v).Allowed {
 		return nil, false
 	}
-	if hide := x.hidden("watch", v); len(hide) > 0 {
+	if hide := x.Hidden("watch", v); len(hide) > 0 {
 		return redact(content, hide), true
 	}
 	return content, true
@@ -134,7 +135,7 @@ func (m *Manager) watched(ctx context.Context, e *storage.Event, content json.Ra
 // a state of the past is told only to who may see what became of it.
 func (m *Manager) watchable(ctx context.Context, t *model.Type, s *sight) (bool, error) {
 	x := m.accessTo(ctx, t)
-	if x == nil || x.rows("watch") == nil {
+	if x == nil || x.Rows("watch") == nil {
 		return true, nil
 	}
 	head, err := m.head(ctx, key{t.Name, s.event.Meta.ID}, false)
@@ -145,7 +146,7 @@ func (m *Manager) watchable(ctx context.Context, t *model.Type, s *sight) (bool,
 		return false, nil
 	}
 	v, err := m.view(ctx, t, head.event)
-	return err == nil && x.on("watch", v).Allowed, err
+	return err == nil && x.On("watch", v).Allowed, err
 }
 
 // policyVersion moves when what somebody may do can have changed.
@@ -153,14 +154,14 @@ func (m *Manager) policyVersion() uint64 {
 	if m.o.Access == nil {
 		return 0
 	}
-	return m.o.Access.version.Load()
+	return m.o.Access.Version.Load()
 }
 
 // readableEvents lists for a limited actor the events of a resource that it may read, from
 // after a sequence on, at most limit of them; at is how far it looked.
-func (m *Manager) readableEvents(ctx context.Context, x *access, id string, after uint64, limit int) (out []storage.Past, at uint64, err error) {
+func (m *Manager) readableEvents(ctx context.Context, x *policy.Permissions, id string, after uint64, limit int) (out []storage.Past, at uint64, err error) {
 	for looked := 0; ; {
-		events, err := m.index.Events(ctx, storage.EventQuery{Type: x.typ.Name, ID: id, After: after, Limit: max(limit, DefaultPageSize)})
+		events, err := m.index.Events(ctx, storage.EventQuery{Type: x.Type.Name, ID: id, After: after, Limit: max(limit, DefaultPageSize)})
 		if err != nil {
 			return nil, 0, stored(err)
 		}
@@ -188,15 +189,15 @@ const maxLooked = 10_000
 
 // readablePast reports whether a state of the past may be read. What was erased
 // cannot be judged any more, so only who sees every row is told of it.
-func (m *Manager) readablePast(ctx context.Context, x *access, e *storage.Event) (bool, error) {
+func (m *Manager) readablePast(ctx context.Context, x *policy.Permissions, e *storage.Event) (bool, error) {
 	if e.Action == storage.Purged {
-		return x.rows("read") == nil, nil
+		return x.Rows("read") == nil, nil
 	}
-	content, err := m.contentNow(ctx, x.typ, e)
+	content, err := m.contentNow(ctx, x.Type, e)
 	if err != nil {
 		return false, err
 	}
-	return x.on("read", newView(x.typ, e, content)).Allowed, nil
+	return x.On("read", newView(x.Type, e, content)).Allowed, nil
 }
 
 // shownRevision is a revision as the actor sees it; ok is false when it may not.
@@ -216,12 +217,12 @@ func (m *Manager) shownRevision(ctx context.Context, t *model.Type, s state, e *
 		return rev, false, err
 	}
 	v := newView(t, &was, content)
-	if !x.on("read", v).Allowed {
+	if !x.On("read", v).Allowed {
 		return rev, false, nil
 	}
 	content = t.Conceal(content)
 	rev = t.Rehashed(e.Revision, content)
-	if hide := x.hidden("read", v); len(hide) > 0 {
+	if hide := x.Hidden("read", v); len(hide) > 0 {
 		data := redact(content, hide)
 		rev.Hash, rev.Size = model.HashOf(data), len(data)
 	}
@@ -246,7 +247,7 @@ func (m *Manager) mayOpen(ctx context.Context, t *model.Type, s state, digest st
 			return false, err
 		}
 		v := newView(t, &was, content)
-		return x.on("read", v).Allowed && slices.Contains(t.Digests(redact(content, x.hidden("read", v))), digest), nil
+		return x.On("read", v).Allowed && slices.Contains(t.Digests(redact(content, x.Hidden("read", v))), digest), nil
 	}
 	if ok, err := holds(s.event); ok || err != nil {
 		return ok, err

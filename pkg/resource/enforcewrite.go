@@ -5,14 +5,15 @@ import (
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
 // limits are what a write may not touch, for prepare.
 type limits struct {
-	access *access
+	access *policy.Permissions
 	action string
-	actor  Actor
+	actor  policy.Actor
 	before *sight // nil: a new resource
 }
 
@@ -40,17 +41,17 @@ func (m *Manager) planned(ctx context.Context, t *model.Type, p plan, s state) (
 		next.secret = w.secret
 		return m.gate(ctx, nil, t, p, s, next)
 	}
-	if d := x.may(p.action); !d.Allowed {
-		return step{}, denied(ctx, t, "", p.action, d)
+	if d := x.May(p.action); !d.Allowed {
+		return step{}, policy.Denied(ctx, t, "", p.action, d)
 	}
-	l := &limits{access: x, action: p.action, actor: ActorOf(ctx)}
+	l := &limits{access: x, action: p.action, actor: policy.ActorOf(ctx)}
 	w.limits = l
 	if s.exists() {
 		v, err := m.view(ctx, t, s.event)
 		if err != nil {
 			return step{}, err
 		}
-		readable := x.on("read", v).Allowed
+		readable := x.On("read", v).Allowed
 		switch {
 		case p.action == "create":
 			if !readable {
@@ -59,8 +60,8 @@ func (m *Manager) planned(ctx context.Context, t *model.Type, p plan, s state) (
 		case !readable:
 			return step{}, live(t, s.event.Meta.ID, state{})
 		default:
-			if d := x.on(p.action, v); !d.Allowed {
-				return step{}, denied(ctx, t, s.event.Meta.ID, p.action, d)
+			if d := x.On(p.action, v); !d.Allowed {
+				return step{}, policy.Denied(ctx, t, s.event.Meta.ID, p.action, d)
 			}
 		}
 		l.before = v

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
+	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -78,7 +79,7 @@ func (m *Manager) notErased(ctx context.Context, s state) error {
 	if err != nil {
 		return err
 	}
-	own := erasedKey(ActorOf(ctx).Principal, i.Key)
+	own := erasedKey(policy.ActorOf(ctx).Principal, i.Key)
 	for _, k := range m.remembered(keys) {
 		if k.Key == own {
 			return fault.Errorf(fault.Deleted, "what this Idempotency-Key wrote was erased (:purge) after %s; use a new key to write it again", k.At.Format(time.RFC3339))

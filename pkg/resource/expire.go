@@ -10,6 +10,7 @@ import (
 
 	"github.com/autocrud-go/autocrud/pkg/archive"
 	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -279,7 +280,7 @@ func (m *Manager) expireClaims(ctx context.Context, limit uint64) (n int, err er
 		}
 		from = c.Seq
 		var held claim
-		if json.Unmarshal(c.Data, &held) != nil || held.Live || held.Type == APIKeys { // a key's name stays taken
+		if json.Unmarshal(c.Data, &held) != nil || held.Live || held.Type == policy.APIKeys { // a key's name stays taken
 			continue
 		}
 		last, err := m.log.Last(ctx, c.Subject)

@@ -2,10 +2,10 @@ package resource
 
 import (
 	"context"
-	"sync/atomic"
 	"time"
 
 	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/policy"
 )
 
 // AskPolicy asks everything that an operation asks the policy.
@@ -19,15 +19,7 @@ func (m *Manager) AskPolicy(ctx context.Context, t *model.Type) {
 	_ = m.mayPlan(ctx, t, plan{action: "update"})
 	_ = m.censored(ctx, t, nil)
 	_, _ = m.watchable(ctx, t, nil)
-	_ = AsProgram(ctx)
-}
-
-// AddKey makes a key known without a log.
-func (a *Access) AddKey(id, name, secret string) {
-	k := &apiKey{Name: name, Boxes: []model.Box{{Key: hashKey(secret)}}, used: &atomic.Int64{}}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.keys[id] = k
+	_ = policy.AsProgram(ctx)
 }
 
 // Turns are watches that wait for one topic, told the time by a test.

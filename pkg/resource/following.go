@@ -3,10 +3,9 @@ package resource
 import (
 	"context"
 	"fmt"
-	"slices"
-	"strings"
 
 	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/query"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -63,7 +62,7 @@ func (m *Manager) mayFollow(ctx context.Context, e *storage.Event, u *unit) erro
 				return err
 			}
 			if why != "" {
-				return denied(ctx, m.types[target.typ], target.id, r.action(f.purge), Decision{Why: why})
+				return policy.Denied(ctx, m.types[target.typ], target.id, r.action(f.purge), policy.Decision{Why: why})
 			}
 		}
 	}
@@ -106,15 +105,7 @@ func (f *following) limited(ctx context.Context, r referrer) bool {
 		return false
 	}
 	action := r.action(f.purge)
-	return !x.may("read").Allowed || !x.may(action).Allowed || x.rows("read") != nil || x.rows(action) != nil || x.asksFor(action, r.path)
-}
-
-// asksFor reports whether a rule for an action asks for a field, or keeps it.
-func (x *access) asksFor(action, path string) bool {
-	asks := func(g grant) bool {
-		return g.rule.names(action) && (strings.Contains(g.rule.Where, path) || touches(path, g.hide) || touches(path, g.readonly))
-	}
-	return slices.ContainsFunc(x.allow, asks) || slices.ContainsFunc(x.deny, asks) || x.limit != nil && x.limit.asksFor(action, path)
+	return !x.May("read").Allowed || !x.May(action).Allowed || x.Rows("read") != nil || x.Rows(action) != nil || x.AsksFor(action, r.path)
 }
 
 // look asks about everything that refers to a resource by one field, and puts what
@@ -128,11 +119,11 @@ func (f *following) look(ctx context.Context, r referrer, target followed) (why 
 	x, action := f.m.accessTo(ctx, r.typ), r.action(f.purge)
 	if f.limited(ctx, r) {
 		for _, c := range f.own(r, target) {
-			if v := newView(r.typ, c.event, c.content); !x.on("read", v).Allowed || !x.on(action, v).Allowed {
+			if v := newView(r.typ, c.event, c.content); !x.On("read", v).Allowed || !x.On(action, v).Allowed {
 				return notYours, nil
 			}
 		}
-		if r.ref.OnDelete == model.SetNull && x.asksFor(action, r.path) {
+		if r.ref.OnDelete == model.SetNull && x.AsksFor(action, r.path) {
 			return f.oneByOne(ctx, x, r, target, q, notYours)
 		}
 		all, err := f.count(ctx, q)
@@ -140,8 +131,8 @@ func (f *following) look(ctx context.Context, r referrer, target followed) (why 
 			return "", err
 		}
 		may := query.Expr(query.Const{Value: false})
-		if x.may("read").Allowed && x.may(action).Allowed {
-			may = allOf(q.Filter, x.rows("read"), x.rows(action))
+		if x.May("read").Allowed && x.May(action).Allowed {
+			may = policy.AllOf(q.Filter, x.Rows("read"), x.Rows(action))
 		}
 		allowed := q
 		allowed.Filter = may
@@ -168,7 +159,7 @@ func (f *following) others(r referrer, target followed) query.Expr {
 	if len(in.Values) == 0 {
 		return r.filter(target.id, target.revisions)
 	}
-	return allOf(r.filter(target.id, target.revisions), query.Not{Term: in})
+	return policy.AllOf(r.filter(target.id, target.revisions), query.Not{Term: in})
 }
 
 // own is what the same unit changes and that refers to the target afterwards.
@@ -194,7 +185,7 @@ func (f *following) count(ctx context.Context, q storage.Search) (int64, error) 
 
 // oneByOne asks the rules about each resource as it is and as it is without the
 // reference, for rules that ask for the reference itself.
-func (f *following) oneByOne(ctx context.Context, x *access, r referrer, target followed, q storage.Search, notYours string) (string, error) {
+func (f *following) oneByOne(ctx context.Context, x *policy.Permissions, r referrer, target followed, q storage.Search, notYours string) (string, error) {
 	q.Limit = maxOneByOne
 	page, err := f.m.index.Search(ctx, q)
 	if err != nil {
@@ -223,9 +214,9 @@ func (f *following) oneByOne(ctx context.Context, x *access, r referrer, target 
 		if !found {
 			continue
 		}
-		kept := append(x.hidden("read", v), append(x.hidden("update", v), x.readonly("update", v)...)...)
+		kept := append(x.Hidden("read", v), append(x.Hidden("update", v), x.Readonly("update", v)...)...)
 		after := newView(r.typ, s.event, model.AppendCanonical(nil, cleared))
-		if !x.on("read", v).Allowed || !x.on("update", v).Allowed || !x.on("update", after).Allowed || touches(r.path, kept) {
+		if !x.On("read", v).Allowed || !x.On("update", v).Allowed || !x.On("update", after).Allowed || policy.Touches(r.path, kept) {
 			return notYours, nil
 		}
 	}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -59,19 +60,19 @@ func (m *Manager) gateRules(ctx context.Context, l *limits, t *model.Type, p pla
 	}
 	after := newView(t, &e, content)
 	id := e.Meta.ID
-	if next.from != 0 && !l.access.on("read", after).Allowed {
+	if next.from != 0 && !l.access.On("read", after).Allowed {
 		return fault.Errorf(fault.UnknownRevision, "%s %q has no revision %d", t.Name, id, next.from)
 	}
 	actions := append([]string{p.action}, next.also...)
 	for _, action := range next.also {
-		if d := l.access.may(action); !d.Allowed {
-			return denied(ctx, t, "", action, d)
+		if d := l.access.May(action); !d.Allowed {
+			return policy.Denied(ctx, t, "", action, d)
 		}
 		if l.before == nil {
 			continue
 		}
-		if d := l.access.on(action, l.before); !d.Allowed {
-			return denied(ctx, t, id, action, d)
+		if d := l.access.On(action, l.before); !d.Allowed {
+			return policy.Denied(ctx, t, id, action, d)
 		}
 	}
 	if err := l.keepsFields(ctx, t, actions, after); err != nil {
@@ -81,8 +82,8 @@ func (m *Manager) gateRules(ctx context.Context, l *limits, t *model.Type, p pla
 		actions = append(actions, "publish")
 	}
 	for _, action := range actions {
-		if d := l.access.on(action, after); !d.Allowed {
-			return denied(ctx, t, id, action, d)
+		if d := l.access.On(action, after); !d.Allowed {
+			return policy.Denied(ctx, t, id, action, d)
 		}
 	}
 	return nil
@@ -100,12 +101,12 @@ func (l *limits) mayBeginFrom(ctx context.Context, t *model.Type, next step) err
 		return err
 	}
 	from := newView(t, next.event, content)
-	if !l.access.on("read", from).Allowed {
+	if !l.access.On("read", from).Allowed {
 		return fault.Errorf(fault.UnknownRevision, "%s %q has no revision %d", t.Name, next.event.Meta.ID, next.from)
 	}
 	known := l.protected()
-	for _, path := range l.access.hidden("read", from) {
-		if !under(path, known) {
+	for _, path := range l.access.Hidden("read", from) {
+		if !policy.Under(path, known) {
 			return l.refuse(ctx, t, path, notToWrite)
 		}
 	}
@@ -121,11 +122,11 @@ func (l *limits) keepsFields(ctx context.Context, t *model.Type, actions []strin
 			continue
 		}
 		if l.before != nil {
-			hidden = append(hidden, l.access.hidden("read", row)...)
+			hidden = append(hidden, l.access.Hidden("read", row)...)
 		}
 		for _, action := range actions {
-			hidden = append(hidden, l.access.hidden(action, row)...)
-			readonly = append(readonly, l.access.readonly(action, row)...)
+			hidden = append(hidden, l.access.Hidden(action, row)...)
+			readonly = append(readonly, l.access.Readonly(action, row)...)
 		}
 	}
 	if len(hidden)+len(readonly) == 0 {

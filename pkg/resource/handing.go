@@ -9,6 +9,7 @@ import (
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -32,7 +33,7 @@ func (m *Manager) mayHand(ctx context.Context, t *model.Type, p plan, s state, n
 	if next.event.Action == storage.Purged {
 		return nil
 	}
-	if err := m.mayHave(ctx, t, next.content); err != nil || t.Name != APIKeys {
+	if err := m.mayHave(ctx, t, next.content); err != nil || t.Name != policy.APIKeys {
 		return err
 	}
 	return m.mayBe(ctx, t, p, s, next)
@@ -40,31 +41,31 @@ func (m *Manager) mayHand(ctx context.Context, t *model.Type, p plan, s state, n
 
 // mayHave refuses content that has rights which the actor has not.
 func (m *Manager) mayHave(ctx context.Context, t *model.Type, content []byte) error {
-	if a := ActorOf(ctx); a.Identity.Limit != "" && t.Name != QueueSettings {
-		return denied(ctx, t, "", "create", Decision{Why: "a handler that is limited by the role of its type of jobs makes nothing that acts later"})
+	if a := policy.ActorOf(ctx); a.Identity.Limit != "" && t.Name != QueueSettings {
+		return policy.Denied(ctx, t, "", "create", policy.Decision{Why: "a handler that is limited by the role of its type of jobs makes nothing that acts later"})
 	}
 	switch t.Name {
-	case APIKeys:
-		k, err := readKey(content)
+	case policy.APIKeys:
+		k, err := policy.ReadKey(content)
 		if err != nil {
 			return err
 		}
 		return m.mayGiveKey(ctx, t, k)
-	case Roles:
-		var r Role
+	case policy.Roles:
+		var r policy.Role
 		if err := json.Unmarshal(content, &r); err != nil {
 			return err
 		}
-		return m.mayGive(ctx, t, append([]Role{r}, m.o.Access.rolesNamed(r.Includes...)...))
-	case Bindings:
-		var b Binding
+		return m.mayGive(ctx, t, append([]policy.Role{r}, m.o.Access.RolesNamed(r.Includes...)...))
+	case policy.Bindings:
+		var b policy.Binding
 		if err := json.Unmarshal(content, &b); err != nil {
 			return err
 		}
-		if slices.ContainsFunc(b.Subjects, func(x string) bool { return strings.HasPrefix(x, scheduleSubject) }) {
-			return denied(ctx, t, "", "update", Decision{Why: "only an admin binds the schedule of a model: without a binding it has every right"})
+		if slices.ContainsFunc(b.Subjects, func(x string) bool { return strings.HasPrefix(x, policy.ScheduleSubject) }) {
+			return policy.Denied(ctx, t, "", "update", policy.Decision{Why: "only an admin binds the schedule of a model: without a binding it has every right"})
 		}
-		return m.mayGive(ctx, t, m.o.Access.rolesNamed(b.Role))
+		return m.mayGive(ctx, t, m.o.Access.RolesNamed(b.Role))
 	case Schedules:
 		s, err := readSchedule(content)
 		if err != nil {
@@ -91,25 +92,25 @@ func (m *Manager) mayHave(ctx context.Context, t *model.Type, content []byte) er
 
 // mayGive refuses roles of which a rule allows what no rule of the actor's own does.
 // Rules that deny are for admins: to change one can give what it denies.
-func (m *Manager) mayGive(ctx context.Context, t *model.Type, roles []Role) error {
-	actor := m.o.Access.asNow(ActorOf(ctx))
-	refuse := func(why string) error { return denied(ctx, t, "", "create", Decision{Why: why}) }
+func (m *Manager) mayGive(ctx context.Context, t *model.Type, roles []policy.Role) error {
+	actor := m.o.Access.AsNow(policy.ActorOf(ctx))
+	refuse := func(why string) error { return policy.Denied(ctx, t, "", "create", policy.Decision{Why: why}) }
 	if actor.Identity.Scopes != nil {
 		return refuse("a key that is limited by scopes gives no rights")
 	}
-	var own []Rule
-	for _, r := range m.o.Access.rolesOf(actor) {
+	var own []policy.Rule
+	for _, r := range m.o.Access.RolesOf(actor) {
 		own = append(own, r.Rules...)
 	}
-	if slices.ContainsFunc(own, Rule.denies) {
+	if slices.ContainsFunc(own, policy.Rule.Denies) {
 		return refuse("a rule denies something to you, so that you give no rights")
 	}
 	for _, r := range roles {
 		for _, rule := range r.Rules {
 			switch {
-			case rule.denies():
+			case rule.Denies():
 				return refuse("only an admin changes rules that deny, or takes them away")
-			case !slices.ContainsFunc(own, rule.within):
+			case !slices.ContainsFunc(own, rule.Within):
 				return refuse("only an admin gives, changes or takes away rights that it has not itself, as role " + r.Name + " has")
 			}
 		}
@@ -117,54 +118,11 @@ func (m *Manager) mayGive(ctx context.Context, t *model.Type, roles []Role) erro
 	return nil
 }
 
-// within reports whether a rule that allows allows no more than another does.
-func (r Rule) within(o Rule) bool {
-	if o.denies() {
-		return false
-	}
-	for _, name := range r.Types {
-		if !o.reaches(name) {
-			return false
-		}
-	}
-	for _, a := range r.Actions {
-		has := slices.Contains(o.Actions, a) || slices.Contains(o.Actions, "admin") ||
-			a != "admin" && a != "audit" && slices.Contains(o.Actions, "*") || a == "create" && slices.Contains(o.Actions, "run")
-		if !has {
-			return false
-		}
-	}
-	if where := strings.TrimSpace(o.Where); where != "" && where != strings.TrimSpace(r.Where) {
-		return false
-	}
-	covered := func(paths, by []string) bool {
-		return !slices.ContainsFunc(paths, func(p string) bool { return !under(p, by) })
-	}
-	return covered(o.Fields.Hide, r.Fields.Hide) && covered(o.Fields.ReadOnly, append(slices.Clone(r.Fields.ReadOnly), r.Fields.Hide...))
-}
-
-// reaches reports whether a rule is about every type that a name of a rule, perhaps
-// with a wildcard, can be about.
-func (r Rule) reaches(name string) bool {
-	prefix, wild := strings.CutSuffix(name, "*")
-	for _, own := range r.Types {
-		if own == name {
-			return true
-		}
-		if p, ok := strings.CutSuffix(own, "*"); ok && strings.HasPrefix(prefix, p) && (wild || !model.IsBuiltin(name) || own == "*" && slices.Contains(r.Actions, "admin")) {
-			return true
-		}
-	}
-	return false
-}
-
-func (r Rule) denies() bool { return r.Effect == "deny" }
-
 // mayGiveKey refuses a key that may do what the actor may not: one with groups or
 // roles that it has not, or without what limits it.
-func (m *Manager) mayGiveKey(ctx context.Context, t *model.Type, k *apiKey) error {
-	actor := m.o.Access.asNow(ActorOf(ctx))
-	refuse := func(why string) error { return denied(ctx, t, "", "create", Decision{Why: why}) }
+func (m *Manager) mayGiveKey(ctx context.Context, t *model.Type, k *policy.Key) error {
+	actor := m.o.Access.AsNow(policy.ActorOf(ctx))
+	refuse := func(why string) error { return policy.Denied(ctx, t, "", "create", policy.Decision{Why: why}) }
 	if actor.Identity.Scopes != nil {
 		return refuse("a key that is limited by scopes makes and changes no keys")
 	}
@@ -173,10 +131,10 @@ func (m *Manager) mayGiveKey(ctx context.Context, t *model.Type, k *apiKey) erro
 			return refuse("only an admin makes or changes a key with groups that it is not in itself")
 		}
 	}
-	own := m.o.Access.rolesOf(actor)
-	its := m.o.Access.rolesOf(Actor{Principal: "key:" + k.Name, Identity: k.identity})
-	has := func(list []Role, name string) bool {
-		return slices.ContainsFunc(list, func(r Role) bool { return r.Name == name })
+	own := m.o.Access.RolesOf(actor)
+	its := m.o.Access.RolesOf(policy.Actor{Principal: "key:" + k.Name, Identity: k.Identity})
+	has := func(list []policy.Role, name string) bool {
+		return slices.ContainsFunc(list, func(r policy.Role) bool { return r.Name == name })
 	}
 	for _, r := range its {
 		if !has(own, r.Name) {
@@ -184,7 +142,7 @@ func (m *Manager) mayGiveKey(ctx context.Context, t *model.Type, k *apiKey) erro
 		}
 	}
 	for _, r := range own {
-		if slices.ContainsFunc(r.Rules, Rule.denies) && !has(its, r.Name) {
+		if slices.ContainsFunc(r.Rules, policy.Rule.Denies) && !has(its, r.Name) {
 			return refuse("a key has to be denied what is denied to its writer, by role " + r.Name)
 		}
 	}
@@ -195,14 +153,14 @@ func (m *Manager) mayGiveKey(ctx context.Context, t *model.Type, k *apiKey) erro
 // else: a new secret for the key of another, or a name that another key had. What is
 // "key:<name>" in a rule or an owner stays the same key for ever.
 func (m *Manager) mayBe(ctx context.Context, t *model.Type, p plan, s state, next step) error {
-	actor := ActorOf(ctx)
-	k, err := readKey(next.content)
+	actor := policy.ActorOf(ctx)
+	k, err := policy.ReadKey(next.content)
 	if err != nil {
 		return err
 	}
 	id := next.event.Meta.ID
 	if s.exists() && p.asks.rotate != nil && s.event.Meta.CreatedBy != actor.Principal && actor.Principal != "key:"+k.Name {
-		return denied(ctx, t, id, "update", Decision{Why: "only an admin, the principal that made it or the key itself makes a new secret for a key"})
+		return policy.Denied(ctx, t, id, "update", policy.Decision{Why: "only an admin, the principal that made it or the key itself makes a new secret for a key"})
 	}
 	taken, err := m.nameTaken(ctx, k.Name, id, s.exists())
 	if err != nil || !taken {
@@ -215,10 +173,10 @@ func (m *Manager) mayBe(ctx context.Context, t *model.Type, p plan, s state, nex
 // unique value stays on the log, without the value, when its holder gives it up or
 // is purged. One with the id of a former key is another key.
 func (m *Manager) nameTaken(ctx context.Context, name, id string, exists bool) (bool, error) {
-	if last, known := m.o.Access.formerly(name); known && last != id { // as far as the log tells, also one that was rebuilt
+	if last, known := m.o.Access.Formerly(name); known && last != id { // as far as the log tells, also one that was rebuilt
 		return true, nil
 	}
-	hash := m.claimHash(APIKeys, "name", []string{"name"}, map[string]any{"name": name})
+	hash := m.claimHash(policy.APIKeys, "name", []string{"name"}, map[string]any{"name": name})
 	entry, err := m.log.Last(ctx, storage.ClaimSubject(hash))
 	if errors.Is(err, storage.ErrNotFound) {
 		return false, nil
@@ -260,7 +218,7 @@ func (m *Manager) mayBeTold(ctx context.Context, h Webhook) error {
 			continue
 		}
 		if !m.watchesAll(ctx, of) {
-			return denied(ctx, of, "", "watch", Decision{Why: "a webhook is told everything about " + of.Name + ", which needs the right to watch all of it"})
+			return policy.Denied(ctx, of, "", "watch", policy.Decision{Why: "a webhook is told everything about " + of.Name + ", which needs the right to watch all of it"})
 		}
 	}
 	return nil
@@ -270,7 +228,7 @@ func (m *Manager) mayBeTold(ctx context.Context, h Webhook) error {
 // all of it.
 func (m *Manager) watchesAll(ctx context.Context, t *model.Type) bool {
 	x := m.accessTo(ctx, t)
-	return x == nil || x.may("watch").Allowed && x.rows("watch") == nil && len(x.everHidden("watch")) == 0
+	return x == nil || x.May("watch").Allowed && x.Rows("watch") == nil && len(x.EverHidden("watch")) == 0
 }
 
 // bulkRight is the right that each write of a bulk change needs.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -21,7 +22,7 @@ func (l *limits) censor(err error) error {
 	hidden := false
 	fields := make([]fault.FieldError, 0, len(e.Fields))
 	for _, f := range e.Fields {
-		if path := strings.ReplaceAll(strings.Trim(f.Pointer, "/"), "/", "."); path != "" && under(withoutIndexes(path), hide) {
+		if path := strings.ReplaceAll(strings.Trim(f.Pointer, "/"), "/", "."); path != "" && policy.Under(withoutIndexes(path), hide) {
 			hidden = true
 			continue
 		}
@@ -45,7 +46,7 @@ func (m *Manager) censored(ctx context.Context, t *model.Type, err error) error 
 	}
 	l := &limits{access: x, action: "read"}
 	for _, path := range strings.Split(e.Field, ",") {
-		if e.Field != "" && touches(path, l.protected()) {
+		if e.Field != "" && policy.Touches(path, l.protected()) {
 			return &fault.Error{Code: e.Code, Detail: "a part that you may not see is in the way"}
 		}
 	}
@@ -55,7 +56,7 @@ func (m *Manager) censored(ctx context.Context, t *model.Type, err error) error 
 // hides reports whether a field is hidden from the actor, in some rows at least.
 func (m *Manager) hides(ctx context.Context, t *model.Type, path string) bool {
 	x := m.accessTo(ctx, t)
-	return x != nil && touches(path, x.everHidden("read"))
+	return x != nil && policy.Touches(path, x.EverHidden("read"))
 }
 
 func withoutIndexes(path string) string {
@@ -66,9 +67,9 @@ func withoutIndexes(path string) string {
 // protected are the fields that the writer may not see.
 func (l *limits) protected() []string {
 	if l.before == nil {
-		return l.access.everHidden(l.action)
+		return l.access.EverHidden(l.action)
 	}
-	return outermost(append(slices.Clone(l.access.hidden("read", l.before)), l.access.hidden(l.action, l.before)...))
+	return outermost(append(slices.Clone(l.access.Hidden("read", l.before)), l.access.Hidden(l.action, l.before)...))
 }
 
 // outermost leaves each path once, and none inside another.
@@ -76,7 +77,7 @@ func outermost(paths []string) []string {
 	slices.Sort(paths)
 	paths = slices.Compact(paths)
 	return slices.DeleteFunc(slices.Clone(paths), func(p string) bool {
-		return slices.ContainsFunc(paths, func(q string) bool { return q != p && under(p, []string{q}) })
+		return slices.ContainsFunc(paths, func(q string) bool { return q != p && policy.Under(p, []string{q}) })
 	})
 }
 
@@ -114,7 +115,7 @@ func (w *mutation) merge(ctx context.Context, t *model.Type, data any) (any, err
 	}
 	if l.before == nil {
 		row := newView(t, &storage.Event{Meta: storage.Meta{Type: t.Name, CreatedBy: l.actor.Principal, UpdatedBy: l.actor.Principal}}, l.defaulted(t, data))
-		for _, path := range append(slices.Clone(l.access.hidden(l.action, row)), l.access.readonly(l.action, row)...) {
+		for _, path := range append(slices.Clone(l.access.Hidden(l.action, row)), l.access.Readonly(l.action, row)...) {
 			if len(model.Collect(doc, model.SplitPath(path))) > 0 {
 				return nil, l.refuse(ctx, t, path, notToWrite)
 			}
@@ -131,7 +132,7 @@ func (w *mutation) merge(ctx context.Context, t *model.Type, data any) (any, err
 			return nil, l.refuse(ctx, t, path, notToWrite)
 		}
 	}
-	for _, path := range slices.DeleteFunc(outermost(slices.Clone(l.access.readonly(l.action, l.before))), func(p string) bool { return touches(p, l.protected()) }) {
+	for _, path := range slices.DeleteFunc(outermost(slices.Clone(l.access.Readonly(l.action, l.before))), func(p string) bool { return policy.Touches(p, l.protected()) }) {
 		if !(keeping{seen: true, patch: w.patch && !t.NeverShown(model.SplitPath(path))}).keep(doc, old, model.SplitPath(path)) {
 			return nil, l.refuse(ctx, t, path, notToChange)
 		}
@@ -157,7 +158,7 @@ const (
 
 // refuse is the error of a write to a field; it tells the field and no value.
 func (l *limits) refuse(ctx context.Context, t *model.Type, path, why string) error {
-	refused := denied(ctx, t, "", l.action, Decision{Why: "the field " + path + " " + why})
+	refused := policy.Denied(ctx, t, "", l.action, policy.Decision{Why: "the field " + path + " " + why})
 	var err *fault.Error
 	if !errors.As(refused, &err) {
 		return refused

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
+	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -13,7 +14,7 @@ type Change struct {
 	Type   string
 	ID     string
 	Action storage.Action
-	Actor  Actor
+	Actor  policy.Actor
 	Status storage.Status  // of HEAD's revision after the write
 	Old    json.RawMessage // content before, nil for a new resource
 	New    json.RawMessage // content after, nil when the content stays

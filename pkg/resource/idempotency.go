@@ -12,6 +12,7 @@ import (
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -90,7 +91,7 @@ func (m *Manager) newID(ctx context.Context) string {
 	if i == nil {
 		return m.o.NewID()
 	}
-	sum := sha256.Sum256([]byte(ActorOf(ctx).Principal + "\x00" + i.Key))
+	sum := sha256.Sum256([]byte(policy.ActorOf(ctx).Principal + "\x00" + i.Key))
 	var id uuid.UUID
 	copy(id[:], sum[:])
 	id[6] = id[6]&0x0f | 0x80 // version 8
@@ -116,7 +117,7 @@ func (m *Manager) begin(ctx context.Context) (first *storage.Event, release func
 	if i == nil {
 		return nil, func() {}, nil
 	}
-	name := ActorOf(ctx).Principal + "\x00" + i.Key
+	name := policy.ActorOf(ctx).Principal + "\x00" + i.Key
 	for {
 		m.underway.mu.Lock()
 		other := m.underway.flights[name]
@@ -160,7 +161,7 @@ func (m *Manager) lookupKey(ctx context.Context, seq uint64) (*storage.Event, er
 	if err := m.freshen(ctx, Default, seq); err != nil {
 		return nil, err
 	}
-	past, err := m.index.Keyed(ctx, ActorOf(ctx).Principal, i.Key)
+	past, err := m.index.Keyed(ctx, policy.ActorOf(ctx).Principal, i.Key)
 	if errors.Is(err, storage.ErrNotFound) {
 		return nil, nil
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/query"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -46,7 +47,7 @@ func (m *Manager) List(ctx context.Context, typ string, o ListOptions) (*List, e
 	if err != nil {
 		return nil, err
 	}
-	if x := m.accessTo(ctx, t); x != nil && len(x.everHidden("list")) > 0 {
+	if x := m.accessTo(ctx, t); x != nil && len(x.EverHidden("list")) > 0 {
 		s.Bare, o.Bare = false, false // the hash is that of what is shown
 	}
 	if t.Name == Schedules || t.WritesOnly() {
@@ -63,7 +64,7 @@ func (m *Manager) List(ctx context.Context, typ string, o ListOptions) (*List, e
 	if page.Next != nil {
 		out.NextPageToken = m.cursors.Encode(*page.Next, binding)
 	}
-	if err := m.fill(AsProgram(ctx), typ, page.Rows, out.Items, o.Bare); err != nil {
+	if err := m.fill(policy.AsProgram(ctx), typ, page.Rows, out.Items, o.Bare); err != nil {
 		return nil, err
 	}
 	out.Items = m.readAgain(ctx, t, "list", page.Rows, out.Items)
@@ -94,7 +95,7 @@ const maxConstants = 2 * query.MaxConstants
 // searchable are the fields that the actor may ask about.
 func (m *Manager) searchable(ctx context.Context, t *model.Type, action string) query.Fields {
 	if x := m.accessTo(ctx, t); x != nil {
-		return x.fields(action)
+		return x.Fields(action)
 	}
 	return t.Definition().QueryFields()
 }
@@ -122,7 +123,7 @@ func (m *Manager) search(ctx context.Context, t *model.Type, o ListOptions) (sto
 	}
 	if x := m.accessTo(ctx, t); x != nil && o.Text != "" {
 		for _, path := range t.Definition().FullText {
-			if touches(path, x.everHidden("list")) {
+			if policy.Touches(path, x.EverHidden("list")) {
 				return s, "", fault.Errorf(fault.InvalidFilter, "q: a full-text field of %s is hidden from you", t.Name)
 			}
 		}

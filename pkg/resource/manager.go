@@ -17,13 +17,10 @@ import (
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/query"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
-
-// InlineLimit is the largest content, in bytes, that travels inside its event
-// and is kept in its index row. Larger ones are referred to.
-const InlineLimit = 32 << 10
 
 // writeTimeout bounds a commit, whatever becomes of the request meanwhile.
 const writeTimeout = 12 * time.Second
@@ -99,7 +96,7 @@ type Options struct {
 	Recorder *Recorder
 	Hooks    *Hooks
 	// Access decides who may do what; nil: everybody everything.
-	Access *Access
+	Access *policy.Access
 	// Visible limits what watches are told; nil: they are told everything.
 	Visible  Visible
 	Progress *Progress

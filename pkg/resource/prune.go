@@ -7,6 +7,7 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/archive"
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/query"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -70,7 +71,7 @@ func (m *Manager) pruneType(ctx context.Context, t *model.Type) (n int, err erro
 	state, _ := fields.Lookup("meta.job.state")
 	updated, _ := fields.Lookup("meta.updated_at")
 	before := m.o.Now().Add(-t.Job.Keep)
-	ctx = WithActor(ctx, Actor{Principal: archive.RetentionCause})
+	ctx = policy.WithActor(ctx, policy.Actor{Principal: archive.RetentionCause})
 	q := storage.Search{Type: t.Name, Bare: true, Limit: bulkPage, Order: query.Order{{Field: updated}}, Deletion: storage.LiveAndDeleted, Filter: query.And{Terms: []query.Expr{
 		query.Compare{Field: updated, Op: query.Less, Value: before},
 		query.In{Field: state, Values: []query.Value{string(storage.JobStateDone), string(storage.JobStateFailed), string(storage.JobStateCancel)}}}}}

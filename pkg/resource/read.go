@@ -8,6 +8,7 @@ import (
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -50,7 +51,7 @@ func (m *Manager) Get(ctx context.Context, typ, id string, o GetOptions) (*Resou
 	if err == nil {
 		err = m.tellRead(ctx, t, "read", id)
 	}
-	if err == nil && t.Name == APIKeys {
+	if err == nil && t.Name == policy.APIKeys {
 		err = m.showUse(ctx, r)
 	}
 	if err != nil {
@@ -64,12 +65,12 @@ func (m *Manager) Get(ctx context.Context, typ, id string, o GetOptions) (*Resou
 
 // getLimited reads what the actor may read: HEAD, and the state that is asked
 // for, must both be readable.
-func (m *Manager) getLimited(ctx context.Context, x *access, id string, o GetOptions) (*Resource, error) {
-	t := x.typ
-	if d := x.may("read"); !d.Allowed {
-		return nil, denied(ctx, t, id, "read", d)
+func (m *Manager) getLimited(ctx context.Context, x *policy.Permissions, id string, o GetOptions) (*Resource, error) {
+	t := x.Type
+	if d := x.May("read"); !d.Allowed {
+		return nil, policy.Denied(ctx, t, id, "read", d)
 	}
-	program := AsProgram(ctx)
+	program := policy.AsProgram(ctx)
 	head, err := m.get(program, t, id, GetOptions{IncludeDeleted: true, Consistency: o.Consistency, MinSeq: o.MinSeq})
 	unfit := err
 	if fault.CodeOf(err) == fault.InvalidState { // rules are asked about it as it was stored
@@ -85,7 +86,7 @@ func (m *Manager) getLimited(ctx context.Context, x *access, id string, o GetOpt
 	}
 	allowed := func(r *Resource) (bool, error) {
 		v, err := viewOf(t, r)
-		return err == nil && x.on("read", v).Allowed, err
+		return err == nil && x.On("read", v).Allowed, err
 	}
 	ok, err := allowed(head)
 	if err != nil {

@@ -5,11 +5,12 @@ import (
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/policy"
 )
 
 // gateReadOnly refuses a client that sets what code of the application sets.
 func (m *Manager) gateReadOnly(ctx context.Context, t *model.Type, s state, next step) error {
-	if !t.HasReadOnly() || !next.put && next.from == 0 || !ActorOf(ctx).Client {
+	if !t.HasReadOnly() || !next.put && next.from == 0 || !policy.ActorOf(ctx).Client {
 		return nil
 	}
 	now, err := t.Current(next.content, next.event.Revision.SchemaVersion)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/query"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -57,7 +58,7 @@ func (m *Manager) Referrers(ctx context.Context, typ, id string, o PageOptions) 
 	}
 	fields := slices.DeleteFunc(slices.Clone(m.referrers[typ]), func(r referrer) bool {
 		x := m.accessTo(ctx, r.typ)
-		return x != nil && (!x.may("list").Allowed || touches(r.path, x.everHidden("list")))
+		return x != nil && (!x.May("list").Allowed || policy.Touches(r.path, x.EverHidden("list")))
 	})
 	sort.Slice(fields, func(i, j int) bool {
 		return fields[i].typ.Name < fields[j].typ.Name || fields[i].typ.Name == fields[j].typ.Name && fields[i].path < fields[j].path
@@ -165,7 +166,7 @@ func (m *Manager) readAll(ctx context.Context, typ string, ids map[string]bool) 
 		return nil, fault.Errorf(fault.TooLarge, "expand: what is referred to in %s is over %d bytes; ask for a smaller page, or for the %s by themselves", typ, MaxPageBytes, typ)
 	}
 	items := make([]*Resource, len(page.Rows))
-	if err := m.fill(AsProgram(ctx), typ, page.Rows, items, false); err != nil {
+	if err := m.fill(policy.AsProgram(ctx), typ, page.Rows, items, false); err != nil {
 		return nil, err
 	}
 	items = m.readAgain(ctx, t, "read", page.Rows, items)

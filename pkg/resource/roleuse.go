@@ -3,10 +3,10 @@ package resource
 import (
 	"context"
 	"encoding/json"
-	"slices"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -14,7 +14,7 @@ import (
 // still gives that name to others: a role that gets the name later would give its
 // rights to subjects that nobody chose for it.
 func (m *Manager) keepsRole(ctx context.Context, t *model.Type, s state, next step) error {
-	if t.Name != Roles || m.o.Access == nil || !s.exists() || s.event.Meta.Deleted {
+	if t.Name != policy.Roles || m.o.Access == nil || !s.exists() || s.event.Meta.Deleted {
 		return nil
 	}
 	name, err := m.roleName(ctx, s.event)
@@ -22,7 +22,7 @@ func (m *Manager) keepsRole(ctx context.Context, t *model.Type, s state, next st
 		return err
 	}
 	if e := next.event; !e.Meta.Deleted && e.Action != storage.Purged {
-		var r Role
+		var r policy.Role
 		if err := json.Unmarshal(next.content, &r); err != nil {
 			return err
 		}
@@ -30,7 +30,7 @@ func (m *Manager) keepsRole(ctx context.Context, t *model.Type, s state, next st
 			return nil
 		}
 	}
-	if m.o.Access.given(name, s.event.Meta.ID) {
+	if m.o.Access.Given(name, s.event.Meta.ID) {
 		return fault.Errorf(fault.Referenced, "a binding or another role names the role %s; change or delete that first", name)
 	}
 	return nil
@@ -41,24 +41,7 @@ func (m *Manager) roleName(ctx context.Context, e *storage.Event) (string, error
 	if err != nil {
 		return "", err
 	}
-	var r Role
+	var r policy.Role
 	err = json.Unmarshal(content, &r)
 	return r.Name, err
-}
-
-// given reports whether a binding, or a role other than that of the id, names a role.
-func (a *Access) given(name, id string) bool {
-	a.mu.RLock()
-	defer a.mu.RUnlock()
-	for _, b := range a.bound {
-		if b.Role == name {
-			return true
-		}
-	}
-	for of, r := range a.added {
-		if of != id && slices.Contains(r.Includes, name) {
-			return true
-		}
-	}
-	return false
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -27,11 +28,6 @@ const scheduleSchema = `{"type":"object","required":["type","cron"],"additionalP
 	"overlap":{"enum":["skip","allow"],"default":"skip","description":"skip: no job while the one before is not finished"},
 	"catchUp":{"enum":["none","one"],"default":"none","description":"one: if times were missed while nothing ran, one job for the last of them"},
 	"paused":{"type":"boolean","default":false}}}`
-
-// scheduleSubject begins the principal of the schedule in the model of a type. It has
-// the roles that bindings give it, and every right when none does: the model is the
-// operator's.
-const scheduleSubject = "schedule:"
 
 // Schedule makes a job at each of its times.
 type Schedule struct {
@@ -114,7 +110,7 @@ func (m *Manager) AllSchedules(ctx context.Context) ([]Schedule, error) {
 			continue
 		}
 		for i, line := range t.Job.Schedule {
-			out = append(out, Schedule{ID: "model/" + t.Name + "/" + strconv.Itoa(i), Version: line, Owner: scheduleSubject + t.Name, Type: t.Name, Cron: line,
+			out = append(out, Schedule{ID: "model/" + t.Name + "/" + strconv.Itoa(i), Version: line, Owner: policy.ScheduleSubject + t.Name, Type: t.Name, Cron: line,
 				Payload: map[string]any{}, Overlap: "skip", CatchUp: "none"})
 		}
 	}
@@ -174,7 +170,7 @@ func (m *Manager) Fire(ctx context.Context, s *Schedule, at time.Time) (fired bo
 	if ctx == nil || err != nil {
 		return false, err
 	}
-	_, err = m.Create(asClient(ctx), s.Type, s.Payload, CreateOptions{ID: id, Job: o})
+	_, err = m.Create(policy.AsClient(ctx), s.Type, s.Payload, CreateOptions{ID: id, Job: o})
 	switch fault.CodeOf(err) {
 	case fault.AlreadyExists, fault.UniqueConflict:
 		return false, nil
@@ -188,7 +184,7 @@ func (m *Manager) Fire(ctx context.Context, s *Schedule, at time.Time) (fired bo
 func (m *Manager) actForSchedule(ctx context.Context, s *Schedule) (context.Context, error) {
 	seq, err := strconv.ParseUint(s.Version, 10, 64)
 	if err != nil || model.CheckID(s.ID) != nil { // one of a model
-		return m.ActFor(ctx, Actor{Principal: s.Owner}, nil), nil
+		return m.ActFor(ctx, policy.Actor{Principal: s.Owner}, nil), nil
 	}
 	e, err := m.eventAt(ctx, key{Schedules, s.ID}, seq)
 	if e == nil || err != nil {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/policy"
 )
 
 // A secret of a built-in type is written and never read: in the stored content
@@ -181,7 +182,7 @@ func (m *Manager) Secrets(ctx context.Context, typ, id string) (out [][]byte, er
 func (m *Manager) secretMade(ctx context.Context, t *model.Type, out written, data any) string {
 	e := out.event
 	if t.Hashed {
-		return keyText(e.Meta.ID, out.secret) // only its hash is kept
+		return policy.KeyText(e.Meta.ID, out.secret) // only its hash is kept
 	}
 	list := t.Sealed(out.content)
 	if t.SecretIn(data) != "" || len(list) == 0 {
@@ -223,7 +224,7 @@ func (m *Manager) carried(ctx context.Context, t *model.Type, s state, next step
 	}
 	content, err := t.WithSecretOf(now, newest)
 	if err == nil {
-		content, err = t.CarryMarked(content, newest, ActorOf(ctx).Client)
+		content, err = t.CarryMarked(content, newest, policy.ActorOf(ctx).Client)
 	}
 	if err != nil || bytes.Equal(content, now) {
 		return next, err

@@ -10,6 +10,7 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/archive"
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -250,7 +251,7 @@ func (m *Manager) late(ctx context.Context, t *model.Type, e *storage.Event) (wo
 // reference. A resource that no longer refers is left alone, and so is one whose
 // target is back by the time its own state was read: a unit may bring both back.
 func (m *Manager) carry(ctx context.Context, r referrer, id string, target key, cause *storage.Event) error {
-	ctx = WithActor(ctx, Actor{Principal: cause.Principal, RequestID: cause.RequestID, Address: cause.Address, UserAgent: cause.UserAgent})
+	ctx = policy.WithActor(ctx, policy.Actor{Principal: cause.Principal, RequestID: cause.RequestID, Address: cause.Address, UserAgent: cause.UserAgent})
 	purge := r.ref.OnDelete == model.Cascade && cause.Action == storage.Purged
 	_, err := m.write(ctx, r.typ, id, plan{action: "", make: func(ctx context.Context, w *mutation, s state) (step, error) {
 		if err := live(r.typ, id, s); err != nil && (!purge || fault.CodeOf(err) != fault.Deleted) {

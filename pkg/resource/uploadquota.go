@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
+	"github.com/autocrud-go/autocrud/pkg/policy"
 )
 
 // UploadQuota bounds the bytes of binaries that this process takes within a day,
@@ -71,7 +72,7 @@ type metered struct {
 func (m *Manager) meter(ctx context.Context, r io.Reader) *metered {
 	x := &metered{Reader: r, m: m}
 	if m.o.Access != nil {
-		x.principal = ActorOf(ctx).Principal
+		x.principal = policy.ActorOf(ctx).Principal
 	}
 	return x
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -31,7 +32,7 @@ func (m *Manager) uploadRecord(principal, digest string) string {
 
 // limitedUploads tells that the actor refers only to what it uploaded or may read.
 func (m *Manager) limitedUploads(ctx context.Context) bool {
-	return m.o.Access != nil && ActorOf(ctx).Identity != nil && m.Admin(ctx) != nil
+	return m.o.Access != nil && policy.ActorOf(ctx).Identity != nil && m.Admin(ctx) != nil
 }
 
 // recordUpload writes down that the actor uploaded a binary.
@@ -39,7 +40,7 @@ func (m *Manager) recordUpload(ctx context.Context, digest string) error {
 	if !m.limitedUploads(ctx) {
 		return nil
 	}
-	text := m.uploadRecord(ActorOf(ctx).Principal, digest)
+	text := m.uploadRecord(policy.ActorOf(ctx).Principal, digest)
 	_, err := m.blobs.PutBinary(ctx, strings.NewReader(text), int64(len(text)))
 	return err
 }
@@ -54,7 +55,7 @@ func (m *Manager) mayRefer(ctx context.Context, w *mutation, t *model.Type, at, 
 			return true, nil // what it sees, and what stays where it is
 		}
 	}
-	sum := sha256.Sum256([]byte(m.uploadRecord(ActorOf(ctx).Principal, digest)))
+	sum := sha256.Sum256([]byte(m.uploadRecord(policy.ActorOf(ctx).Principal, digest)))
 	err := m.blobs.TouchBinary(ctx, "sha256:"+hex.EncodeToString(sum[:]))
 	if err == nil || !errors.Is(err, storage.ErrNotFound) {
 		return err == nil, err

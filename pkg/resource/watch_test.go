@@ -11,6 +11,7 @@ import (
 
 	"github.com/autocrud-go/autocrud/internal/testenv"
 	"github.com/autocrud-go/autocrud/pkg/fault"
+	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -27,14 +28,14 @@ func TestVisibleDecidesForEveryEvent(t *testing.T) {
 	may := true
 	s := testenv.Open(t, t.TempDir(), testenv.Types(t, notes), testenv.StackOptions{Manager: func(o *resource.Options) {
 		o.Visible = func(ctx context.Context, e *storage.Event, content json.RawMessage) (json.RawMessage, bool) {
-			who := resource.ActorOf(ctx).Principal
+			who := policy.ActorOf(ctx).Principal
 			if !may || content != nil && !strings.Contains(string(content), `"owner":"`+who+`"`) {
 				return nil, false
 			}
 			return json.RawMessage(strings.Replace(string(content), `,"salary":5`, "", 1)), true
 		}
 	}})
-	ctx := resource.WithActor(t.Context(), resource.Actor{Principal: "ann"})
+	ctx := policy.WithActor(t.Context(), policy.Actor{Principal: "ann"})
 	zero := uint64(0)
 	watch := func() *resource.Watch {
 		w, err := s.Manager.Watch(ctx, resource.WatchOptions{Type: "notes", After: &zero})

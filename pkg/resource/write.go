@@ -9,6 +9,7 @@ import (
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -233,7 +234,7 @@ func (m *Manager) stage(ctx context.Context, t *model.Type, s state, next *step,
 		if err != nil {
 			return err
 		}
-		if err := m.o.Hooks.runBefore(AsCode(AsProgram(withoutKey(ctx))), c); err != nil {
+		if err := m.o.Hooks.runBefore(policy.AsCode(policy.AsProgram(withoutKey(ctx))), c); err != nil {
 			return err
 		}
 	}
@@ -255,7 +256,7 @@ func (m *Manager) stage(ctx context.Context, t *model.Type, s state, next *step,
 		}
 	}
 	e.Binaries, e.Concealed = t.Digests(next.content), t.Concealed(next.content)
-	inline := len(next.content) <= InlineLimit
+	inline := len(next.content) <= storage.InlineLimit
 	if inline {
 		e.Content = next.content
 	}
@@ -305,7 +306,7 @@ func (m *Manager) append(ctx context.Context, u *unit) error {
 
 // stamp fills in what every event has: who, when, from where, after what.
 func (m *Manager) stamp(ctx context.Context, s state, e *storage.Event) {
-	a := ActorOf(ctx)
+	a := policy.ActorOf(ctx)
 	e.ID = newUUID()
 	e.At = m.o.Now().UTC().Truncate(time.Microsecond)
 	if s.last != nil && e.At.Before(s.last.At) {
@@ -345,7 +346,7 @@ func digest(e *storage.Event) string {
 // change is what the hooks of a step see.
 func (m *Manager) change(ctx context.Context, t *model.Type, s state, next step) (Change, error) {
 	e := next.event
-	c := Change{Type: t.Name, ID: e.Meta.ID, Action: e.Action, Actor: ActorOf(ctx), Status: e.Meta.Status}
+	c := Change{Type: t.Name, ID: e.Meta.ID, Action: e.Action, Actor: policy.ActorOf(ctx), Status: e.Meta.Status}
 	if next.put {
 		c.New = next.content
 	}
@@ -371,7 +372,7 @@ func (m *Manager) runAfter(ctx context.Context, t *model.Type, s state, next ste
 		m.o.Logger.ErrorContext(ctx, "an after-hook was not run", "type", c.Type, "id", c.ID, "action", c.Action, "error", err)
 		return
 	}
-	ctx = AsCode(AsProgram(withoutKey(ctx)))
+	ctx = policy.AsCode(policy.AsProgram(withoutKey(ctx)))
 	ok = true
 	for _, fn := range hooks {
 		if err := runHook(ctx, fn, c); err != nil {
@@ -391,7 +392,7 @@ func (m *Manager) prepare(ctx context.Context, w *mutation, t *model.Type, data 
 	if err != nil {
 		return nil, err
 	}
-	t.Complete(data, w.document, ActorOf(ctx).Client && !w.patch)
+	t.Complete(data, w.document, policy.ActorOf(ctx).Client && !w.patch)
 	secret := t.SecretIn(data)
 	data = t.Defaults(data)
 	if data, err = w.keepState(t, data); err != nil {
@@ -423,5 +424,5 @@ func (m *Manager) prepare(ctx context.Context, w *mutation, t *model.Type, data 
 			return nil, refusal(err)
 		}
 	}
-	return content, m.o.Hooks.validate(AsCode(AsProgram(ctx)), t.Name, content)
+	return content, m.o.Hooks.validate(policy.AsCode(policy.AsProgram(ctx)), t.Name, content)
 }

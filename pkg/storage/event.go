@@ -148,6 +148,10 @@ type Revision struct {
 	Message       *string   `json:"message"`
 }
 
+// InlineLimit is the largest content, in bytes, that travels inside its event
+// and is kept in its index row. Larger ones are referred to.
+const InlineLimit = 32 << 10
+
 // Event is one change of one resource. Meta, Revision and Ref are the state
 // after it, so the newest event of a resource is all there is to know of it.
 type Event struct {

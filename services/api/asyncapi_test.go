@@ -13,6 +13,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/autocrud-go/autocrud/internal/testenv"
+	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/services/api/openapi"
 )
@@ -88,7 +89,7 @@ func TestMessagesAreAsTheDocumentSays(t *testing.T) {
 			t.Errorf("%s: %v in %v", at, err, v)
 		}
 	}
-	ctx := resource.WithActor(t.Context(), resource.Actor{Principal: "user:Ann \"%\" Ångström"})
+	ctx := policy.WithActor(t.Context(), policy.Actor{Principal: "user:Ann \"%\" Ångström"})
 	for _, typ := range []string{"tricky", "errands"} {
 		if _, err := s.Manager.Create(ctx, typ, map[string]any{}, resource.CreateOptions{ID: "x"}); err != nil {
 			t.Fatal(err)

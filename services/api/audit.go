@@ -16,6 +16,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
+	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -58,7 +59,7 @@ func (a *API) tellRefusal(r *http.Request, e storage.AuditEntry) {
 // tellRefused finds in an error what is to be recorded.
 func (a *API) tellRefused(r *http.Request, err error) {
 	var e *fault.Error
-	x := resource.RefusalOf(err)
+	x := policy.RefusalOf(err)
 	switch {
 	case !errors.As(err, &e):
 	case x != nil:

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
+	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 )
 
@@ -16,10 +17,10 @@ import (
 type Authenticator interface {
 	// Authenticate returns an actor with an identity. Its error is
 	// unauthenticated, or unavailable when that cannot be found out now.
-	Authenticate(ctx context.Context, token string) (resource.Actor, error)
+	Authenticate(ctx context.Context, token string) (policy.Actor, error)
 	// Still reports whether a credential is good now for who it was good for, and
 	// until when; zero: until something changes.
-	Still(token string, who resource.Actor) (until time.Time, ok bool)
+	Still(token string, who policy.Actor) (until time.Time, ok bool)
 	// Changed is closed when that, or what somebody may do, can have changed.
 	Changed() <-chan struct{}
 }
@@ -34,9 +35,9 @@ func (a *API) authenticate(r *http.Request) (*http.Request, error) {
 	if err != nil {
 		return r, err
 	}
-	from := resource.ActorOf(r.Context())
+	from := policy.ActorOf(r.Context())
 	from.Principal, from.Identity = who.Principal, who.Identity
-	r = r.WithContext(resource.WithActor(r.Context(), from))
+	r = r.WithContext(policy.WithActor(r.Context(), from))
 	if r.URL.Path == "/metrics" {
 		return r, a.m.Admin(r.Context())
 	}
@@ -62,7 +63,7 @@ func (a *API) whileValid(r *http.Request, end context.CancelFunc, allowed func()
 	if a.o.Auth == nil || err != nil {
 		return func() {}
 	}
-	who := resource.ActorOf(r.Context())
+	who := policy.ActorOf(r.Context())
 	done := make(chan struct{})
 	go func() {
 		for {
@@ -91,7 +92,7 @@ func (a *API) whileValid(r *http.Request, end context.CancelFunc, allowed func()
 func (a *API) refused(w http.ResponseWriter, r *http.Request, err error) {
 	if fault.CodeOf(err) == fault.Unauthenticated {
 		w.Header().Set("WWW-Authenticate", challenge(r))
-		who := resource.ActorOf(r.Context())
+		who := policy.ActorOf(r.Context())
 		a.logger.LogAttrs(r.Context(), slog.LevelWarn, "not authenticated", slog.String("method", r.Method), slog.String("path", r.URL.Path),
 			slog.String("address", who.Address), slog.String("request_id", who.RequestID), slog.Any("cause", errors.Unwrap(err)))
 	}
@@ -109,7 +110,7 @@ func challenge(r *http.Request) string {
 
 func (a *API) logRefusal(r *http.Request, err error) {
 	a.tellRefused(r, err)
-	x := resource.RefusalOf(err)
+	x := policy.RefusalOf(err)
 	if x == nil {
 		return
 	}
@@ -131,8 +132,8 @@ func rotateKey(a *API, c call) error {
 	overlap := time.Duration(0)
 	if v, given := body["overlap"]; given {
 		text, _ := v.(string)
-		if overlap, err = time.ParseDuration(text); err != nil || overlap < 0 || overlap > resource.MaxOverlap {
-			return a.unfit(c, "update", match, invalid("/overlap", "must be a duration from 0s to "+resource.MaxOverlap.String()))
+		if overlap, err = time.ParseDuration(text); err != nil || overlap < 0 || overlap > policy.MaxOverlap {
+			return a.unfit(c, "update", match, invalid("/overlap", "must be a duration from 0s to "+policy.MaxOverlap.String()))
 		}
 	}
 	r, err := a.m.RotateKey(c.r.Context(), c.id, overlap, match)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -64,7 +65,7 @@ func runBatch(a *API, c call) (err error) {
 	}
 	a.logRefusal(c.r, err)
 	p := asProblem(err)
-	p.RequestID = resource.ActorOf(c.r.Context()).RequestID
+	p.RequestID = policy.ActorOf(c.r.Context()).RequestID
 	if p.Status >= http.StatusInternalServerError {
 		return err
 	}

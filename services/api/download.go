@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
-	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/policy"
 )
 
 // downloadBinary sends a binary through a resource that refers to it. A cache may keep
@@ -131,6 +131,6 @@ func position(text string) (int64, bool) {
 func notInRange(w http.ResponseWriter, r *http.Request, size int64) {
 	w.Header().Set("Content-Range", "bytes */"+strconv.FormatInt(size, 10))
 	writeProblem(w, problem{Type: "urn:autocrud:problem:invalid_request", Title: http.StatusText(http.StatusRequestedRangeNotSatisfiable),
-		Status: http.StatusRequestedRangeNotSatisfiable, Code: fault.InvalidRequest, RequestID: resource.ActorOf(r.Context()).RequestID,
+		Status: http.StatusRequestedRangeNotSatisfiable, Code: fault.InvalidRequest, RequestID: policy.ActorOf(r.Context()).RequestID,
 		Detail: fmt.Sprintf("nothing of the %d bytes of the binary is in this range", size)})
 }

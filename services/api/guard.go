@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
-	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/policy"
 )
 
 // guard is what every request passes: limits, the protection of browsers, the
@@ -70,7 +70,7 @@ func (g *gate) admit(w http.ResponseWriter, r *http.Request) (http.ResponseWrite
 		in = a.asking
 		w = a.o.Limits.paced(w, r)
 	}
-	ctx = resource.WithActor(ctx, resource.Actor{Client: true, RequestID: id, Address: address, UserAgent: shorten(r.UserAgent(), 200)})
+	ctx = policy.WithActor(ctx, policy.Actor{Client: true, RequestID: id, Address: address, UserAgent: shorten(r.UserAgent(), 200)})
 	r = r.WithContext(ctx)
 	h := w.Header()
 	h.Set("X-Request-Id", id)
@@ -105,7 +105,7 @@ func (g *gate) admit(w http.ResponseWriter, r *http.Request) (http.ResponseWrite
 		a.fail(w, r, err)
 		return nil, nil, nil
 	}
-	if who := resource.ActorOf(r.Context()); who.Identity != nil && !health(r.URL.Path) {
+	if who := policy.ActorOf(r.Context()); who.Identity != nil && !health(r.URL.Path) {
 		if err := in.known(who.Principal); err != nil {
 			a.fail(w, r, err)
 			return nil, nil, nil
@@ -179,7 +179,7 @@ func (a *API) identify(r **http.Request) (err error) {
 		if *r, err = a.authenticate(*r); err != nil {
 			return err
 		}
-		if wait := a.perPrincipal.take(resource.ActorOf((*r).Context()).Principal, time.Now()); wait > 0 {
+		if wait := a.perPrincipal.take(policy.ActorOf((*r).Context()).Principal, time.Now()); wait > 0 {
 			return tooMany("principal", wait)
 		}
 	case hidden:

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/services/api"
 	"github.com/autocrud-go/autocrud/services/api/openapi"
@@ -90,7 +91,7 @@ func quickstart(t *testing.T) (types []*model.Type) {
 
 // documents are asked the questions below: with and without credentials.
 func documents(t *testing.T, fn func(t *testing.T, doc map[string]any)) {
-	keys, err := resource.APIKeyType()
+	keys, err := policy.APIKeyType()
 	if err != nil {
 		t.Fatal(err)
 	}

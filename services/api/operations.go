@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/services/api/openapi"
 )
@@ -108,7 +109,7 @@ func ReservedVerbs() map[string]bool {
 
 func isJob(t *model.Type) bool         { return t.Job != nil }
 func isNoJob(t *model.Type) bool       { return t.Job == nil }
-func isAPIKey(t *model.Type) bool      { return t.Name == resource.APIKeys }
+func isAPIKey(t *model.Type) bool      { return t.Name == policy.APIKeys }
 func isWebhook(t *model.Type) bool     { return t.Name == resource.Webhooks }
 func hasNoBinaries(t *model.Type) bool { return len(t.Binaries) == 0 }
 func always(*model.Type) bool          { return true }

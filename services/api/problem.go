@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
-	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/policy"
 )
 
 // statusOf is the one table from codes to HTTP.
@@ -78,7 +78,7 @@ func asProblem(err error) problem {
 
 func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 	p := asProblem(err)
-	p.RequestID = resource.ActorOf(r.Context()).RequestID
+	p.RequestID = policy.ActorOf(r.Context()).RequestID
 	a.refused(w, r, err)
 	if p.Status >= 500 {
 		a.logger.LogAttrs(r.Context(), slog.LevelError, "request failed", slog.String("method", r.Method),

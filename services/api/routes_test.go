@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/services/api"
 	"github.com/autocrud-go/autocrud/services/api/openapi"
@@ -29,8 +30,8 @@ func served(t *testing.T) ([]*model.Type, []*resource.Action) {
 		t.Fatal(problems)
 	}
 	types = append(types, reviews)
-	for _, builtin := range []func() (*model.Type, error){resource.APIKeyType, resource.BulkType,
-		resource.QueueType, resource.ScheduleType, resource.RoleType, resource.BindingType,
+	for _, builtin := range []func() (*model.Type, error){policy.APIKeyType, resource.BulkType,
+		resource.QueueType, resource.ScheduleType, policy.RoleType, policy.BindingType,
 		func() (*model.Type, error) { return resource.WebhookType(func(string) error { return nil }) }} {
 		typ, err := builtin()
 		if err != nil {
@@ -49,11 +50,11 @@ func served(t *testing.T) ([]*model.Type, []*resource.Action) {
 // stub lets everybody in who shows a token.
 type stub struct{}
 
-func (stub) Authenticate(context.Context, string) (resource.Actor, error) {
-	return resource.Actor{Principal: "user:ann", Identity: &resource.Identity{}}, nil
+func (stub) Authenticate(context.Context, string) (policy.Actor, error) {
+	return policy.Actor{Principal: "user:ann", Identity: &policy.Identity{}}, nil
 }
-func (stub) Still(string, resource.Actor) (time.Time, bool) { return time.Time{}, true }
-func (stub) Changed() <-chan struct{}                       { return nil }
+func (stub) Still(string, policy.Actor) (time.Time, bool) { return time.Time{}, true }
+func (stub) Changed() <-chan struct{}                     { return nil }
 
 // ask sends a request without a body, with a token when auth is true.
 func ask(a *api.API, method, path string, auth bool) *httptest.ResponseRecorder {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/autocrud-go/autocrud/internal/testenv"
 	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 	"github.com/autocrud-go/autocrud/pkg/storage/natslog"
@@ -119,7 +120,7 @@ func TestEveryEventIsToldOnceAfterRestarts(t *testing.T) {
 
 func TestWhatIsToldIsACloudEventWithTheEnvelope(t *testing.T) {
 	s := testenv.Open(t, t.TempDir(), testenv.Types(t, before), testenv.StackOptions{})
-	ctx := resource.WithActor(t.Context(), resource.Actor{Principal: "user:Zoë"})
+	ctx := policy.WithActor(t.Context(), policy.Actor{Principal: "user:Zoë"})
 	r, err := s.Manager.Create(ctx, "films", map[string]any{"title": "Heat", "year": int64(1995)}, resource.CreateOptions{ID: "heat"})
 	if err != nil {
 		t.Fatal(err)

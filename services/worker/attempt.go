@@ -15,6 +15,7 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/job"
 	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -163,7 +164,7 @@ func (w *Worker) attempt(ctx context.Context, g Grant) {
 func (w *Worker) tellFailed(ctx context.Context, c *resource.Claim, text string, refusal error) {
 	attrs := []slog.Attr{slog.String("type", c.Type), slog.String("id", c.ID), slog.Int("attempt", c.Attempt), slog.String("error", text)}
 	if refusal != nil {
-		attrs = append(attrs, slog.String("principal", resource.ActorOf(ctx).Principal), slog.Any("refusal", refusal))
+		attrs = append(attrs, slog.String("principal", policy.ActorOf(ctx).Principal), slog.Any("refusal", refusal))
 	}
 	if tick := c.Event.Meta.Job.Schedule; tick != nil {
 		attrs = append(attrs, slog.String("schedule", tick.ID))

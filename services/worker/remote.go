@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
+	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -158,7 +159,7 @@ func ServeCancels(bus storage.Bus, m *resource.Manager) (stop func(), err error)
 }
 
 func cancelFor(ctx context.Context, m *resource.Manager, job Named, reason string) error {
-	ctx = resource.WithActor(ctx, resource.Actor{Principal: "dispatcher"})
+	ctx = policy.WithActor(ctx, policy.Actor{Principal: "dispatcher"})
 	return m.CancelFor(ctx, job.Type, job.ID, reason, "")
 }
 
@@ -240,7 +241,7 @@ func appendGrants(b []byte, grants []Grant) []byte {
 	b = binary.AppendUvarint(b, uint64(len(grants)))
 	for _, g := range grants {
 		b = appendBytes(b, []byte(g.Takeover))
-		b = appendEvent(b, g.Head, resource.InlineLimit)
+		b = appendEvent(b, g.Head, storage.InlineLimit)
 	}
 	return b
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/autocrud-go/autocrud/internal/testenv"
+	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 	"github.com/autocrud-go/autocrud/pkg/storage/memblob"
@@ -44,22 +45,22 @@ const benchAdmin = "an-admin-key-of-more-than-32-characters"
 // the credential of each role's key.
 func guarded(t *testing.T, x storage.Index) (base string, keys map[string]string) {
 	types := testenv.Types(t, articleModel)
-	policy := "roles:\n"
+	text := "roles:\n"
 	bindings := "bindings:\n"
 	for _, r := range rules {
-		policy += fmt.Sprintf("  %s: [{types: [articles], actions: [read, list], where: '%s'}]\n", r.role, r.where)
+		text += fmt.Sprintf("  %s: [{types: [articles], actions: [read, list], where: '%s'}]\n", r.role, r.where)
 		bindings += fmt.Sprintf("  - {role: %s, subjects: ['key:%s']}\n", r.role, r.role)
 	}
-	file, err := resource.ParsePolicy("policy.yaml", []byte(policy+bindings), types, nil)
+	file, err := policy.Parse("policy.yaml", []byte(text+bindings), types, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	access := resource.NewAccess(types, nil, file)
+	access := policy.NewAccess(types, nil, file)
 	access.AddAdminKey(sha256.Sum256([]byte(benchAdmin)))
 	keys = map[string]string{"admin": benchAdmin}
 	for i, r := range rules {
 		secret := strings.Repeat(fmt.Sprint(i), 64)
-		access.Apply(&storage.Event{Seq: uint64(i + 1), Action: storage.Created, Meta: storage.Meta{Type: resource.APIKeys, ID: r.role},
+		access.Apply(&storage.Event{Seq: uint64(i + 1), Action: storage.Created, Meta: storage.Meta{Type: policy.APIKeys, ID: r.role},
 			Content: fmt.Appendf(nil, `{"name":%q,"secret":[{"key":"%x"}]}`, r.role, sha256.Sum256([]byte(secret)))})
 		keys[r.role] = "ack_" + r.role + "_" + secret
 	}

@@ -10,26 +10,26 @@ import (
 	"time"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
-	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/policy"
 )
 
 // Authenticator checks credentials. It is safe for concurrent use.
 type Authenticator struct {
-	access *resource.Access
+	access *policy.Access
 	oidc   *OIDC // nil: no tokens are taken
 }
 
 // New checks API keys with access and tokens with oidc, which may be nil.
-func New(access *resource.Access, oidc *OIDC) *Authenticator { return &Authenticator{access, oidc} }
+func New(access *policy.Access, oidc *OIDC) *Authenticator { return &Authenticator{access, oidc} }
 
 // maxToken bounds what is looked at, in bytes.
 const maxToken = 16 << 10
 
 // Authenticate finds who has a bearer credential. Errors are unauthenticated, or
 // unavailable when the issuer's keys are needed and cannot be had.
-func (a *Authenticator) Authenticate(ctx context.Context, token string) (resource.Actor, error) {
+func (a *Authenticator) Authenticate(ctx context.Context, token string) (policy.Actor, error) {
 	if len(token) > maxToken {
-		return resource.Actor{}, fault.Errorf(fault.Unauthenticated, "the credential is too long")
+		return policy.Actor{}, fault.Errorf(fault.Unauthenticated, "the credential is too long")
 	}
 	// A JSON Web Token has three parts; an API key has no dot.
 	if a.oidc != nil && strings.Count(token, ".") == 2 && !strings.HasPrefix(token, "ack_") {
@@ -41,7 +41,7 @@ func (a *Authenticator) Authenticate(ctx context.Context, token string) (resourc
 
 // Still reports whether a credential that was good still is, with the same groups
 // and scopes, for answers that go on for long.
-func (a *Authenticator) Still(token string, who resource.Actor) (until time.Time, ok bool) {
+func (a *Authenticator) Still(token string, who policy.Actor) (until time.Time, ok bool) {
 	if until = who.Identity.Until; !until.IsZero() {
 		return until, time.Now().Before(until)
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
-	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/policy"
 )
 
 // OIDCOptions say whose tokens are taken and what is read of them.
@@ -96,7 +96,7 @@ func (v *OIDC) discover(ctx context.Context) (*keySet, error) {
 }
 
 // Authenticate checks signature, issuer, audience and times of a token.
-func (v *OIDC) Authenticate(ctx context.Context, token string) (who resource.Actor, err error) {
+func (v *OIDC) Authenticate(ctx context.Context, token string) (who policy.Actor, err error) {
 	if err := ofIssuer(token, v.o.Issuer); err != nil {
 		return who, invalid(err)
 	}
@@ -124,8 +124,8 @@ func (v *OIDC) Authenticate(ctx context.Context, token string) (who resource.Act
 	if subject == "" || len(subject) > 255 || strings.ContainsFunc(subject, func(r rune) bool { return r < ' ' || r == 0x7f }) {
 		return who, invalid(errors.New("no subject"))
 	}
-	return resource.Actor{Principal: "user:" + subject,
-		Identity: &resource.Identity{Groups: texts(claims[v.o.GroupsClaim]), Claims: plain(claims), Until: t.Expiry.Add(v.o.Leeway)}}, nil
+	return policy.Actor{Principal: "user:" + subject,
+		Identity: &policy.Identity{Groups: texts(claims[v.o.GroupsClaim]), Claims: plain(claims), Until: t.Expiry.Add(v.o.Leeway)}}, nil
 }
 
 // lastTime is the last second that RFC 3339 can write; what is beyond it is no time.

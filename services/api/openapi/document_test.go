@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"github.com/autocrud-go/autocrud/pkg/model"
-	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/services/api/openapi"
 )
 
@@ -122,7 +122,7 @@ func TestComponentsThatNothingRefersToAreLeftOut(t *testing.T) {
 }
 
 func TestTypesOfTheProgramComeLast(t *testing.T) {
-	keys, err := resource.APIKeyType()
+	keys, err := policy.APIKeyType()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,7 +136,7 @@ func TestTypesOfTheProgramComeLast(t *testing.T) {
 }
 
 func TestTypesOfTheProgramHaveNoDrafts(t *testing.T) {
-	keys, err := resource.APIKeyType()
+	keys, err := policy.APIKeyType()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -222,7 +222,7 @@ func TestProblemCodesAreThoseOfTheDomain(t *testing.T) {
 }
 
 func TestSummariesHaveTheRightArticles(t *testing.T) {
-	keys, err := resource.APIKeyType()
+	keys, err := policy.APIKeyType()
 	if err != nil {
 		t.Fatal(err)
 	}

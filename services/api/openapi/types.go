@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 )
 
@@ -51,10 +52,10 @@ func envelopeSchema(t *model.Type, data string, required ...string) object {
 	whole := object{{"data", componentRef("schemas", data)}, {"meta", componentRef("schemas", metaName(t))}, {"revision", componentRef("schemas", "Revision")},
 		{"problem", append(object{{"description", "In a page, in the place of data: why it cannot be shown"}}, componentRef("schemas", "Problem")...)},
 		{"expanded", append(freeObject(), member{"description", "With expand: by field, the envelope it leads to, null, or a list of them"})}}
-	if t.Name == resource.APIKeys || t.Name == resource.Webhooks {
+	if t.Name == policy.APIKeys || t.Name == resource.Webhooks {
 		whole = append(whole, member{"secret", append(object{{"description", "The new secret, in the answer that made it and never again"}}, stringSchema...)})
 	}
-	if t.Name == resource.APIKeys {
+	if t.Name == policy.APIKeys {
 		whole = append(whole, member{"last_used_at", append(object{{"description", "When it is read by id: when the key was used last, as far as is known; other processes tell every ten minutes"}}, instantSchema...)})
 	}
 	return recordSchema(whole, required...)

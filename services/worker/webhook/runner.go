@@ -15,6 +15,7 @@ import (
 	"github.com/autocrud-go/autocrud/internal/restart"
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -306,7 +307,7 @@ func (r *runner) judge(o outcome, x storage.Delivery) string {
 func (r *runner) pause(ctx context.Context, reason string) {
 	ctx, cancel := context.WithTimeout(ctx, recordTime)
 	defer cancel()
-	ctx = resource.WithActor(ctx, resource.Actor{Principal: "system:webhooks"})
+	ctx = policy.WithActor(ctx, policy.Actor{Principal: "system:webhooks"})
 	now, err := r.d.m.Get(ctx, resource.Webhooks, r.h.id, resource.GetOptions{})
 	if err == nil {
 		if now.Seq != r.h.meta.Seq {

@@ -1,4 +1,4 @@
-package resource
+package policy
 
 import (
 	"slices"
@@ -14,16 +14,16 @@ import (
 // keeps it up to date. Its methods are safe for concurrent use.
 type Access struct {
 	types   []*model.Type
-	actions []*Action     // of the application, which rules may name
-	version atomic.Uint64 // moves when what somebody may do can have changed
+	verbs   []Verb        // of the application, which rules may name
+	Version atomic.Uint64 // moves when what somebody may do can have changed
 
-	mu       sync.RWMutex
+	Mu       sync.RWMutex
 	roles    map[string]Role     // of the file, by name
 	bindings []Binding           // of the file
 	added    map[string]Role     // of the resources, by id
 	bound    map[string]Binding  // of the resources, by id
-	keys     map[string]*apiKey  // by id
-	holders  map[string]*apiKey  // by name
+	Keys     map[string]*Key     // by id
+	holders  map[string]*Key     // by name
 	former   map[string]string   // name -> id of the key that had it last
 	subjects map[string][]string // subject -> roles
 	named    map[string]Role     // every role, by name
@@ -36,9 +36,9 @@ type Access struct {
 }
 
 // NewAccess begins with the policy of the file; nil: it has none.
-func NewAccess(types []*model.Type, actions []*Action, file *Policy) *Access {
-	a := &Access{types: types, actions: actions, roles: map[string]Role{}, added: map[string]Role{}, bound: map[string]Binding{}, keys: map[string]*apiKey{},
-		holders: map[string]*apiKey{}, former: map[string]string{}, seen: map[string]uint64{}, changed: make(chan struct{}), stale: true}
+func NewAccess(types []*model.Type, verbs []Verb, file *Policy) *Access {
+	a := &Access{types: types, verbs: verbs, roles: map[string]Role{}, added: map[string]Role{}, bound: map[string]Binding{}, Keys: map[string]*Key{},
+		holders: map[string]*Key{}, former: map[string]string{}, seen: map[string]uint64{}, changed: make(chan struct{}), stale: true}
 	if file != nil {
 		a.bindings = file.Bindings
 		for _, r := range file.Roles {
@@ -50,15 +50,15 @@ func NewAccess(types []*model.Type, actions []*Action, file *Policy) *Access {
 
 // Changed is closed when what somebody may do, or a credential, has changed.
 func (a *Access) Changed() <-chan struct{} {
-	a.mu.RLock()
-	defer a.mu.RUnlock()
+	a.Mu.RLock()
+	defer a.Mu.RUnlock()
 	return a.changed
 }
 
 // moved tells everybody who keeps something of the policy to ask again. The
 // caller holds the lock.
 func (a *Access) moved() {
-	a.version.Add(1)
+	a.Version.Add(1)
 	close(a.changed)
 	a.changed = make(chan struct{})
 }
@@ -95,19 +95,19 @@ func (a *Access) compile() {
 
 // tables takes the lock for reading tables that are as new as they can be.
 func (a *Access) tables() (release func()) {
-	a.mu.RLock()
+	a.Mu.RLock()
 	for a.stale {
-		a.mu.RUnlock()
-		a.mu.Lock()
+		a.Mu.RUnlock()
+		a.Mu.Lock()
 		a.compile()
-		a.mu.Unlock()
-		a.mu.RLock()
+		a.Mu.Unlock()
+		a.Mu.RLock()
 	}
-	return a.mu.RUnlock
+	return a.Mu.RUnlock
 }
 
-// rolesOf lists the roles of an actor and those that they include.
-func (a *Access) rolesOf(actor Actor) []Role {
+// RolesOf lists the roles of an actor and those that they include.
+func (a *Access) RolesOf(actor Actor) []Role {
 	defer a.tables()()
 	var names []string
 	for _, s := range actor.subjects() {
@@ -116,8 +116,8 @@ func (a *Access) rolesOf(actor Actor) []Role {
 	return a.including(names)
 }
 
-// rolesNamed lists roles and those that they include; what is no role is left out.
-func (a *Access) rolesNamed(names ...string) []Role {
+// RolesNamed lists roles and those that they include; what is no role is left out.
+func (a *Access) RolesNamed(names ...string) []Role {
 	defer a.tables()()
 	return a.including(names)
 }
@@ -148,4 +148,21 @@ func (a *Access) now() time.Time {
 		return a.Now()
 	}
 	return time.Now()
+}
+
+// Given reports whether a binding, or a role other than that of the id, names a role.
+func (a *Access) Given(name, id string) bool {
+	a.Mu.RLock()
+	defer a.Mu.RUnlock()
+	for _, b := range a.bound {
+		if b.Role == name {
+			return true
+		}
+	}
+	for of, r := range a.added {
+		if of != id && slices.Contains(r.Includes, name) {
+			return true
+		}
+	}
+	return false
 }

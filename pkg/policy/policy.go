@@ -1,4 +1,4 @@
-package resource
+package policy
 
 import (
 	"context"
@@ -233,9 +233,52 @@ func AsProgram(ctx context.Context) context.Context {
 	return WithActor(ctx, a)
 }
 
-func (a Actor) inGroups() []string {
+func (a Actor) InGroups() []string {
 	if a.Identity != nil {
 		return a.Identity.Groups
 	}
 	return a.groups
 }
+
+// Within reports whether a rule that allows allows no more than another does.
+func (r Rule) Within(o Rule) bool {
+	if o.Denies() {
+		return false
+	}
+	for _, name := range r.Types {
+		if !o.reaches(name) {
+			return false
+		}
+	}
+	for _, a := range r.Actions {
+		has := slices.Contains(o.Actions, a) || slices.Contains(o.Actions, "admin") ||
+			a != "admin" && a != "audit" && slices.Contains(o.Actions, "*") || a == "create" && slices.Contains(o.Actions, "run")
+		if !has {
+			return false
+		}
+	}
+	if where := strings.TrimSpace(o.Where); where != "" && where != strings.TrimSpace(r.Where) {
+		return false
+	}
+	covered := func(paths, by []string) bool {
+		return !slices.ContainsFunc(paths, func(p string) bool { return !Under(p, by) })
+	}
+	return covered(o.Fields.Hide, r.Fields.Hide) && covered(o.Fields.ReadOnly, append(slices.Clone(r.Fields.ReadOnly), r.Fields.Hide...))
+}
+
+// reaches reports whether a rule is about every type that a name of a rule, perhaps
+// with a wildcard, can be about.
+func (r Rule) reaches(name string) bool {
+	prefix, wild := strings.CutSuffix(name, "*")
+	for _, own := range r.Types {
+		if own == name {
+			return true
+		}
+		if p, ok := strings.CutSuffix(own, "*"); ok && strings.HasPrefix(prefix, p) && (wild || !model.IsBuiltin(name) || own == "*" && slices.Contains(r.Actions, "admin")) {
+			return true
+		}
+	}
+	return false
+}
+
+func (r Rule) Denies() bool { return r.Effect == "deny" }

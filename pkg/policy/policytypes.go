@@ -1,4 +1,4 @@
-package resource
+package policy
 
 import (
 	"context"
@@ -48,17 +48,16 @@ func BindingType() (*model.Type, error) {
 	return model.NewType(model.Type{Name: Bindings, Title: "Binding", Builtin: true, Schema: json.RawMessage(bindingSchema), Index: []string{"role", "subjects"}})
 }
 
-// checkRole refuses rules that can never work, and circles.
-func checkRole(m *Manager, content []byte) error {
-	if err := smallEnough(m, content); err != nil {
+// CheckRole refuses rules that can never work, and circles.
+func CheckRole(a *Access, types []*model.Type, content []byte) error {
+	if err := SmallEnough(content); err != nil {
 		return err
 	}
 	var r Role
 	if err := json.Unmarshal(content, &r); err != nil {
 		return err
 	}
-	a := m.o.Access
-	fields := r.check(a.policyNames(m))
+	fields := r.check(a.policyNames(types))
 	if a != nil && len(fields) == 0 {
 		release := a.tables()
 		roles := maps.Clone(a.named)
@@ -83,8 +82,8 @@ func checkRole(m *Manager, content []byte) error {
 	return nil
 }
 
-func checkBinding(m *Manager, content []byte) error {
-	if err := smallEnough(m, content); err != nil {
+func CheckBinding(a *Access, types []*model.Type, content []byte) error {
+	if err := SmallEnough(content); err != nil {
 		return err
 	}
 	var b Binding
@@ -92,13 +91,13 @@ func checkBinding(m *Manager, content []byte) error {
 		return err
 	}
 	var fields []fault.FieldError
-	names := m.o.Access.policyNames(m)
+	names := a.policyNames(types)
 	for i, subject := range b.Subjects {
 		if why := names.subject(subject); why != "" {
 			fields = append(fields, fault.FieldError{Pointer: fmt.Sprint("/subjects/", i), Detail: why})
 		}
 	}
-	if a := m.o.Access; a != nil {
+	if a != nil {
 		release := a.tables()
 		known := sortedKeys(a.named)
 		release()
@@ -113,10 +112,10 @@ func checkBinding(m *Manager, content []byte) error {
 }
 
 // policyNames are the names that roles and bindings may use.
-func (a *Access) policyNames(m *Manager) policyNames {
-	n := policyNames{types: m.Types()}
+func (a *Access) policyNames(types []*model.Type) policyNames {
+	n := policyNames{types: types}
 	if a != nil {
-		n.actions = a.actions
+		n.verbs = a.verbs
 	}
 	return n
 }
@@ -157,9 +156,9 @@ func (a *Access) read(ctx context.Context, log storage.Log, through uint64) erro
 	if err != nil {
 		return err
 	}
-	a.mu.RLock()
+	a.Mu.RLock()
 	from := max(a.followed+1, state.First, 1)
-	a.mu.RUnlock()
+	a.Mu.RUnlock()
 	feed, err := log.Follow(ctx, from, policySubjects...)
 	if err != nil {
 		return err
@@ -171,9 +170,9 @@ func (a *Access) read(ctx context.Context, log storage.Log, through uint64) erro
 			return err
 		}
 		e, err := storage.DecodeEvent(entry.Data, entry.Seq)
-		a.mu.Lock()
+		a.Mu.Lock()
 		a.followed = max(a.followed, entry.Seq)
-		a.mu.Unlock()
+		a.Mu.Unlock()
 		if err == nil {
 			a.Apply(e)
 		}
@@ -193,8 +192,8 @@ func (a *Access) Apply(e *storage.Event) {
 	}
 	id := e.Meta.ID
 	k := e.Meta.Type + "/" + id
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	a.Mu.Lock()
+	defer a.Mu.Unlock()
 	if a.seen[k] >= e.Seq {
 		return
 	}
@@ -224,24 +223,29 @@ func (a *Access) Apply(e *storage.Event) {
 // applyKey takes over an API key. The policy stays as it is; who uses the key, or
 // something that the key began, asks again. The caller holds the lock.
 func (a *Access) applyKey(id string, e *storage.Event, gone bool) {
-	old := a.keys[id]
+	old := a.Keys[id]
 	if old != nil {
-		delete(a.keys, id)
+		delete(a.Keys, id)
 		if a.holders[old.Name] == old {
 			delete(a.holders, old.Name)
 		}
 	}
-	k, err := readKey(e.Content)
+	k, err := ReadKey(e.Content)
 	if err == nil && k.Name != "" {
 		a.former[k.Name] = id
 	}
 	if !gone && err == nil {
 		if old != nil {
-			k.used = old.used
+			k.Used = old.Used
 		}
-		a.keys[id], a.holders[k.Name] = k, k
+		a.Keys[id], a.holders[k.Name] = k, k
 	}
 	if old != nil {
 		a.moved()
 	}
 }
+
+// ScheduleSubject begins the principal of the schedule in the model of a type. It has
+// the roles that bindings give it, and every right when none does: the model is the
+// operator's.
+const ScheduleSubject = "schedule:"

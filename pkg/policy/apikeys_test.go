@@ -1,4 +1,4 @@
-package resource_test
+package policy_test
 
 import (
 	"fmt"
@@ -6,12 +6,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/policy"
 )
 
 // keyring knows so many keys; tokens of some of them come with it.
-func keyring(n int) (a *resource.Access, tokens []string) {
-	a = resource.NewAccess(nil, nil, nil)
+func keyring(n int) (a *policy.Access, tokens []string) {
+	a = policy.NewAccess(nil, nil, nil)
 	for i := range n {
 		secret := fmt.Sprintf("%064x", i)
 		a.AddKey(fmt.Sprint("id", i), fmt.Sprint("key", i), secret)
@@ -38,7 +38,7 @@ func BenchmarkKey(b *testing.B) {
 // A key among ten thousand is found as fast as one among ten, and so is one that is
 // none: the best of many tries of each, so that a busy machine does not count.
 func TestAKeyIsFoundInConstantTime(t *testing.T) {
-	best := func(a *resource.Access, tokens []string) time.Duration {
+	best := func(a *policy.Access, tokens []string) time.Duration {
 		fastest := time.Hour
 		for range 200 {
 			begun := time.Now()

@@ -1,4 +1,4 @@
-package resource
+package policy
 
 import "context"
 
@@ -36,8 +36,8 @@ func AsCode(ctx context.Context) context.Context {
 	return WithActor(ctx, a)
 }
 
-// asClient is the other way: what a client wrote down is done for it later.
-func asClient(ctx context.Context) context.Context {
+// AsClient is the other way: what a client wrote down is done for it later.
+func AsClient(ctx context.Context) context.Context {
 	a := ActorOf(ctx)
 	a.Client = true
 	return WithActor(ctx, a)

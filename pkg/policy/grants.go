@@ -1,4 +1,4 @@
-package resource
+package policy
 
 import (
 	"fmt"
@@ -20,16 +20,16 @@ type grant struct {
 	readonly []string
 }
 
-// access is what one actor may do with one type.
-type access struct {
-	typ    *model.Type
+// Permissions is what one actor may do with one type.
+type Permissions struct {
+	Type   *model.Type
 	admin  bool
 	scopes []Rule // of an API key; nil: all
 	allow  []grant
 	deny   []grant
 	// limit is what the role of a type of jobs allows its handlers, besides; nil:
 	// they are not limited.
-	limit   *access
+	limit   *Permissions
 	version uint64
 	until   time.Time // now() in a where is older afterwards
 }
@@ -37,31 +37,31 @@ type access struct {
 // grantCache keeps the access of an identity, which may live as long as a watch.
 type grantCache struct {
 	mu   sync.Mutex
-	kept map[string]*access
+	kept map[string]*Permissions
 }
 
 // grantsFor is how long now() may stand still in a rule.
 const grantsFor = time.Second
 
-// of finds what an actor may do with a type, as the policy is now.
-func (a *Access) of(actor Actor, t *model.Type) *access {
+// PermissionsOf finds what an actor may do with a type, as the policy is now.
+func (a *Access) PermissionsOf(actor Actor, t *model.Type) *Permissions {
 	c := &actor.Identity.grants
-	version, now := a.version.Load(), a.now()
+	version, now := a.Version.Load(), a.now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if x := c.kept[t.Name]; x != nil && x.version == version && now.Before(x.until) {
 		return x
 	}
-	actor = a.asNow(actor)
+	actor = a.AsNow(actor)
 	own := rules{name: "model " + t.Name, list: ownRules(t)}
-	x := newAccess(actor, t, now, append([]rules{own}, rulesOf(a.rolesOf(actor))...))
+	x := newAccess(actor, t, now, append([]rules{own}, rulesOf(a.RolesOf(actor))...))
 	x.admin, x.scopes = x.admin || actor.Identity.Admin, actor.Identity.Scopes
 	if role := actor.Identity.Limit; role != "" {
-		x.limit = newAccess(actor, t, now, rulesOf(a.rolesNamed(role)))
+		x.limit = newAccess(actor, t, now, rulesOf(a.RolesNamed(role)))
 	}
 	x.version, x.until = version, now.Add(grantsFor)
 	if c.kept == nil {
-		c.kept = map[string]*access{}
+		c.kept = map[string]*Permissions{}
 	}
 	c.kept[t.Name] = x
 	return x
@@ -82,8 +82,8 @@ func rulesOf(roles []Role) []rules {
 }
 
 // newAccess reads the rules that are about a type, as they are for an actor.
-func newAccess(actor Actor, t *model.Type, now time.Time, of []rules) *access {
-	x := &access{typ: t}
+func newAccess(actor Actor, t *model.Type, now time.Time, of []rules) *Permissions {
+	x := &Permissions{Type: t}
 	fields := t.Definition().QueryFields()
 	for _, from := range of {
 		for i, r := range from.list {
@@ -115,17 +115,17 @@ func newAccess(actor Actor, t *model.Type, now time.Time, of []rules) *access {
 	return x
 }
 
-// full reports whether nothing is limited.
-func (x *access) full() bool {
-	return x.admin && x.scopes == nil && (x.limit == nil || x.limit.full())
+// Full reports whether nothing is limited.
+func (x *Permissions) Full() bool {
+	return x.admin && x.scopes == nil && (x.limit == nil || x.limit.Full())
 }
 
-func (x *access) scoped(action string) bool {
+func (x *Permissions) scoped(action string) bool {
 	if x.scopes == nil {
 		return true
 	}
 	return slices.ContainsFunc(x.scopes, func(r Rule) bool {
-		return r.covers(x.typ) && slices.ContainsFunc(r.Actions, func(a string) bool {
+		return r.covers(x.Type) && slices.ContainsFunc(r.Actions, func(a string) bool {
 			return a == action || a == "admin" || a == "*" && action != "admin"
 		})
 	})
@@ -138,8 +138,8 @@ type Decision struct {
 	Why     string `json:"why"`
 }
 
-// may decides an action on a type, before any resource is looked at.
-func (x *access) may(action string) Decision {
+// May decides an action on a type, before any resource is looked at.
+func (x *Permissions) May(action string) Decision {
 	d := x.mayAlone(action)
 	if d.Allowed && x.limit != nil {
 		if limit := x.limit.mayAlone(action); !limit.Allowed {
@@ -149,28 +149,28 @@ func (x *access) may(action string) Decision {
 	return d
 }
 
-func (x *access) mayAlone(action string) Decision {
+func (x *Permissions) mayAlone(action string) Decision {
 	if !x.scoped(action) {
-		return Decision{Why: fmt.Sprintf("the scopes of the API key leave out %s on %s", action, x.typ.Name)}
+		return Decision{Why: fmt.Sprintf("the scopes of the API key leave out %s on %s", action, x.Type.Name)}
 	}
 	if x.admin {
 		return Decision{Allowed: true, Rule: "admin", Why: "admin has every right"}
 	}
 	for _, g := range x.deny {
 		if g.rule.names(action) && g.where == nil {
-			return Decision{Rule: g.name, Why: fmt.Sprintf("%s denies %s on %s", g.name, action, x.typ.Name)}
+			return Decision{Rule: g.name, Why: fmt.Sprintf("%s denies %s on %s", g.name, action, x.Type.Name)}
 		}
 	}
 	for _, g := range x.allow {
 		if g.rule.names(action) {
-			return Decision{Allowed: true, Rule: g.name, Why: fmt.Sprintf("%s allows %s on %s", g.name, action, x.typ.Name)}
+			return Decision{Allowed: true, Rule: g.name, Why: fmt.Sprintf("%s allows %s on %s", g.name, action, x.Type.Name)}
 		}
 	}
-	return Decision{Why: fmt.Sprintf("no rule allows %s on %s", action, x.typ.Name)}
+	return Decision{Why: fmt.Sprintf("no rule allows %s on %s", action, x.Type.Name)}
 }
 
-// on decides an action on one state of a resource.
-func (x *access) on(action string, row query.Row) Decision {
+// On decides an action on one state of a resource.
+func (x *Permissions) On(action string, row query.Row) Decision {
 	d := x.onAlone(action, row)
 	if d.Allowed && x.limit != nil {
 		if limit := x.limit.onAlone(action, row); !limit.Allowed {
@@ -180,7 +180,7 @@ func (x *access) on(action string, row query.Row) Decision {
 	return d
 }
 
-func (x *access) onAlone(action string, row query.Row) Decision {
+func (x *Permissions) onAlone(action string, row query.Row) Decision {
 	d := x.mayAlone(action)
 	if !d.Allowed || x.admin {
 		return d
@@ -202,16 +202,16 @@ func (g grant) matches(action string, row query.Row) bool {
 	return g.rule.names(action) && (g.where == nil || query.Eval(g.where, row) == query.True)
 }
 
-// rows is the filter of the resources that an action is allowed on; nil: all.
+// Rows is the filter of the resources that an action is allowed on; nil: all.
 // What a denying rule cannot decide is denied, as in on.
-func (x *access) rows(action string) query.Expr {
+func (x *Permissions) Rows(action string) query.Expr {
 	if x.limit != nil {
-		return allOf(x.rowsAlone(action), x.limit.rowsAlone(action))
+		return AllOf(x.rowsAlone(action), x.limit.rowsAlone(action))
 	}
 	return x.rowsAlone(action)
 }
 
-func (x *access) rowsAlone(action string) query.Expr {
+func (x *Permissions) rowsAlone(action string) query.Expr {
 	if x.admin {
 		return nil
 	}
@@ -243,11 +243,11 @@ func (x *access) rowsAlone(action string) query.Expr {
 			terms = append(terms, query.Not{Term: g.where})
 		}
 	}
-	return allOf(terms...)
+	return AllOf(terms...)
 }
 
-// allOf joins conditions, of which some may be nil.
-func allOf(terms ...query.Expr) query.Expr {
+// AllOf joins conditions, of which some may be nil.
+func AllOf(terms ...query.Expr) query.Expr {
 	terms = slices.DeleteFunc(slices.Clone(terms), func(e query.Expr) bool { return e == nil })
 	switch len(terms) {
 	case 0:
@@ -258,11 +258,11 @@ func allOf(terms ...query.Expr) query.Expr {
 	return query.And{Terms: terms}
 }
 
-// everHidden lists the fields that some rule for the action hides: whether a row
+// EverHidden lists the fields that some rule for the action hides: whether a row
 // has one cannot be told before it is read, so none of them can be asked about.
-func (x *access) everHidden(action string) (out []string) {
+func (x *Permissions) EverHidden(action string) (out []string) {
 	if x.limit != nil {
-		out = x.limit.everHidden(action)
+		out = x.limit.EverHidden(action)
 	}
 	if x.admin {
 		return out
@@ -275,18 +275,18 @@ func (x *access) everHidden(action string) (out []string) {
 	return out
 }
 
-// hidden lists the fields of a state that no rule for the action shows, and
+// Hidden lists the fields of a state that no rule for the action shows, and
 // readonly those that none lets write.
-func (x *access) hidden(action string, row query.Row) []string {
+func (x *Permissions) Hidden(action string, row query.Row) []string {
 	return x.common(action, row, func(g grant) []string { return g.hide })
 }
 
-func (x *access) readonly(action string, row query.Row) []string {
+func (x *Permissions) Readonly(action string, row query.Row) []string {
 	return x.common(action, row, func(g grant) []string { return g.readonly })
 }
 
 // common are the paths that every rule which matches has.
-func (x *access) common(action string, row query.Row, of func(grant) []string) (out []string) {
+func (x *Permissions) common(action string, row query.Row, of func(grant) []string) (out []string) {
 	if x.limit != nil {
 		defer func() { out = append(slices.Clone(out), x.limit.common(action, row, of)...) }()
 	}
@@ -298,35 +298,78 @@ func (x *access) common(action string, row query.Row, of func(grant) []string) (
 		if list := of(g); first {
 			out, first = list, false
 		} else {
-			both := slices.DeleteFunc(slices.Clone(out), func(p string) bool { return !under(p, list) })
-			out = append(both, slices.DeleteFunc(slices.Clone(list), func(p string) bool { return !under(p, out) })...)
+			both := slices.DeleteFunc(slices.Clone(out), func(p string) bool { return !Under(p, list) })
+			out = append(both, slices.DeleteFunc(slices.Clone(list), func(p string) bool { return !Under(p, out) })...)
 		}
 	}
 	return out
 }
 
-// under reports whether a path is one of the list or inside one of it.
-func under(path string, list []string) bool {
+// Under reports whether a path is one of the list or inside one of it.
+func Under(path string, list []string) bool {
 	return slices.ContainsFunc(list, func(p string) bool { return path == p || strings.HasPrefix(path, p+".") })
 }
 
-// touches reports whether a path is, holds or is inside one of the list.
-func touches(path string, list []string) bool {
-	return under(path, list) || slices.ContainsFunc(list, func(p string) bool { return strings.HasPrefix(p, path+".") })
+// Touches reports whether a path is, holds or is inside one of the list.
+func Touches(path string, list []string) bool {
+	return Under(path, list) || slices.ContainsFunc(list, func(p string) bool { return strings.HasPrefix(p, path+".") })
 }
 
-// fields are those that may be asked about.
-func (x *access) fields(action string) query.Fields {
-	all := x.typ.Definition().QueryFields()
-	hide := x.everHidden(action)
+// Fields are those that may be asked about.
+func (x *Permissions) Fields(action string) query.Fields {
+	all := x.Type.Definition().QueryFields()
+	hide := x.EverHidden(action)
 	if len(hide) == 0 {
 		return all
 	}
 	var out []query.Field
 	for _, name := range all.Names() {
-		if f, _ := all.Lookup(name); !touches(name, hide) {
+		if f, _ := all.Lookup(name); !Touches(name, hide) {
 			out = append(out, f)
 		}
 	}
 	return query.NewFields(out...)
+}
+
+// AsksFor reports whether a rule for an action asks for a field, or keeps it.
+func (x *Permissions) AsksFor(action, path string) bool {
+	asks := func(g grant) bool {
+		return g.rule.names(action) && (strings.Contains(g.rule.Where, path) || Touches(path, g.hide) || Touches(path, g.readonly))
+	}
+	return slices.ContainsFunc(x.allow, asks) || slices.ContainsFunc(x.deny, asks) || x.limit != nil && x.limit.AsksFor(action, path)
+}
+
+// AllowsSomething reports whether a rule allows the actor anything on the type.
+func (x *Permissions) AllowsSomething() bool {
+	return x.admin && x.scoped("read") || slices.ContainsFunc(x.allow, func(g grant) bool {
+		return slices.ContainsFunc(g.rule.Actions, func(a string) bool { return a == "*" && x.scopes == nil || x.scoped(a) })
+	})
+}
+
+// Everything decides whether an actor has every right there is: a role with admin on
+// all types, and no rule that denies it anything.
+func (a *Access) Everything(actor Actor) Decision {
+	if actor.Identity == nil {
+		return Decision{Allowed: true}
+	}
+	actor = a.AsNow(actor)
+	admin := false
+	if actor.Identity.Scopes == nil && actor.Identity.Limit == "" {
+		if actor.Identity.Admin {
+			return Decision{Allowed: true}
+		}
+		for _, role := range a.RolesOf(actor) {
+			for i, r := range role.Rules {
+				if r.Denies() {
+					return Decision{Rule: fmt.Sprintf("role %s, rule %d", role.Name, i+1),
+						Why: fmt.Sprintf("this is about everything there is, and rule %d of role %s denies a part", i+1, role.Name)}
+				}
+				admin = admin || slices.Contains(r.Types, "*") && slices.Contains(r.Actions, "admin")
+			}
+		}
+	}
+	if admin {
+		return Decision{Allowed: true}
+	}
+	return Decision{Why: "this needs a role with admin on all types"}
 }

@@ -1,4 +1,4 @@
-package resource
+package policy
 
 import (
 	"context"
@@ -23,13 +23,13 @@ const useEvery = 10 * time.Minute
 // maxUseTries bounds how often processes that write at the same time begin again.
 const maxUseTries = 10
 
-// uses are the keys that this process was shown.
-func (a *Access) uses() map[string]int64 {
-	a.mu.RLock()
-	defer a.mu.RUnlock()
+// Uses are the keys that this process was shown.
+func (a *Access) Uses() map[string]int64 {
+	a.Mu.RLock()
+	defer a.Mu.RUnlock()
 	out := map[string]int64{}
-	for id, k := range a.keys {
-		if at := k.used.Load(); at > 0 {
+	for id, k := range a.Keys {
+		if at := k.Used.Load(); at > 0 {
 			out[id] = at
 		}
 	}
@@ -42,7 +42,7 @@ func (a *Access) RecordUse(ctx context.Context, log storage.Log, report func(err
 	defer t.Stop()
 	written := map[string]int64{}
 	write := func(ctx context.Context) {
-		now := a.uses()
+		now := a.Uses()
 		if maps.Equal(now, written) {
 			return
 		}
@@ -68,16 +68,16 @@ func (a *Access) RecordUse(ctx context.Context, log storage.Log, report func(err
 // writeUse adds what this process knows to what the others wrote.
 func (a *Access) writeUse(ctx context.Context, log storage.Log, mine map[string]int64) error {
 	for range maxUseTries {
-		all, seq, err := readUse(ctx, log)
+		all, seq, err := ReadUse(ctx, log)
 		if err != nil {
 			return err
 		}
 		for id, at := range mine {
 			all[id] = max(all[id], at)
 		}
-		a.mu.RLock()
-		maps.DeleteFunc(all, func(id string, _ int64) bool { return a.keys[id] == nil })
-		a.mu.RUnlock()
+		a.Mu.RLock()
+		maps.DeleteFunc(all, func(id string, _ int64) bool { return a.Keys[id] == nil })
+		a.Mu.RUnlock()
 		data, err := json.Marshal(all)
 		if err != nil {
 			return err
@@ -90,7 +90,7 @@ func (a *Access) writeUse(ctx context.Context, log storage.Log, mine map[string]
 	return storage.ErrConflict
 }
 
-func readUse(ctx context.Context, log storage.Log) (all map[string]int64, seq uint64, err error) {
+func ReadUse(ctx context.Context, log storage.Log) (all map[string]int64, seq uint64, err error) {
 	all = map[string]int64{}
 	e, err := log.Last(ctx, useSubject)
 	if errors.Is(err, storage.ErrNotFound) {
@@ -100,22 +100,4 @@ func readUse(ctx context.Context, log storage.Log) (all map[string]int64, seq ui
 		return nil, 0, err
 	}
 	return all, e.Seq, json.Unmarshal(e.Data, &all)
-}
-
-// showUse adds to an API key when it was used last, as far as this process and
-// the log know.
-func (m *Manager) showUse(ctx context.Context, r *Resource) error {
-	if m.o.Access == nil {
-		return nil
-	}
-	all, _, err := readUse(ctx, m.log)
-	if err != nil {
-		return stored(err)
-	}
-	at := max(all[r.ID], m.o.Access.uses()[r.ID])
-	if at > 0 {
-		t := time.Unix(at, 0).UTC()
-		r.LastUsed = &t
-	}
-	return nil
 }

@@ -1,4 +1,4 @@
-package resource
+package policy
 
 import (
 	"bytes"
@@ -25,11 +25,11 @@ type policyReader struct {
 	names policyNames
 }
 
-// ParsePolicy reads a policy file, YAML or JSON: roles, each a list of rules or
+// Parse reads a policy file, YAML or JSON: roles, each a list of rules or
 // {includes, rules}, and bindings. Everything is checked against the types and the
 // application's own actions; the error is ModelErrors, each with its line.
-func ParsePolicy(file string, text []byte, types []*model.Type, actions []*Action) (*Policy, error) {
-	r := policyReader{Problems: model.Problems{Source: model.Source{File: file}}, names: policyNames{types, actions}}
+func Parse(file string, text []byte, types []*model.Type, verbs []Verb) (*Policy, error) {
+	r := policyReader{Problems: model.Problems{Source: model.Source{File: file}}, names: policyNames{types, verbs}}
 	if len(text) > maxPolicyFile {
 		r.Add("", "it has over %d bytes", maxPolicyFile)
 		return nil, r.List
@@ -146,17 +146,20 @@ func (r *policyReader) check(p *Policy) {
 	}
 }
 
+// Verb is the name of what an application adds to a type: POST /v1/{type}:{name}.
+type Verb struct{ Type, Name string }
+
 // policyNames are the names that a policy may use.
 type policyNames struct {
-	types   []*model.Type
-	actions []*Action
+	types []*model.Type
+	verbs []Verb
 }
 
 // subject tells what is wrong with a subject, or nothing.
 func (n policyNames) subject(s string) string {
 	kind, name, _ := strings.Cut(s, ":")
 	switch {
-	case name == "" || !slices.Contains([]string{"user", "group", "key", strings.TrimSuffix(scheduleSubject, ":")}, kind):
+	case name == "" || !slices.Contains([]string{"user", "group", "key", strings.TrimSuffix(ScheduleSubject, ":")}, kind):
 		return fmt.Sprintf("a subject is user:, group:, key: or schedule: and a name, not %q", s)
 	case kind != "schedule":
 		return ""
@@ -176,7 +179,7 @@ func (n policyNames) subject(s string) string {
 // action tells what is wrong with an action of a rule, or nothing.
 func (n policyNames) action(r Rule, name string) string {
 	known := append([]string{"*"}, Rights...)
-	for _, a := range n.actions {
+	for _, a := range n.verbs {
 		if slices.ContainsFunc(n.types, func(t *model.Type) bool { return t.Name == a.Type && r.covers(t) }) {
 			known = append(known, a.Name)
 		}
