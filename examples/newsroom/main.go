@@ -119,7 +119,7 @@ func publish(ctx context.Context, c autocrud.ActionCall[Publish]) (Published, er
 }
 
 // review is called before an article is written and refuses what an editor
-// would: publishing what nobody answers for, and hiding what was public.
+// would: publishing an article without an author, and hiding a public one.
 func review(_ context.Context, c autocrud.Change[Article]) error {
 	switch {
 	case c.New.Public && c.New.Author == nil && c.New.Byline == nil:

@@ -25,7 +25,7 @@ func (c *healthCmd) Run(e *env) error {
 	client := &http.Client{Timeout: c.Timeout}
 	if u, err := url.Parse(c.URL); err == nil && net.ParseIP(u.Hostname()).IsLoopback() {
 		// The certificate is for the name that others use. Nothing is sent here
-		// that is worth a lie, and nobody is in between.
+		// that is worth a lie, and nothing is in between.
 		client.Transport = &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12}}
 	}
 	resp, err := client.Get(strings.TrimRight(c.URL, "/") + path)

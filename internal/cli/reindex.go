@@ -60,8 +60,8 @@ func (c *reindexCmd) indexing(e *env) (out resource.Indexing, err error) {
 // asking is how often the progress is asked for.
 const asking = 200 * time.Millisecond
 
-// patience is how long the index may not be there at all, while what somebody
-// took away is made again.
+// patience is how long the index may be missing entirely, while removed tables are
+// made again.
 const patience = time.Minute
 
 // await shows the progress until nothing is being built.

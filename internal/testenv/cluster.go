@@ -38,7 +38,7 @@ func StartNATS(t testing.TB, size int) *NATS {
 	return n
 }
 
-// NewNATS is StartNATS outside of a test; Stop must follow. Whoever connects may
+// NewNATS is StartNATS outside of a test; Stop must follow. Every client may
 // do everything.
 func NewNATS(dir string, size int) (*NATS, error) {
 	return newNATS(dir, size, func(int) (*server.Options, error) { return &server.Options{}, nil })
@@ -79,7 +79,7 @@ func newNATS(dir string, size int, options func(i int) (*server.Options, error))
 	return n, n.await()
 }
 
-// freePorts are ports that nobody listens on.
+// freePorts are ports on which no process listens.
 func freePorts(n int) (ports []int, err error) {
 	for range n {
 		l, err := net.Listen("tcp", "127.0.0.1:0")

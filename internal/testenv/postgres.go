@@ -300,7 +300,7 @@ func binaries() (string, error) {
 	return filepath.Dir(found[0]), nil
 }
 
-// serverUser is whom the server runs as: it refuses root.
+// serverUser is the user that the server runs as: it refuses root.
 func serverUser() (*syscall.Credential, error) {
 	if os.Geteuid() != 0 {
 		return nil, nil

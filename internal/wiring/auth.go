@@ -91,8 +91,8 @@ func CheckPolicy(name, models string, app App) (*policy.Policy, error) {
 	return readPolicy("the policy file", name, types, app.Actions)
 }
 
-// judges tells whether a service decides what somebody may do; the others serve
-// nobody but themselves.
+// judges tells whether a service decides what a caller may do; the others serve
+// no caller.
 func (p *program) judges() bool { return p.has.api || p.has.worker }
 
 // admit makes the keys known that have every right: the one of the settings, and

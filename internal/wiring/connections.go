@@ -8,9 +8,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// connections are those that are open. What is over the limits is closed as soon
-// as it is there, so that who keeps many open keeps nobody waiting; but for a few,
-// which live shortly and are told how the process is.
+// connections are the open ones. A connection over the limits is closed at once, so
+// that a client with many does not keep others waiting; but for a few, which live
+// shortly so that a probe can ask for the health of the process.
 type connections struct {
 	net.Listener
 	most, each int            // 0: any number

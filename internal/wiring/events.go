@@ -11,9 +11,9 @@ import (
 	"github.com/autocrud-go/autocrud/services/worker/webhook"
 )
 
-// protectEvents keeps the stream of events what it is, whoever else reaches it:
-// subscriptions of the program have names that nobody guesses, and what others
-// put into the stream is removed and told.
+// protectEvents protects the stream of events from other clients of the server:
+// subscriptions of the program have names that cannot be guessed, and foreign
+// messages in the stream are removed and reported.
 func (p *program) protectEvents(ctx context.Context, claimKey []byte) error {
 	key, err := p.st.subscriptionsKey(ctx, claimKey, p.set.provisions(), p.logger)
 	if err != nil {
@@ -38,7 +38,7 @@ func (p *program) protectEvents(ctx context.Context, claimKey []byte) error {
 // subscribes reports whether a consumer's name is one of the program's own.
 func subscribes(name string) bool { return webhook.Subscribes(name) || resource.Subscribes(name) }
 
-// adoptSubscriptions goes on, under names that nobody guesses, where an older
+// adoptSubscriptions goes on, under names that cannot be guessed, where an older
 // version was.
 func (p *program) adoptSubscriptions(ctx context.Context) {
 	if err := p.st.outward.Adopt(ctx, subscribes); err != nil {

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// front takes requests. It leaves in an order in which nobody's request is lost:
+// front takes requests. It leaves in an order in which no request is lost:
 // first it says that it is not ready and asks its clients to connect elsewhere,
 // and goes on answering for as long as it takes until no one sends it more;
 // then it takes no more connections and finishes what is under way.
@@ -39,7 +39,7 @@ const (
 func (f *front) serve(l net.Listener, h http.Handler) (func() error, func(error)) {
 	srv := &http.Server{Handler: healthOnly(f.closing(h)), ConnContext: markSpare, ReadHeaderTimeout: f.set.HeaderTimeout, ReadTimeout: f.set.BodyTimeout,
 		WriteTimeout: 2 * time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: f.set.MaxHeaderBytes,
-		ErrorLog: slog.NewLogLogger(f.logger.Handler(), slog.LevelDebug)} // of connections that fail: anybody can make those
+		ErrorLog: slog.NewLogLogger(f.logger.Handler(), slog.LevelDebug)} // of connections that fail: any client can make those
 	serve := func() error { return srv.Serve(l) }
 	if f.certificate != nil {
 		srv.TLSConfig = f.certificate.config()

@@ -16,7 +16,7 @@ import (
 // scrapeTime is how long a scrape waits for the log.
 const scrapeTime = 2 * time.Second
 
-// gauges are how things stand when somebody asks. What cannot be found out in
+// gauges are the state at the time of a scrape. What cannot be found out in
 // time is left out. What only the leading process knows, only that one tells.
 type gauges struct{ *program }
 

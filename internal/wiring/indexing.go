@@ -17,16 +17,16 @@ import (
 	"github.com/autocrud-go/autocrud/services/indexer"
 )
 
-// indexing is how the index moves on, as this process sees it. An index in a
-// file belongs to this process; a shared one is written by whoever leads, and
-// the others are told how far it is.
+// indexing is the progress of the index as this process sees it. An index in a file
+// belongs to this process; a shared one is written by the leader, which tells the
+// other processes how far it is.
 type indexing struct {
 	st       *stores
 	types    []*model.Type
 	indexer  *indexer.Indexer // nil in a process that only reads
 	progress *resource.Progress
 	leading  atomic.Bool
-	doubt    chan struct{} // somebody said less than we know
+	doubt    chan struct{} // a message said less than we know
 	logger   *slog.Logger
 }
 
@@ -146,8 +146,8 @@ func (x *indexing) applied(b storage.Batch) {
 	}
 }
 
-// How often the index itself is asked how far it is: seldom, since whoever
-// writes it says so, and more often while somebody waits.
+// How often the index itself is asked how far it is: seldom, since its
+// writer says so, and more often while a request waits.
 const (
 	lookSeldom = 2 * time.Second
 	lookOften  = 250 * time.Millisecond

@@ -13,8 +13,9 @@ import (
 	"github.com/autocrud-go/autocrud/services/worker"
 )
 
-// jobs are how they are handed out and run. The dispatcher is beside whoever
-// writes the index. Where others may be that, everybody talks over the bus.
+// jobs are how they are handed out and run. The dispatcher is in the
+// process that writes the index. Where other processes may do that, all talk over
+// the bus.
 type jobs struct {
 	*program
 	dispatcher atomic.Pointer[worker.Dispatcher] // of this process, while it has one

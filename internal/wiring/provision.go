@@ -6,7 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Provision makes what services need and checks what is there: the streams,
+// Provision makes what services need and checks what exists: the streams,
 // the claim key, the bucket, and the fixed tables of the index.
 func Provision(ctx context.Context, set Settings) (err error) {
 	defer func() { err = set.scrubbed(err) }()

@@ -14,7 +14,7 @@ import (
 // redacted stands where a secret was.
 const redacted = "[redacted]"
 
-// eachSecret calls fn with every setting that nobody may read, and with whether it
+// eachSecret calls fn with every setting that must not be shown, and with whether it
 // is a URL, or a list of them, of which only the passwords are secret.
 func eachSecret(settings reflect.Value, fn func(x reflect.Value, url bool)) {
 	for i := range settings.NumField() {
@@ -28,7 +28,7 @@ func eachSecret(settings reflect.Value, fn func(x reflect.Value, url bool)) {
 	}
 }
 
-// secrets are the texts that nobody may read, longest first.
+// secrets are the texts that must not be shown, longest first.
 func (s *Settings) secrets() (out []string) {
 	eachSecret(reflect.ValueOf(s).Elem(), func(x reflect.Value, url bool) {
 		texts := []string{x.String()}
@@ -154,7 +154,7 @@ func (s Settings) shown() bare {
 	return bare(s)
 }
 
-// Format implements fmt.Formatter: whoever prints settings prints no secret.
+// Format implements fmt.Formatter: printed settings show no secret.
 func (s Settings) Format(f fmt.State, verb rune) {
 	fmt.Fprintf(f, fmt.FormatString(f, verb), s.shown())
 }

@@ -19,8 +19,8 @@ const (
 	spareTime = time.Second
 )
 
-// lend keeps a connection that is over the limits open for a moment: whoever looks
-// after the process must be told that it lives, however many others connect.
+// lend keeps a connection that is over the limits open for a moment: a probe
+// of the process must be answered, however many other clients connect.
 func (c *connections) lend(conn net.Conn, from netip.Addr) net.Conn {
 	lent := &counted{Conn: conn, spare: true, from: from}
 	lent.leave = sync.OnceFunc(func() {
@@ -42,7 +42,7 @@ func (c *connections) lend(conn net.Conn, from netip.Addr) net.Conn {
 	c.mu.Unlock()
 	time.AfterFunc(spareTime, func() { _ = lent.Close() }) // it may be closed by then
 	if last != nil {
-		_ = last.Close() // nobody waits for what it says
+		_ = last.Close() // its error changes nothing
 	}
 	return lent
 }

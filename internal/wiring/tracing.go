@@ -39,7 +39,7 @@ func traces() (bool, error) {
 // flushTime is how long the last spans may take to leave.
 const flushTime = time.Second
 
-// openTracing makes what spans are told to; nil when nobody wants them.
+// openTracing makes the exporter of spans; nil when none is configured.
 func openTracing(ctx context.Context, set *Settings, version string, logger *slog.Logger) (_ trace.Tracer, stop func(), err error) {
 	if on, err := traces(); !on {
 		return nil, func() {}, err

@@ -150,7 +150,7 @@ type program struct {
 	archiver *indexer.Archiver // nil: there is no archive
 	nets     []netip.Prefix    // where webhooks may lead to
 	webhooks *webhook.Dispatcher
-	access   *policy.Access // nil: everybody may everything
+	access   *policy.Access // nil: every caller may do everything
 }
 
 // start wires the parts. The order of Add is the order of shutdown: first no

@@ -78,7 +78,7 @@ func tombstoneOf(e storage.Entry) *storage.Event {
 	return event
 }
 
-// Erases reports whether an entry is of a purge that somebody asked for, so that
+// Erases reports whether an entry is of a purge that a caller asked for, so that
 // what was before it must be nowhere. What only grew old is left out when the
 // log is rebuilt, and stays in the archive.
 func Erases(e storage.Entry) bool {

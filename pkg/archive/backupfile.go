@@ -114,7 +114,7 @@ func (f *FrameWriter) Entry(e storage.Entry) error {
 	return f.Frame(FrameEntry, append(append(head, '\n'), e.Data...))
 }
 
-// Fail tells whoever has the beginning of the backup why there is no more of it.
+// Fail tells the reader of the beginning of a backup why there is no more of it.
 func (f *FrameWriter) Fail(why string) {
 	if f.Frame(frameFailed, []byte(why)) == nil {
 		_ = f.z.Flush() // it is only told as well as it can be

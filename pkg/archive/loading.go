@@ -39,7 +39,7 @@ func Loading(ctx context.Context, log storage.Log) (mark LoadMark, seq uint64, e
 	return mark, entry.Seq, err
 }
 
-// AwaitLoaded returns when no load is under way. Whoever acts on the log waits
+// AwaitLoaded returns when no load is under way. A process that acts on the log waits
 // for it: half of a history is none.
 func AwaitLoaded(ctx context.Context, log storage.Log) error {
 	for {

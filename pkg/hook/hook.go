@@ -270,7 +270,7 @@ func (s *subscriber[T]) read(ctx context.Context, c jetstream.Consumer) error {
 }
 
 // handle tries an event until it is done or given up. While it does, the server
-// is told that somebody works on it.
+// learns that a subscriber works on it.
 func (s *subscriber[T]) handle(ctx context.Context, m jetstream.Msg) {
 	working, stop := context.WithCancel(ctx)
 	defer stop()

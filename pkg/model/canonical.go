@@ -79,7 +79,7 @@ func appendFloat(dst []byte, f float64) []byte {
 	}
 	start := len(dst)
 	dst = strconv.AppendFloat(dst, f, 'e', -1, 64)
-	// e-07 is written e-7, as everyone else does.
+	// e-07 is written e-7, as in other programs.
 	if i := bytes.IndexByte(dst[start:], 'e') + start; dst[i+2] == '0' {
 		dst = append(dst[:i+2], dst[i+3:]...)
 	}

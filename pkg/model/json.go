@@ -25,7 +25,7 @@ const (
 // the position. What is JSON but cannot be kept, the character NUL and numbers
 // beyond float64, is validation_failed with a pointer.
 //
-// It is for what was stored. What somebody sends is read by DecodeInput.
+// It is for stored documents. DecodeInput reads what a client sends.
 func DecodeJSON(b []byte) (any, error) { return decodeJSON(b, false) }
 
 // DecodeInput is DecodeJSON for what comes from outside: an integer that does not

@@ -15,7 +15,7 @@ type mode uint8
 const (
 	whole mode = iota // it describes a value alone: unknown properties are refused
 	part              // it describes a value together with others (a branch of allOf): its reader refuses
-	open              // another schema describes the same value: nobody refuses
+	open              // another schema describes the same value: neither refuses
 	asIs              // it is a question, not a description (if, not): unchanged
 )
 

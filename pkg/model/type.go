@@ -27,7 +27,7 @@ type Type struct {
 	FullText       []string            `json:"fulltext,omitempty"`
 	Unique         [][]string          `json:"unique,omitempty"`
 	Refs           map[string]Ref      `json:"refs,omitempty"`   // by dotted path
-	Access         string              `json:"access,omitempty"` // owner: everybody may make resources and use their own
+	Access         string              `json:"access,omitempty"` // owner: every caller may create resources and use its own
 	DefaultStatus  storage.Status      `json:"defaultStatus"`
 	RequireIfMatch bool                `json:"requireIfMatch"`
 	AuditReads     bool                `json:"auditReads,omitempty"` // the audit tells who read what
@@ -148,7 +148,7 @@ type Handler struct {
 }
 
 // MarshalJSON writes the spec as a model file has it, without the handler,
-// which is nobody's business but the operator's.
+// which only the operator may see.
 func (j JobSpec) MarshalJSON() ([]byte, error) {
 	type backoff struct {
 		Initial string `json:"initial"`

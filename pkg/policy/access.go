@@ -15,7 +15,7 @@ import (
 type Access struct {
 	types   []*model.Type
 	verbs   []Verb        // of the application, which rules may name
-	Version atomic.Uint64 // moves when what somebody may do can have changed
+	Version atomic.Uint64 // moves when a caller's rights can have changed
 
 	Mu       sync.RWMutex
 	roles    map[string]Role     // of the file, by name
@@ -48,14 +48,14 @@ func NewAccess(types []*model.Type, verbs []Verb, file *Policy) *Access {
 	return a
 }
 
-// Changed is closed when what somebody may do, or a credential, has changed.
+// Changed is closed when a caller's rights, or a credential, have changed.
 func (a *Access) Changed() <-chan struct{} {
 	a.Mu.RLock()
 	defer a.Mu.RUnlock()
 	return a.changed
 }
 
-// moved tells everybody who keeps something of the policy to ask again. The
+// moved tells every reader that keeps a part of the policy to ask again. The
 // caller holds the lock.
 func (a *Access) moved() {
 	a.Version.Add(1)

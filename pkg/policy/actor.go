@@ -4,7 +4,7 @@ import "context"
 
 // Actor is who asks, and from where. Every event records it.
 type Actor struct {
-	Principal string // "anonymous" when nobody said
+	Principal string // "anonymous" without a credential
 	RequestID string
 	Address   string
 	UserAgent string

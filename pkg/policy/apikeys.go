@@ -77,7 +77,7 @@ func HashKey(text string) string {
 // MaxOverlap is how long the secret before a rotation may stay good.
 const MaxOverlap = 30 * 24 * time.Hour
 
-// errCredential says no more: which part is wrong helps nobody but a thief.
+// errCredential says no more: which part is wrong helps only a thief.
 func errCredential() error {
 	return fault.Errorf(fault.Unauthenticated, "the credential is not valid, has expired or was revoked")
 }

@@ -153,7 +153,7 @@ func (r Rule) names(action string) bool {
 	return action == "create" && slices.Contains(r.Actions, "run")
 }
 
-// noPrincipal stands for whoever asks, when a rule is only checked.
+// noPrincipal stands for any caller, when a rule is only checked.
 func noPrincipal(name string) (query.Variable, bool) {
 	return Actor{Principal: "user:nobody", Identity: &Identity{}}.variable(name)
 }
@@ -211,10 +211,10 @@ func (a Actor) subjects() []string {
 	return out
 }
 
-// ownerActions are what `access: owner` in a model allows everybody who is known.
+// ownerActions are what `access: owner` in a model allows every authenticated caller.
 var ownerActions = []string{"create", "read", "list", "update", "modify", "publish", "delete", "restore", "switch", "watch", "cancel", "rerun"}
 
-// ownRules are the rules that a model brings for everybody who is known.
+// ownRules are the rules that a model brings for every authenticated caller.
 func ownRules(t *model.Type) []Rule {
 	if t.Access != model.OwnerAccess {
 		return nil

@@ -8,7 +8,7 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/model"
 )
 
-// Refusal is what somebody was not allowed to do.
+// Refusal is an action that a caller was not allowed to do.
 type Refusal struct {
 	Actor            Actor
 	Action, Type, ID string

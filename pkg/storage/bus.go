@@ -8,7 +8,7 @@ import (
 // Bus carries messages between the processes of a namespace. They may be lost,
 // and nothing depends on one that is. All methods are safe for concurrent use.
 type Bus interface {
-	// Tell sends to everyone who listens.
+	// Tell sends to every listener.
 	Tell(subject string, data []byte) error
 	// Listen calls fn, one message after the other, until stop.
 	Listen(subject string, fn func(data []byte)) (stop func(), err error)

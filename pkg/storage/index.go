@@ -299,7 +299,7 @@ type IndexWriter interface {
 	// It reports the types that are to be filled. On an index at position zero
 	// there are none: a table is complete as it is. The table of a type that is
 	// not given is dropped, since nothing will be written to it: a type that
-	// comes back is filled anew. Whatever somebody took away is made again.
+	// comes back is filled anew. Whatever was removed is made again.
 	Define(ctx context.Context, defs []Definition) (fresh []Fresh, err error)
 	// Position says how far the index is; the zero Position when it is new.
 	Position(ctx context.Context) (Position, error)

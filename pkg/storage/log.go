@@ -77,13 +77,13 @@ type Log interface {
 	// bytes are there, and cannot be erased any more.
 	Forget(ctx context.Context, subject string, before uint64) (n int, err error)
 	// Drop forgets the entries of a subject up to the one at seq, that one at the
-	// end. When it was the last, the subject looks unused then, and whoever
-	// appends behind it meets ErrConflict. What is gone already is no error.
+	// end. When it was the last, the subject looks unused then, and an append behind
+	// it meets ErrConflict. An entry that is gone already is no error.
 	Drop(ctx context.Context, subject string, seq uint64) error
 	// Load appends what next gives, until its ok is false, at the end of the log,
 	// unconditionally and each by itself, and returns the last sequence once all
-	// is durable. It is for filling a log that nobody else uses: ErrConflict when
-	// somebody wrote in between. Whatever fails, a beginning of it is in the log.
+	// is durable. It is for filling a log without other writers: ErrConflict when
+	// another writer came in between. Whatever fails, a beginning of it is in the log.
 	Load(ctx context.Context, next func() (r Record, ok bool, err error)) (last uint64, err error)
 	// State asks the leader.
 	State(ctx context.Context) (LogState, error)

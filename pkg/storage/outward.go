@@ -33,7 +33,7 @@ type OutwardPosition struct {
 
 // Outward is the stream of events for subscribers outside the program, written
 // in the order of the log; where it stands is what the stream itself holds, so
-// nothing is left out or repeated, whoever died when. Publishers tell the same
+// nothing is left out or repeated, whichever process died when. Publishers tell the same
 // events of the same log; two at once do no harm.
 type Outward interface {
 	// Position reads from the stream how far it is. Publish goes on from there.

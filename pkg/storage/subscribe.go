@@ -37,8 +37,9 @@ type SubscribeOptions struct {
 	Silence time.Duration
 }
 
-// Subscriptions hand out the events of an Outward at least once, by name: whoever
-// asks under a name gets another event, and where the name stands is kept.
+// Subscriptions hand out the events of an Outward at least once, by name: each
+// process that asks under a name gets another event, and the position of the name
+// is kept.
 type Subscriptions interface {
 	Subscribe(ctx context.Context, name string, o SubscribeOptions) (Subscription, error)
 	// Unsubscribe forgets a name; one that is not there is no error.

@@ -11,7 +11,7 @@ const maxForwarded = 16
 
 // clientAddress is where a request comes from. X-Forwarded-For counts only from a
 // trusted proxy, and only as far as the proxies that it names are trusted: what
-// is before was written by whoever sent it.
+// is before was written by the sender.
 func clientAddress(r *http.Request, trusted []netip.Prefix) string {
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {

@@ -43,14 +43,14 @@ type Options struct {
 	// any.
 	PrincipalRate float64
 	Limits        Limits // how much of the API one client may take at the same time
-	// HideDocs and HideMetrics show the documents, and the metrics, to nobody
-	// without a credential; the metrics need that of an admin.
+	// HideDocs and HideMetrics show the documents, and the metrics, only to
+	// callers with a credential; the metrics need an admin's.
 	HideDocs, HideMetrics bool
 	TLS                   bool // clients reach it by HTTPS
 	// Ready tells why requests cannot be taken, or nil.
 	Ready    func(context.Context) error
 	Registry *prometheus.Registry
-	// Auth finds who asks; nil: nobody is asked for a credential.
+	// Auth finds the caller; nil: no credential is asked for.
 	Auth     Authenticator
 	Webhooks Webhooks // nil: they are not served
 	Actions  []*resource.Action

@@ -112,7 +112,7 @@ func asksForLines(accept string) bool {
 }
 
 // auditLines writes everything that is found. An answer that cannot be finished
-// is cut off, so that nobody takes it for whole.
+// is cut off, so that no client takes it for whole.
 func auditLines(a *API, c call, o resource.AuditOptions) error {
 	r, cancel := long(c.w, c.r)
 	defer cancel()

@@ -21,7 +21,7 @@ type Authenticator interface {
 	// Still reports whether a credential is good now for who it was good for, and
 	// until when; zero: until something changes.
 	Still(token string, who policy.Actor) (until time.Time, ok bool)
-	// Changed is closed when that, or what somebody may do, can have changed.
+	// Changed is closed when that, or the rights of a caller, can have changed.
 	Changed() <-chan struct{}
 }
 
@@ -73,7 +73,7 @@ func (a *API) whileValid(r *http.Request, end context.CancelFunc, allowed func()
 				end()
 				return
 			}
-			var ends <-chan time.Time // a timer that nobody holds any more is collected
+			var ends <-chan time.Time // an unreferenced timer is collected
 			if !until.IsZero() {
 				ends = time.After(time.Until(until))
 			}

@@ -10,7 +10,7 @@ import (
 )
 
 // sendBackup streams everything as one file. When it fails half way the connection
-// is cut, so that nobody takes a beginning for the whole.
+// is cut, so that no client takes a beginning for the whole.
 func sendBackup(a *API, c call) error {
 	out := &started{ResponseWriter: c.w}
 	_, err := a.m.Backup(c.r.Context(), out, nil)

@@ -83,7 +83,7 @@ func (x *encoders) compressed(next http.Handler) http.Handler {
 func (x *encoders) serve(next http.Handler, w http.ResponseWriter, r *http.Request, c codings) {
 	p := &packer{ResponseWriter: w, by: x, coding: c.best(), must: !c.takesPlain(), head: r.Method == http.MethodHead}
 	defer func() {
-		if p.out != nil { // a panic: what it holds is nobody's
+		if p.out != nil { // a panic: what it holds is discarded
 			<-x.slots
 		}
 	}()

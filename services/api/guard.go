@@ -158,7 +158,7 @@ func (a *API) secure(h http.Header) {
 	}
 }
 
-// health are the paths that say how the process is, to whoever asks and however
+// health are the paths that say how the process is, to every caller and however
 // often.
 func health(path string) bool { return path == "/livez" || path == "/readyz" }
 

@@ -67,7 +67,8 @@ func (l *limiter) take(key string, now time.Time) (wait time.Duration) {
 	return wait
 }
 
-// addressKey is whom an address counts as: in IPv6 a customer has a whole net.
+// addressKey is the client that an address counts as: in IPv6 a customer has a
+// whole net.
 func addressKey(address string) string {
 	a, err := netip.ParseAddr(address)
 	if err != nil || !a.Is6() {

@@ -19,8 +19,8 @@ const (
 	// stride is how much of an answer is written at a time: it must be taken
 	// before the client counts as stalled.
 	stride = 64 << 10
-	// buffered is what the server keeps of an answer until it has ended: to write it
-	// waits for nobody.
+	// buffered is how much of an answer the server keeps until it has ended: writing
+	// that much waits for no client.
 	buffered = 2 << 10
 )
 

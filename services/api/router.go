@@ -137,7 +137,7 @@ func (a *API) dispatch(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		a.fail(rec, r, err)
 	}
-	if !streams(r) || rec.status >= 300 { // how long somebody watches is no measure
+	if !streams(r) || rec.status >= 300 { // how long a client watches is no measure
 		a.metrics.observe(name, rec.sent(), time.Since(begun))
 	}
 }

@@ -33,7 +33,7 @@ func (a *API) traced(next http.Handler) http.Handler {
 	})
 }
 
-// span begins one below that of the sender; nil when nobody is told of it.
+// span begins one below that of the sender; nil when spans are not kept.
 func (a *API) span(r *http.Request) (*http.Request, trace.Span) {
 	ctx := propagation.TraceContext{}.Extract(r.Context(), propagation.HeaderCarrier(r.Header))
 	ctx, span := a.o.Tracer.Start(ctx, r.Method, trace.WithSpanKind(trace.SpanKindServer))

@@ -135,8 +135,8 @@ func openStream(w http.ResponseWriter, r *http.Request) *stream {
 	return s
 }
 
-// settle is after what time a watch that begins says how far it has got, so that
-// who comes back again and again, and is told of nothing, gets on.
+// settle is after what time a watch that begins says how far it has got, so that a
+// client that comes back again and again, without an event, gets on.
 const settle = 100 * time.Millisecond
 
 // tell writes what a watch is told until one of them ends.
@@ -155,8 +155,8 @@ func (a *API) tell(ctx context.Context, s *stream, watch *resource.Watch) {
 		case ctx.Err() != nil && a.running.Err() == nil:
 			return // the client left
 		default:
-			// Behind, or a store does not answer, or this process stops: whoever
-			// comes back with the last id misses nothing.
+			// Behind, or a store does not answer, or this process stops: a client
+			// that comes back with the last id misses nothing.
 			s.resume(watch.At())
 			return
 		}

@@ -33,7 +33,7 @@ import (
 // Options of an Indexer. The zero value is right.
 type Options struct {
 	// Gather is how long a batch is gathered while more keeps coming and
-	// nobody waits. Default 25 ms.
+	// no request waits. Default 25 ms.
 	Gather time.Duration
 	// MaxBatch is the most entries of one transaction. Default 1,000.
 	MaxBatch int
@@ -45,7 +45,7 @@ type Options struct {
 	Applied func(storage.Batch)
 	// Tracer is told what was done with events; nil: no spans are made.
 	Tracer trace.Tracer
-	// Outward is told every event that the index holds; nil: nobody is.
+	// Outward gets every event that the index holds; nil: events are not published.
 	Outward storage.Outward
 }
 
@@ -59,7 +59,7 @@ type Indexer struct {
 	progress *resource.Progress
 	o        Options
 	damaged  atomic.Int64
-	outward  *publisher // nil: nobody is told
+	outward  *publisher // nil: events are not published
 
 	prepared bool // once: from then on the log only grows
 
@@ -192,7 +192,7 @@ func (x *Indexer) follow(ctx context.Context) error {
 // guarding is how often an idle index is looked at.
 const guarding = time.Second
 
-// guard notices that somebody took the index away while nothing is written.
+// guard notices that the index was removed while nothing is written.
 func (x *Indexer) guard(ctx context.Context) error {
 	t := time.NewTicker(guarding)
 	defer t.Stop()
@@ -235,8 +235,8 @@ func (x *Indexer) followFrom(ctx context.Context, seq uint64) error {
 	}
 }
 
-// awaitLoaded waits for a load that is under way to end. What was loaded is told to
-// nobody, from its first entry on.
+// awaitLoaded waits for a load that is under way to end. Loaded entries are not
+// published, from the first one on.
 func (x *Indexer) awaitLoaded(ctx context.Context) error {
 	if err := archive.AwaitLoaded(ctx, x.log); err != nil {
 		return err
@@ -248,8 +248,8 @@ func (x *Indexer) awaitLoaded(ctx context.Context) error {
 	return err
 }
 
-// gather waits for an entry and takes those that follow closely. When somebody
-// waits for the index, or nothing more is there, it does not wait for more.
+// gather waits for an entry and takes those that follow closely. When a request
+// waits for the index, or no entry follows, it does not wait for more.
 func (x *Indexer) gather(ctx context.Context, feed storage.Feed) ([]storage.Entry, error) {
 	e, err := feed.Next(ctx)
 	if err != nil {
@@ -263,7 +263,7 @@ func (x *Indexer) gather(ctx context.Context, feed storage.Feed) ([]storage.Entr
 			continue
 		}
 		if len(entries) == 1 || x.progress.Wanted() {
-			break // idle, or somebody waits
+			break // idle, or a request waits
 		}
 		left := min(time.Until(deadline), 2*time.Millisecond)
 		if left <= 0 {

@@ -17,11 +17,11 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
-// publisher tells the outward stream what the index holds, in the order of the
-// log. Where it stands is what the stream holds, so it goes on there whoever
-// ended when. Events of built-in types are not told. What is told of an event
-// rests on the event alone, never on the models of this process, so two
-// publishers would tell the same.
+// publisher publishes the events that the index holds to the outward stream, in
+// the order of the log. Its position is what the stream holds, so it goes on there,
+// whichever process ended when. Events of built-in types are not published. A
+// message depends on its event alone, never on the models of this process, so two
+// publishers would publish the same.
 type publisher struct {
 	log   storage.Log
 	blobs storage.Blobs

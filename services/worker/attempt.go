@@ -129,7 +129,7 @@ func (w *Worker) attempt(ctx context.Context, g Grant) {
 	c, err := w.m.Claim(w.actor(ctx, g.Head), meta.Type, meta.ID, resource.ClaimOptions{Worker: w.name, Head: g.Head, Takeover: g.Takeover})
 	if err != nil {
 		switch fault.CodeOf(err) {
-		case fault.InvalidState, fault.Deleted, fault.NotFound: // somebody was faster
+		case fault.InvalidState, fault.Deleted, fault.NotFound: // another writer was faster
 		default:
 			w.o.Logger.WarnContext(ctx, "claiming a job failed", "type", meta.Type, "id", meta.ID, "error", err)
 		}

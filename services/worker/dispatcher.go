@@ -277,7 +277,7 @@ func (d *Dispatcher) tick(ctx context.Context) time.Duration {
 func (d *Dispatcher) silent(now time.Time) (lost []Named) {
 	connected := d.o.Connected()
 	if connected.IsZero() {
-		return nil // nobody can be heard
+		return nil // no worker can be heard
 	}
 	for j := range d.busy {
 		quiet := now.Sub(j.confirmed)

@@ -167,7 +167,7 @@ func cancelFor(ctx context.Context, m *resource.Manager, job Named, reason strin
 const maxTold = 64 << 10
 
 // Teller tells the dispatcher of another process what this one commits; its
-// result is resource.Options.Committed. A claim is not told: nobody waits for
+// result is resource.Options.Committed. A claim is not sent: no request waits for
 // it.
 func Teller(bus storage.Bus) func(*storage.Event) {
 	return func(e *storage.Event) {

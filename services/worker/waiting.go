@@ -262,7 +262,7 @@ func (d *Dispatcher) takeOver(j *known) {
 	d.detach(j)
 	j.takeover = j.token
 	if j.serial != nil {
-		j.serial.busy = j // until then nobody else of the key
+		j.serial.busy = j // until then no other job of the key starts
 	}
 	d.settle(j)
 }
@@ -365,6 +365,6 @@ func (d *Dispatcher) cancel(name, parent Named, state storage.JobState) {
 			}
 			continue
 		}
-		return // done, or somebody ended it otherwise
+		return // done, or it was ended otherwise
 	}
 }

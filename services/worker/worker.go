@@ -38,7 +38,7 @@ type Options struct {
 	// Stuck is how long a handler may go on after its context ended, before its
 	// slot is given to another one. Default 10 s.
 	Stuck    time.Duration
-	Live     *resource.Live // told how far handlers are; nil: nobody in this process asks
+	Live     *resource.Live // gets the progress of handlers; nil: no API in this process shows it
 	Observer Observer
 	Tracer   trace.Tracer // of attempts; nil: no spans are made
 	Logger   *slog.Logger

@@ -87,7 +87,7 @@ func launch(ctx context.Context, dir string) (*program, error) {
 	p := &program{}
 	app := autocrud.New()
 	autocrud.Register[payload](app, "noops", model.WithJob(model.JobSpec{}))
-	autocrud.Register[payload](app, "idles", model.WithJob(model.JobSpec{})) // nobody runs them
+	autocrud.Register[payload](app, "idles", model.WithJob(model.JobSpec{})) // no worker runs them
 	autocrud.Register[payload](app, "keyeds", model.WithJob(model.JobSpec{ConcurrencyKey: "pad"}))
 	autocrud.HandleJob(app, "keyeds", func(_ context.Context, j *job.Job[payload]) error {
 		defer p.keyed.begin(j.Payload)()

@@ -62,7 +62,7 @@ func (l *Log) append(ctx context.Context, unit []storage.Record, early bool) (ui
 	select {
 	case o := <-p.done:
 		return o.seq, o.err
-	case <-ctx.Done(): // the flight goes on; nobody waits for it any more
+	case <-ctx.Done(): // the flight goes on; no caller waits for it any more
 		return 0, fmt.Errorf("append %s: %w: %w", unit[0].Subject, storage.ErrUnknown, ctx.Err())
 	}
 }
@@ -201,7 +201,7 @@ func (l *Log) fly(group []*pending) {
 			continue
 		}
 		ends[i].seq = r.Seq
-		if group[i].early { // the next sync covers it, or whoever wants to see it
+		if group[i].early { // the next sync covers it, or a reader that wants to see it
 			group[i].done <- outcome{r.Seq, nil}
 			continue
 		}
@@ -336,7 +336,7 @@ func (l *Log) publishBatch(ctx context.Context, group []*pending, units []int, r
 			}
 		}
 		if len(rest) == len(units) {
-			return // nobody lost: not a matter of conflicts
+			return // no append lost: not a matter of conflicts
 		}
 		units = rest
 	}
@@ -394,8 +394,8 @@ func (l *Log) foundOwn(ctx context.Context, unit []storage.Record) (uint64, erro
 
 // decide finds out what became of a unit whose reply is no clean
 // acknowledgement. Because the log is append-only and compare-and-set admits
-// one successor of Expected, the first successor tells, whoever was answered
-// what.
+// one successor of Expected, the first successor tells, whatever each writer was
+// answered.
 func (l *Log) decide(ctx context.Context, unit []storage.Record, first Reply) (uint64, error) {
 	reply := first
 	sent := !notSent(first)

@@ -52,7 +52,7 @@ func (o AuditOptions) streamConfig() jetstream.StreamConfig {
 		Retention:   jetstream.LimitsPolicy, Discard: jetstream.DiscardOld,
 		MaxAge: o.MaxAge, MaxBytes: o.MaxBytes, MaxMsgs: -1, MaxMsgsPerSubject: -1, MaxConsumers: -1,
 		Storage: jetstream.FileStorage, Replicas: o.Replicas, Duplicates: 2 * time.Minute,
-		DenyDelete: true, DenyPurge: true, // nobody takes an entry out
+		DenyDelete: true, DenyPurge: true, // no client removes an entry
 	}
 	if o.Memory {
 		c.Storage, c.MaxBytes = jetstream.MemoryStorage, min(o.MaxBytes, 64<<20)

@@ -26,7 +26,7 @@ type barrier struct {
 	with   func(context.Context) error
 	before func()
 
-	mu   sync.Mutex // one sync at a time; shared with whoever rewrites blocks
+	mu   sync.Mutex // one sync at a time; shared with the code that rewrites blocks
 	n    int        // number of the open block
 	file *os.File
 
@@ -231,7 +231,7 @@ func (l *Log) Durable() uint64 {
 }
 
 // awaitDurable waits until seq, which is known to be stored, is durable. A
-// record whose append nobody completes (its reply was lost) is synced for here.
+// record whose append is never completed (its reply was lost) is synced for here.
 func (l *Log) awaitDurable(ctx context.Context, seq uint64) error {
 	if l.barrier == nil {
 		return nil

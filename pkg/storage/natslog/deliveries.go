@@ -89,8 +89,8 @@ func (d *Deliveries) Record(ctx context.Context, x storage.Delivery) error {
 	return nil
 }
 
-// listTime is how long a page is gathered: whoever shares the stream with many
-// others gets what was found by then.
+// listTime is how long a page is gathered: a webhook that shares the stream with
+// many others gets what was found by then.
 const listTime = 3 * time.Second
 
 const (

@@ -30,16 +30,16 @@ type Sync struct {
 // Listen opens an embedded server to subscribers outside. They may create and
 // read pull consumers of the stream of events, hear it live, and nothing else.
 type Listen struct {
-	Addr string // host:port; empty: nobody outside reaches the server
-	// Password of the user "hook". Empty: who connects without a user is it.
+	Addr string // host:port; empty: no client outside reaches the server
+	// Password of the user "hook". Empty: every client without a user is it.
 	Password  string
 	Namespace string // default "main"
-	// Logger is told what the server finds wrong, with its files above all; nil:
-	// nobody is.
+	// Logger gets what the server finds wrong, with its files above all; nil: no
+	// logger does.
 	Logger *slog.Logger
 }
 
-// Embedded is a NATS server inside this process, reachable by nobody else unless
+// Embedded is a NATS server inside this process, reachable by no other unless
 // it was told to listen. The log, the events for subscribers outside, and those
 // subscribers each have an account: what a consumer is told to deliver where, and
 // what the server answers where, is no matter of permissions, so a user can have

@@ -21,7 +21,7 @@ func (l Listen) namespace() string {
 }
 
 // hookCalls are the requests to JetStream that a subscriber may make. It may not
-// list consumers: whoever knows the name of one can read it and take it away, and
+// list consumers: a client that knows the name of one can read and remove it, and
 // the program's own have names that cannot be guessed.
 func hookCalls(stream string) []string {
 	return []string{"CONSUMER.CREATE." + stream, "CONSUMER.CREATE." + stream + ".>", "CONSUMER.DURABLE.CREATE." + stream + ".>", "CONSUMER.INFO." + stream + ".>",

@@ -23,9 +23,8 @@ type JobLogsOptions struct {
 // maxPieces bounds the pieces of one job's log; the oldest go first.
 const maxPieces = 4096
 
-// JobLogs implements storage.JobLogs with one JetStream stream, which nobody's
-// answer waits for: what was written in the last moments before a loss of power
-// may be gone.
+// JobLogs implements storage.JobLogs with one JetStream stream, for which no
+// answer waits: lines that were written just before a loss of power may be gone.
 type JobLogs struct {
 	prefix string
 	js     jetstream.JetStream

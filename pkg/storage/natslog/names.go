@@ -20,8 +20,8 @@ const (
 	MaxSubscribers = 128
 )
 
-// Seal gives subscriptions names that nobody guesses who has not the key: on NATS
-// whoever knows the name of a consumer can take its messages. All processes of a
+// Seal gives subscriptions names that cannot be guessed without the key: on NATS
+// a client that knows the name of a consumer can take its messages. All processes of a
 // namespace have the same key. Without one names are as they are.
 func (w *Outward) Seal(key []byte) { w.key = key }
 

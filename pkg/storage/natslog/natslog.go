@@ -39,12 +39,12 @@ type Options struct {
 	Memory bool
 	// BlockDir is the folder of the stream's block files when the server is
 	// embedded and its appends are to be made durable by the commit barrier.
-	// Empty: the server syncs, or nobody does.
+	// Empty: the server syncs, or nothing does.
 	BlockDir string
 	// SyncWith is called beside every sync of the barrier, for the store whose
 	// writes the appended events refer to.
 	SyncWith func(context.Context) error
-	// Sole tells that nobody else writes to this log.
+	// Sole tells that no other process writes to this log.
 	Sole bool
 	// Timeout bounds an append, the decision included. Default 10 s.
 	Timeout time.Duration
@@ -54,8 +54,8 @@ type Options struct {
 	// Erasing is told before so many entries are erased; an error keeps them.
 	// What is missing beyond what it was told is lost.
 	Erasing func(entries uint64) error
-	// Foreign is told when the log holds an entry that somebody else wrote though
-	// Sole promises that nobody does. It must not wait.
+	// Foreign is called when the log holds an entry of another writer though
+	// Sole promises that there is none. It must not wait.
 	Foreign func()
 	// Wire replaces the way to the server, for tests of what a server may do.
 	Wire func(Wire) Wire
@@ -70,7 +70,7 @@ type Stats struct {
 	Conflicts uint64
 	Unknown   uint64
 	Decided   uint64 // outcomes that the reply did not tell
-	Foreign   uint64 // flights beside which somebody else wrote
+	Foreign   uint64 // flights beside which another program wrote
 }
 
 // Log implements storage.Log.

@@ -33,7 +33,7 @@ type Outward struct {
 	nc     *nats.Conn
 	stream jetstream.Stream
 	key    []byte               // of the names of subscriptions
-	found  func(n int, e error) // told of foreign messages; nil: nobody is
+	found  func(n int, e error) // gets foreign messages; nil: they are only counted
 
 	mu    sync.Mutex
 	last  uint64 // sequence in the stream that the next event follows

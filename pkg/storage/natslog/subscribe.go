@@ -149,7 +149,7 @@ type subscription struct {
 	consumer jetstream.Consumer
 	prefix   string
 	after    uint64        // events up to here are passed over
-	wanted   chan struct{} // one token: somebody waits in Next
+	wanted   chan struct{} // one token: a caller waits in Next
 	messages chan jetstream.Msg
 	stop     chan struct{}
 	err      error // why messages was closed

@@ -77,7 +77,7 @@ func (t *tail) plan(group []*pending) (sure []bool, last uint64, known bool) {
 
 // settle takes in what became of a flight: committed units with the sequence of their
 // last record, 0 for one of which nothing was written. It reports an entry that
-// somebody else wrote.
+// another program wrote.
 func (t *tail) settle(group []*pending, ends []uint64) (foreign bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

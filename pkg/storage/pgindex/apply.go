@@ -23,7 +23,7 @@ const applyTimeout = 2 * time.Minute
 // indexTimeout ends one that also makes the indexes of tables.
 const indexTimeout = time.Hour
 
-// Apply implements storage.Index. Whoever applies holds the row of the
+// Apply implements storage.Index. It holds the row of the
 // position, so two indexers take turns and a stale one is refused.
 func (x *Index) Apply(ctx context.Context, b storage.Batch) (err error) {
 	x.mu.Lock()
@@ -134,7 +134,7 @@ func (x *Index) claim(ctx context.Context, tx pgx.Tx) (applied uint64, err error
 		return 0, fmt.Errorf("%w: the tables were defined by another process", storage.ErrNotReady)
 	}
 	// The lock is taken by a statement of its own: what the next one sees begins
-	// after whoever held it, who may have made tables.
+	// after the process that held it, which may have made tables.
 	if _, err := tx.Exec(ctx, "SELECT FROM position FOR UPDATE"); err != nil {
 		return 0, err
 	}

@@ -114,7 +114,7 @@ func (x *Index) Define(ctx context.Context, defs []storage.Definition) (fresh []
 }
 
 // dropAbsent drops the tables of types that are not defined, since nothing will
-// be written to them, and forgets those that somebody dropped.
+// be written to them, and forgets those that were dropped.
 func dropAbsent(ctx context.Context, tx pgx.Tx, defs []storage.Definition) error {
 	rows, err := tx.Query(ctx, "SELECT name FROM definitions WHERE NOT type = ANY($1) OR to_regclass(quote_ident(name)) IS NULL", typesOf(defs))
 	if err != nil {
@@ -140,7 +140,7 @@ func typesOf(defs []storage.Definition) []string {
 	return out
 }
 
-// lockPosition makes whoever writes wait until the transaction ends.
+// lockPosition makes other writers wait until the transaction ends.
 func lockPosition(ctx context.Context, tx pgx.Tx) (p place, err error) {
 	err = tx.QueryRow(ctx, "SELECT identity, applied, fill FROM position FOR UPDATE").Scan(&p.identity, &p.Applied, &p.Fill)
 	return p, err
@@ -154,7 +154,7 @@ func (x *Index) begin(ctx context.Context, tx pgx.Tx) error {
 	return x.lock(ctx, tx)
 }
 
-// definitions reads what tables a type has. A table that somebody dropped is
+// definitions reads what tables a type has. A table that was dropped is
 // none.
 func definitions(ctx context.Context, tx pgx.Tx, typ string) ([]sqltables.Row, error) {
 	rows, err := tx.Query(ctx, `SELECT name, definition, serving, fill, replayed FROM definitions
@@ -259,7 +259,7 @@ func (x *Index) switchOver(ctx context.Context, tx pgx.Tx, filled []string) (map
 	return next, err
 }
 
-// Rebuild implements storage.Index. Whoever applies next finds tables that it
+// Rebuild implements storage.Index. The next Apply finds tables that it
 // does not know and defines again, so nothing is written to the old tables that
 // the new ones would lack.
 func (x *Index) Rebuild(ctx context.Context, defs []storage.Definition) error {

@@ -55,7 +55,7 @@ var fixed = []string{"position", "definitions", "events", "holders", "goose_db_v
 const version = 2
 
 // prepareSchema makes the schema and our functions and tells whether the fixed
-// tables are there as they must be. When somebody dropped one of them, all are
+// tables exist as they must be. When one of them was dropped, all are
 // made anew.
 func (x *Index) prepareSchema(ctx context.Context) (whole bool, err error) {
 	err = pgx.BeginFunc(ctx, x.pool, func(tx pgx.Tx) error {
@@ -84,7 +84,7 @@ func (x *Index) prepareSchema(ctx context.Context) (whole bool, err error) {
 	return whole, err
 }
 
-// dropAll drops every table of ours: without the fixed ones nobody knows what
+// dropAll drops every table of ours: without the fixed ones it is unknown what
 // the others hold.
 func (x *Index) dropAll(ctx context.Context, tx pgx.Tx) error {
 	rows, err := tx.Query(ctx, `SELECT tablename FROM pg_tables WHERE schemaname = $1 AND (tablename LIKE 't\_%' OR tablename = ANY($2))`, x.o.Schema, fixed)

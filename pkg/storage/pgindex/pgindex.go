@@ -31,7 +31,7 @@ type Options struct {
 	// Timeout ends a statement of a reader, and how long it is waited for: a
 	// server that is frozen does not end it. Default 15 s.
 	Timeout time.Duration
-	// Tracer is told of every statement; nil: nobody is.
+	// Tracer gets every statement; nil: none is traced.
 	Tracer pgx.QueryTracer
 }
 
@@ -41,7 +41,7 @@ type Index struct {
 	schema string
 	o      Options
 
-	mu        sync.Mutex // held by whoever writes or defines
+	mu        sync.Mutex // held while writing or defining
 	defs      []storage.Definition
 	owned     []string // names of the tables that this process defined, in order
 	analyzed  map[string]*growth

@@ -188,7 +188,7 @@ func (x *Index) Keyed(ctx context.Context, principal, key string) (past storage.
 	err = x.pool.QueryRow(limited, whole("seq, header", "SELECT seq, header FROM events WHERE keyed = $1 ORDER BY seq DESC LIMIT 1"), keyed(principal, key)).Scan(&filling, &seq, &header)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
-		err = storage.ErrNotReady // somebody took the position away
+		err = storage.ErrNotReady // the position was removed
 	case err != nil:
 		err = classify(ctx, err)
 	case filling:

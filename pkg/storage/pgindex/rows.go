@@ -230,7 +230,7 @@ func (a *array) arg() any {
 type growth struct{ changed, next int }
 
 // analyze makes statistics of tables that have grown much: the server does so
-// by itself only now and then, and plans badly until then. Nobody waits for it.
+// by itself only now and then, and plans badly until then. No request waits for it.
 func (x *Index) analyze(ctx context.Context, w *writes) {
 	for _, r := range w.rows {
 		g := x.analyzed[r.to.name]

@@ -103,7 +103,7 @@ func baseName(def storage.Definition) string {
 }
 
 // newTable is a table that was not there before: no two have the same name, so
-// that whoever still knows an old one does not take the new one for it.
+// that a process that still knows an old one does not take the new one for it.
 func newTable(def storage.Definition) *table {
 	var tag [3]byte
 	_, _ = rand.Read(tag[:]) // never fails

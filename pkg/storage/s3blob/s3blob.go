@@ -1,7 +1,7 @@
 // Package s3blob keeps blobs in a bucket of any S3 server.
 //
 // A revision is one object. Its name ends in the digest of its bytes and is part
-// of the reference, so what is read can be checked without asking anybody. A
+// of the reference, so what is read can be checked by itself. A
 // binary is one object named by its digest, and a small one beside it whose age
 // is when it was last used.
 package s3blob

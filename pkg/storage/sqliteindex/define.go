@@ -179,7 +179,7 @@ func (x *Index) intact(ctx context.Context, r sqltables.Row) (bool, error) {
 
 // defineOne keeps the type's table that answers and the one that is being
 // filled for this definition, makes what is missing and drops the others. A
-// table of which somebody took a part away is none.
+// table of which a part was removed is none.
 func (x *Index) defineOne(ctx context.Context, d storage.Definition, at sqltables.Position) (*tables, *storage.Fresh, error) {
 	rows, err := x.definitions(ctx, d.Type)
 	if err != nil {
@@ -311,7 +311,7 @@ func (x *Index) answer(ctx context.Context, typ string, fn func(*writable) error
 	return x.classify(err)
 }
 
-// tookAway tells whether somebody dropped the table.
+// tookAway tells whether the table was dropped by another program.
 func (x *Index) tookAway(ctx context.Context, t *writable) bool {
 	defer x.reading()()
 	var there bool

@@ -34,7 +34,7 @@ func (x *Index) classify(err error) error {
 }
 
 // whole tells whether the file that is open is the one at the path, and not
-// damaged as far as anybody saw.
+// damaged as far as is known.
 func (x *Index) whole() error {
 	if x.path == "" {
 		return nil

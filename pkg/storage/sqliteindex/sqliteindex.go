@@ -28,7 +28,7 @@ type Index struct {
 	conn   *sql.Conn
 	reader *sql.DB
 
-	// mu is held by whoever writes.
+	// mu is held by the writer.
 	mu      sync.Mutex
 	defs    []storage.Definition
 	writing map[string][]*writer // prepared, by type; the one that answers first
@@ -60,7 +60,7 @@ var memories atomic.Int64
 const mapped = "134217728"
 
 // Open opens or creates the index at path; ":memory:" is one that ends with
-// Close and is shared with nobody.
+// Close and is shared with no other code.
 func Open(ctx context.Context, path string, o Options) (_ *Index, err error) {
 	if err := register(); err != nil {
 		return nil, fmt.Errorf("sqliteindex: register functions: %w", err)

@@ -190,8 +190,8 @@ func rebuilt(t *testing.T, x storage.Index) {
 	apply(t, x, change(6, "e", storage.Created, nil))
 }
 
-// emptied fills an index from nothing: until it holds what was there before,
-// nobody is told that something is not there.
+// emptied fills an index from nothing: until it holds all that it held before, no
+// read answers that a resource does not exist.
 func emptied(t *testing.T, x storage.Index) {
 	define(t, x, movies())
 	first := change(1, "a", storage.Created, nil)

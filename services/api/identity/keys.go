@@ -33,14 +33,14 @@ var errSignature = errors.New("not signed with a key of the issuer")
 
 // keySet holds the public keys of an issuer. They are fetched when a token names
 // one that is not known, at most every few seconds, and kept while the issuer is
-// away. A signature that a known key did not make asks for nothing: whoever sends
-// such tokens cannot keep others from being answered.
+// away. A signature that a known key did not make fetches nothing: a client that
+// sends such tokens cannot keep other clients from being answered.
 type keySet struct {
 	url    string
 	client *http.Client
 	now    func() time.Time
 
-	asking sync.Mutex // held while the issuer is asked; nobody with a known key waits for it
+	asking sync.Mutex // held while the issuer is asked; no request with a known key waits for it
 	asked  time.Time  // when the keys were fetched, or could not be
 	err    error      // of that
 
@@ -99,9 +99,9 @@ func check(signed *jose.JSONWebSignature, keys []jose.JSONWebKey, id string) (pa
 	return nil, known
 }
 
-// forAPIs reports whether the type of a token is that of one that says who somebody
-// is, or that is for an API (RFC 9068): those for other ends, like logging out, may
-// be signed with the same keys (RFC 8725 section 3.11).
+// forAPIs reports whether a token's type is that of an ID token, or of a token for
+// an API (RFC 9068): tokens for other ends, like logging out, may be signed with the
+// same keys (RFC 8725 section 3.11).
 func forAPIs(typ any) bool {
 	name, ok := typ.(string)
 	switch strings.TrimPrefix(strings.ToLower(name), "application/") {

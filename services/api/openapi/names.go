@@ -53,7 +53,7 @@ func pascal(name string) string {
 // typeNames are the names of a type's component schemas.
 type typeNames struct {
 	write    string // the data as it is written
-	replace  string // the data that replaces what is there: what is writeOnly may be left out, or null
+	replace  string // the data of a replace: what is writeOnly may be left out, or null
 	stored   string // the data as a write answers it
 	read     string // the data as it is read: "fields" leaves parts out
 	envelope string // around what was written

@@ -37,7 +37,7 @@ func (d *document) typeSchemas(t *model.Type) object {
 		out = append(out, d.namer.placed(n.replace, readable(inlineBinaries(replacing(mustDecode(t.Schema)))))...)
 	}
 	answered := n.stored
-	if d.options.Auth || t.WritesOnly() { // fields that are hidden from somebody are left out
+	if d.options.Auth || t.WritesOnly() { // fields that are hidden from a caller are left out
 		answered = n.read
 	}
 	return append(out,

@@ -158,8 +158,8 @@ func retryAfter(text string, now time.Time) time.Duration {
 	return 0
 }
 
-// plain takes the address out of an error: whoever reads deliveries knows it,
-// and what a name led to inside is nobody's business.
+// plain takes the address out of an error: a reader of deliveries knows it, and
+// may not learn which address of the private net a name has.
 func plain(err error) error {
 	var u *url.Error
 	if errors.As(err, &u) {
