@@ -45,7 +45,7 @@ func (m *Manager) takesOver(ctx context.Context, t *model.Type, e *storage.Event
 	return e.Action == storage.Created || policy.ActorOf(ctx).Identity != nil && m.o.Access != nil && m.Admin(ctx) != nil
 }
 
-// own writes down as whom the resource of an event acts, and the groups of that one.
+// own writes down the owner as whom the resource of an event acts, and its groups.
 func (m *Manager) own(ctx context.Context, t *model.Type, e *storage.Event) {
 	if !m.takesOver(ctx, t, e) {
 		return

@@ -25,7 +25,7 @@ const (
 )
 
 const (
-	// auditTimeout is how long whoever is to be told about waits for that.
+	// auditTimeout is how long the recorded request waits for its entry.
 	auditTimeout = 5 * time.Second
 	// auditGroup bounds how many entries are kept as one piece.
 	auditGroup = 64
@@ -48,7 +48,7 @@ type Recorder struct {
 	waiting []waitingEntry
 	writing bool // one of those who wait writes for all
 
-	chain    string // begins anew after a piece of which nobody knows whether it was kept
+	chain    string // begins anew after a piece of which it is unknown whether it was kept
 	number   uint64
 	previous string
 }

@@ -245,7 +245,7 @@ func (m *Manager) batchDone(ctx context.Context, ops []BatchOperation, members [
 }
 
 // batchAgain answers an atomic batch that was committed before. An operation
-// that changed nothing then is answered with what is there now.
+// that changed nothing then is answered with the state of now.
 func (m *Manager) batchAgain(ctx context.Context, ops []BatchOperation) ([]BatchResult, error) {
 	out := make([]BatchResult, len(ops))
 	for i, op := range ops {

@@ -102,7 +102,7 @@ func newView(t *model.Type, e *storage.Event, content []byte) *sight {
 	return s
 }
 
-// readable is the event when the actor may read the state it left.
+// readable reports whether the actor may read the state that the event left.
 func (m *Manager) readable(ctx context.Context, t *model.Type, e *storage.Event) (bool, error) {
 	x := m.accessTo(ctx, t)
 	if x == nil {

@@ -149,7 +149,7 @@ func (m *Manager) watchable(ctx context.Context, t *model.Type, s *sight) (bool,
 	return err == nil && x.On("watch", v).Allowed, err
 }
 
-// policyVersion moves when what somebody may do can have changed.
+// policyVersion moves when the rights of a caller can have changed.
 func (m *Manager) policyVersion() uint64 {
 	if m.o.Access == nil {
 		return 0

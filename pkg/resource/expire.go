@@ -236,8 +236,8 @@ func (m *Manager) lastTicks(ctx context.Context) (map[key]bool, error) {
 }
 
 // dropLast drops an entry when it is the last of its subject, and reports
-// whether it is gone: somebody may have been faster, or have died before that
-// was noted.
+// whether it is gone: another process may have been faster, or have died before
+// that was noted.
 func (m *Manager) dropLast(ctx context.Context, subject string, seq uint64) (bool, error) {
 	entry, err := m.log.Last(ctx, subject)
 	switch {

@@ -11,7 +11,7 @@ import (
 )
 
 // What follows a delete (a cascade, or a reference that is emptied) is the deed of the
-// actor that deletes. It is carried out later, when nobody waits for an answer, so
+// actor that deletes. It is carried out later, when no request waits for an answer, so
 // whether the actor may do it to every resource that refers is asked before the
 // delete is committed.
 

@@ -149,8 +149,8 @@ func (m *Manager) mayGiveKey(ctx context.Context, t *model.Type, k *policy.Key) 
 	return nil
 }
 
-// mayBe refuses a step that makes the actor, or whom it gives the key to, somebody
-// else: a new secret for the key of another, or a name that another key had. What is
+// mayBe refuses a step that gives the actor, or the holder of a key, another
+// identity: a new secret for the key of another, or a name that another key had. What is
 // "key:<name>" in a rule or an owner stays the same key for ever.
 func (m *Manager) mayBe(ctx context.Context, t *model.Type, p plan, s state, next step) error {
 	actor := policy.ActorOf(ctx)

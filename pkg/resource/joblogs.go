@@ -103,7 +103,7 @@ func (m *Manager) LogAfter(ctx context.Context, typ, id string, place uint64, li
 	return out, nil
 }
 
-// JobEnded reports whether a job's log may still grow.
+// JobEnded reports whether a job is finished, so that its log grows no more.
 func (m *Manager) JobEnded(ctx context.Context, typ, id string) (bool, error) {
 	s, err := m.jobWithLog(ctx, typ, id)
 	switch fault.CodeOf(err) {

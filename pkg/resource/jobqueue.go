@@ -9,7 +9,7 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
-// UnfinishedStates are those of jobs that somebody has to look after.
+// UnfinishedStates are those of jobs that the dispatcher has to look after.
 var UnfinishedStates = []storage.JobState{storage.JobRunning, storage.JobPending, storage.JobScheduled}
 
 // JobsIn walks the live jobs of a type in one state, by run_at, and calls fn

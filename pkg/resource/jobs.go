@@ -90,8 +90,8 @@ func (m *Manager) checkAfter(ctx context.Context, t *model.Type, after []string)
 	return nil
 }
 
-// Claim is the right to run one attempt of a job. Its token fences: whoever
-// holds an older one can no longer record an outcome.
+// Claim is the right to run one attempt of a job. Its token fences: a
+// worker with an older one can no longer record an outcome.
 type Claim struct {
 	Type, ID string
 	Token    string

@@ -95,7 +95,7 @@ type Options struct {
 	// Recorder keeps refusals and audited reads; nil: they are not kept.
 	Recorder *Recorder
 	Hooks    *Hooks
-	// Access decides who may do what; nil: everybody everything.
+	// Access decides who may do what; nil: every caller may do everything.
 	Access *policy.Access
 	// Visible limits what watches are told; nil: they are told everything.
 	Visible  Visible

@@ -12,8 +12,8 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
-// moment is one event of the log with what watches need to know of it, found
-// out once for all of them and only when somebody asks.
+// moment is one event of the log with what watches need to know of it, computed
+// once for all of them and only when one needs it.
 type moment struct {
 	entry  storage.Entry
 	topics [3]string
@@ -177,8 +177,8 @@ func (s *sight) Value(name string) query.Value {
 }
 
 // envelope shows the state with the given content, which may be a part of it.
-// What everybody sees is made once. Hash and size are those of what is shown: the
-// hash of hidden values would let them be guessed.
+// The envelope without hidden fields is made once. Hash and size are those of the
+// shown content: with the hash of hidden values they could be guessed.
 func (s *sight) envelope(content json.RawMessage) []byte {
 	if len(content) != len(s.content) || len(content) > 0 && &content[0] != &s.content[0] {
 		e := *s.event

@@ -107,8 +107,8 @@ func deletedNote(s state) string {
 	return ""
 }
 
-// createNew commits under an id this process just made: nobody else can have
-// it, so there is no head to look for.
+// createNew commits under an id that this process just made: no other resource can
+// have it, so there is no head to look for.
 func (m *Manager) createNew(ctx context.Context, t *model.Type, id string, p plan) (out written, err error) {
 	begun := time.Now()
 	defer func() {

@@ -16,7 +16,7 @@ type Progress struct {
 	applied uint64
 	wanted  uint64
 	moved   chan struct{} // closed and replaced by Advance
-	hurry   chan struct{} // one token: somebody waits
+	hurry   chan struct{} // one token: a reader waits
 }
 
 // NewProgress starts at nothing applied.
@@ -50,14 +50,14 @@ func (p *Progress) Applied() uint64 {
 	return p.applied
 }
 
-// Wanted reports whether somebody waits for more than is applied.
+// Wanted reports whether a reader waits for more than is applied.
 func (p *Progress) Wanted() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.wanted > p.applied
 }
 
-// Hurry yields when somebody begins to wait, so that a batch is not gathered
+// Hurry yields when a reader begins to wait, so that a batch is not gathered
 // any longer.
 func (p *Progress) Hurry() <-chan struct{} { return p.hurry }
 

@@ -150,7 +150,7 @@ func (m *Manager) Queues(ctx context.Context) ([]Queue, error) {
 		}
 		q := of(t.Job.Queue)
 		q.Types = append(q.Types, name)
-		if err := m.measure(policy.AsProgram(ctx), name, of); err != nil { // whoever may see the queues may see how long they are
+		if err := m.measure(policy.AsProgram(ctx), name, of); err != nil { // a caller who may see the queues may see how long they are
 			return nil, err
 		}
 	}

@@ -25,7 +25,7 @@ type IndexBuilding struct {
 }
 
 // Reindex begins to build the index of a type anew from the log, of all types
-// when typ is empty. What is there answers until the new one is complete. The
+// when typ is empty. The old index answers until the new one is complete. The
 // indexer does it, within seconds; Indexing tells how far it is.
 func (m *Manager) Reindex(ctx context.Context, typ string) error {
 	if err := m.Admin(ctx); err != nil {

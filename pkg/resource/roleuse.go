@@ -12,7 +12,7 @@ import (
 
 // keepsRole refuses a step after which a role has its name no more while something
 // still gives that name to others: a role that gets the name later would give its
-// rights to subjects that nobody chose for it.
+// rights to subjects that were not chosen for it.
 func (m *Manager) keepsRole(ctx context.Context, t *model.Type, s state, next step) error {
 	if t.Name != policy.Roles || m.o.Access == nil || !s.exists() || s.event.Meta.Deleted {
 		return nil

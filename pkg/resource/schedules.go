@@ -34,7 +34,7 @@ type Schedule struct {
 	ID       string         `json:"-"` // of the resource, or of the model's line
 	Changed  time.Time      `json:"-"` // when it became what it is; earlier times are not caught up
 	Version  string         `json:"-"` // another one is another schedule
-	Owner    string         `json:"-"` // of one of a model: as whom its jobs are made
+	Owner    string         `json:"-"` // of a model's schedule: the owner of its jobs
 	Type     string         `json:"type"`
 	Cron     string         `json:"cron"`
 	Timezone string         `json:"timezone"`
@@ -144,8 +144,8 @@ func (m *Manager) AllSchedules(ctx context.Context) ([]Schedule, error) {
 	}
 }
 
-// TickID is the id of the job of one time of a schedule. Whoever makes the job
-// makes it under this id, so there is one.
+// TickID is the id of the job of one time of a schedule. Every process makes the job
+// under this id, so there is only one.
 func (s *Schedule) TickID(at time.Time) string {
 	sum := sha256.Sum256([]byte("schedule\x00" + s.ID + "\x00" + s.Type + "\x00" + strconv.FormatInt(at.Unix(), 10)))
 	var id uuid.UUID

@@ -102,8 +102,8 @@ func (m *Manager) records(ctx context.Context, u *unit) ([]storage.Record, error
 	return append(out, u.events...), nil
 }
 
-// claimRecord compares a move with who holds the value now. The record expects
-// that nobody moves it meanwhile.
+// claimRecord compares a move with the current holder of the value. The record
+// expects that no other write moves it meanwhile.
 func (m *Manager) claimRecord(ctx context.Context, hash string, move *claimMove) (*storage.Record, error) {
 	subject := storage.ClaimSubject(hash)
 	var now claim
@@ -123,7 +123,7 @@ func (m *Manager) claimRecord(ctx context.Context, hash string, move *claimMove)
 	switch {
 	case next == nil:
 		if !now.Live || holder != *move.release {
-			return nil, nil // somebody else has it by now
+			return nil, nil // another resource has it by now
 		}
 		next = &now
 		next.Live = false

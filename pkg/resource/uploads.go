@@ -14,13 +14,13 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
-// A digest is no right to a binary: whoever has read one in a log or a message must
-// not be able to read the binary by referring to it. A writer refers to what it has
-// uploaded itself, or to what it may read in a resource.
+// A digest is no right to a binary: a caller that has read one in a log or a message
+// must not be able to read the binary by referring to it. A writer may refer to a
+// binary that it has uploaded itself, or that it may read in a resource.
 //
 // That a principal uploaded a binary is kept as a second, tiny binary beside it: its
-// content is made with the log's key, so that nobody can upload it, nothing refers
-// to it, and it is swept when an upload without a reference is. So it is known on
+// content is made with the log's key, so that no client can upload it, no revision
+// refers to it, and it is swept when an upload without a reference is. So it is known on
 // every store and process and after a restart, as long as it matters.
 
 // uploadRecord is the content that says that a principal uploaded a binary.

@@ -207,7 +207,7 @@ func (v *verifier) entry(ctx context.Context, entry storage.Entry) error {
 const comparedAtOnce = 5000
 
 // compareEvents compares the events up to a sequence of the log with those that
-// the index keeps: whoever alters one of them has to alter both.
+// the index keeps: an intruder has to alter both.
 func (v *verifier) compareEvents(ctx context.Context, through uint64, last bool) error {
 	if through-v.compared < comparedAtOnce && !last || through <= v.compared {
 		return nil
@@ -380,7 +380,7 @@ func (v *verifier) compareModel(ctx context.Context, k key, row storage.Row, fin
 }
 
 // checkHashes compares the values that a resource claims with the key behind their
-// hashes: those of another key keep nobody from taking the same value. The
+// hashes: those of another key do not protect the value. The
 // content has to be in the event.
 func (v *verifier) checkHashes(e *storage.Event) {
 	t := v.m.types[e.Meta.Type]

@@ -14,7 +14,7 @@ import (
 
 // hub reads the log once for all watches of the process and keeps the newest
 // entries, so that a watch that is a little behind joins without reading again.
-// It reads only while somebody watches.
+// It reads only while a watch is open.
 type hub struct {
 	log storage.Log
 
@@ -25,12 +25,12 @@ type hub struct {
 	at      uint64            // everything up to here was read
 	ready   bool              // first and at are known
 	moved   chan struct{}     // closed and replaced when ready or ended changes
-	topics  map[string]*topic // with somebody who watches
+	topics  map[string]*topic // with an open watch
 	behind  []*topic          // with watches whose turn is to come
 	turns   chan struct{}     // one token: there are such
 	watches int
 	left    time.Time     // when the last one went
-	wanted  chan struct{} // one token: somebody came
+	wanted  chan struct{} // one token: a watch came
 	ended   bool
 	leaving map[string]leaving // by the id of the tombstone to come
 }
@@ -43,13 +43,13 @@ type topic struct {
 	watches int
 }
 
-// How much of the log is kept for those who are a little behind. What is older
-// is read from the log again.
+// How much of the log is kept for watches that are a little behind. Older events
+// are read from the log again.
 const (
 	maxMoments     = 8192
 	maxMomentBytes = 16 << 20
 	momentOverhead = 400
-	// linger is how long the log is read on when nobody watches any more.
+	// linger is how long the log is read on after the last watch ended.
 	linger = time.Minute
 )
 
@@ -57,7 +57,7 @@ func newHub(log storage.Log) *hub {
 	return &hub{log: log, topics: map[string]*topic{}, leaving: map[string]leaving{}, moved: make(chan struct{}), wanted: make(chan struct{}, 1), turns: make(chan struct{}, 1)}
 }
 
-// run reads the log while somebody watches, until ctx ends.
+// run reads the log while a watch is open, until ctx ends.
 func (h *hub) run(ctx context.Context, report func(error)) {
 	defer h.end()
 	go h.takeTurns(ctx)
@@ -75,8 +75,8 @@ func (h *hub) run(ctx context.Context, report func(error)) {
 	}
 }
 
-// busy reports whether anybody watches, or did a moment ago; when not, what was
-// kept is forgotten.
+// busy reports whether a watch is open, or was a moment ago; when not, the kept
+// events are forgotten.
 func (h *hub) busy() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
