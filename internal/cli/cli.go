@@ -35,7 +35,7 @@ type commands struct {
 	Health     healthCmd     `cmd:"" help:"Ask a running service whether it is ready; exit 1 if not. For containers, which have no shell."`
 	Import     importCmd     `cmd:"" help:"Bring rows from a file into a type of a running server. Can be repeated: rows that are there are not made twice."`
 	Export     exportCmd     `cmd:"" help:"Write every resource of a type of a running server to a file, one JSON document a line."`
-	Reindex    reindexCmd    `cmd:"" help:"Build the index of a type, or of all, anew from the log; what is there answers until the new one is complete."`
+	Reindex    reindexCmd    `cmd:"" help:"Build the index of a type, or of all, anew from the log; the old index answers until the new one is complete."`
 	Verify     verifyCmd     `cmd:"" help:"Check log, blobs and index against each other; exit 1 if anything differs."`
 	GC         gcCmd         `cmd:"" name:"gc" help:"Remove binaries and revision objects that nothing refers to and that are older than a day."`
 	Migrate    migrateCmd    `cmd:"" help:"Bring the resources of a type to its schema version."`

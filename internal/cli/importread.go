@@ -192,7 +192,7 @@ func readArray(d *json.Decoder, give func([]byte) error) error {
 		}
 	}
 	if _, err := d.Token(); err != nil {
-		return &exitError{exitFailed, fmt.Sprintf("the array does not end after element %d; what it has was imported", n)}
+		return &exitError{exitFailed, fmt.Sprintf("the array does not end after element %d; the elements up to there were imported", n)}
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return &exitError{exitFailed, fmt.Sprintf("something follows the array of %d elements, which were imported", n)}

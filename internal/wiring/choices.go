@@ -18,10 +18,10 @@ type Choices struct {
 	Policies          string        `help:"With --auth required: file with roles and bindings, YAML or JSON."`
 	SecretKeyFile     string        `help:"File with the key that signs page tokens; made at first start. Default: secret.key in the data folder."`
 	AllowMissing      bool          `name:"allow-missing-types" help:"Start although a type that has data has no model."`
-	AcceptDamage      bool          `name:"accept-damage" help:"Start with what is left of a log that is damaged or shortened. What refers to what was lost goes with it: put a copy of the data aside first."`
+	AcceptDamage      bool          `name:"accept-damage" help:"Start with the rest of a damaged or shortened log. Content and binaries of lost events are removed too: copy the data first."`
 	LogLevel          string        `default:"info" enum:"debug,info,warn,error" help:"debug, info, warn or error."`
-	NatsListen        string        `name:"nats-listen" help:"Address on which the embedded NATS server lets subscribers read events, for example 127.0.0.1:4222; without it nobody reaches it."`
-	NatsHookPassword  string        `name:"nats-hook-password" secret:"value" help:"Password of the NATS user hook; without it whoever connects may read events, on loopback only."`
+	NatsListen        string        `name:"nats-listen" help:"Address on which the embedded NATS server lets subscribers read events, for example 127.0.0.1:4222; without it only the program reaches the server."`
+	NatsHookPassword  string        `name:"nats-hook-password" secret:"value" help:"Password of the NATS user hook; without it every client that connects may read events, on loopback only."`
 	AllowWebhookNet   []string      `name:"allow-webhook-net" help:"Nets that webhooks may lead to besides public addresses, for example 10.0.0.0/8; can be repeated."`
 	WebhookPauseAfter time.Duration `name:"webhook-pause-after" default:"24h" help:"A webhook that does nothing but fail is paused after this."`
 	EventsMaxAge      time.Duration `name:"events-max-age" default:"168h" help:"How long events are kept for subscribers outside."`
@@ -42,8 +42,8 @@ type Choices struct {
 	NatsPassword       string `secret:"value" group:"nats" help:"Password of the NATS user."`
 	NatsCreds          string `group:"nats" help:"Credentials file of the NATS user."`
 	NatsCA             string `name:"nats-ca" group:"nats" help:"File with the certificates that sign the NATS server's."`
-	NatsInbox          string `name:"nats-inbox" group:"nats" help:"Prefix of the subjects that answers come on, where a user may not read everybody's."`
-	NatsEventsUser     string `name:"nats-events-user" group:"nats" help:"User of the account that holds the stream of events, when it is not that of the log: who may make consumers can reach every subject of its account."`
+	NatsInbox          string `name:"nats-inbox" group:"nats" help:"Prefix of the subjects that answers come on, for a user that may not read the answers of others."`
+	NatsEventsUser     string `name:"nats-events-user" group:"nats" help:"User of the account that holds the stream of events, when it is not that of the log: a user that may make consumers can reach every subject of its account."`
 	NatsEventsPassword string `name:"nats-events-password" secret:"value" group:"nats" help:"Password of that user. Default: that of --nats-user."`
 	NatsEventsCreds    string `name:"nats-events-creds" group:"nats" help:"Credentials file of that user."`
 	NatsReplicas       int    `group:"nats" help:"Replicas of the streams. Default: 3 in a cluster, else 1."`
@@ -68,8 +68,8 @@ type Choices struct {
 
 	CORSOrigins    []string `name:"cors-origin" group:"exposure" help:"Origin whose pages may use the API, like https://app.example.com; can be repeated. * is every page, without credentials, and needs authentication. Default: none."`
 	TrustedProxies []string `name:"trusted-proxies" group:"exposure" help:"Nets of proxies whose X-Forwarded-For is believed, like 10.0.0.0/8; can be repeated. Default: none."`
-	PublicDocs     *bool    `name:"public-docs" group:"exposure" help:"Show /docs, /openapi.json and /asyncapi.json to everybody (true or false). Default: true on loopback or without authentication."`
-	PublicMetrics  *bool    `name:"public-metrics" group:"exposure" help:"Show /metrics to everybody (true or false). Default: true without authentication."`
+	PublicDocs     *bool    `name:"public-docs" group:"exposure" help:"Show /docs, /openapi.json and /asyncapi.json without a credential (true or false). Default: true on loopback or without authentication."`
+	PublicMetrics  *bool    `name:"public-metrics" group:"exposure" help:"Show /metrics without a credential (true or false). Default: true without authentication."`
 
 	RateLimitAddress   float64 `name:"rate-limit-address" group:"exposure" help:"Requests a second that an address may send to this process, and as many at once; 0: any number."`
 	RateLimitPrincipal float64 `name:"rate-limit-principal" group:"exposure" help:"Requests a second that a principal may send to this process, and as many at once; 0: any number."`

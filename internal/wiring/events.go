@@ -26,11 +26,11 @@ func (p *program) protectEvents(ctx context.Context, claimKey []byte) error {
 	p.st.outward.Foreign(func(n int, err error) {
 		foreign.Add(float64(n))
 		if err != nil {
-			p.logger.Error("the stream of events held messages that AutoCRUD did not publish; they cannot be removed and subscribers get them: look who may publish, and let this user delete messages of the stream",
+			p.logger.Error("the stream of events held messages that AutoCRUD did not publish; they cannot be removed and subscribers get them: check which users may publish, and let the user of this service delete messages of the stream",
 				"messages", n, "error", err)
 			return
 		}
-		p.logger.Error("the stream of events held messages that AutoCRUD did not publish; they are removed: look who may publish", "messages", n)
+		p.logger.Error("the stream of events held messages that AutoCRUD did not publish; they are removed: check which users may publish", "messages", n)
 	})
 	return nil
 }

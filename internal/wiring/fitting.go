@@ -188,7 +188,7 @@ func (s *stores) damaged(what string) error {
 	if s.archive != nil {
 		how = "Move the log away and make it again from the archive in the bucket with `autocrud rebuild-log`, or restore a backup"
 	}
-	return wrong("%s. %s, or, with a copy of the data put aside, start with --accept-damage to go on with what is left; nothing was changed", what, how)
+	return wrong("%s. %s, or, with a copy of the data put aside, start with --accept-damage to go on with the rest; nothing was changed", what, how)
 }
 
 func upper(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
@@ -270,7 +270,7 @@ func (s *stores) fit(ctx context.Context, set *Settings, logger *slog.Logger) er
 		if !set.AcceptDamage || s.known != nil && s.known.Log != state.Identity {
 			return err
 		}
-		logger.ErrorContext(ctx, "damage was accepted: the program goes on with what is left of the log", "damage", refused.Reason)
+		logger.ErrorContext(ctx, "damage was accepted: the program goes on with the rest of the log", "damage", refused.Reason)
 	}
 	if err := s.recognize(ctx, logger); err != nil {
 		return err

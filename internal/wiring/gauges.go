@@ -117,7 +117,7 @@ func (p *program) measure() {
 		count("conflicts_total", "Appends that lost.", func(s natslog.Stats) uint64 { return s.Conflicts }),
 		count("unknown_total", "Appends whose outcome could not be found out.", func(s natslog.Stats) uint64 { return s.Unknown }),
 		count("decided_total", "Appends whose outcome the log had to tell.", func(s natslog.Stats) uint64 { return s.Decided }),
-		count("foreign_total", "Groups of appends beside which somebody else wrote, though this process is the only writer.", func(s natslog.Stats) uint64 { return s.Foreign }),
+		count("foreign_total", "Groups of appends beside which another program wrote, though this process is the only writer.", func(s natslog.Stats) uint64 { return s.Foreign }),
 		value("log_appends_waiting", "Appends that wait for the group before them.", func() float64 { return float64(p.st.log.Waiting()) }),
 		value("nats_connected", "1 while NATS is reached.", func() float64 {
 			if p.st.nc.IsConnected() {

@@ -91,7 +91,7 @@ func (n *notebook) load(ctx context.Context, place shelf) (*origin, error) {
 	}
 	i, err := decodeIdentity(b)
 	if errors.Is(err, errIdentity) {
-		n.logger.WarnContext(ctx, "the file that tells which log this data belongs to is damaged; it is written anew from what is beside it", "file", identityName)
+		n.logger.WarnContext(ctx, "the file that tells which log this data belongs to is damaged; it is written anew from its copy", "file", identityName)
 		return &origin{}, nil
 	}
 	return i, err

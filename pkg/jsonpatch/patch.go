@@ -232,7 +232,7 @@ func edit(doc any, p Pointer, fn func(container any, token string) (any, error))
 	return doc, errMissing
 }
 
-var errNoContainer = fmt.Errorf("what is around it is neither an object nor a list: %w", errMissing)
+var errNoContainer = fmt.Errorf("its parent is neither an object nor a list: %w", errMissing)
 
 func add(doc any, p Pointer, v any) (any, error) {
 	if len(p) == 0 {

@@ -38,7 +38,7 @@ func (t *Type) checkMarks(p *Problems) {
 	}
 	refuse := func(at, what, path string) {
 		if t.writeOnly.at(SplitPath(path)) {
-			p.Add(at, "%s: field %q is writeOnly, and what is never shown cannot be looked for", what, path)
+			p.Add(at, "%s: field %q is writeOnly, and a value that is never shown cannot be searched for", what, path)
 		}
 	}
 	for i, path := range t.Index {

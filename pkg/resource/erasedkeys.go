@@ -82,7 +82,7 @@ func (m *Manager) notErased(ctx context.Context, s state) error {
 	own := erasedKey(policy.ActorOf(ctx).Principal, i.Key)
 	for _, k := range m.remembered(keys) {
 		if k.Key == own {
-			return fault.Errorf(fault.Deleted, "what this Idempotency-Key wrote was erased (:purge) after %s; use a new key to write it again", k.At.Format(time.RFC3339))
+			return fault.Errorf(fault.Deleted, "the resource that this Idempotency-Key wrote was erased (:purge) after %s; use a new key to write it again", k.At.Format(time.RFC3339))
 		}
 	}
 	return nil

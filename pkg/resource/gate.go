@@ -26,7 +26,7 @@ func (m *Manager) gate(ctx context.Context, l *limits, t *model.Type, p plan, s 
 		return step{}, err
 	}
 	if e := next.event; t.Builtin && e.Meta.Status == storage.Draft && (!s.exists() || s.event.Meta.Status != storage.Draft) {
-		return step{}, fault.Errorf(fault.ValidationFailed, "%s have no drafts: what is written is in force at once", t.Name)
+		return step{}, fault.Errorf(fault.ValidationFailed, "%s have no drafts: a write is in force at once", t.Name)
 	}
 	if err := m.gateReadOnly(ctx, t, s, next); err != nil {
 		return step{}, l.censor(err)

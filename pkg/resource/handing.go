@@ -143,7 +143,7 @@ func (m *Manager) mayGiveKey(ctx context.Context, t *model.Type, k *policy.Key) 
 	}
 	for _, r := range own {
 		if slices.ContainsFunc(r.Rules, policy.Rule.Denies) && !has(its, r.Name) {
-			return refuse("a key has to be denied what is denied to its writer, by role " + r.Name)
+			return refuse("a rule that denies its writer something must deny it to the key too: role " + r.Name)
 		}
 	}
 	return nil

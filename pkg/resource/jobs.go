@@ -303,7 +303,7 @@ func (m *Manager) cancel(ctx context.Context, typ, id string, match Match, reaso
 			return step{}, err
 		}
 		if state := s.event.Meta.Job.State; state.Final() {
-			return step{}, fault.Errorf(fault.InvalidState, "job %q is %s; only what is not finished can be cancelled", id, state)
+			return step{}, fault.Errorf(fault.InvalidState, "job %q is %s; only an unfinished job can be cancelled", id, state)
 		}
 		e := successor(s, storage.JobCancelled)
 		now := m.now()
@@ -328,7 +328,7 @@ func (m *Manager) Rerun(ctx context.Context, typ, id string, match Match) (*Reso
 			return step{}, err
 		}
 		if state := s.event.Meta.Job.State; !state.Final() {
-			return step{}, fault.Errorf(fault.InvalidState, "job %q is %s; only what is finished can be run again", id, state)
+			return step{}, fault.Errorf(fault.InvalidState, "job %q is %s; only a finished job can be run again", id, state)
 		}
 		e := successor(s, storage.JobRerun)
 		now := m.now()

@@ -163,7 +163,7 @@ func (m *Manager) readAll(ctx context.Context, typ string, ids map[string]bool) 
 		return nil, stored(err)
 	}
 	if page.Next != nil {
-		return nil, fault.Errorf(fault.TooLarge, "expand: what is referred to in %s is over %d bytes; ask for a smaller page, or for the %s by themselves", typ, MaxPageBytes, typ)
+		return nil, fault.Errorf(fault.TooLarge, "expand: the referenced resources of %s are over %d bytes; ask for a smaller page, or for the %s by themselves", typ, MaxPageBytes, typ)
 	}
 	items := make([]*Resource, len(page.Rows))
 	if err := m.fill(policy.AsProgram(ctx), typ, page.Rows, items, false); err != nil {

@@ -65,7 +65,7 @@ func (m *Manager) RestoreBackup(ctx context.Context, b *archive.Backup, report f
 	last, err := m.log.Load(ctx, archive.Filling(archive.LoadMark{From: "backup"}, state.Last, r.next))
 	if err != nil {
 		if fault.CodeOf(err) == "" && errors.Is(err, storage.ErrConflict) {
-			return &fault.Error{Code: fault.Conflict, Detail: "somebody wrote while the backup was restored; empty the stores and restore again", Cause: err}
+			return &fault.Error{Code: fault.Conflict, Detail: "another process wrote while the backup was restored; empty the stores and restore again", Cause: err}
 		}
 		return stored(err)
 	}

@@ -114,7 +114,7 @@ func (s *sweep) clear(ctx context.Context, state storage.LogState) error {
 		what = fmt.Sprintf("%d events of the log cannot be read", unreadable)
 	}
 	if what != "" {
-		return &fault.Error{Code: fault.InvalidState, Detail: "nothing was removed, since it cannot be told what is referred to: " + what}
+		return &fault.Error{Code: fault.InvalidState, Detail: "nothing was removed, because the references are not all known: " + what}
 	}
 	return nil
 }

@@ -58,7 +58,7 @@ func (m *Manager) planRestore(t *model.Type, id string, o RestoreOptions) (plan,
 		}
 		if !s.event.Meta.Deleted {
 			if o.Revision != 0 || apply != nil {
-				return step{}, fault.Errorf(fault.InvalidState, "%s %q is not deleted; a revision and a patch are for what is", t.Name, id)
+				return step{}, fault.Errorf(fault.InvalidState, "%s %q is not deleted; a revision and a patch are for deleted resources", t.Name, id)
 			}
 			return step{}, nil
 		}

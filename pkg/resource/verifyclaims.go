@@ -40,7 +40,7 @@ func (v *verifier) compareClaims(ctx context.Context) error {
 				}
 			}
 			if v.out.Claims++; !claimed {
-				v.report(Finding{Type: k.typ, ID: k.id, Problem: "its " + constraint + " is claimed by another or nobody"})
+				v.report(Finding{Type: k.typ, ID: k.id, Problem: "its " + constraint + " is not claimed by it"})
 			}
 		}
 	}

@@ -84,7 +84,7 @@ func (w *mutation) keepState(t *model.Type, data any) (any, error) {
 		return doc, nil
 	case !reflect.DeepEqual(doc[t.State], w.property):
 		return nil, &fault.Error{Code: fault.ValidationFailed, Detail: "the " + t.State + " is not changed by writes", Fields: []fault.FieldError{{Pointer: "/" + t.State,
-			Detail: "is not what it is now; leave it out, and use :replay to begin again"}}}
+			Detail: "is not the current value; leave it out, and use :replay to begin again"}}}
 	}
 	return data, nil
 }

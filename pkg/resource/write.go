@@ -50,7 +50,7 @@ func (p Match) check(t *model.Type, s state) error {
 	if p.Holds(s.event.ID) {
 		return nil
 	}
-	return fault.Errorf(fault.PreconditionFailed, "the resource was changed meanwhile; read it again and apply the change to what it is now")
+	return fault.Errorf(fault.PreconditionFailed, "the resource was changed meanwhile; read it again and apply the change to its newest state")
 }
 
 // step is what a write makes of a state: the event to commit, or nil when

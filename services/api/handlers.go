@@ -41,7 +41,7 @@ func create(a *API, c call, p *params, job resource.JobOptions) error {
 		return err
 	}
 	if !match.None() {
-		return fault.Errorf(fault.PreconditionFailed, "what a create makes is not there yet, so no If-Match can hold")
+		return fault.Errorf(fault.PreconditionFailed, "a create makes a new resource, so no If-Match can hold")
 	}
 	r, err := a.m.Create(c.r.Context(), c.t.Name, data, o)
 	if err != nil {

@@ -251,7 +251,7 @@ var typeOperations = []operation{
 		Answers:  answers(answer("200", "What was done", openapi.Migration)),
 		Problems: []string{"400", "404", "405", "413", "415", "503"}}},
 	{handle: reindexType, Operation: openapi.Operation{Method: "POST", Path: "/v1/{type}:reindex", Name: "reindex", Summary: "Build the index of {many} anew from the log",
-		Description: "What is there answers until the new index is complete; GET /v1:reindex tells how far it is.",
+		Description: "The old index answers until the new one is complete; GET /v1:reindex tells how far it is.",
 		Body:        openapi.EmptyBody,
 		Answers:     answers(answer("202", "It has begun", openapi.Indexing)),
 		Problems:    []string{"400", "404", "405", "413", "415", "503"}}},
@@ -280,7 +280,7 @@ var typeOperations = []operation{
 
 	// Jobs.
 	{handle: cancelJob, serves: isJob, Operation: openapi.Operation{Method: "POST", Path: "/v1/{type}/{id}:cancel", Name: "cancel", Summary: "Cancel {one} that is not finished",
-		Description: "A handler that runs is told to stop; what it does afterwards has no effect on the job.",
+		Description: "A running handler is told to stop; its later actions have no effect on the job.",
 		Parameters:  writeConditions, Body: openapi.EmptyBody,
 		Answers:  answers(written("200", "Cancelled", openapi.Whole)),
 		Problems: writeProblems}},

@@ -31,7 +31,7 @@ var serverOperations = []operation{
 		Body:        openapi.BackupBody, Answers: answers(answer("200", "What was restored", openapi.Restored)),
 		Problems: []string{"400", "405", "409", "413", "415", "422", "503"}}},
 	{handle: asAdmin(reindexAll), Operation: openapi.Operation{Method: "POST", Path: "/v1:reindex", Name: "reindex", Summary: "Build the index of all types anew from the log",
-		Description: "What is there answers until the new index is complete; GET tells how far it is.",
+		Description: "The old index answers until the new one is complete; GET tells how far it is.",
 		Body:        openapi.EmptyBody, Answers: answers(answer("202", "It has begun", openapi.Indexing)), Problems: adminProblems}},
 	{handle: readIndexing, Operation: openapi.Operation{Method: "GET", Path: "/v1:reindex", Name: "indexing", Summary: "How far is the index?",
 		Answers: answers(answer("200", "The types that are being built, and the sequences of index and log", openapi.Indexing)), Problems: askProblems}},

@@ -137,7 +137,7 @@ func appendReferred(b *bytes.Buffer, ids []string, list bool, found map[string]*
 		}
 		n++
 		if b.Len() > 2*resource.MaxPageBytes { // a list may name one many times
-			return fault.Errorf(fault.TooLarge, "expand: what one item refers to is over %d bytes", 2*resource.MaxPageBytes)
+			return fault.Errorf(fault.TooLarge, "expand: the resources that one item refers to are over %d bytes", 2*resource.MaxPageBytes)
 		}
 		if err := appendEnvelope(b, found[id], parts{data: true, meta: true}, nil, nil); err != nil {
 			return err

@@ -423,7 +423,7 @@ func (l *Log) decide(ctx context.Context, unit []storage.Record, first Reply) (u
 				if seq, err := l.found(ctx, unit); !errors.Is(err, storage.ErrNotFound) {
 					return seq, err
 				}
-				return 0, fmt.Errorf("append %s: what it follows was dropped: %w", unit[0].Subject, storage.ErrConflict)
+				return 0, fmt.Errorf("append %s: the entry before it was dropped: %w", unit[0].Subject, storage.ErrConflict)
 			}
 		}
 		if ctx.Err() != nil {

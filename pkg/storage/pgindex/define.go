@@ -310,11 +310,11 @@ func (x *Index) Building(ctx context.Context) ([]storage.Fresh, error) {
 	defer cancel()
 	rows, err := x.pool.Query(limited, "SELECT type, "+howFar+" FROM definitions, position WHERE NOT serving ORDER BY type")
 	if err != nil {
-		return nil, fmt.Errorf("pgindex: what is being built: %w", classify(ctx, err))
+		return nil, fmt.Errorf("pgindex: read the tables being built: %w", classify(ctx, err))
 	}
 	out, err := pgx.CollectRows(rows, pgx.RowToStructByPos[storage.Fresh])
 	if err != nil {
-		return nil, fmt.Errorf("pgindex: what is being built: %w", classify(ctx, err))
+		return nil, fmt.Errorf("pgindex: read the tables being built: %w", classify(ctx, err))
 	}
 	return out, nil
 }

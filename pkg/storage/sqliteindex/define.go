@@ -443,13 +443,13 @@ func (x *Index) Building(ctx context.Context) (out []storage.Fresh, err error) {
 	}
 	rows, err := x.reader.QueryContext(ctx, "SELECT type, "+howFar+" FROM definitions, position WHERE NOT serving ORDER BY type")
 	if err != nil {
-		return nil, fmt.Errorf("sqliteindex: what is being built: %w", x.classify(err))
+		return nil, fmt.Errorf("sqliteindex: read the tables being built: %w", x.classify(err))
 	}
 	defer rows.Close()
 	for rows.Next() {
 		var f storage.Fresh
 		if err := rows.Scan(&f.Type, &f.Replayed, &f.Through); err != nil {
-			return nil, fmt.Errorf("sqliteindex: what is being built: %w", x.classify(err))
+			return nil, fmt.Errorf("sqliteindex: read the tables being built: %w", x.classify(err))
 		}
 		out = append(out, f)
 	}

@@ -42,7 +42,7 @@ func AsyncAPI(types []*model.Type, o AsyncAPIOptions) []byte {
 		messages = append(messages, member{name + "Event", eventMessage(t, name)})
 		for _, c := range []struct{ key, server, address, text string }{
 			{name + "Events", "nats", "ac." + ns + ".event." + t.Name + ".{action}.{id}", "Kept for a while in the stream " + storage.StreamName(ns, storage.OutwardStream) + "; read it with a consumer."},
-			{name + "Live", "nats", "ac." + ns + ".live." + t.Name + ".{action}.{id}", "What was stored, once, to whoever listens."},
+			{name + "Live", "nats", "ac." + ns + ".live." + t.Name + ".{action}.{id}", "Each stored event, once, to every listener."},
 			{name + "Watch", "http", "/v1/" + t.Name + ":watch", "Server-Sent Events that resume from any point of the log; see the OpenAPI document."},
 		} {
 			channel := object{{"address", c.address}, {"description", c.text}, {"servers", []any{object{{"$ref", "#/servers/" + c.server}}}},

@@ -47,7 +47,7 @@ var problemStatuses = []struct {
 	{"405", "The path does not take this method", fault.InvalidRequest, "this path takes GET and POST"},
 	{"409", "The request contradicts the current state", fault.AlreadyExists, "the id is taken"},
 	{"410", "The resource is deleted, or the point in the log is not kept any more", fault.Deleted, "the resource is deleted; it can be restored"},
-	{"412", "The state is not the one the precondition names", fault.PreconditionFailed, "the resource was changed by someone else"},
+	{"412", "The state is not the one the precondition names", fault.PreconditionFailed, "the resource was changed by another client"},
 	{"413", "The body, or what references are expanded to, is too large", fault.TooLarge, "the body is over the limit"},
 	{"414", "The request line is too long", fault.TooLarge, "the request line is over 65536 bytes"},
 	{"415", "The body has a media type that is not understood here", fault.UnsupportedMediaType, "send application/json"},

@@ -83,7 +83,7 @@ func (g guard) url(text string) error {
 	}
 	if p := u.Port(); p != "" {
 		if port, err = strconv.ParseUint(p, 10, 16); err != nil || port == 0 {
-			return errors.New("has a port that is none")
+			return errors.New("has an invalid port")
 		}
 	}
 	if a, err := netip.ParseAddr(u.Hostname()); err == nil {

@@ -239,7 +239,7 @@ func (r *runner) record(ctx context.Context, t storage.Told, x storage.Delivery)
 		_, err = r.d.deliveries.Erase(ctx, x.Type, x.Resource)
 	}
 	if err != nil {
-		r.d.o.Logger.WarnContext(ctx, "a delivery may outlive what it is about", "webhook", r.h.id, "seq", x.Seq, "error", err)
+		r.d.o.Logger.WarnContext(ctx, "a delivery may stay after its webhook was purged", "webhook", r.h.id, "seq", x.Seq, "error", err)
 	}
 }
 
