@@ -59,7 +59,8 @@ func (a Article) Validate() error {
 	return nil
 }
 
-// Publish is what the action takes: who signs an article that has no author.
+// Publish is the input of the action: the name that signs an article without an
+// author.
 type Publish struct {
 	Byline *string `json:"byline" jsonschema:"minLength=1"`
 }

@@ -6,7 +6,7 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// login says who connects.
+// login is the user that connects.
 type login struct{ user, password, creds string }
 
 // connect reaches the NATS server of the settings. Nothing is buffered while

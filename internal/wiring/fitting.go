@@ -329,7 +329,7 @@ const tail = 100
 func (s *stores) compareTail(ctx context.Context, pos storage.Position) error {
 	past, err := s.index.Events(ctx, storage.EventQuery{After: pos.Applied - min(pos.Applied, tail), Span: tail, Limit: tail})
 	if err != nil {
-		return nil //nolint:nilerr // an index that cannot tell is built anew, or found out about by who reads it
+		return nil //nolint:nilerr // an index that cannot tell is built anew, or its reader finds out
 	}
 	for i := len(past) - 1; i >= 0; i-- {
 		entry, err := s.log.At(ctx, past[i].Seq)

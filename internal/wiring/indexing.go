@@ -34,7 +34,7 @@ func newIndexing(st *stores, types []*model.Type, p *resource.Progress, logger *
 	return &indexing{st: st, types: types, progress: p, doubt: make(chan struct{}, 1), logger: logger}
 }
 
-// onApplied is where who writes the index tells how far it is.
+// onApplied is the subject on which the writer of the index tells its progress.
 const onApplied = "index.applied"
 
 // prepare makes the index readable.
@@ -142,7 +142,7 @@ func (x *indexing) awaitTables(ctx context.Context) error {
 // applied tells the other processes.
 func (x *indexing) applied(b storage.Batch) {
 	if x.st.shared != nil {
-		_ = x.st.bus.Tell(onApplied, strconv.AppendUint(nil, b.Through, 10)) // who misses it looks
+		_ = x.st.bus.Tell(onApplied, strconv.AppendUint(nil, b.Through, 10)) // a process that misses it looks at the index
 	}
 }
 
@@ -202,7 +202,7 @@ func (x *indexing) told(data []byte) {
 func (x *indexing) look(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	if x.leading.Load() { // who writes it knows
+	if x.leading.Load() { // the writer knows
 		return nil
 	}
 	before := x.progress.Applied()

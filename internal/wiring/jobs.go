@@ -38,7 +38,7 @@ func (j *jobs) measureQueues() {
 	}
 }
 
-// dispatch hands out jobs until ctx ends. Who begins to lead begins anew.
+// dispatch hands out jobs until ctx ends. A new leader begins anew.
 func (j *jobs) dispatch(ctx context.Context) error {
 	if !j.remote() {
 		return j.dispatcher.Load().Run(ctx)

@@ -67,7 +67,7 @@ func openTracing(ctx context.Context, set *Settings, version string, logger *slo
 	}, nil
 }
 
-// contextual adds to every line who asked and in which trace, as the context
+// contextual adds to every line the request and its trace, as the context
 // of the line knows.
 type contextual struct{ slog.Handler }
 

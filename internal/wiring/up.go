@@ -285,7 +285,8 @@ func (p *program) wire(ctx context.Context) error {
 	return nil
 }
 
-// remoteGather is shorter than usual: who waits in another process cannot say so.
+// remoteGather is shorter than usual: a request that waits in another process cannot
+// say so.
 const remoteGather = 5 * time.Millisecond
 
 // index writes the index and hands out jobs, where this process does.

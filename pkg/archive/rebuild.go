@@ -294,8 +294,8 @@ func (b *rebuild) content(ctx context.Context, entry storage.Entry, f *filled) (
 	return e.Ref, nil
 }
 
-// Check refuses a log that is not the one that the archive is of: who
-// lost a log and goes on with an empty one would lose its data for good.
+// Check refuses a log that is not the one that the archive is of: an
+// operator who lost a log and goes on with an empty one would lose the data for good.
 func Check(ctx context.Context, a storage.Archive, log storage.Log) error {
 	state, err := log.State(ctx)
 	if err != nil {

@@ -54,7 +54,7 @@ type Error struct {
 	Deleted       bool          // already_exists: what exists is deleted
 	RetryAfter    time.Duration // when trying again makes sense
 	Cause         error         // for the service's log only
-	Refusal       error         // permission_denied: who wanted what, a *policy.Refusal; for the service's log only
+	Refusal       error         // permission_denied: the caller and the action, a *policy.Refusal; for the service's log only
 }
 
 // FieldError points at one place of a document (RFC 6901).

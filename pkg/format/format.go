@@ -10,7 +10,7 @@ import (
 )
 
 // Checks are the formats by name. A check takes any text and returns why it is
-// not of the format; times are for the caller, who keeps them.
+// not of the format; times are for the caller to keep.
 var Checks = map[string]func(string) error{
 	"duration":      duration,
 	"ipv4":          ipv4,

@@ -90,10 +90,10 @@ func (j *Job[T]) Result() json.RawMessage {
 	return j.result
 }
 
-// Snooze is the package's.
+// Snooze is the function Snooze, at hand in a handler.
 func (j *Job[T]) Snooze(d time.Duration) error { return Snooze(d) }
 
-// Fail is the package's.
+// Fail is the function Fail, at hand in a handler.
 func (j *Job[T]) Fail(err error) error { return Fail(err) }
 
 // SetCheckpoint keeps v, as JSON, for the attempt after a Snooze.

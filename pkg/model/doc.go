@@ -4,5 +4,5 @@
 // holds, migrations between versions, what is never shown. It also reads and
 // writes the one canonical JSON.
 //
-// Nothing here stores anything or knows who asks.
+// Nothing here stores anything or knows the caller.
 package model

@@ -132,7 +132,7 @@ func (t *Type) CarryMarked(content, newest []byte, byClient bool) ([]byte, error
 	return out, t.Validate(doc)
 }
 
-// Concealed lists the places of content that are not shown, for those who know
+// Concealed lists the places of content that are not shown, for callers that know
 // the event and not the model.
 func (t *Type) Concealed(content []byte) []string {
 	if t.writeOnly == nil || content == nil {

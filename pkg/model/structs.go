@@ -61,7 +61,7 @@ func WithVersion(version string, migrations ...Migration) TypeOption {
 	return func(t *Type) { t.Version, t.Migrations = version, migrations }
 }
 
-// WithAuditReads has the audit tell who reads resources of the type.
+// WithAuditReads has the audit record the reads of the type.
 func WithAuditReads() TypeOption { return func(t *Type) { t.AuditReads = true } }
 
 // WithDefaultStatus sets the status of revisions that name none.

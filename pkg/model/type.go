@@ -30,7 +30,7 @@ type Type struct {
 	Access         string              `json:"access,omitempty"` // owner: every caller may create resources and use its own
 	DefaultStatus  storage.Status      `json:"defaultStatus"`
 	RequireIfMatch bool                `json:"requireIfMatch"`
-	AuditReads     bool                `json:"auditReads,omitempty"` // the audit tells who read what
+	AuditReads     bool                `json:"auditReads,omitempty"` // the audit records reads
 	Version        string              `json:"version"`
 	Migrations     []Migration         `json:"migrations,omitempty"`
 	Retention      Retention           `json:"retention"`

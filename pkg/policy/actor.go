@@ -2,7 +2,7 @@ package policy
 
 import "context"
 
-// Actor is who asks, and from where. Every event records it.
+// Actor is the caller and its address. Every event records it.
 type Actor struct {
 	Principal string // "anonymous" without a credential
 	RequestID string

@@ -82,7 +82,7 @@ func errCredential() error {
 	return fault.Errorf(fault.Unauthenticated, "the credential is not valid, has expired or was revoked")
 }
 
-// Key finds who has an API key, and until when: zero is for ever. The lookup is
+// Key finds the actor of an API key, and until when it is good: zero is for ever. The lookup is
 // by the id in it; the secret is compared in constant time.
 func (a *Access) Key(token string) (who Actor, until time.Time, err error) {
 	if who, ok := a.adminKey(token); ok {
@@ -126,7 +126,7 @@ func (k *Key) expired(now time.Time) bool { return k.Expires != nil && !now.Befo
 // MinAdminKey is how many characters a key with every right has at least.
 const MinAdminKey = 32
 
-// AdminPrincipal is who uses such a key.
+// AdminPrincipal is the principal of such a key.
 const AdminPrincipal = "admin"
 
 // AddAdminKey makes a key one with every right, by its SHA-256.

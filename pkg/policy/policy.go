@@ -190,7 +190,7 @@ func (a Actor) variable(name string) (query.Variable, bool) {
 	return query.Variable{Missing: true}, true
 }
 
-// Identity is what a policy knows of who asks.
+// Identity is what a policy knows of the caller.
 type Identity struct {
 	Groups []string
 	Claims map[string]any // of the token

@@ -36,7 +36,7 @@ func (a *Action) JobType() string { return a.Type + "-" + a.Name + "-jobs" }
 
 var actionName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,62}$`)
 
-// Check refuses a name that is none, or that is one of the reserved verbs.
+// Check refuses a name of the wrong form, and the reserved verbs.
 func (a *Action) Check(reserved map[string]bool) error {
 	if !actionName.MatchString(a.Name) || reserved[a.Name] {
 		return fmt.Errorf("action %s:%s: a name is lower-case letters, digits and '-', and none of the verbs every type has", a.Type, a.Name)

@@ -46,7 +46,7 @@ type Recorder struct {
 
 	mu      sync.Mutex
 	waiting []waitingEntry
-	writing bool // one of those who wait writes for all
+	writing bool // one of the waiting requests writes for all
 
 	chain    string // begins anew after a piece of which it is unknown whether it was kept
 	number   uint64

@@ -53,7 +53,7 @@ const (
 	perPiece = 1 << 10
 )
 
-// Auditor refuses who may not read the audit: that needs admin on everything, or
+// Auditor refuses a caller that may not read the audit: that needs admin on everything, or
 // the right audit on "*".
 func (m *Manager) Auditor(ctx context.Context) error {
 	err := m.Admin(ctx)
@@ -226,7 +226,7 @@ func (l *auditListing) next(ctx context.Context, until time.Time) (item AuditIte
 		if err := s.fill(ctx, until); err != nil {
 			return item, false, err
 		}
-		if len(s.found) == 0 && !s.last { // who knows what would come first
+		if len(s.found) == 0 && !s.last { // what would come first is unknown
 			return item, false, nil
 		}
 	}

@@ -156,7 +156,7 @@ func (b *backing) binaries(ctx context.Context) error {
 // rottenNamed is how many holders of a binary that is not whole are named.
 const rottenNamed = 5
 
-// rotten names a binary that is not whole and who refers to it.
+// rotten names a binary that is not whole and the resources that refer to it.
 func (m *Manager) rotten(ctx context.Context, digest, what string, cause error) error {
 	held, err := m.index.Holders(ctx, digest, "", "", rottenNamed)
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 type Question struct {
 	Action, Type, ID string
 	Data             any
-	Principal        string   // default: who asks; others are for admins
+	Principal        string   // default: the caller; others are for admins
 	Groups           []string // of the principal
 }
 

@@ -72,7 +72,7 @@ func (m *Manager) MayKnow(ctx context.Context, t *model.Type) error {
 	return policy.Denied(ctx, t, "", "read", policy.Decision{Why: "no rule allows anything on " + t.Name})
 }
 
-// MayWriteSome refuses who may not write a resource of any type.
+// MayWriteSome refuses a caller that may not write a resource of any type.
 func (m *Manager) MayWriteSome(ctx context.Context) error {
 	first := error(nil)
 	for _, t := range m.types {

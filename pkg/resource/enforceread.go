@@ -118,7 +118,7 @@ func (m *Manager) watched(ctx context.Context, e *storage.Event, content json.Ra
 	if !x.May("watch").Allowed {
 		return nil, false
 	}
-	if content == nil { // gone: only who sees everything sees that
+	if content == nil { // gone: only a caller that sees everything sees that
 		return nil, x.Rows("watch") == nil
 	}
 	v := newView(t, e, content)
@@ -132,7 +132,7 @@ func (m *Manager) watched(ctx context.Context, e *storage.Event, content json.Ra
 }
 
 // watchable reports whether the newest state of a resource may be watched as well:
-// a state of the past is told only to who may see what became of it.
+// a state of the past is shown only to a caller that may see what became of it.
 func (m *Manager) watchable(ctx context.Context, t *model.Type, s *sight) (bool, error) {
 	x := m.accessTo(ctx, t)
 	if x == nil || x.Rows("watch") == nil {
@@ -188,7 +188,7 @@ func (m *Manager) readableEvents(ctx context.Context, x *policy.Permissions, id 
 const maxLooked = 10_000
 
 // readablePast reports whether a state of the past may be read. What was erased
-// cannot be judged any more, so only who sees every row is told of it.
+// cannot be judged any more, so only a caller that sees every row is told of it.
 func (m *Manager) readablePast(ctx context.Context, x *policy.Permissions, e *storage.Event) (bool, error) {
 	if e.Action == storage.Purged {
 		return x.Rows("read") == nil, nil

@@ -255,7 +255,7 @@ func (m *Manager) dropLast(ctx context.Context, subject string, seq uint64) (boo
 	return false, stored(err)
 }
 
-// expireClaims drops released claims. Who wants the value next finds no claim
+// expireClaims drops released claims. The next writer of the value finds no claim
 // instead of a released one, which is the same to it.
 func (m *Manager) expireClaims(ctx context.Context, limit uint64) (n int, err error) {
 	var done archive.UpkeepMark

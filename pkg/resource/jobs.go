@@ -103,14 +103,14 @@ type Claim struct {
 // Envelope is the job as the claim left it.
 func (c *Claim) Envelope() (*Resource, error) { return answer(c.Event, c.Data) }
 
-// ClaimOptions say who claims.
+// ClaimOptions say which worker claims.
 type ClaimOptions struct {
 	Worker string
 	// Head is what the caller believes to be the job's newest event, which
 	// saves reading it.
 	Head *storage.Event
 	// Takeover is the token of an attempt whose worker is known to be dead; a
-	// running job is claimed only by who names it.
+	// running job is claimed only by a worker that names it.
 	Takeover string
 }
 
@@ -122,7 +122,7 @@ const JobFailedLine = "a job failed"
 const clockSkew = 2 * time.Second
 
 // Claim takes a due job by a compare-and-set on it: of several workers one
-// wins. The others get invalid_state, as does anyone who comes too early. A job
+// wins. The others get invalid_state, as does a worker that comes too early. A job
 // whose worker died in its last attempt ends as failed here.
 //
 // The claim may be lost with the power; then the attempt is made again.

@@ -125,7 +125,7 @@ func (m *Manager) getLimited(ctx context.Context, x *policy.Permissions, id stri
 	return nil, fault.Errorf(fault.UnknownRevision, "%s %q has no revision %d", t.Name, id, o.Revision)
 }
 
-// get is Get for who may read everything.
+// get is Get without asking the policy.
 func (m *Manager) get(ctx context.Context, t *model.Type, id string, o GetOptions) (*Resource, error) {
 	typ := t.Name
 	k := key{typ, id}

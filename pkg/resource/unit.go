@@ -48,7 +48,7 @@ type claimMove struct {
 	release *key
 }
 
-// claim is the message that says who holds a unique value.
+// claim is the message that says which resource holds a unique value.
 type claim struct {
 	Version    int    `json:"v"`
 	Type       string `json:"type"`

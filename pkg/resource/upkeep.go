@@ -246,8 +246,8 @@ func (m *Manager) late(ctx context.Context, t *model.Type, e *storage.Event) (wo
 	return worked, nil
 }
 
-// carry changes one referring resource, as the one who deleted the target: a
-// cascade does to it what was done to the target, set_null empties the
+// carry changes one referring resource, in the name of the principal that deleted
+// the target: a cascade does to it what was done to the target, set_null empties the
 // reference. A resource that no longer refers is left alone, and so is one whose
 // target is back by the time its own state was read: a unit may bring both back.
 func (m *Manager) carry(ctx context.Context, r referrer, id string, target key, cause *storage.Event) error {

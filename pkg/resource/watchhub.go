@@ -138,7 +138,7 @@ func (h *hub) reset(at uint64, ready bool) {
 	h.tell()
 }
 
-// tell wakes those who wait for the hub itself. The caller holds the lock.
+// tell wakes the watches that wait for the hub itself. The caller holds the lock.
 func (h *hub) tell() {
 	close(h.moved)
 	h.moved = make(chan struct{})
@@ -215,9 +215,9 @@ type leaving struct {
 	since time.Time
 }
 
-// ends keeps the state that a tombstone ends until the tombstone comes: who may
-// see only some of the rows is told of the purge of one of those, and the state
-// is nowhere else by then.
+// ends keeps the state that a tombstone ends until the tombstone comes: a caller
+// that may see only some resources gets the purge of one of those, and the state is
+// nowhere else by then.
 func (h *hub) ends(tombstone string, state *sight) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -32,7 +32,7 @@ func (s seat) wake() {
 	}
 }
 
-// line is who waits for a topic. The hub's lock guards it.
+// line holds the watches that wait for a topic. The hub's lock guards it.
 type line struct {
 	waiting map[seat]struct{} // they know of everything, unless there is more
 	more    bool

@@ -33,8 +33,8 @@ type Blobs interface {
 	OpenBinary(ctx context.Context, digest string) (BinaryReader, error)
 	// DeleteBinary erases it; deleting twice is no error.
 	DeleteBinary(ctx context.Context, digest string) error
-	// TouchBinary makes a binary as young as a new one, or ErrNotFound: who is
-	// about to refer to it keeps it from being swept.
+	// TouchBinary makes a binary as young as a new one, or ErrNotFound: a
+	// writer that is about to refer to it keeps it from being swept.
 	TouchBinary(ctx context.Context, digest string) error
 	// ListBinaries calls fn for every binary, in no order, with the time of
 	// its last PutBinary or TouchBinary.

@@ -22,7 +22,8 @@ func long(w http.ResponseWriter, r *http.Request) (*http.Request, context.Cancel
 	return r.WithContext(ctx), cancel
 }
 
-// asAdmin lets only an admin run what looks at everything, who gets the time for it.
+// asAdmin lets only an admin run an operation on the whole store, and gives it the
+// time for it.
 func asAdmin(run handler) handler {
 	return func(a *API, c call) error {
 		var cancel context.CancelFunc

@@ -39,7 +39,7 @@ type Options struct {
 	Proxies []netip.Prefix
 	// AddressRate is how many requests a second an address may send; 0: any.
 	AddressRate float64
-	// PrincipalRate is how many requests a second who authenticates may send; 0:
+	// PrincipalRate is how many requests a second a principal may send; 0:
 	// any.
 	PrincipalRate float64
 	Limits        Limits // how much of the API one client may take at the same time

@@ -21,7 +21,7 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
-// telling keeps the audit from being filled by those who are refused: beyond
+// telling keeps refused callers from filling the audit: beyond
 // these, refusals are only counted, in the next entry.
 type telling struct {
 	unknown, known *limiter // of those without a good credential, of each principal

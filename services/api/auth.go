@@ -13,19 +13,19 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/resource"
 )
 
-// Authenticator finds who has a bearer credential (RFC 6750).
+// Authenticator finds the principal of a bearer credential (RFC 6750).
 type Authenticator interface {
 	// Authenticate returns an actor with an identity. Its error is
 	// unauthenticated, or unavailable when that cannot be found out now.
 	Authenticate(ctx context.Context, token string) (policy.Actor, error)
-	// Still reports whether a credential is good now for who it was good for, and
+	// Still reports whether a credential is still good for the same principal, and
 	// until when; zero: until something changes.
 	Still(token string, who policy.Actor) (until time.Time, ok bool)
 	// Changed is closed when that, or the rights of a caller, can have changed.
 	Changed() <-chan struct{}
 }
 
-// authenticate puts who asks into the context.
+// authenticate puts the caller into the context.
 func (a *API) authenticate(r *http.Request) (*http.Request, error) {
 	token, err := bearer(r)
 	if err != nil {

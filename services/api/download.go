@@ -60,7 +60,7 @@ func downloadBinary(a *API, c call) error {
 	return nil
 }
 
-// maxRanges bounds the parts of one answer; who asks for more gets the whole.
+// maxRanges bounds the parts of one answer; a request for more gets the whole.
 const maxRanges = 100
 
 // rangesOf reads Range (RFC 9110 section 14.2) and writes it again with only the

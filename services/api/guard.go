@@ -167,8 +167,8 @@ func documents(path string) bool {
 	return slices.Contains([]string{"/", "/openapi.json", "/asyncapi.json", "/docs"}, path) || strings.HasPrefix(path, "/docs/")
 }
 
-// identify finds out who asks, where that is needed, and refuses who asks too
-// often. What there is at a path is told only afterwards.
+// identify finds the caller, where that is needed, and refuses one that asks too
+// often. Whether a path exists is told only afterwards.
 func (a *API) identify(r **http.Request) (err error) {
 	path := (*r).URL.Path
 	hidden := a.o.HideDocs && documents(path) || a.o.HideMetrics && path == "/metrics"

@@ -42,7 +42,7 @@ func onJob(c call, do func(context.Context, string, string, resource.Match) (*re
 	return c.written(http.StatusOK, r, everything)
 }
 
-// logPoll is how often the log of a job is looked at for who follows it.
+// logPoll is how often the log of a job is read for a client that follows it.
 const logPoll = 200 * time.Millisecond
 
 // readLogs answers what a job's handler wrote, page by page or as Server-Sent

@@ -12,7 +12,7 @@ import (
 )
 
 // maxLimited is of how many principals or addresses a limiter knows how much they
-// asked for, some 200 bytes each; who asked longest ago is forgotten first.
+// asked for, some 200 bytes each; the client that asked longest ago is forgotten first.
 const maxLimited = 50_000
 
 // limiter lets each key have so many requests a second, and a second's worth of
@@ -23,7 +23,7 @@ type limiter struct {
 
 	mu    sync.Mutex
 	known map[string]*list.Element // of limited
-	order *list.List               // who asked last is in front
+	order *list.List               // the client that asked last is in front
 }
 
 type limited struct {

@@ -186,7 +186,7 @@ func (a *API) route(rec *recorder, r *http.Request) (c call, name string, err er
 }
 
 // mayBegin refuses, before its body is read, a request to a type on which the
-// caller has no right that could answer it: who may nothing costs nothing.
+// caller has no right that could answer it: a caller without rights costs nothing.
 func (a *API) mayBegin(c call) error {
 	if c.r.Method == http.MethodGet || c.r.Method == http.MethodHead || c.r.ContentLength == 0 {
 		return nil

@@ -127,7 +127,7 @@ func listDeliveries(a *API, c call) error {
 	if i := slices.IndexFunc(items, func(x storage.Delivery) bool { return x.At.Before(meta.CreatedAt) }); i >= 0 {
 		items, next = items[:i], 0
 	}
-	for i := range items { // an envelope is for who may see it elsewhere
+	for i := range items { // an envelope is for callers who may see it elsewhere
 		if !a.m.MayWatchAll(c.r.Context(), items[i].Type) {
 			items[i].Request.Body = json.RawMessage("null")
 		}

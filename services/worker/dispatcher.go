@@ -15,7 +15,7 @@ import (
 // to the workers that ask: by priority and time, within the limits of their
 // queues, one of each concurrency key, each job to one worker.
 //
-// It is told what changed by those who commit, at once, and by the indexer,
+// It learns of changes from the processes that commit, at once, and from the indexer,
 // after each transaction, and looks at the whole index now and then, so that
 // nothing that was missed stays missed.
 // It keeps nothing: another one in its place is as good once it has looked.

@@ -20,8 +20,8 @@ const (
 	onFetch    = "job.fetch"    // asked by workers, served by the dispatcher
 	onBeat     = "job.beat"     // asked by workers, served by the dispatcher
 	onCancel   = "job.cancel"   // asked by the dispatcher, served by workers
-	onEvent    = "job.event"    // told by who commits, to the dispatcher
-	onProgress = "job.progress" // told by workers, to those who are asked
+	onEvent    = "job.event"    // sent by the process that commits, to the dispatcher
+	onProgress = "job.progress" // sent by workers, to API processes
 )
 
 // Remote is a Dispatcher in another process.

@@ -62,7 +62,7 @@ func (b *Bus) Serve(subject string, fn func(context.Context, []byte) []byte) (fu
 		slots <- struct{}{}
 		go func() {
 			defer func() { <-slots }()
-			_ = m.Respond(fn(ctx, m.Data)) // who asked may be gone
+			_ = m.Respond(fn(ctx, m.Data)) // the asking process may be gone
 		}()
 	}))
 	if err != nil {

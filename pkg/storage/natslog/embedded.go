@@ -117,7 +117,7 @@ func (e *Embedded) start(password string) error {
 	return nil
 }
 
-// The users: the program, once for each account, and who subscribes from outside.
+// The users: the program, once for each account, and subscribers from outside.
 const (
 	logUser    = "autocrud"
 	eventsUser = "autocrud-events"

@@ -81,7 +81,7 @@ func (o OutwardOptions) streamConfig() jetstream.StreamConfig {
 		// A repeat is refused by its expected sequence; ids would only take memory.
 		Duplicates: time.Second,
 		DenyPurge:  true,
-		// What is stored is told once more, to those who only listen: on the
+		// A stored event is sent once more, to programs that only listen: on the
 		// subjects of the stream itself they would also hear what was refused.
 		RePublish: &jetstream.RePublish{Source: "ac." + o.Namespace + ".event.>", Destination: "ac." + o.Namespace + ".live.>"},
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
-// The rhythm of who leads. A leader that was killed loses its connection at
+// The rhythm of leading. A leader that was killed loses its connection at
 // once; one that is frozen or cut off is disconnected by the server after
 // leadSilence.
 const (

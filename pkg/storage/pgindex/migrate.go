@@ -100,7 +100,7 @@ func (x *Index) dropAll(ctx context.Context, tx pgx.Tx) error {
 	return err
 }
 
-// lock makes those who change tables take turns, until the transaction ends.
+// lock makes processes that change tables take turns, until the transaction ends.
 func (x *Index) lock(ctx context.Context, tx pgx.Tx) error {
 	_, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock(hashtext($1))", "autocrud index "+x.schema)
 	return err

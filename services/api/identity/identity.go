@@ -25,7 +25,7 @@ func New(access *policy.Access, oidc *OIDC) *Authenticator { return &Authenticat
 // maxToken bounds what is looked at, in bytes.
 const maxToken = 16 << 10
 
-// Authenticate finds who has a bearer credential. Errors are unauthenticated, or
+// Authenticate finds the principal of a bearer credential. Errors are unauthenticated, or
 // unavailable when the issuer's keys are needed and cannot be had.
 func (a *Authenticator) Authenticate(ctx context.Context, token string) (policy.Actor, error) {
 	if len(token) > maxToken {

@@ -132,8 +132,8 @@ func (s *keySet) held() []jose.JSONWebKey {
 	return s.keys
 }
 
-// fetch asks the issuer, unless that was done a moment ago. Those who come
-// meanwhile wait for the answer.
+// fetch asks the issuer, unless that was done a moment ago. Requests that
+// come meanwhile wait for the answer.
 func (s *keySet) fetch(ctx context.Context) error {
 	s.asking.Lock()
 	defer s.asking.Unlock()

@@ -1,6 +1,6 @@
 // Package openapi writes the documents of the interface: OpenAPI for the requests,
 // AsyncAPI for the events. It is told which operations there are and describes
-// them; it knows none by itself, and nothing of who serves them.
+// them; it knows none by itself, and nothing of the server.
 package openapi
 
 import (
