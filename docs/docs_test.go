@@ -69,7 +69,7 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
-// environment is ours without the settings of whoever runs the tests.
+// environment is ours without the settings of the person who runs the tests.
 func environment(more ...string) []string {
 	env := slices.DeleteFunc(os.Environ(), func(s string) bool { return strings.HasPrefix(s, "AUTOCRUD_") })
 	return append(append(env, "PATH="+filepath.Dir(program)+":"+os.Getenv("PATH")), more...)
@@ -569,7 +569,7 @@ func TestRunFindsAFreePort(t *testing.T) {
 		t.Fatal(err)
 	}
 	// The same script with the taken port in the place of 8080, which may be
-	// anybody's.
+	// another process's.
 	dir := filepath.Join(t.TempDir(), "quickstart")
 	if err := os.CopyFS(dir, os.DirFS(filepath.Join(root, "examples/quickstart"))); err != nil {
 		t.Fatal(err)

@@ -422,7 +422,7 @@ func alter(t *testing.T, dir, part, old, by string) {
 	}
 }
 
-// checksums makes those of a block of a stream right, as somebody would who
+// checksums makes those of a block of a stream right, as an intruder would who
 // knows the format: nothing of it is secret.
 func checksums(t *testing.T, path string, b []byte) {
 	t.Helper()

@@ -326,7 +326,7 @@ func TestARefusedBodyIsToldWhatIsTaken(t *testing.T) {
 }
 
 // RFC 9112 section 6.1: a connection on which Transfer-Encoding and Content-Length
-// came together is closed after the answer, so that nobody's next request begins
+// came together is closed after the answer, so that no next request begins
 // inside this one. Others stay open.
 func TestAConnectionWithTwoLengthsIsClosed(t *testing.T) {
 	t.Parallel()

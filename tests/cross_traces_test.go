@@ -9,7 +9,7 @@ import (
 	"github.com/autocrud-go/autocrud/internal/apitest"
 )
 
-// Columns: what a write leaves behind, for whom, and what not.
+// Columns: what a write leaves behind, for which caller, and what not.
 
 func traces() []*promise {
 	return []*promise{

@@ -17,7 +17,7 @@ type whole struct {
 	method, path string
 	media        string
 	body         any    // nil: it takes none
-	needs        string // anybody, anyone with a credential, an admin, or a right on things
+	needs        string // every caller, a credential, an admin, or a right on things
 	typed        bool   // it names a type
 	limit        string // why its body may be as large as the limit allows
 }

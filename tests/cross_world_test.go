@@ -128,7 +128,7 @@ bindings:
   - {role: denies, subjects: ["key:denies"]}
 `
 
-// caller is somebody who asks, over HTTP and as an actor of Go code.
+// caller is a principal that asks, over HTTP and as an actor of Go code.
 type caller struct {
 	*apitest.Client
 	name  string // of the principal

@@ -196,7 +196,7 @@ func TestEveryOperationOfTheDocumentIsThereAndItsExampleWorks(t *testing.T) {
 }
 
 // What is not in the document is not there: of every path, exactly the
-// documented methods are taken, and actions that nobody described are 404.
+// documented methods are taken, and undescribed actions are 404.
 func TestTheDocumentHasEveryRoute(t *testing.T) {
 	c := start(t, nil, memory(), nil)
 	samples(t, c)

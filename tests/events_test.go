@@ -288,7 +288,7 @@ func everybodyIsTold(t *testing.T, sys *system, operations int) {
 }
 
 // writeAtRandom does operations until there were enough. What fails because
-// somebody was killed is passed over: what the log says is what counts.
+// a process was killed is passed over: what the log says is what counts.
 func writeAtRandom(t *testing.T, c *apitest.Client, sys *system, w, ids, operations int, done *atomic.Int64) {
 	rnd := rand.New(rand.NewPCG(5, uint64(w)))
 	for done.Load() < int64(operations) {
@@ -321,7 +321,7 @@ func writeAtRandom(t *testing.T, c *apitest.Client, sys *system, w, ids, operati
 		}
 		switch {
 		case err != nil || r.Status == 503:
-			time.Sleep(20 * time.Millisecond) // somebody was killed
+			time.Sleep(20 * time.Millisecond) // a process was killed
 		case r.Status < 300:
 			done.Add(1)
 		case r.Status >= 500:

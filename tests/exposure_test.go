@@ -322,7 +322,7 @@ func TestAForwardedAddressCountsOnlyFromATrustedProxy(t *testing.T) {
 }
 
 // Clients that send as slowly as they can hold no connection for long, and keep
-// nobody else waiting.
+// no other client waiting.
 func TestSlowClientsHoldNothing(t *testing.T) {
 	t.Parallel()
 	s := autocrud.Settings{Storage: "memory"}
@@ -523,8 +523,8 @@ func TestAPrincipalThatAsksTooOftenIsToldWhenToComeBack(t *testing.T) {
 		r := reader.Get(t, "/v1/films")
 		return r.Status == 429 && r.Header.Get("Retry-After") != ""
 	})
-	admin.Get(t, "/v1/films").Want(t, 200)                                       // somebody else
-	admin.As("wrong").Get(t, "/v1/films").WantProblem(t, 401, "unauthenticated") // nobody
+	admin.Get(t, "/v1/films").Want(t, 200)                                       // another caller
+	admin.As("wrong").Get(t, "/v1/films").WantProblem(t, 401, "unauthenticated") // no caller
 	apitest.Eventually(t, 10*time.Second, "it is answered again", func() bool { return reader.Get(t, "/v1/films").Status == 200 })
 }
 

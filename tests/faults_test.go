@@ -100,7 +100,7 @@ func busy(t *testing.T, c *apitest.Client, writer int, stop <-chan struct{}) *le
 	}
 }
 
-// settled checks what writers know against what is there.
+// settled checks what writers know against the stored state.
 func settled(t *testing.T, c *apitest.Client, l *ledger) (acked int) {
 	for id, text := range l.acked {
 		acked++

@@ -285,7 +285,7 @@ bindings:
 }
 
 // A webhook that another changes tells what that one may watch; what it tells must be
-// within the rights of whoever changes it in any way.
+// within the rights of every writer that changes it.
 func TestAWebhookActsAsItsLastWriter(t *testing.T) {
 	t.Parallel()
 	told := atomic.Int64{}

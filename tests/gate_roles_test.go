@@ -8,7 +8,7 @@ import (
 )
 
 // The name of a role that something gives to others is not made free: a later role
-// of that name would give its rights to subjects that nobody chose for it.
+// of that name would give its rights to subjects that were not chosen for it.
 func TestARoleThatIsGivenKeepsItsName(t *testing.T) {
 	t.Parallel()
 	admin := guard(t, autocrud.Settings{Storage: "memory"}, "roles: {none: [{types: [films], actions: [read]}]}\nbindings: []\n").As(adminKey)

@@ -31,7 +31,7 @@ bindings:
   - {role: reader, subjects: ["key:weak"]}
 `
 
-// Whoever may make keys, schedules, webhooks or bulk changes gets no right by them
+// A caller that may make keys, schedules, webhooks or bulk changes gets no right by them
 // that it has not.
 func TestNothingThatActsLaterGivesRights(t *testing.T) {
 	t.Parallel()
@@ -67,7 +67,7 @@ func TestNothingThatActsLaterGivesRights(t *testing.T) {
 	scoped.Get(t, "/v1/films/x").WantProblem(t, 403, "permission_denied")
 }
 
-// A write must be allowed on what is there, too: nobody makes a resource its own
+// A write must be allowed on the state before, too: no caller makes a resource its own
 // by the write that it is not allowed.
 func TestAWriteMustBeAllowedOnWhatIsThere(t *testing.T) {
 	t.Parallel()

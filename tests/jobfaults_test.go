@@ -104,7 +104,7 @@ func (s *services) lines() (out []string) {
 	return out
 }
 
-// count counts jobs that a filter finds; -1 while nobody can tell.
+// count counts jobs that a filter finds; -1 while that is unknown.
 func (s *services) count(c *apitest.Client, filter string) int {
 	r, err := c.Try(s.t, "GET", "/v1/lines:count?consistency=eventual&filter="+query(filter), nil)
 	if err != nil || r.Status != 200 {

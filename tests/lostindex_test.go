@@ -19,7 +19,7 @@ import (
 	"github.com/autocrud-go/autocrud/internal/apitest"
 )
 
-// An index that somebody drops keeps nobody from writing and reading by id; a
+// An index that was dropped keeps no client from writing and reading by id; a
 // search says that it is not there, never less than there is; it comes back.
 func TestTheIndexIsTakenAwayWhileWritesGoOn(t *testing.T) {
 	t.Parallel()

@@ -157,7 +157,7 @@ func startMatrix(t *testing.T) (*apitest.Client, *testenv.Issuer) {
 	return apitest.Start(t, app, s).As(adminKey), issuer
 }
 
-// Every operation of the document is asked for by everybody, and each answer is
+// Every operation of the document is asked for by every caller, and each answer is
 // the one that the policy says.
 func TestEveryOperationAnswersEverybodyAsThePolicySays(t *testing.T) {
 	oneAfterTheOther()
@@ -226,7 +226,7 @@ func askOne(t *testing.T, admin *apitest.Client, op *apitest.Operation, typ stri
 	}
 }
 
-// arranged makes what an operation is about as somebody else's resource with
+// arranged makes what an operation is about as another owner's resource with
 // secrets in it, and returns the path with an id that was never used.
 func arranged(t *testing.T, admin *apitest.Client, op *apitest.Operation, typ, path string) string {
 	t.Helper()

@@ -11,7 +11,7 @@ import (
 	"github.com/autocrud-go/autocrud/internal/apitest"
 )
 
-// Nobody else on the machine reads the data, whatever the mode of the folder is that
+// No other user of the machine reads the data, whatever the mode of the folder is that
 // was given, and whatever the files had that an earlier version made.
 func TestEveryFileIsItsOwnersAlone(t *testing.T) {
 	t.Parallel()
@@ -58,7 +58,7 @@ func TestEveryFileIsItsOwnersAlone(t *testing.T) {
 	stopped(t, p)
 }
 
-// A password for subscribers that nobody asks for, or that is guessed quickly, is
+// A password for subscribers that no client is asked for, or that is guessed quickly, is
 // refused at the start.
 func TestThePasswordOfSubscribersIsNoShortOneAndNotForgotten(t *testing.T) {
 	t.Parallel()

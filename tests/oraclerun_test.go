@@ -499,7 +499,7 @@ func (o *oracle) writes() {
 			o.t.Errorf("ann made what it may not: %s", r.Body)
 		}
 		return
-	case 2: // an id, or a slug, that somebody has
+	case 2: // an id, or a slug, that a resource has
 		doc := o.document(o.ann)
 		if !was.purged && before.data["slug"] != nil {
 			doc["slug"] = before.data["slug"]

@@ -16,7 +16,7 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/resource"
 )
 
-// effects are the ways in which somebody notices what it may do: an API process
+// effects are the ways in which a caller notices what it may do: an API process
 // that did not take the change, an open watch of it, and a job that runs for it.
 type effects struct {
 	one, two *apitest.Client // the admin at the first API, ann at the second

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	_ "modernc.org/sqlite" // the driver of somebody who damages the index
+	_ "modernc.org/sqlite" // the driver of the program that damages the index
 
 	"github.com/autocrud-go/autocrud/internal/apitest"
 )

@@ -109,7 +109,7 @@ func TestFiltersFollowThreeValuedLogic(t *testing.T) {
 	})
 }
 
-// hostile is what could be SQL, a path, a template or a pattern if somebody
+// hostile is what could be SQL, a path, a template or a pattern if a program
 // took it for one.
 var hostile = []string{
 	`'`, `"`, "`", `\`, `;`, `--`, `/*`, `%`, `_`, `*`, `?`, `$1`, `?1`, `:a`, `@a`, `$$`, `{{.}}`, `%s`, `{}`, `[]`, `()`, ` `, "\t", "\n", `\u0000`,

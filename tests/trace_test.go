@@ -137,7 +137,7 @@ func TestOneTraceLeadsThroughAllServices(t *testing.T) {
 	}
 }
 
-// Without anybody to send spans to, the trace of a client is carried on all the
+// Without a collector of spans, the trace of a client is carried on all the
 // same, and what is wrong about it is not believed.
 func TestATraceIsCarriedOnWithoutSpans(t *testing.T) {
 	t.Parallel()

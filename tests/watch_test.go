@@ -174,8 +174,8 @@ func TestAPurgeIsTold(t *testing.T) {
 	})
 }
 
-// TestAWatchThatIsToldOfNothingGetsOn: whoever comes back again and again, and for
-// whom nothing happened, is told from where to go on all the same.
+// TestAWatchThatIsToldOfNothingGetsOn: a client that comes back again and again,
+// without an event for it, learns from where to go on all the same.
 func TestAWatchThatIsToldOfNothingGetsOn(t *testing.T) {
 	each(t, func(t *testing.T, c *apitest.Client) {
 		seq := uint64(c.Post(t, "/v1/movies", `{"title":"T","year":1990}`).Want(t, 201).Int("/meta/seq"))
@@ -263,7 +263,7 @@ func (m *mirror) apply(t *testing.T, e apitest.Event) {
 }
 
 // TestAPurgeIsToldToWhoSawTheRow purges a row that a rule lets through and one
-// that it does not, before and after somebody comes back.
+// that it does not, before and after a client comes back.
 func TestAPurgeIsToldToWhoSawTheRow(t *testing.T) {
 	t.Parallel()
 	for _, row := range storages {

@@ -181,7 +181,7 @@ func TestANewWebhookHasNoDeliveriesOfAnother(t *testing.T) {
 	c.Get(t, "/v1/webhooks/w/deliveries").Want(t, 200).Equal(t, "/items/0/request/url", fmt.Sprintf("%q", h.URL+"/second")).Equal(t, "/items/1", "null").Equal(t, "/next_page_token", `""`)
 }
 
-// TestAWebhookIsNoWayAroundTheRules: somebody who may read and change webhooks,
+// TestAWebhookIsNoWayAroundTheRules: a caller who may read and change webhooks,
 // and watch nothing, gets no events by them.
 func TestAWebhookIsNoWayAroundTheRules(t *testing.T) {
 	s := local(autocrud.Settings{Storage: "disk", DataDir: t.TempDir()})

@@ -30,7 +30,7 @@ type received struct {
 	header   http.Header
 }
 
-// receiver is somebody else's server. answer decides what it says.
+// receiver is another company's server. answer decides what it says.
 type receiver struct {
 	URL    string
 	mu     sync.Mutex

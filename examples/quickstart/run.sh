@@ -16,7 +16,7 @@ if [ -z "${AUTOCRUD_ADDR:-}" ]; then
 	AUTOCRUD_ADDR=127.0.0.1:8080
 	code=0
 	curl -s -o /dev/null --noproxy '*' --max-time 1 "http://$AUTOCRUD_ADDR/livez" || code=$?
-	if [ "$code" -ne 7 ]; then # 7: nobody listens
+	if [ "$code" -ne 7 ]; then # 7: no server listens
 		echo "Port 8080 is taken; a free one is used. Set AUTOCRUD_ADDR=127.0.0.1:PORT to choose."
 		AUTOCRUD_ADDR=127.0.0.1:0
 	fi

@@ -170,7 +170,7 @@ func TestBeginIsForNewSubscriptions(t *testing.T) {
 	}
 }
 
-// TestAnUnnamedSubscriptionHasNoGap: the server forgets it, as it does when nobody
+// TestAnUnnamedSubscriptionHasNoGap: the server forgets it, as it does when no client
 // asked for events for a while.
 func TestAnUnnamedSubscriptionHasNoGap(t *testing.T) {
 	t.Parallel()

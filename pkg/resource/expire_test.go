@@ -134,14 +134,14 @@ func TestWhatIsLeftOfPrunedJobsGoesAfterAMonth(t *testing.T) {
 		t.Fatal(err)
 	}
 	claims := entries("claim.>")
-	expire(2*pruned + 3) // the released claims, at once: nobody is told of them
+	expire(2*pruned + 3) // the released claims, at once: no event tells of them
 	if n := entries("claim.>"); n >= claims-2*pruned {
 		t.Errorf("%d claims of %d are left", n, claims)
 	}
 	if n := entries("rev.tasks.>"); n != pruned+4 {
 		t.Errorf("%d events are left before anybody knows", n)
 	}
-	expire(0) // not everybody knows yet
+	expire(0) // not every process knows yet
 	if err := make1("done3"); err != nil {
 		t.Fatalf("a new life: %v", err)
 	}

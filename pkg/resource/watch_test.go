@@ -22,7 +22,7 @@ schema: {type: object, properties: {owner: {type: string}, text: {type: string},
 index: [owner]
 `
 
-// TestVisibleDecidesForEveryEvent watches as somebody who may see own notes
+// TestVisibleDecidesForEveryEvent watches as a caller who may see own notes
 // only, without the salary, and loses even that right in between.
 func TestVisibleDecidesForEveryEvent(t *testing.T) {
 	may := true

@@ -47,7 +47,7 @@ func served(t *testing.T) ([]*model.Type, []*resource.Action) {
 	return types, []*resource.Action{{Type: "movies", Name: "stamp", Input: input, Output: input.Schema}, {Type: "movies", Name: "touch", OnResource: true, Input: input, Output: input.Schema}}
 }
 
-// stub lets everybody in who shows a token.
+// stub lets in every caller that shows a token.
 type stub struct{}
 
 func (stub) Authenticate(context.Context, string) (policy.Actor, error) {

@@ -9,7 +9,7 @@ import (
 	"github.com/autocrud-go/autocrud/services/api"
 )
 
-// BenchmarkWithoutSpans is what a request costs where nobody wants spans.
+// BenchmarkWithoutSpans is what a request costs without spans.
 func BenchmarkWithoutSpans(b *testing.B) {
 	s := testenv.Open(b, b.TempDir(), testenv.Types(b, "name: notes\nschema: {type: object, properties: {text: {type: string}}}\nindex: [text]\n"), testenv.StackOptions{Memory: true})
 	h := api.New(s.Manager, api.Options{})

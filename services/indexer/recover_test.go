@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
-	_ "github.com/jackc/pgx/v5/stdlib" // the driver of somebody else
+	_ "github.com/jackc/pgx/v5/stdlib" // the driver of another program
 	"golang.org/x/sync/errgroup"
 
 	"github.com/autocrud-go/autocrud/internal/testenv"
@@ -27,13 +27,13 @@ schema: {type: object, properties: {title: {type: string}, year: {type: integer}
 index: [title, year, tags]
 `
 
-// harm is something that somebody does to an index that is in use.
+// harm is damage that another program does to an index in use.
 type harm struct {
 	name string
 	do   func(*testing.T)
 }
 
-// eachIndex opens a stack on each database, with a connection of somebody else
+// eachIndex opens a stack on each database, with a connection of another program
 // and what he can do.
 func eachIndex(t *testing.T, test func(t *testing.T, s *testenv.Stack, other *sql.DB, harms []harm)) {
 	t.Run("SQLite", func(t *testing.T) {
@@ -90,9 +90,9 @@ func openOn(t *testing.T, name string) *testenv.Stack {
 }
 
 // TestTheIndexComesBack takes parts of the index away while resources are
-// written, and while nobody writes: no write and no read by id fails, no search
+// written, and while no client writes: no write and no read by id fails, no search
 // misses anything without saying so, and the index holds all in the end,
-// without anybody's help.
+// without help.
 func TestTheIndexComesBack(t *testing.T) {
 	eachIndex(t, func(t *testing.T, s *testenv.Stack, other *sql.DB, harms []harm) {
 		made := int64(0)
@@ -117,7 +117,7 @@ func TestTheIndexComesBack(t *testing.T) {
 			h.do(t)
 			readAny(t, s, made)
 			waitForAll(t, s, made)
-			if i == 0 { // it is noticed also when nobody writes
+			if i == 0 { // it is noticed also without writes
 				waitFilms(t, other)
 			}
 			write()
@@ -210,7 +210,7 @@ func TestAnIndexIsBuiltFastWhileWritesGoOn(t *testing.T) {
 	})
 }
 
-// waitBegun returns when somebody has noticed.
+// waitBegun returns when the indexer has noticed.
 func waitBegun(t *testing.T, s *testenv.Stack) {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
@@ -259,7 +259,7 @@ func clean(t *testing.T, s *testenv.Stack) {
 	}
 }
 
-// waitForAll asks until all are found; whoever cannot know yet says so.
+// waitForAll asks until all are found; a reader that cannot know yet says so.
 func waitForAll(t *testing.T, s *testenv.Stack, made int64) {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); ; {
@@ -284,8 +284,8 @@ func openOther(t *testing.T, driver, dsn string) *sql.DB {
 	return db
 }
 
-// execute runs a statement of somebody else. What drops tables in use can meet a
-// batch in a deadlock, of which Postgres ends either; whoever was ended begins
+// execute runs a statement of another program. A drop of tables in use can meet a
+// batch in a deadlock, of which Postgres ends either; the ended one begins
 // again, as the indexer does.
 func execute(t *testing.T, db *sql.DB, text string) {
 	t.Helper()

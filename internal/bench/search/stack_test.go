@@ -111,7 +111,7 @@ func (c *counter) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQ
 
 func (c *counter) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
 
-// hand is a database as somebody would use it who writes statements by hand.
+// hand is a database as a programmer uses it who writes statements by hand.
 type hand struct {
 	db          *sql.DB
 	table, list string // list has the elements of tags

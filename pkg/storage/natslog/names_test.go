@@ -87,7 +87,7 @@ func TestASubscriptionBeginsBehindAPlaceThatIsNotPublishedYet(t *testing.T) {
 func isHook(name string) bool { return strings.HasPrefix(name, "webhook-") }
 
 // A subscription that was made under its own name goes on where it was, under one
-// that nobody guesses.
+// that cannot be guessed.
 func TestASubscriptionGoesOnUnderASealedName(t *testing.T) {
 	_, w, s := events(t)
 	if err := w.Publish(t.Context(), []storage.Outgoing{outgoing(1, "a")}); err != nil {

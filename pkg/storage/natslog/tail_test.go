@@ -27,7 +27,7 @@ func TestWhatTheTailProvesIsTrue(t *testing.T) {
 		asked, proved, told, unseen := 0, 0, 0, false // unseen: of others, since something was committed
 		for range rounds {
 			switch rng.IntN(200) {
-			case 0: // somebody else writes
+			case 0: // another program writes
 				writes(name())
 				unseen = true
 			case 1:

@@ -252,8 +252,8 @@ func abused(t *testing.T, i *testenv.Issuer, payload string) map[string]string {
 	return out
 }
 
-// Whoever sends tokens of keys that nobody knows makes the issuer be asked once
-// every few seconds, and keeps nobody from being answered.
+// A client that sends tokens of unknown keys makes the issuer be asked once every
+// few seconds, and does not keep other clients from being answered.
 func TestAFloodOfUnknownKeysAsksTheIssuerOnce(t *testing.T) {
 	i, v, clock := tokens(t, nil)
 	fine := long(t, i)
