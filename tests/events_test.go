@@ -99,11 +99,11 @@ type system struct {
 	hurt   func(rnd *rand.Rand) // kills something and brings it back
 }
 
-// TestEverybodyIsToldEverything writes at random while parts are killed in turn,
+// TestEverySubscriberIsToldEverything writes at random while parts are killed in turn,
 // and follows in three ways that fail at random too. Each ends with what the
 // history says. AUTOCRUD_TEST_OPERATIONS is how many writes there are,
 // AUTOCRUD_TEST_SYSTEM one of process and services.
-func TestEverybodyIsToldEverything(t *testing.T) {
+func TestEverySubscriberIsToldEverything(t *testing.T) {
 	for _, name := range []string{"process", "services"} {
 		if only := envText("AUTOCRUD_TEST_SYSTEM"); only != "" && only != name {
 			continue

@@ -124,7 +124,7 @@ func (m *Manager) followAfter(ctx context.Context, events storage.Subscriptions,
 
 // afterAgain runs the hooks of one event unless that was done. What is not told
 // to the receipt comes again.
-func (m *Manager) afterAgain(ctx context.Context, t storage.Told, receipt storage.Receipt) {
+func (m *Manager) afterAgain(ctx context.Context, t storage.Message, receipt storage.Receipt) {
 	hooks := m.o.Hooks.after[hookKey{t.Type, t.Action}]
 	done, running := m.afters.take(t.Seq)
 	switch {

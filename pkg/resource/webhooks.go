@@ -164,7 +164,7 @@ func (m *Manager) MayTell(ctx context.Context, id string, seq uint64, typ string
 
 // Purged reports whether the resource that an event is about was purged since,
 // also when another has its id now. It is as new as the index.
-func (m *Manager) Purged(ctx context.Context, t storage.Told) (bool, error) {
+func (m *Manager) Purged(ctx context.Context, t storage.Message) (bool, error) {
 	s, err := m.head(ctx, key{t.Type, t.Resource}, false)
 	if err != nil {
 		return false, err

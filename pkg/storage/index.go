@@ -132,16 +132,16 @@ type Batch struct {
 	Replay []string
 }
 
-// Fresh is a type whose table is new while the log has history: replay batches
+// PendingBuild is a type whose table is new while the log has history: replay batches
 // from Replayed (exclusive) to Through fill it.
-type Fresh struct {
+type PendingBuild struct {
 	Type              string
 	Replayed, Through uint64
 }
 
 // BuildError tells that what was asked needs a table that is still being
 // filled. It is an ErrNotReady.
-type BuildError struct{ Fresh }
+type BuildError struct{ PendingBuild }
 
 // Error names the type and how far its table is.
 func (e *BuildError) Error() string {
@@ -263,7 +263,7 @@ type IndexReader interface {
 	// Position says how far the index is; the zero Position when it is new.
 	Position(ctx context.Context) (Position, error)
 	// Building lists the types whose tables are being filled, by name.
-	Building(ctx context.Context) ([]Fresh, error)
+	Building(ctx context.Context) ([]PendingBuild, error)
 	// Head returns the row of one resource, deleted or not, or ErrNotFound.
 	Head(ctx context.Context, typ, id string) (Row, error)
 	// Heads returns the newest events of several resources, with the content
@@ -300,7 +300,7 @@ type IndexWriter interface {
 	// there are none: a table is complete as it is. The table of a type that is
 	// not given is dropped, since nothing will be written to it: a type that
 	// comes back is filled anew. Whatever was removed is made again.
-	Define(ctx context.Context, defs []Definition) (fresh []Fresh, err error)
+	Define(ctx context.Context, defs []Definition) (fresh []PendingBuild, err error)
 	// Position says how far the index is; the zero Position when it is new.
 	Position(ctx context.Context) (Position, error)
 	// Reset empties the index and binds it to a log. Until the position has

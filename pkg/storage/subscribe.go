@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Told is an event of the outward stream as a subscriber gets it.
-type Told struct {
+// Message is an event of the outward stream as a subscriber gets it.
+type Message struct {
 	ID        string // of the event
 	Type      string
 	Resource  string // id
@@ -52,7 +52,7 @@ type Subscriptions interface {
 type Subscription interface {
 	// Next waits for the next event; none is taken before it is asked for. An
 	// error other than that ctx ended ends the subscription; subscribe again.
-	Next(ctx context.Context) (Told, Receipt, error)
+	Next(ctx context.Context) (Message, Receipt, error)
 	Close()
 }
 

@@ -64,9 +64,9 @@ type Indexer struct {
 	prepared bool // once: from then on the log only grows
 
 	mu     sync.Mutex
-	unfit  map[string]int  // events with a field that cannot be indexed, by type
-	fresh  []storage.Fresh // types whose tables are to be filled
-	filled chan struct{}   // closed when there are none
+	unfit  map[string]int         // events with a field that cannot be indexed, by type
+	fresh  []storage.PendingBuild // types whose tables are to be filled
+	filled chan struct{}          // closed when there are none
 }
 
 // New makes an indexer for the types.

@@ -41,7 +41,7 @@ func (x *Indexer) replay(ctx context.Context) error {
 }
 
 // toFill notes which types are to be filled.
-func (x *Indexer) toFill(fresh []storage.Fresh) {
+func (x *Indexer) toFill(fresh []storage.PendingBuild) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.fresh = fresh
@@ -70,7 +70,7 @@ func (x *Indexer) AwaitFilled(ctx context.Context) error {
 
 // fillEmpty is done at once with the types that have no events and returns the
 // others.
-func (x *Indexer) fillEmpty(ctx context.Context, fresh []storage.Fresh) (left []storage.Fresh, err error) {
+func (x *Indexer) fillEmpty(ctx context.Context, fresh []storage.PendingBuild) (left []storage.PendingBuild, err error) {
 	for _, f := range fresh {
 		_, err := x.log.Last(ctx, storage.RevisionSubject(f.Type, ">"))
 		switch {
@@ -79,7 +79,7 @@ func (x *Indexer) fillEmpty(ctx context.Context, fresh []storage.Fresh) (left []
 		case !errors.Is(err, storage.ErrNotFound):
 			return nil, fmt.Errorf("last event of %s: %w", f.Type, err)
 		default:
-			if err := x.refill(ctx, []storage.Fresh{f}, nil, f.Through); err != nil {
+			if err := x.refill(ctx, []storage.PendingBuild{f}, nil, f.Through); err != nil {
 				return nil, err
 			}
 		}
@@ -87,7 +87,7 @@ func (x *Indexer) fillEmpty(ctx context.Context, fresh []storage.Fresh) (left []
 	return left, nil
 }
 
-func names(fresh []storage.Fresh) (out []string) {
+func names(fresh []storage.PendingBuild) (out []string) {
 	for _, f := range fresh {
 		out = append(out, f.Type)
 	}
@@ -98,7 +98,7 @@ func names(fresh []storage.Fresh) (out []string) {
 // progress is noted.
 const skipped = 20_000
 
-func (x *Indexer) replayRange(ctx context.Context, fresh []storage.Fresh, from, to uint64) error {
+func (x *Indexer) replayRange(ctx context.Context, fresh []storage.PendingBuild, from, to uint64) error {
 	if from >= to { // only the end was not noted yet
 		return x.refill(ctx, fresh, nil, throughAll(fresh))
 	}
@@ -137,14 +137,14 @@ func (x *Indexer) replayRange(ctx context.Context, fresh []storage.Fresh, from, 
 	}
 }
 
-func throughAll(fresh []storage.Fresh) (seq uint64) {
+func throughAll(fresh []storage.PendingBuild) (seq uint64) {
 	for _, f := range fresh {
 		seq = max(seq, f.Through)
 	}
 	return seq
 }
 
-func (x *Indexer) refill(ctx context.Context, fresh []storage.Fresh, changes []storage.Change, through uint64) error {
+func (x *Indexer) refill(ctx context.Context, fresh []storage.PendingBuild, changes []storage.Change, through uint64) error {
 	if err := x.index.Apply(ctx, storage.Batch{Changes: changes, Through: through, Replay: names(fresh)}); err != nil {
 		return fmt.Errorf("fill up to %d: %w", through, err)
 	}

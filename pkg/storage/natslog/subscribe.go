@@ -200,7 +200,7 @@ func (s *subscription) ask() (jetstream.Msg, error) {
 }
 
 // Next implements storage.Subscription.
-func (s *subscription) Next(ctx context.Context) (storage.Told, storage.Receipt, error) {
+func (s *subscription) Next(ctx context.Context) (storage.Message, storage.Receipt, error) {
 	for {
 		select {
 		case s.wanted <- struct{}{}:
@@ -209,7 +209,7 @@ func (s *subscription) Next(ctx context.Context) (storage.Told, storage.Receipt,
 		select {
 		case m, ok := <-s.messages:
 			if !ok {
-				return storage.Told{}, nil, s.err
+				return storage.Message{}, nil, s.err
 			}
 			t, err := s.told(m)
 			if err != nil {
@@ -222,7 +222,7 @@ func (s *subscription) Next(ctx context.Context) (storage.Told, storage.Receipt,
 			}
 			return t, receipt{m}, nil
 		case <-ctx.Done():
-			return storage.Told{}, nil, ctx.Err()
+			return storage.Message{}, nil, ctx.Err()
 		}
 	}
 }
@@ -232,7 +232,7 @@ func (s *subscription) Close() {
 	close(s.stop)
 }
 
-func (s *subscription) told(m jetstream.Msg) (t storage.Told, err error) {
+func (s *subscription) told(m jetstream.Msg) (t storage.Message, err error) {
 	parts := strings.Split(strings.TrimPrefix(m.Subject(), s.prefix), ".")
 	if len(parts) != 3 {
 		return t, fmt.Errorf("subject %s: %w", m.Subject(), storage.ErrCorrupt)
@@ -242,7 +242,7 @@ func (s *subscription) told(m jetstream.Msg) (t storage.Told, err error) {
 		return t, err
 	}
 	h := m.Headers()
-	t = storage.Told{ID: h.Get(ceID), Type: parts[0], Action: storage.Action(parts[1]), Resource: parts[2],
+	t = storage.Message{ID: h.Get(ceID), Type: parts[0], Action: storage.Action(parts[1]), Resource: parts[2],
 		Principal: decoded(h.Get(cePrincipal)), DataRef: decoded(h.Get(ceDataRef)), Trace: h.Get(ceTraceparent), Body: m.Data(), Attempt: int(md.NumDelivered)}
 	if t.Seq, err = strconv.ParseUint(h.Get(ceSequence), 10, 64); err != nil {
 		return t, err

@@ -70,7 +70,7 @@ type place struct {
 
 // Define implements storage.Index. It also makes the fixed tables when they
 // were dropped.
-func (x *Index) Define(ctx context.Context, defs []storage.Definition) (fresh []storage.Fresh, err error) {
+func (x *Index) Define(ctx context.Context, defs []storage.Definition) (fresh []storage.PendingBuild, err error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	defer func() {
@@ -174,7 +174,7 @@ func definitions(ctx context.Context, tx pgx.Tx, typ string) ([]sqltables.Row, e
 
 // defineOne keeps the type's table that answers and the one that is being
 // filled for this definition, makes what is missing and drops the others.
-func (x *Index) defineOne(ctx context.Context, tx pgx.Tx, d storage.Definition, at sqltables.Position) (*tables, *storage.Fresh, error) {
+func (x *Index) defineOne(ctx context.Context, tx pgx.Tx, d storage.Definition, at sqltables.Position) (*tables, *storage.PendingBuild, error) {
 	rows, err := definitions(ctx, tx, d.Type)
 	if err != nil {
 		return nil, nil, err
@@ -192,7 +192,7 @@ func (x *Index) defineOne(ctx context.Context, tx pgx.Tx, d storage.Definition, 
 		}
 		chosen.Made(r)
 	}
-	return tablesOf(chosen, d), chosen.Fresh(), nil
+	return tablesOf(chosen, d), chosen.Pending(), nil
 }
 
 // createTable makes a table that answers at once when there is nothing to fill
@@ -305,14 +305,14 @@ func rebuildOne(ctx context.Context, tx pgx.Tx, d storage.Definition, at sqltabl
 }
 
 // Building implements storage.Index.
-func (x *Index) Building(ctx context.Context) ([]storage.Fresh, error) {
+func (x *Index) Building(ctx context.Context) ([]storage.PendingBuild, error) {
 	limited, cancel := x.limited(ctx)
 	defer cancel()
 	rows, err := x.pool.Query(limited, "SELECT type, "+howFar+" FROM definitions, position WHERE NOT serving ORDER BY type")
 	if err != nil {
 		return nil, fmt.Errorf("pgindex: read the tables being built: %w", classify(ctx, err))
 	}
-	out, err := pgx.CollectRows(rows, pgx.RowToStructByPos[storage.Fresh])
+	out, err := pgx.CollectRows(rows, pgx.RowToStructByPos[storage.PendingBuild])
 	if err != nil {
 		return nil, fmt.Errorf("pgindex: read the tables being built: %w", classify(ctx, err))
 	}
@@ -442,12 +442,12 @@ func (x *Index) building(ctx context.Context, typ string) error {
 	if of == nil || of.building == nil {
 		return fmt.Errorf("type %q: %w", typ, storage.ErrNotReady)
 	}
-	f := storage.Fresh{Type: typ}
+	f := storage.PendingBuild{Type: typ}
 	err := x.pool.QueryRow(ctx, "SELECT "+howFar+" FROM definitions, position WHERE name = $1", of.building.name).Scan(&f.Replayed, &f.Through)
 	if err != nil {
 		return fmt.Errorf("type %q: %w: %w", typ, storage.ErrNotReady, err)
 	}
-	return &storage.BuildError{Fresh: f}
+	return &storage.BuildError{PendingBuild: f}
 }
 
 // noText tells that the type has no full text at all, now or soon.

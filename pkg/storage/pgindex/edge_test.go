@@ -40,7 +40,7 @@ func apply(t *testing.T, x storage.Index, changes ...storage.Change) {
 }
 
 // define also binds a new index to a log.
-func define(t *testing.T, x storage.Index, defs ...storage.Definition) []storage.Fresh {
+func define(t *testing.T, x storage.Index, defs ...storage.Definition) []storage.PendingBuild {
 	t.Helper()
 	p, err := x.Position(t.Context())
 	if err == nil && p.Identity == "" {

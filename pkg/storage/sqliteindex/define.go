@@ -68,7 +68,7 @@ func tablesOf(c sqltables.Tables, d storage.Definition) *tables {
 }
 
 // Define implements storage.Index.
-func (x *Index) Define(ctx context.Context, defs []storage.Definition) (fresh []storage.Fresh, err error) {
+func (x *Index) Define(ctx context.Context, defs []storage.Definition) (fresh []storage.PendingBuild, err error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	defer func() {
@@ -180,7 +180,7 @@ func (x *Index) intact(ctx context.Context, r sqltables.Row) (bool, error) {
 // defineOne keeps the type's table that answers and the one that is being
 // filled for this definition, makes what is missing and drops the others. A
 // table of which a part was removed is none.
-func (x *Index) defineOne(ctx context.Context, d storage.Definition, at sqltables.Position) (*tables, *storage.Fresh, error) {
+func (x *Index) defineOne(ctx context.Context, d storage.Definition, at sqltables.Position) (*tables, *storage.PendingBuild, error) {
 	rows, err := x.definitions(ctx, d.Type)
 	if err != nil {
 		return nil, nil, err
@@ -198,7 +198,7 @@ func (x *Index) defineOne(ctx context.Context, d storage.Definition, at sqltable
 		}
 		chosen.Made(r)
 	}
-	return tablesOf(chosen, d), chosen.Fresh(), nil
+	return tablesOf(chosen, d), chosen.Pending(), nil
 }
 
 // createTable makes a table that answers at once when there is nothing to fill
@@ -334,13 +334,13 @@ func (x *Index) building(ctx context.Context, typ string) error {
 	if of == nil || of.building == nil {
 		return fmt.Errorf("type %q: %w", typ, storage.ErrNotReady)
 	}
-	f := storage.Fresh{Type: typ}
+	f := storage.PendingBuild{Type: typ}
 	defer x.reading()()
 	err := x.reader.QueryRowContext(ctx, "SELECT "+howFar+" FROM definitions, position WHERE name = ?1", of.building.name).Scan(&f.Replayed, &f.Through)
 	if err != nil {
 		return fmt.Errorf("type %q: %w: %w", typ, storage.ErrNotReady, err)
 	}
-	return &storage.BuildError{Fresh: f}
+	return &storage.BuildError{PendingBuild: f}
 }
 
 func (x *Index) dropTable(ctx context.Context, name string) error {
@@ -436,7 +436,7 @@ func (x *Index) rebuildOne(ctx context.Context, d storage.Definition, at sqltabl
 const howFar = "CASE WHEN replayed < definitions.fill THEN replayed ELSE min(applied, definitions.fill) END, definitions.fill"
 
 // Building implements storage.Index.
-func (x *Index) Building(ctx context.Context) (out []storage.Fresh, err error) {
+func (x *Index) Building(ctx context.Context) (out []storage.PendingBuild, err error) {
 	defer x.reading()()
 	if err := x.whole(); err != nil {
 		return nil, err
@@ -447,7 +447,7 @@ func (x *Index) Building(ctx context.Context) (out []storage.Fresh, err error) {
 	}
 	defer rows.Close()
 	for rows.Next() {
-		var f storage.Fresh
+		var f storage.PendingBuild
 		if err := rows.Scan(&f.Type, &f.Replayed, &f.Through); err != nil {
 			return nil, fmt.Errorf("sqliteindex: read the tables being built: %w", x.classify(err))
 		}

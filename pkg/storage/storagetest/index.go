@@ -126,7 +126,7 @@ func ok(t testing.TB, err error) {
 }
 
 // define also binds a new index to a log.
-func define(t testing.TB, x storage.Index, defs ...storage.Definition) []storage.Fresh {
+func define(t testing.TB, x storage.Index, defs ...storage.Definition) []storage.PendingBuild {
 	t.Helper()
 	if position(t, x).Identity == "" {
 		ok(t, x.Reset(t.Context(), "log", 0))

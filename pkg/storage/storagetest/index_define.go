@@ -42,7 +42,7 @@ func defineTellsFresh(t *testing.T, x storage.Index) {
 	want(t, len(define(t, x, movies())), 0)
 	apply(t, x, change(1, "a", storage.Created, nil), change(2, "b", storage.Created, nil))
 	want(t, len(define(t, x, movies())), 0)
-	fresh := []storage.Fresh{{Type: "movies", Through: 2}}
+	fresh := []storage.PendingBuild{{Type: "movies", Through: 2}}
 	want(t, define(t, x, shorter()), fresh)
 	replay(t, x, 1, under(change(1, "a", storage.Created, nil), "fr"))
 	fresh[0].Replayed = 1
@@ -85,7 +85,7 @@ func oldTableAnswers(t *testing.T, x storage.Index) {
 		history = append(history, change(i+1, fmt.Sprintf("m%02d", i), storage.Created, query.Values{"title": "old", "year": int64(i), "genres": []query.Value{"x"}}))
 	}
 	apply(t, x, history...)
-	want(t, define(t, x, shorter()), []storage.Fresh{{Type: "movies", Through: n}})
+	want(t, define(t, x, shorter()), []storage.PendingBuild{{Type: "movies", Through: n}})
 	byYear := storage.Search{Filter: shortFilter(t, `year >= 0 AND startsWith(title, "o")`), Limit: 100}
 	byCountry := storage.Search{Type: "movies", Limit: 100, Filter: shortFilter(t, `country = "fr"`)}
 	for i := range uint64(n) {
@@ -95,7 +95,7 @@ func oldTableAnswers(t *testing.T, x storage.Index) {
 		if !errors.As(err, &building) || !errors.Is(err, storage.ErrNotReady) {
 			t.Fatalf("after %d: %v", i, err)
 		}
-		want(t, building.Fresh, storage.Fresh{Type: "movies", Replayed: i, Through: n})
+		want(t, building.PendingBuild, storage.PendingBuild{Type: "movies", Replayed: i, Through: n})
 		_, err = x.Search(t.Context(), storage.Search{Type: "movies", Limit: 1, Text: "old"})
 		if err == nil {
 			t.Fatal("text that is no longer indexed is searched")
@@ -120,7 +120,7 @@ func abandonedDefinition(t *testing.T, x storage.Index) {
 	want(t, len(define(t, x, movies())), 0)
 	apply(t, x, change(2, "b", storage.Created, query.Values{"year": int64(2)}))
 	want(t, ids(t, x, storage.Search{Filter: filter(t, "year > 0")}), []string{"b", "a"})
-	want(t, define(t, x, shorter()), []storage.Fresh{{Type: "movies", Through: 2}}) // begun anew
+	want(t, define(t, x, shorter()), []storage.PendingBuild{{Type: "movies", Through: 2}}) // begun anew
 }
 
 func newTypeIsBuilt(t *testing.T, x storage.Index) {
@@ -129,7 +129,7 @@ func newTypeIsBuilt(t *testing.T, x storage.Index) {
 	other.Event.Meta.Type = "zebras"
 	encode(&other)
 	apply(t, x, other)
-	want(t, define(t, x, movies()), []storage.Fresh{{Type: "movies", Through: 1}})
+	want(t, define(t, x, movies()), []storage.PendingBuild{{Type: "movies", Through: 1}})
 	_, err := x.Search(t.Context(), storage.Search{Type: "movies", Limit: 1})
 	var building *storage.BuildError
 	if !errors.As(err, &building) {
@@ -167,7 +167,7 @@ func rebuilt(t *testing.T, x storage.Index) {
 	if err := x.Apply(t.Context(), storage.Batch{Changes: []storage.Change{later}, Through: 5}); !errors.Is(err, storage.ErrNotReady) {
 		t.Fatalf("apply before the new tables are defined: %v", err)
 	}
-	fresh := []storage.Fresh{{Type: "movies", Through: 4}}
+	fresh := []storage.PendingBuild{{Type: "movies", Through: 4}}
 	want(t, define(t, x, movies()), fresh)
 	apply(t, x, later)
 	building, err := x.Building(t.Context())
@@ -249,7 +249,7 @@ func modelReturns(t *testing.T, x storage.Index) {
 	apply(t, x, first)
 	define(t, x)
 	ok(t, x.Apply(t.Context(), storage.Batch{Through: 2}))
-	want(t, define(t, x, movies()), []storage.Fresh{{Type: "movies", Through: 2}})
+	want(t, define(t, x, movies()), []storage.PendingBuild{{Type: "movies", Through: 2}})
 	replay(t, x, 2, first, change(2, "b", storage.Created, nil))
 	want(t, ids(t, x, storage.Search{}), []string{"b", "a"})
 }

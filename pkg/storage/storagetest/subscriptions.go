@@ -63,7 +63,7 @@ type opened struct {
 func (o *opened) Close() { o.close() }
 
 // next takes an event, which must be that of the sequence.
-func next(t *testing.T, s storage.Subscription, seq uint64) (storage.Told, storage.Receipt) {
+func next(t *testing.T, s storage.Subscription, seq uint64) (storage.Message, storage.Receipt) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()

@@ -160,7 +160,7 @@ func (r *runner) spare(ctx context.Context) (alone bool, err error) {
 
 // one sends an event, or finds that it is not for this webhook. Whatever is not
 // told to the receipt comes again by itself.
-func (r *runner) one(ctx context.Context, t storage.Told, receipt storage.Receipt) {
+func (r *runner) one(ctx context.Context, t storage.Message, receipt storage.Receipt) {
 	m, ok, err := r.message(ctx, &t)
 	switch {
 	case err != nil && ctx.Err() == nil:
@@ -221,7 +221,7 @@ const (
 
 // record keeps what was tried. What is about a resource that was purged meanwhile
 // is erased again: the purge may have been too early for it.
-func (r *runner) record(ctx context.Context, t storage.Told, x storage.Delivery) {
+func (r *runner) record(ctx context.Context, t storage.Message, x storage.Delivery) {
 	patience := recordTime
 	if r.d.unkept.Load() {
 		patience = recordSoon
@@ -244,7 +244,7 @@ func (r *runner) record(ctx context.Context, t storage.Told, x storage.Delivery)
 }
 
 // message is what is sent of an event; false when it is not for this webhook.
-func (r *runner) message(ctx context.Context, t *storage.Told) (message, bool, error) {
+func (r *runner) message(ctx context.Context, t *storage.Message) (message, bool, error) {
 	h := r.h.data
 	if !r.h.replays() && t.At.Before(r.h.since()) {
 		return message{}, false, nil
@@ -266,7 +266,7 @@ func (r *runner) message(ctx context.Context, t *storage.Told) (message, bool, e
 	return message{ID: t.ID, Type: t.Type + "." + string(t.Action), Timestamp: t.At, Seq: t.Seq, Principal: t.Principal, DataRef: t.DataRef, Data: body, trace: t.Trace}, true, nil
 }
 
-func (r *runner) delivery(t storage.Told, o outcome, body []byte) storage.Delivery {
+func (r *runner) delivery(t storage.Message, o outcome, body []byte) storage.Delivery {
 	x := storage.Delivery{Webhook: r.h.id, EventID: t.ID, Type: t.Type, Resource: t.Resource, Action: t.Action, Seq: t.Seq, Attempt: t.Attempt,
 		At: time.Now().UTC().Truncate(time.Microsecond), DurationMS: float64(o.took.Microseconds()) / 1000, Outcome: "delivered",
 		Status: o.status, Error: o.text(), Response: o.answer, Request: storage.DeliveryRequest{URL: r.h.data.URL, Headers: o.headers, Body: json.RawMessage("null")}}
@@ -340,7 +340,7 @@ func (d *Dispatcher) Test(ctx context.Context, id string) (storage.Delivery, err
 	if err != nil {
 		return storage.Delivery{}, err
 	}
-	t := storage.Told{ID: uuid.NewString(), Type: resource.Webhooks, Resource: id, Action: "test", At: time.Now().UTC(), Attempt: 1}
+	t := storage.Message{ID: uuid.NewString(), Type: resource.Webhooks, Resource: id, Action: "test", At: time.Now().UTC(), Attempt: 1}
 	o, body := d.sender.send(ctx, r.h.data.URL, secrets, message{ID: t.ID, Type: "webhooks.test", Timestamp: t.At, Data: json.RawMessage("{}")})
 	x := r.delivery(t, o, body)
 	if !o.ok() {

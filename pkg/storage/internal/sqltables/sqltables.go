@@ -80,12 +80,12 @@ func (t *Tables) Made(r Row) {
 	t.Building = &r
 }
 
-// Fresh is what replay batches have to fill, or nil.
-func (t *Tables) Fresh() *storage.Fresh {
+// Pending is what replay batches have to fill, or nil.
+func (t *Tables) Pending() *storage.PendingBuild {
 	if t.Building == nil || t.Building.Follows() {
 		return nil
 	}
-	return &storage.Fresh{Type: t.Building.Definition.Type, Replayed: t.Building.Replayed, Through: t.Building.Fill}
+	return &storage.PendingBuild{Type: t.Building.Definition.Type, Replayed: t.Building.Replayed, Through: t.Building.Fill}
 }
 
 // Anew tells whether a type is rebuilt, and which tables go before a new one is

@@ -93,8 +93,8 @@ func TestNew(t *testing.T) {
 			if tables.Make || c.serves != (tables.Serving != nil) || c.serves != (tables.Building == nil) {
 				t.Errorf("the tables are: %s", told(tables))
 			}
-			fresh := tables.Fresh()
-			if (fresh != nil) != (c.through > 0) || fresh != nil && *fresh != (storage.Fresh{Type: "notes", Replayed: c.replayed, Through: c.through}) {
+			fresh := tables.Pending()
+			if (fresh != nil) != (c.through > 0) || fresh != nil && *fresh != (storage.PendingBuild{Type: "notes", Replayed: c.replayed, Through: c.through}) {
 				t.Errorf("fresh is %+v", fresh)
 			}
 		})
