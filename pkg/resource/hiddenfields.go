@@ -90,8 +90,8 @@ func (l *limits) shown(content []byte) []byte {
 }
 
 // patches makes the write one of the outcome of a patch. A merge patch that names a
-// hidden field is refused, also when it would remove what is not there: what is
-// there must not show.
+// hidden field is refused, also when it would remove one that has no value: whether
+// it has one must not show.
 func (w *mutation) patches(ctx context.Context, t *model.Type, p Patch) error {
 	w.patch = true
 	if w.limits == nil || p.Kind != MergePatch {
