@@ -17,10 +17,10 @@ build: ## build the program into bin/
 run: build ## start the quickstart example with its seed data
 	@sh examples/quickstart/run.sh $(BIN)/autocrud
 
-test: ## all tests, with the race detector where there is a C compiler (about 10 minutes on two cores)
+test: ## all tests once, at a small size, some with the race detector where there is a C compiler
 	@sh scripts/test.sh
 
-test-full: ## the large sizes: oracles, damaged folders, every time zone, generators of clients (needs Node)
+test-full: ## all storage rows, all with the race detector, large sizes, generators of clients (needs Node)
 	@sh scripts/test-full.sh
 
 test-short: ## the quick tests (seconds)

@@ -1,40 +1,42 @@
 #!/bin/sh
-# The whole test suite. The race detector needs a C compiler; without one the
-# suite runs all the same. Postgres is needed; on Debian root gets it here.
+# The tests at a small size. Each runs once; of ./tests, what runs on storage rows
+# does so on the row in memory and on one of the others, which the seed draws. The
+# packages whose parts run side by side are built with the race detector, where
+# there is a C compiler, and so is a share of ./tests, which the seed draws too, as
+# it does the cells of the cross. scripts/test-full.sh runs all of that.
 #
-# SQLite is C turned into Go, which the race detector slows down tenfold: the
-# packages that do little else run without it. So does the black-box suite where it
-# starts programs, and on the rows whose parts are other programs. Two things run
-# at a time, because tests wait a lot; what the second says comes at the end.
-#
-# go test would vet each package again, once for each way it is built: make lint does
-# that, with more checks.
+# The seed is the day, so that a failure can be repeated: AUTOCRUD_TEST_SEED=20261127.
+# Two things run at a time, because tests wait a lot; what the second says comes at
+# the end.
 set -eu
-GO=${GO:-go}
-if ! command -v initdb >/dev/null 2>&1 && ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 &&
-	[ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
-	(apt-get install -y postgresql || { apt-get update && apt-get install -y postgresql; }) >/dev/null ||
-		echo "Postgres could not be installed; its tests will fail"
-fi
-if ! command -v "${CC:-gcc}" >/dev/null 2>&1; then
-	echo "no C compiler: the tests run without the race detector"
-	exec "$GO" test -vet=off -timeout 30m ./...
-fi
-slow='/(sqliteindex|pgindex|storagetest|services/indexer|bench/search)$'
-said=$(mktemp)
-trap 'kill "$beside" 2>/dev/null || true; rm -f "$said"' EXIT
+. "$(dirname "$0")/test-parts.sh"
+export AUTOCRUD_TEST_SEED="${AUTOCRUD_TEST_SEED:-$(date +%Y%m%d)}"
+export RAPID_SEED="${RAPID_SEED:-$AUTOCRUD_TEST_SEED}" RAPID_CHECKS="${RAPID_CHECKS:-20}" # random sequences of calls
+begin
+trap 'kill "$beside" 2>/dev/null || true; rm -rf "$times" "$said" ${scratch:+"$scratch"}' EXIT
 trap 'exit 130' INT TERM
-(
-	failed=0
-	CGO_ENABLED=1 "$GO" test -vet=off -race -p 1 -timeout 30m $("$GO" list ./... | grep -Ev "$slow|/tests$") || failed=1
-	AUTOCRUD_TEST_PART=rows AUTOCRUD_TEST_STORAGES=disk,s3,postgres,split CGO_ENABLED=0 "$GO" test -vet=off -timeout 30m ./tests || failed=1
-	exit $failed
-) >"$said" 2>&1 &
-beside=$!
-failed=0
-AUTOCRUD_TEST_PART=rest AUTOCRUD_TEST_STORAGES=memory CGO_ENABLED=1 "$GO" test -vet=off -race -timeout 30m ./tests || failed=1
-AUTOCRUD_TEST_PART=processes AUTOCRUD_TEST_STORAGES=memory CGO_ENABLED=0 "$GO" test -vet=off -timeout 30m ./tests || failed=1
-CGO_ENABLED=0 "$GO" test -vet=off -timeout 30m $("$GO" list ./... | grep -E "$slow") || failed=1
-wait "$beside" || failed=1
+in_memory
+set -- disk s3 postgres split
+shift $((AUTOCRUD_TEST_SEED % 4))
+rows=${AUTOCRUD_TEST_STORAGES:-memory,$1}
+echo "AUTOCRUD_TEST_SEED=$AUTOCRUD_TEST_SEED, storage rows $rows"
+export AUTOCRUD_TEST_CELLS="${AUTOCRUD_TEST_CELLS:-6}" # of so many cells of the cross, one
+
+side_by_side='/(pkg/resource|pkg/hook|pkg/storage/natslog|internal/restart|services/worker)$'
+beside=
+if [ "$race" != "$plain" ]; then
+	(
+		part "packages, race detector" env $race $(packages "$side_by_side")
+		part "a share of ./tests, race detector" env AUTOCRUD_TEST_PART=rest AUTOCRUD_TEST_SHARE=6 AUTOCRUD_TEST_STORAGES=memory $race ./tests
+		exit $failed
+	) >"$said" 2>&1 &
+	beside=$!
+else
+	side_by_side='^$'
+fi
+part "./tests" env AUTOCRUD_TEST_STORAGES=$rows $plain -parallel 4 ./tests
+part "packages" env $plain $(packages -v "$side_by_side|/tests$")
+[ -z "$beside" ] || wait "$beside" || failed=1
+beside=
 cat "$said"
-exit $failed
+end

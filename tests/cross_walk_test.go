@@ -39,7 +39,7 @@ func TestACellWithNeitherJudgeNorReasonFailsTheCross(t *testing.T) {
 		{"it is known to fail", write, promise{name: "p", change: bad}, openCells{"a write / p": "being mended"}, "", 1},
 		{"it is said to fail and holds", write, promise{name: "p", change: good}, openCells{"a write / p": "being mended"}, "take it out", 1},
 	} {
-		sum := walk(t, nil, []*operation{x.op}, []*promise{&x.column}, x.open)
+		sum := walk(t, nil, []*operation{x.op}, []*promise{&x.column}, x.open, 1)
 		failures := strings.Join(sum.failures, "; ")
 		if x.want == "" && failures != "" || !strings.Contains(failures, x.want) || sum.judged != x.judged {
 			t.Errorf("%s: %d judged, failures %q, want %q", x.what, sum.judged, failures, x.want)

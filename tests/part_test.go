@@ -6,6 +6,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"hash/fnv"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,42 +20,55 @@ import (
 //   - processes: those that start programs, of which the race detector sees
 //     nothing, and the one that asks thousands of questions one after the other;
 //   - rest: all but those.
+//
+// AUTOCRUD_TEST_SHARE=N runs one test of N of it, drawn by AUTOCRUD_TEST_SEED.
 func part() error {
-	part := os.Getenv("AUTOCRUD_TEST_PART")
-	option, marks := "test.run", []string{"Launch", "LaunchService", "oneAfterTheOther"}
+	part, share := os.Getenv("AUTOCRUD_TEST_PART"), max(envInt("AUTOCRUD_TEST_SHARE"), 1)
+	marks := []string{"Launch", "LaunchService", "oneAfterTheOther"}
 	switch part {
-	case "":
-		return nil
+	case "", "rest", "processes":
 	case "rows":
 		marks = []string{"storages"}
-	case "rest":
-		option = "test.skip"
-	case "processes":
 	default:
 		return fmt.Errorf("AUTOCRUD_TEST_PART is rows, processes or rest, not %q", part)
 	}
-	names, err := testsWith(marks)
+	if part == "" && share == 1 {
+		return nil
+	}
+	all, marked, err := testsWith(marks)
 	if err != nil {
 		return err
 	}
-	return flag.Set(option, "^("+strings.Join(names, "|")+")$")
+	skipped := slices.DeleteFunc(all, func(test string) bool {
+		inPart := part == "" || marked[test] == (part != "rest")
+		return inPart && drawn(test, share)
+	})
+	return flag.Set("test.skip", "^("+strings.Join(skipped, "|")+")$")
+}
+
+// drawn tells whether the seed (AUTOCRUD_TEST_SEED) chooses something as one of so
+// many.
+func drawn(name string, of int) bool {
+	h := fnv.New64a()
+	fmt.Fprint(h, envInt("AUTOCRUD_TEST_SEED"), name)
+	return h.Sum64()%uint64(of) == 0
 }
 
 // oneAfterTheOther marks a test for part.
 func oneAfterTheOther() {}
 
-// testsWith are the tests of this folder that lead to one of the names, by
-// whatever functions of it.
-func testsWith(marks []string) (names []string, err error) {
+// testsWith are the tests of this folder, and which of them lead to one of the
+// names, by whatever functions of it.
+func testsWith(marks []string) (all []string, leads map[string]bool, err error) {
 	files, err := filepath.Glob("*_test.go")
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	uses := map[string][]string{} // function -> names in it
 	for _, name := range files {
 		f, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		for _, d := range f.Decls {
 			fn, ok := d.(*ast.FuncDecl)
@@ -69,7 +83,7 @@ func testsWith(marks []string) (names []string, err error) {
 			})
 		}
 	}
-	leads := map[string]bool{}
+	leads = map[string]bool{}
 	for _, m := range marks {
 		leads[m] = true
 	}
@@ -81,11 +95,11 @@ func testsWith(marks []string) (names []string, err error) {
 			}
 		}
 	}
-	for fn := range leads {
+	for fn := range uses {
 		if strings.HasPrefix(fn, "Test") && fn != "TestMain" {
-			names = append(names, fn)
+			all = append(all, fn)
 		}
 	}
-	slices.Sort(names)
-	return names, nil
+	slices.Sort(all)
+	return all, leads, nil
 }
