@@ -15,7 +15,7 @@ import (
 // another definition of the same type is another table beside it.
 type Definition struct {
 	Type     string
-	Fields   []query.Field // of the data, in the order of Change.Values
+	Fields   []query.Field // of the data, in the order of IndexChange.Values
 	FullText []string      // paths of the data whose text q= searches
 	Job      bool
 	// Owned: its lists are often those of one creator, newest first.
@@ -103,8 +103,8 @@ func MetaValue(m *Meta, name string) query.Value {
 	return nil
 }
 
-// Change is one event as the index keeps it.
-type Change struct {
+// IndexChange is one event as the index keeps it.
+type IndexChange struct {
 	Event *Event
 	// Values are the indexed values of HEAD's content, in the order of
 	// Definition.Fields: nil, string, int64, float64, bool, time.Time or, for
@@ -121,7 +121,7 @@ type Change struct {
 
 // Batch is a run of the log, applied all or none.
 type Batch struct {
-	Changes []Change
+	Changes []IndexChange
 	Through uint64 // every entry up to this sequence is in this or an earlier batch
 	// Dropped are the sequences of tombstones that are not in the log any more:
 	// they leave the history, and their rows where nothing came after them.

@@ -281,7 +281,7 @@ func (x *Indexer) gather(ctx context.Context, feed storage.Feed) ([]storage.Entr
 
 func (x *Indexer) apply(ctx context.Context, entries []storage.Entry) error {
 	begun := time.Now()
-	b := storage.Batch{Through: entries[len(entries)-1].Seq, Changes: make([]storage.Change, 0, len(entries))}
+	b := storage.Batch{Through: entries[len(entries)-1].Seq, Changes: make([]storage.IndexChange, 0, len(entries))}
 	events := make([]*storage.Event, 0, len(entries))
 	for _, entry := range entries {
 		if _, _, ok := storage.SplitRevisionSubject(entry.Subject); !ok {
@@ -337,12 +337,12 @@ func (x *Indexer) noteLoad(entry storage.Entry) {
 // change makes the index's form of an event. Content it cannot read is set
 // aside, counted and logged; it never stops the projection. Only a store that
 // does not answer is an error.
-func (x *Indexer) change(ctx context.Context, entry storage.Entry, e *storage.Event) (_ *storage.Change, err error) {
+func (x *Indexer) change(ctx context.Context, entry storage.Entry, e *storage.Event) (_ *storage.IndexChange, err error) {
 	t := x.types[e.Meta.Type]
 	if t == nil {
 		return nil, nil // a type without a model: its events stay in the log
 	}
-	c := &storage.Change{Event: e}
+	c := &storage.IndexChange{Event: e}
 	if e.Action == storage.Purged { // a tombstone has no content
 		c.Values, c.Text = blank(t)
 		return c, nil

@@ -108,7 +108,7 @@ func (x *Indexer) replayRange(ctx context.Context, fresh []storage.PendingBuild,
 	}
 	defer feed.Close()
 	types := names(fresh)
-	var changes []storage.Change
+	var changes []storage.IndexChange
 	entries := 0
 	for {
 		e, err := feed.Next(ctx)
@@ -144,7 +144,7 @@ func throughAll(fresh []storage.PendingBuild) (seq uint64) {
 	return seq
 }
 
-func (x *Indexer) refill(ctx context.Context, fresh []storage.PendingBuild, changes []storage.Change, through uint64) error {
+func (x *Indexer) refill(ctx context.Context, fresh []storage.PendingBuild, changes []storage.IndexChange, through uint64) error {
 	if err := x.index.Apply(ctx, storage.Batch{Changes: changes, Through: through, Replay: names(fresh)}); err != nil {
 		return fmt.Errorf("fill up to %d: %w", through, err)
 	}

@@ -72,7 +72,7 @@ func fill(t *testing.T, x storage.Index) {
 	t.Logf("%d rows in %s: %.0f/s", *rows, time.Since(begun).Round(time.Millisecond), float64(*rows)/time.Since(begun).Seconds())
 }
 
-func article(t *testing.T, typ *model.Type, i int, doc string) storage.Change {
+func article(t *testing.T, typ *model.Type, i int, doc string) storage.IndexChange {
 	tree, err := model.DecodeJSON([]byte(doc))
 	if err != nil {
 		t.Fatal(err)
@@ -90,7 +90,7 @@ func article(t *testing.T, typ *model.Type, i int, doc string) storage.Change {
 	if _, err := e.Encode(); err != nil {
 		t.Fatal(err)
 	}
-	return storage.Change{Event: e, Values: values, Text: text, Content: []byte(doc)}
+	return storage.IndexChange{Event: e, Values: values, Text: text, Content: []byte(doc)}
 }
 
 // creator of an article: one in a hundred is the key own's.

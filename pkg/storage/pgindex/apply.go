@@ -48,7 +48,7 @@ func (x *Index) Apply(ctx context.Context, b storage.Batch) (err error) {
 	}
 	var next map[string]*tables
 	err = pgx.BeginFunc(ctx, x.pool, func(tx pgx.Tx) error {
-		applied, err := x.claim(ctx, tx)
+		applied, err := x.lockForWriting(ctx, tx)
 		if err != nil {
 			return err
 		}
@@ -115,9 +115,9 @@ func (x *Index) drop(ctx context.Context, tx pgx.Tx, dropped []uint64) error {
 	return nil
 }
 
-// claim locks the position and checks that it is the one this index was
+// lockForWriting locks the position and checks that it is the one this index was
 // defined with, that all its tables are there, and no others.
-func (x *Index) claim(ctx context.Context, tx pgx.Tx) (applied uint64, err error) {
+func (x *Index) lockForWriting(ctx context.Context, tx pgx.Tx) (applied uint64, err error) {
 	var names []string
 	for _, d := range x.defs {
 		of := (*x.tables.Load())[d.Type]
@@ -226,15 +226,15 @@ func (x *Index) finishes(b storage.Batch) bool {
 
 // writes is a batch in the form it is sent in.
 type writes struct {
-	events []*storage.Change
-	purges []*storage.Change
+	events []*storage.IndexChange
+	purges []*storage.IndexChange
 	rows   []*rows
 }
 
 // rows are the newest changes of the resources of one table.
 type rows struct {
 	to      *writable
-	changes []*storage.Change
+	changes []*storage.IndexChange
 }
 
 // sort finds the newest change of each resource and checks all values, so that
@@ -242,7 +242,7 @@ type rows struct {
 func (x *Index) sort(b storage.Batch) (*writes, error) {
 	w := &writes{}
 	type resource struct{ typ, id string }
-	newest := map[resource]*storage.Change{}
+	newest := map[resource]*storage.IndexChange{}
 	for i := range b.Changes {
 		c := &b.Changes[i]
 		w.events = append(w.events, c)
@@ -346,7 +346,7 @@ const (
 		WHERE d.name = ANY($1) AND e.type = d.type AND (e.seq > d.replayed OR d.replayed = 0) AND e.seq <= least(d.fill, $2) AND NOT e.seq = ANY($3)`
 )
 
-func seqsOf(changes []*storage.Change) []int64 {
+func seqsOf(changes []*storage.IndexChange) []int64 {
 	out := make([]int64, len(changes))
 	for i, c := range changes {
 		out[i] = int64(c.Event.Seq)
@@ -379,7 +379,7 @@ func (w *writes) dropErased(ctx context.Context, tx pgx.Tx, applied uint64) erro
 	for _, seq := range found {
 		erased[uint64(seq)] = true
 	}
-	keep := func(in []*storage.Change) (out []*storage.Change) {
+	keep := func(in []*storage.IndexChange) (out []*storage.IndexChange) {
 		for _, c := range in {
 			if !erased[c.Event.Seq] {
 				out = append(out, c)
@@ -394,7 +394,7 @@ func (w *writes) dropErased(ctx context.Context, tx pgx.Tx, applied uint64) erro
 	return nil
 }
 
-func eventArgs(changes []*storage.Change) []any {
+func eventArgs(changes []*storage.IndexChange) []any {
 	n := len(changes)
 	seqs, types, ids, wrote, at := make([]int64, n), make([]string, n), make([]string, n), make([]int32, n), make([]int64, n)
 	damaged, headers, keys := make([]*string, n), make([][]byte, n), make([]*string, n)
@@ -421,10 +421,10 @@ func eventArgs(changes []*storage.Change) []any {
 
 // holders are the binaries that events refer to. What came before a purge in
 // its resource holds nothing any more.
-func holders(changes []*storage.Change) (digests, types, ids []string) {
+func holders(changes []*storage.IndexChange) (digests, types, ids []string) {
 	for i, c := range changes {
 		m := c.Event.Meta
-		purged := func(o *storage.Change) bool {
+		purged := func(o *storage.IndexChange) bool {
 			return o.Event.Action == storage.Purged && o.Event.Meta.Type == m.Type && o.Event.Meta.ID == m.ID && o.Event.Seq > c.Event.Seq
 		}
 		if len(c.Event.Binaries) == 0 || slices.ContainsFunc(changes[i:], purged) {

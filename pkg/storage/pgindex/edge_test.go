@@ -22,17 +22,17 @@ func notes() storage.Definition {
 		{Name: "title", Kind: query.Text}, {Name: "n", Kind: query.Integer}, {Name: "tags", Kind: query.Text, List: true}}}
 }
 
-func note(seq uint64, id, title, text string) storage.Change {
+func note(seq uint64, id, title, text string) storage.IndexChange {
 	at := time.Unix(1_700_000_000+int64(seq), 0).UTC()
 	e := &storage.Event{ID: fmt.Sprint("e", seq), Action: storage.Created, At: at, Seq: seq, Wrote: 1,
 		Meta: storage.Meta{Type: "notes", ID: id, CreatedAt: at, UpdatedAt: at, Status: storage.Stable}}
 	if _, err := e.Encode(); err != nil {
 		panic(err)
 	}
-	return storage.Change{Event: e, Values: []query.Value{title, int64(seq), []query.Value{"t" + fmt.Sprint(seq%7)}}, Text: []string{text}, Content: []byte(`{}`)}
+	return storage.IndexChange{Event: e, Values: []query.Value{title, int64(seq), []query.Value{"t" + fmt.Sprint(seq%7)}}, Text: []string{text}, Content: []byte(`{}`)}
 }
 
-func apply(t *testing.T, x storage.Index, changes ...storage.Change) {
+func apply(t *testing.T, x storage.Index, changes ...storage.IndexChange) {
 	t.Helper()
 	if err := x.Apply(t.Context(), storage.Batch{Changes: changes, Through: changes[len(changes)-1].Event.Seq}); err != nil {
 		t.Fatal(err)
@@ -152,7 +152,7 @@ func TestADroppedSchemaComesBack(t *testing.T) {
 		}
 		apply(t, x, note(1, "a", "x", ""))
 		execute(t, url, drop)
-		if err := x.Apply(t.Context(), storage.Batch{Changes: []storage.Change{note(2, "b", "x", "")}, Through: 2}); !errors.Is(err, storage.ErrNotReady) {
+		if err := x.Apply(t.Context(), storage.Batch{Changes: []storage.IndexChange{note(2, "b", "x", "")}, Through: 2}); !errors.Is(err, storage.ErrNotReady) {
 			t.Errorf("%s: apply: %v", drop, err)
 		}
 		fresh := define(t, x, notes())
@@ -166,7 +166,7 @@ func TestADroppedSchemaComesBack(t *testing.T) {
 			}
 			apply(t, x, note(1, "a", "x", ""))
 		} else if len(fresh) == 1 {
-			if err := x.Apply(t.Context(), storage.Batch{Changes: []storage.Change{note(1, "a", "x", "")}, Through: 1, Replay: []string{"notes"}}); err != nil {
+			if err := x.Apply(t.Context(), storage.Batch{Changes: []storage.IndexChange{note(1, "a", "x", "")}, Through: 1, Replay: []string{"notes"}}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -216,7 +216,7 @@ func TestAStaleWriterIsRefused(t *testing.T) {
 	if err := a.Reset(t.Context(), "new log", 0); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.Apply(t.Context(), storage.Batch{Changes: []storage.Change{note(9, "z", "x", "")}, Through: 9}); !errors.Is(err, storage.ErrNotReady) {
+	if err := b.Apply(t.Context(), storage.Batch{Changes: []storage.IndexChange{note(9, "z", "x", "")}, Through: 9}); !errors.Is(err, storage.ErrNotReady) {
 		t.Errorf("a writer of another log: %v", err)
 	}
 	apply(t, a, note(1, "a", "x", ""))
@@ -225,7 +225,7 @@ func TestAStaleWriterIsRefused(t *testing.T) {
 	define(t, a, changed)
 	c := note(1, "a", "x", "")
 	c.Values = c.Values[:1]
-	if err := a.Apply(t.Context(), storage.Batch{Changes: []storage.Change{c}, Through: 1, Replay: []string{"notes"}}); err != nil {
+	if err := a.Apply(t.Context(), storage.Batch{Changes: []storage.IndexChange{c}, Through: 1, Replay: []string{"notes"}}); err != nil {
 		t.Fatal(err)
 	}
 	if got := found(t, b, storage.Search{}); got != "a" {

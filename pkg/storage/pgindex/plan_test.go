@@ -37,7 +37,7 @@ func TestEveryPageWalksAnIndex(t *testing.T) {
 	define(t, x, notes())
 	const total = 20_000
 	for n := 1; n <= total; n += 1000 {
-		var batch []storage.Change
+		var batch []storage.IndexChange
 		for i := n; i < n+1000; i++ {
 			c := note(uint64(i), fmt.Sprintf("id%06d", (i*7919)%total), fmt.Sprintf("Note %d", (i*104729)%1000003), fmt.Sprintf("all of them word%d", i%500))
 			tag := "common"

@@ -12,7 +12,7 @@ import (
 )
 
 // check refuses values that are not of the definition's kinds.
-func check(d storage.Definition, c *storage.Change) error {
+func check(d storage.Definition, c *storage.IndexChange) error {
 	if len(c.Values) != len(d.Fields) && c.Damaged == "" && c.Event.Action != storage.Purged {
 		return fmt.Errorf("%d values for %d fields", len(c.Values), len(d.Fields))
 	}
@@ -53,7 +53,7 @@ func fits(k query.Kind, v query.Value) bool {
 }
 
 // args are the arrays of an upsert, one for each column.
-func (w *writable) args(changes []*storage.Change) ([]any, error) {
+func (w *writable) args(changes []*storage.IndexChange) ([]any, error) {
 	arrays := make([]array, len(w.columns))
 	for i, c := range w.columns {
 		arrays[i].kind = c.kind
@@ -75,7 +75,7 @@ func (w *writable) args(changes []*storage.Change) ([]any, error) {
 }
 
 // rowValues are the values of table.columns.
-func (w *writable) rowValues(c *storage.Change) ([]any, error) {
+func (w *writable) rowValues(c *storage.IndexChange) ([]any, error) {
 	e := c.Event
 	m := e.Meta
 	m.Seq = e.Seq

@@ -27,7 +27,7 @@ const (
 )
 
 // wordValues are the values of w0, w1, ... and words.
-func (w *writable) wordValues(c *storage.Change, none bool) []any {
+func (w *writable) wordValues(c *storage.IndexChange, none bool) []any {
 	var out []any
 	positions := map[string][]int{}
 	at := 0

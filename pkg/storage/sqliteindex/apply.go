@@ -174,7 +174,7 @@ type resource struct{ typ, id string }
 
 // applyOne writes one event and, for the newest of its resource in the batch,
 // the row.
-func (x *Index) applyOne(ctx context.Context, c *storage.Change, applied uint64, newest bool, replay []string) error {
+func (x *Index) applyOne(ctx context.Context, c *storage.IndexChange, applied uint64, newest bool, replay []string) error {
 	e := c.Event
 	seq, wrote := int64(e.Seq), int64(e.Wrote)
 	if e.Seq <= applied { // seen before, unless its table is new
@@ -239,7 +239,7 @@ func orNull(s string) any {
 }
 
 // rowArgs are the values of table.columns.
-func (t *writable) rowArgs(c *storage.Change) ([]any, error) {
+func (t *writable) rowArgs(c *storage.IndexChange) ([]any, error) {
 	e := c.Event
 	if len(c.Values) != len(t.current.Fields) && c.Damaged == "" && e.Action != storage.Purged {
 		return nil, fmt.Errorf("%d values for %d fields", len(c.Values), len(t.current.Fields))

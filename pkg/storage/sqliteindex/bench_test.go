@@ -23,7 +23,7 @@ func articles(lists bool) storage.Definition {
 }
 
 // article is the n-th change, of the resource n modulo resources.
-func article(n, resources int, lists bool) storage.Change {
+func article(n, resources int, lists bool) storage.IndexChange {
 	id := fmt.Sprintf("0190a0b0-%012d", n%resources)
 	at := time.Date(2024, 1, 1, 0, 0, 0, n*1000, time.UTC)
 	e := &storage.Event{
@@ -36,7 +36,7 @@ func article(n, resources int, lists bool) storage.Change {
 	if _, err := e.Encode(); err != nil {
 		panic(err)
 	}
-	c := storage.Change{Event: e, Content: content, Values: []query.Value{fmt.Sprintf("Article %d", (n*104729)%1000003), int64(1900 + n%120), float64(n%1000) / 10}}
+	c := storage.IndexChange{Event: e, Content: content, Values: []query.Value{fmt.Sprintf("Article %d", (n*104729)%1000003), int64(1900 + n%120), float64(n%1000) / 10}}
 	if lists {
 		tag := "common"
 		if n%1000 == 0 {

@@ -57,8 +57,8 @@ func TestPurgeLeavesNoBytes(t *testing.T) {
 		if _, err := e.Encode(); err != nil {
 			t.Fatal(err)
 		}
-		c := storage.Change{Event: e, Values: []query.Value{word, []query.Value{word}}, Text: []string{word}, Content: []byte(word)}
-		if err := x.Apply(t.Context(), storage.Batch{Changes: []storage.Change{c}, Through: seq}); err != nil {
+		c := storage.IndexChange{Event: e, Values: []query.Value{word, []query.Value{word}}, Text: []string{word}, Content: []byte(word)}
+		if err := x.Apply(t.Context(), storage.Batch{Changes: []storage.IndexChange{c}, Through: seq}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -106,7 +106,7 @@ func (w *writer) close() {
 }
 
 // apply writes the row unless it is newer already.
-func (w *writer) apply(ctx context.Context, c *storage.Change) error {
+func (w *writer) apply(ctx context.Context, c *storage.IndexChange) error {
 	args, err := w.t.rowArgs(c)
 	if err != nil {
 		return err
@@ -138,7 +138,7 @@ func (w *writer) apply(ctx context.Context, c *storage.Change) error {
 }
 
 // elements writes the lists' elements anew.
-func (w *writer) elements(ctx context.Context, c *storage.Change, rid int64, existed bool) error {
+func (w *writer) elements(ctx context.Context, c *storage.IndexChange, rid int64, existed bool) error {
 	for _, l := range w.lists {
 		if existed {
 			if _, err := l.remove.ExecContext(ctx, rid); err != nil {
@@ -167,7 +167,7 @@ func (w *writer) elements(ctx context.Context, c *storage.Change, rid int64, exi
 }
 
 // text writes the words anew.
-func (w *writer) text(ctx context.Context, c *storage.Change, rid int64, existed bool) error {
+func (w *writer) text(ctx context.Context, c *storage.IndexChange, rid int64, existed bool) error {
 	if w.words == nil {
 		return nil
 	}

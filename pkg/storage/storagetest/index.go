@@ -92,7 +92,7 @@ func movies() storage.Definition {
 var epoch = time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // change is a change of movies with these values by field name.
-func change(seq uint64, id string, action storage.Action, values query.Values) storage.Change {
+func change(seq uint64, id string, action storage.Action, values query.Values) storage.IndexChange {
 	e := &storage.Event{
 		Version: 1, ID: fmt.Sprintf("event-%d", seq), Action: action, At: epoch.Add(time.Duration(seq) * time.Second), Principal: "ann", Seq: seq, Ref: "ref-" + id,
 		Meta: storage.Meta{Type: "movies", ID: id, CurrentRevision: id + ":1", RevisionCount: 1, Status: storage.Stable, SchemaVersion: "1",
@@ -103,7 +103,7 @@ func change(seq uint64, id string, action storage.Action, values query.Values) s
 	if action == storage.Created || action == storage.Updated {
 		e.Wrote = 1
 	}
-	c := storage.Change{Event: e, Content: []byte(`{"id":"` + id + `"}`), Text: []string{"", ""}}
+	c := storage.IndexChange{Event: e, Content: []byte(`{"id":"` + id + `"}`), Text: []string{"", ""}}
 	for _, f := range movies().Fields {
 		c.Values = append(c.Values, values[f.Name])
 	}
@@ -112,7 +112,7 @@ func change(seq uint64, id string, action storage.Action, values query.Values) s
 }
 
 // encode sets the event's header after a test has changed it.
-func encode(c *storage.Change) {
+func encode(c *storage.IndexChange) {
 	if _, err := c.Event.Encode(); err != nil {
 		panic(err)
 	}
@@ -137,7 +137,7 @@ func define(t testing.TB, x storage.Index, defs ...storage.Definition) []storage
 }
 
 // apply writes a batch through its last change.
-func apply(t testing.TB, x storage.Index, changes ...storage.Change) {
+func apply(t testing.TB, x storage.Index, changes ...storage.IndexChange) {
 	t.Helper()
 	ok(t, x.Apply(t.Context(), storage.Batch{Changes: changes, Through: changes[len(changes)-1].Event.Seq}))
 }
@@ -220,7 +220,7 @@ func notDefinedIsNotReady(t *testing.T, x storage.Index) {
 func applyMovesPosition(t *testing.T, x storage.Index) {
 	ok(t, x.Reset(t.Context(), "log-1", 0))
 	define(t, x, movies())
-	ok(t, x.Apply(t.Context(), storage.Batch{Changes: []storage.Change{change(3, "a", storage.Created, nil)}, Through: 7}))
+	ok(t, x.Apply(t.Context(), storage.Batch{Changes: []storage.IndexChange{change(3, "a", storage.Created, nil)}, Through: 7}))
 	want(t, position(t, x), storage.Position{Identity: "log-1", Applied: 7})
 	page, err := x.Search(t.Context(), storage.Search{Type: "movies", Limit: 1})
 	ok(t, err)
@@ -232,7 +232,7 @@ func applyMovesPosition(t *testing.T, x storage.Index) {
 func applyIsAllOrNone(t *testing.T, x storage.Index) {
 	define(t, x, movies())
 	bad := change(2, "b", storage.Created, query.Values{"year": "no integer"})
-	err := x.Apply(t.Context(), storage.Batch{Changes: []storage.Change{change(1, "a", storage.Created, nil), bad}, Through: 2})
+	err := x.Apply(t.Context(), storage.Batch{Changes: []storage.IndexChange{change(1, "a", storage.Created, nil), bad}, Through: 2})
 	if err == nil {
 		t.Fatal("a value of another kind is accepted")
 	}
@@ -256,7 +256,7 @@ func newestIsTheRow(t *testing.T, x storage.Index) {
 
 func repeatedBatch(t *testing.T, x storage.Index) {
 	define(t, x, movies())
-	first := []storage.Change{change(1, "a", storage.Created, query.Values{"year": int64(1), "genres": []query.Value{"x"}}), change(2, "b", storage.Created, nil)}
+	first := []storage.IndexChange{change(1, "a", storage.Created, query.Values{"year": int64(1), "genres": []query.Value{"x"}}), change(2, "b", storage.Created, nil)}
 	apply(t, x, first...)
 	apply(t, x, change(3, "a", storage.Updated, query.Values{"year": int64(2), "genres": []query.Value{"y"}}))
 	apply(t, x, first...)

@@ -105,7 +105,7 @@ func sumsAreExact(t *testing.T, x storage.Index) {
 		hard = append(hard, math.Round(g.Float64()*1e9)/1e6, g.NormFloat64()*math.Pow(10, float64(g.IntN(30)-15)))
 	}
 	var rows []query.Row
-	var changes []storage.Change
+	var changes []storage.IndexChange
 	for i, score := range hard {
 		// A group of each alone, and larger ones.
 		for n, year := range []int64{int64(i), 10_000 + int64(i%7), 20_000} {

@@ -44,7 +44,7 @@ func Agree(t *testing.T, indexes map[string]storage.Index, seed uint64, n int) {
 }
 
 // resources are rows for the evaluator and the changes that make them.
-func (g *generator) resources() (rows []query.Row, changes []storage.Change) {
+func (g *generator) resources() (rows []query.Row, changes []storage.IndexChange) {
 	for i := range 100 {
 		values := g.row()
 		c := withText(change(uint64(2*i+1), fmt.Sprintf("m%03d", (i*37)%100), storage.Created, values), g.prose(), g.prose())
@@ -61,7 +61,7 @@ func (g *generator) resources() (rows []query.Row, changes []storage.Change) {
 }
 
 // visible are the rows that deletion and full text leave.
-func visible(t testing.TB, rows []query.Row, changes []storage.Change, s storage.Search) (out []query.Row) {
+func visible(t testing.TB, rows []query.Row, changes []storage.IndexChange, s storage.Search) (out []query.Row) {
 	t.Helper()
 	phrases, err := query.ParseText(s.Text)
 	ok(t, err)

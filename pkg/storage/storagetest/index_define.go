@@ -10,7 +10,7 @@ import (
 )
 
 // replay fills fresh tables through a sequence.
-func replay(t *testing.T, x storage.Index, through uint64, changes ...storage.Change) {
+func replay(t *testing.T, x storage.Index, through uint64, changes ...storage.IndexChange) {
 	t.Helper()
 	ok(t, x.Apply(t.Context(), storage.Batch{Changes: changes, Through: through, Replay: []string{"movies"}}))
 }
@@ -25,7 +25,7 @@ func shorter() storage.Definition {
 }
 
 // under gives a change of movies the values of shorter.
-func under(c storage.Change, country string) storage.Change {
+func under(c storage.IndexChange, country string) storage.IndexChange {
 	c.Values = append([]query.Value{country}, c.Values[:2]...)
 	c.Text = nil
 	return c
@@ -80,7 +80,7 @@ func otherDefinition(t *testing.T, x storage.Index) {
 func oldTableAnswers(t *testing.T, x storage.Index) {
 	define(t, x, movies())
 	const n = 30
-	var history []storage.Change
+	var history []storage.IndexChange
 	for i := range uint64(n) {
 		history = append(history, change(i+1, fmt.Sprintf("m%02d", i), storage.Created, query.Values{"title": "old", "year": int64(i), "genres": []query.Value{"x"}}))
 	}
@@ -164,7 +164,7 @@ func rebuilt(t *testing.T, x storage.Index) {
 	apply(t, x, wrong, ghost, change(4, "b", storage.Created, query.Values{"title": "right"}))
 	ok(t, x.Rebuild(t.Context(), []storage.Definition{movies()}))
 	later := change(5, "c", storage.Created, query.Values{"title": "right"})
-	if err := x.Apply(t.Context(), storage.Batch{Changes: []storage.Change{later}, Through: 5}); !errors.Is(err, storage.ErrNotReady) {
+	if err := x.Apply(t.Context(), storage.Batch{Changes: []storage.IndexChange{later}, Through: 5}); !errors.Is(err, storage.ErrNotReady) {
 		t.Fatalf("apply before the new tables are defined: %v", err)
 	}
 	fresh := []storage.PendingBuild{{Type: "movies", Through: 4}}

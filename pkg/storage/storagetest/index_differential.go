@@ -42,11 +42,11 @@ func (r resourceRow) Value(name string) query.Value {
 // randomRows fills an index and gives the same rows to the evaluator.
 func randomRows(t *testing.T, x storage.Index, g *generator) (rows []query.Row) {
 	define(t, x, movies())
-	var changes []storage.Change
+	var changes []storage.IndexChange
 	for i := range 80 {
 		values := g.row()
 		c := change(uint64(i+1), fmt.Sprintf("m%02d", g.IntN(90)), storage.Created, values)
-		if slices.ContainsFunc(changes, func(o storage.Change) bool { return o.Event.Meta.ID == c.Event.Meta.ID }) {
+		if slices.ContainsFunc(changes, func(o storage.IndexChange) bool { return o.Event.Meta.ID == c.Event.Meta.ID }) {
 			continue
 		}
 		c.Event.Meta.CreatedAt = pick(g, times)

@@ -73,7 +73,7 @@ func dropsTombstones(t *testing.T, x storage.Index) {
 
 func history(t *testing.T, x storage.Index) {
 	define(t, x, movies())
-	var changes []storage.Change
+	var changes []storage.IndexChange
 	for seq := uint64(1); seq <= 6; seq++ {
 		c := change(seq, "a", storage.Updated, nil)
 		c.Event.Wrote = int(seq+1) / 2 // 1 1 2 2 3 3
@@ -113,7 +113,7 @@ func history(t *testing.T, x storage.Index) {
 // everything asks for events of all resources, as the audit does.
 func everything(t *testing.T, x storage.Index) {
 	define(t, x, movies())
-	var changes []storage.Change
+	var changes []storage.IndexChange
 	for seq := uint64(1); seq <= 12; seq++ {
 		c := change(seq, fmt.Sprint("r", seq%3), storage.Updated, nil)
 		if seq%4 == 0 {

@@ -15,7 +15,7 @@ import (
 // and no page brings more than it may, but for a first row that is larger.
 func pagesOfBytes(t *testing.T, x storage.Index) {
 	define(t, x, movies())
-	var changes []storage.Change
+	var changes []storage.IndexChange
 	for i := range 40 {
 		c := change(uint64(i+1), fmt.Sprintf("m%02d", i), storage.Created, query.Values{"title": fmt.Sprint("a ", i%5), "year": int64(i % 3)})
 		switch i % 4 {

@@ -33,7 +33,7 @@ func moments(t *testing.T) (out []time.Time) {
 func groupsByPeriod(t *testing.T, x storage.Index) {
 	define(t, x, movies())
 	all := moments(t)
-	var changes []storage.Change
+	var changes []storage.IndexChange
 	for i := range 3 * len(all) {
 		values := query.Values{"year": int64(i), "title": "2026-03-29"}
 		if i%17 > 0 {

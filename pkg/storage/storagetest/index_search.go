@@ -12,7 +12,7 @@ import (
 
 func pagesMeetEveryRow(t *testing.T, x storage.Index) {
 	define(t, x, movies())
-	var changes []storage.Change
+	var changes []storage.IndexChange
 	for i := range 40 {
 		v := query.Values{"year": int64(i % 4)}
 		if i%4 == 3 {
@@ -46,7 +46,7 @@ func defaultOrder(t *testing.T, x storage.Index) {
 
 func total(t *testing.T, x storage.Index) {
 	define(t, x, movies())
-	var changes []storage.Change
+	var changes []storage.IndexChange
 	for i := range 10 {
 		changes = append(changes, change(uint64(i+1), fmt.Sprint(i), storage.Created, query.Values{"year": int64(i)}))
 	}
@@ -92,7 +92,7 @@ func listReplaced(t *testing.T, x storage.Index) {
 	want(t, ids(t, x, storage.Search{Filter: filter(t, `genres:"y" OR NOT genres:"y"`)}), []string{"b"})
 }
 
-func withText(c storage.Change, text ...string) storage.Change {
+func withText(c storage.IndexChange, text ...string) storage.IndexChange {
 	c.Text = text
 	return c
 }
@@ -134,7 +134,7 @@ func fullText(t *testing.T, x storage.Index) {
 
 func relevancePages(t *testing.T, x storage.Index) {
 	define(t, x, movies())
-	var changes []storage.Change
+	var changes []storage.IndexChange
 	for i := range 20 {
 		text := "heat"
 		for range i % 5 {
@@ -157,8 +157,8 @@ func relevancePages(t *testing.T, x storage.Index) {
 // reader must never see two years.
 func wholeBatches(t *testing.T, x storage.Index) {
 	define(t, x, movies())
-	batch := func(round int) []storage.Change {
-		var out []storage.Change
+	batch := func(round int) []storage.IndexChange {
+		var out []storage.IndexChange
 		for i := range 20 {
 			out = append(out, change(uint64(round*20+i+1), fmt.Sprint(i), storage.Updated, query.Values{"year": int64(round)}))
 		}
@@ -202,7 +202,7 @@ func wholeBatches(t *testing.T, x storage.Index) {
 // longestFilters are of the greatest length that is read, in several forms.
 func longestFilters(t *testing.T, x storage.Index) {
 	define(t, x, movies())
-	var changes []storage.Change
+	var changes []storage.IndexChange
 	for i := range 30 {
 		changes = append(changes, change(uint64(i+1), fmt.Sprintf("m%02d", i), storage.Created, query.Values{"title": fmt.Sprint(i), "year": int64(i), "genres": []query.Value{fmt.Sprint(i)}}))
 	}

@@ -17,7 +17,7 @@ func asked(t *testing.T, x storage.Index, rows map[string]query.Values, answers 
 	t.Helper()
 	define(t, x, movies())
 	var all []query.Row
-	var changes []storage.Change
+	var changes []storage.IndexChange
 	for _, id := range sortedKeys(rows) {
 		c := change(uint64(len(changes)+1), id, storage.Created, rows[id])
 		c.Event.Meta.Seq = c.Event.Seq

@@ -20,12 +20,12 @@ func walk(t *testing.T, x storage.Index) {
 	}
 	define(t, x, movies())
 	seq := uint64(0)
-	row := func(i int, action storage.Action, year int64) storage.Change {
+	row := func(i int, action storage.Action, year int64) storage.IndexChange {
 		seq++
 		return change(seq, fmt.Sprintf("m%06d", i), action, query.Values{"year": year, "score": float64(i % 3)})
 	}
 	for i := 0; i < rows; i += 1000 {
-		var batch []storage.Change
+		var batch []storage.IndexChange
 		for j := i; j < i+1000; j++ {
 			batch = append(batch, row(j, storage.Created, int64(j*7919%500)))
 		}
@@ -39,7 +39,7 @@ func walk(t *testing.T, x storage.Index) {
 		g := rand.New(rand.NewPCG(1, 2))
 		for extra := rows; ctx.Err() == nil; {
 			newest := map[int]bool{}
-			var batch []storage.Change
+			var batch []storage.IndexChange
 			for range 50 {
 				i := g.IntN(rows/3) * 3
 				if newest[i] {
