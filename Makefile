@@ -6,7 +6,7 @@ FUZZTIME ?= 10s
 ROWS ?= 1000000
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-full test-short race fuzz lint vuln outdated bench bench-search bench-jobs clean up down compose-check deploy-check
+.PHONY: help build run test test-full test-short race fuzz lint platforms vuln outdated bench bench-search bench-jobs clean up down compose-check deploy-check
 
 help: ## list what can be made
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ test-short: ## the quick tests (seconds)
 
 fuzz: ## every fuzz target for FUZZTIME (default 10s) each
 	@sh scripts/fuzz.sh $(FUZZTIME)
+
+platforms: ## build and vet for every platform: Linux, macOS, Windows, FreeBSD
+	@GO=$(GO) sh scripts/platforms.sh
 
 lint: ## gofmt, vet, staticcheck and the other linters of .golangci.yml, pinned in tools/go.mod
 	@GO=$(GO) sh scripts/lint.sh

@@ -42,6 +42,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/autocrud-go/autocrud/internal/testenv"
 )
 
 // root of the repository, and the program built from it.
@@ -430,7 +432,7 @@ func start(t *testing.T, env []string, dir, name string, args ...string) *proces
 	t.Helper()
 	p := &process{cmd: exec.Command(name, args...), done: make(chan error, 1), more: make(chan struct{})}
 	p.cmd.Dir, p.cmd.Env = dir, environment(env...)
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	p.cmd.SysProcAttr = testenv.OwnGroup()
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -447,7 +449,7 @@ func start(t *testing.T, env []string, dir, name string, args ...string) *proces
 		r.Close()
 	}()
 	go func() { p.done <- p.cmd.Wait() }()
-	t.Cleanup(func() { _ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL) }) // gone already, unless the test failed
+	t.Cleanup(func() { _ = testenv.SignalGroup(p.cmd.Process.Pid, syscall.SIGKILL) }) // gone already, unless the test failed
 	return p
 }
 
@@ -540,7 +542,7 @@ func TestMakeRun(t *testing.T) {
 	if code, body := get(t, url+"/docs"); code != http.StatusOK {
 		t.Errorf("/docs: %d %s", code, body)
 	}
-	if err := syscall.Kill(-p.cmd.Process.Pid, syscall.SIGINT); err != nil { // as Ctrl-C does
+	if err := testenv.SignalGroup(p.cmd.Process.Pid, syscall.SIGINT); err != nil { // as Ctrl-C does
 		t.Fatal(err)
 	}
 	select {

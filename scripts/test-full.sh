@@ -3,7 +3,7 @@
 # detector and on every storage row, random requests and random models against their
 # oracles, damaged data folders, cron in every zone, the suites of JSON Schema and
 # JSON Patch where their folder is named, and the programs that generators make from
-# the document. A variable that is set already keeps its value.
+# the document; every platform is built. A variable that is set already keeps its value.
 # Needs Node and npm, which root gets here on Debian. Takes several times as long as
 # make test. The seed is fixed, so that a landing does not depend on chance;
 # another one (AUTOCRUD_TEST_SEED=N) asks something else.
@@ -40,6 +40,7 @@ export AUTOCRUD_TEST_ORACLE="${AUTOCRUD_TEST_ORACLE:-5000}"
 export AUTOCRUD_TEST_DAMAGE="${AUTOCRUD_TEST_DAMAGE:-100}"
 export AUTOCRUD_TEST_MODELS="${AUTOCRUD_TEST_MODELS:-100}"
 export AUTOCRUD_TEST_CRON="${AUTOCRUD_TEST_CRON:-all}"
+part "platforms" sh scripts/platforms.sh
 part "cron in every zone" big env $plain -count=1 ./pkg/model -run Cron
 part "oracles, damage, models" big env $plain -count=1 -timeout 45m ./tests -run 'TestNoAnswerSaysWhatMayNotBeKnown|TestNothingIsDoneThatItsPrincipalMayNotDo|TestDamageIsTold|RandomModels'
 part "every operation, every promise, in memory" big env AUTOCRUD_TEST_STORAGES=memory $plain -count=1 ./tests -run TestEveryOperationKeepsEveryPromise

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -40,7 +39,11 @@ func appender(path string) {
 	autocrud.Register[line](app, "lines", model.WithJob(model.JobSpec{MaxAttempts: 50, Timeout: 2 * time.Minute}))
 	autocrud.HandleJob(app, "lines", func(ctx context.Context, j *job.Job[line]) error {
 		if j.Payload.Die {
-			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+			self, err := os.FindProcess(os.Getpid())
+			if err == nil {
+				err = self.Kill()
+			}
+			return err
 		}
 		if _, err := f.WriteString(j.ID + "\n"); err != nil {
 			return err
@@ -243,7 +246,7 @@ func TestAProcessThatIsFrozenLosesItsJob(t *testing.T) {
 	frozen := s.launch("worker", "--worker-concurrency", "1")
 	c.Post(t, "/v1/lines?id=a", `{"wait":"20s"}`).Want(t, 201)
 	became(t, c, "/v1/lines/a", "running")
-	if err := frozen.Signal(syscall.SIGSTOP); err != nil {
+	if err := frozen.Freeze(true); err != nil {
 		t.Fatal(err)
 	}
 	begun := time.Now()
@@ -253,7 +256,7 @@ func TestAProcessThatIsFrozenLosesItsJob(t *testing.T) {
 	apitest.Eventually(t, 30*time.Second, "another worker finishes it", became)
 	t.Logf("taken over and finished %s after the freeze", time.Since(begun).Round(time.Millisecond))
 	finished := c.Get(t, "/v1/lines/a").Equal(t, "/meta/job/attempts", "2").Text("/meta/job/finished_at")
-	if err := frozen.Signal(syscall.SIGCONT); err != nil {
+	if err := frozen.Freeze(false); err != nil {
 		t.Fatal(err)
 	}
 	apitest.Eventually(t, 10*time.Second, "its handler's context ends", func() bool {

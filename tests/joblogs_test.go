@@ -9,11 +9,11 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/autocrud-go/autocrud/internal/apitest"
+	"github.com/autocrud-go/autocrud/internal/testenv"
 	"github.com/autocrud-go/autocrud/pkg/job"
 	"github.com/autocrud-go/autocrud/pkg/model"
 )
@@ -158,7 +158,7 @@ func TestACommandThatIgnoresSIGTERMIsKilledWithItsChildren(t *testing.T) {
 	})
 	c.Post(t, "/v1/stubborn/a:cancel", nil).Want(t, 200)
 	apitest.Eventually(t, 5*time.Second, "the child is killed", func() bool {
-		return syscall.Kill(child, 0) != nil
+		return testenv.ProcessGone(child)
 	})
 	c.Get(t, "/v1/stubborn/a").Equal(t, "/meta/job/state", `"cancelled"`)
 }

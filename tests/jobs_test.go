@@ -14,12 +14,12 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/autocrud-go/autocrud"
 	"github.com/autocrud-go/autocrud/internal/apitest"
+	"github.com/autocrud-go/autocrud/internal/testenv"
 	"github.com/autocrud-go/autocrud/pkg/job"
 	"github.com/autocrud-go/autocrud/pkg/model"
 )
@@ -292,7 +292,7 @@ func TestAJobOutlivesTheProcessThatIsKilled(t *testing.T) {
 	})
 	c.Get(t, "/v1/sleepers/a").Want(t, 200).Equal(t, "/meta/job/state", `"running"`)
 	p.Kill()
-	apitest.Eventually(t, 10*time.Second, "the command's child is gone too", func() bool { return errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) })
+	apitest.Eventually(t, 10*time.Second, "the command's child is gone too", func() bool { return testenv.ProcessGone(pid) })
 	p = apitest.Launch(t, args...)
 	c = apitest.NewClient(t, p.URL)
 	ended(t, c, "/v1/sleepers/a").Equal(t, "/meta/job/state", `"succeeded"`).Equal(t, "/meta/job/attempts", "2").Equal(t, "/meta/job/result", `{"to":"x"}`)

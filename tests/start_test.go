@@ -1,7 +1,6 @@
 package tests_test
 
 import (
-	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -9,11 +8,11 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/autocrud-go/autocrud/internal/apitest"
+	"github.com/autocrud-go/autocrud/internal/testenv"
 )
 
 func TestAWrongModelIsToldWithItsLine(t *testing.T) {
@@ -205,7 +204,7 @@ func gone(t *testing.T, dir string, want int) {
 	}
 	for _, group := range all {
 		apitest.Eventually(t, 10*time.Second, "the command and its children are gone", func() bool {
-			return errors.Is(syscall.Kill(-group, 0), syscall.ESRCH)
+			return testenv.GroupGone(group)
 		})
 	}
 }

@@ -199,8 +199,8 @@ func TryLaunch(t testing.TB, args ...string) (p *Process, refused Result) {
 	return p, Result{}
 }
 
-// Signal sends a signal.
-func (p *Process) Signal(s os.Signal) error { return p.cmd.Process.Signal(s) }
+// Freeze stops it as it is, or lets it go on.
+func (p *Process) Freeze(frozen bool) error { return testenv.Freeze(p.cmd.Process, frozen) }
 
 // Kill ends it at once, without a chance to clean up.
 func (p *Process) Kill() {

@@ -10,12 +10,11 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/google/uuid"
-	"github.com/nats-io/nats.go/jetstream"
-	"golang.org/x/sys/unix"
-
+	"github.com/autocrud-go/autocrud/internal/disk"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 	"github.com/autocrud-go/autocrud/pkg/storage/natslog"
+	"github.com/google/uuid"
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 // floors measures what no program on these parts can beat.
@@ -51,7 +50,7 @@ func fileFloor(t *table, name string) error {
 		if _, err := f.Write(rec); err != nil {
 			return err
 		}
-		return unix.Fdatasync(int(f.Fd()))
+		return disk.Sync(f)
 	}))
 }
 

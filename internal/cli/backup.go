@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/autocrud-go/autocrud/internal/disk"
 	"github.com/autocrud-go/autocrud/internal/wiring"
 	"github.com/autocrud-go/autocrud/pkg/archive"
 	"github.com/autocrud-go/autocrud/pkg/fault"
@@ -50,7 +51,8 @@ func (c *backupCmd) Run(e *env) error {
 	if err := f.Sync(); err != nil {
 		return err
 	}
-	if err := os.Rename(f.Name(), c.File); err != nil {
+	f.Close() // it is synced; Windows renames no file that is open
+	if err := disk.Replace(f.Name(), c.File); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(e.Out, "%d events and %d binaries in %s (%d bytes)\n", b.Summary.Events, b.Summary.Binaries, c.File, b.Summary.Bytes)

@@ -13,6 +13,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+
+	"github.com/autocrud-go/autocrud/internal/disk"
 )
 
 type exportCmd struct {
@@ -51,7 +53,8 @@ func (c *exportCmd) Run(e *env) error {
 	if err := f.Sync(); err != nil {
 		return err
 	}
-	if err := os.Rename(f.Name(), c.File); err != nil {
+	f.Close() // it is synced; Windows renames no file that is open
+	if err := disk.Replace(f.Name(), c.File); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(e.Out, "%d exported to %s\n", n, c.File)

@@ -124,7 +124,7 @@ func startCluster() (_ *cluster, err error) {
 	if err != nil {
 		return nil, err
 	}
-	owner, err := serverUser()
+	uid, gid, err := serverUser()
 	if err != nil {
 		return nil, err
 	}
@@ -139,15 +139,17 @@ func startCluster() (_ *cluster, err error) {
 			os.RemoveAll(dir)
 		}
 	}()
-	if owner != nil {
-		if err := os.Chown(dir, int(owner.Uid), int(owner.Gid)); err != nil {
+	attr := &syscall.SysProcAttr{}
+	if uid != 0 {
+		attr = credential(uid, gid)
+		if err := os.Chown(dir, int(uid), int(gid)); err != nil {
 			return nil, err
 		}
 	}
 	data := filepath.Join(dir, "data")
 	initdb := func(more ...string) ([]byte, error) {
 		cmd := exec.Command(filepath.Join(bin, "initdb"), append([]string{"-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"}, more...)...)
-		cmd.SysProcAttr, cmd.Dir = &syscall.SysProcAttr{Credential: owner}, dir
+		cmd.SysProcAttr, cmd.Dir = attr, dir
 		return cmd.CombinedOutput()
 	}
 	if _, err := initdb("--locale=C", "--locale-provider=icu", "--icu-locale=en-US"); err != nil {
@@ -160,7 +162,7 @@ func startCluster() (_ *cluster, err error) {
 		"-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off", "-c", "shared_buffers=512MB",
 		"-c", "max_connections=100", "-c", "max_wal_size=2GB", "-c", "autovacuum_naptime=10s", "-c", "log_min_messages=error")
 	c.cmd.Dir, c.cmd.Stdout, c.cmd.Stderr = dir, c.out, c.out
-	c.cmd.SysProcAttr = &syscall.SysProcAttr{Credential: owner, Pdeathsig: syscall.SIGQUIT}
+	c.cmd.SysProcAttr = endWithThread(attr, syscall.SIGQUIT)
 	if err := c.start(); err != nil {
 		return nil, err
 	}
@@ -239,10 +241,6 @@ func (s *Server) Stop(sig os.Signal) {
 // Freeze stops all its processes as they are, or lets them go on.
 func (s *Server) Freeze(t testing.TB, frozen bool) {
 	t.Helper()
-	sig := syscall.SIGCONT
-	if frozen {
-		sig = syscall.SIGSTOP
-	}
 	pid := s.c.cmd.Process.Pid
 	children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
 	if err != nil {
@@ -253,7 +251,11 @@ func (s *Server) Freeze(t testing.TB, frozen bool) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_ = syscall.Kill(child, sig) // a child may have ended
+		p, err := os.FindProcess(child)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = Freeze(p, frozen) // a child may have ended
 	}
 }
 
@@ -300,10 +302,11 @@ func binaries() (string, error) {
 	return filepath.Dir(found[0]), nil
 }
 
-// serverUser is the user that the server runs as: it refuses root.
-func serverUser() (*syscall.Credential, error) {
+// serverUser is the user that the server runs as, since it refuses root; 0 is the user
+// of the tests.
+func serverUser() (id, group uint32, err error) {
 	if os.Geteuid() != 0 {
-		return nil, nil
+		return 0, 0, nil
 	}
 	for _, name := range []string{"postgres", "nobody"} {
 		u, err := user.Lookup(name)
@@ -313,8 +316,8 @@ func serverUser() (*syscall.Credential, error) {
 		uid, err1 := strconv.ParseUint(u.Uid, 10, 32)
 		gid, err2 := strconv.ParseUint(u.Gid, 10, 32)
 		if err1 == nil && err2 == nil {
-			return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, nil
+			return uint32(uid), uint32(gid), nil
 		}
 	}
-	return nil, errors.New("Postgres does not run as root: make a user named postgres, or run the tests as another user")
+	return 0, 0, errors.New("Postgres does not run as root: make a user named postgres, or run the tests as another user")
 }

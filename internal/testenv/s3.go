@@ -66,7 +66,7 @@ func (s *S3) start() error {
 	}
 	s.cmd = exec.Command(name, "--port", s.Endpoint, "--access", s.AccessKey, "--secret", s.SecretKey, "--quiet", "posix", s.Dir)
 	s.cmd.Stdout, s.cmd.Stderr = &s.out, &s.out
-	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	s.cmd.SysProcAttr = endWithThread(&syscall.SysProcAttr{}, syscall.SIGKILL)
 	s.done = make(chan struct{})
 	started := make(chan error)
 	go func() { // from a thread that stays: the kernel ends the server with it

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/autocrud-go/autocrud/internal/disk"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -204,15 +205,7 @@ func (f folder) Save(_ context.Context, name string, data []byte) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := os.Rename(t.Name(), path); err != nil {
-		return err
-	}
-	d, err := os.Open(string(f))
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
+	return disk.Replace(t.Name(), path)
 }
 
 // Load reads a file, or is a storage.ErrNotFound.

@@ -12,8 +12,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-	"golang.org/x/sys/unix"
 
+	"github.com/autocrud-go/autocrud/internal/disk"
 	"github.com/autocrud-go/autocrud/pkg/archive"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 	"github.com/autocrud-go/autocrud/pkg/storage/fsblob"
@@ -111,9 +111,12 @@ func (s *stores) lock(dir string) error {
 	if err != nil {
 		return wrong("--data-dir cannot be used: %v", err)
 	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+	if err := disk.Lock(f); err != nil {
 		f.Close()
-		return wrong("--data-dir %s is in use by another process", dir)
+		if errors.Is(err, disk.ErrLocked) {
+			return wrong("--data-dir %s is in use by another process", dir)
+		}
+		return wrong("--data-dir %s cannot be locked: %v", dir, err)
 	}
 	s.onClose(func() { f.Close() })
 	return nil

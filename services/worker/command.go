@@ -11,7 +11,6 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/autocrud-go/autocrud/pkg/job"
@@ -21,37 +20,8 @@ import (
 // exitRetry is EX_TEMPFAIL of sysexits.h.
 const exitRetry = 75
 
-// killGrace is how long a command may take to end after SIGTERM.
+// killGrace is how long a command may take to end after it was interrupted.
 const killGrace = 3 * time.Second
-
-// guard waits in a command's process group until its standard input ends,
-// which is when this process does, however it ends, and kills the group: else
-// the command would go on beside the next attempt.
-const guard = `trap "" HUP INT TERM; read _; kill -9 0`
-
-// runGroup runs a command in a process group of its own, which ends with it and
-// with this process. Without a shell there is no guard.
-func runGroup(cmd *exec.Cmd) error {
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	group := cmd.Process.Pid
-	in, alive, err := os.Pipe()
-	if err == nil {
-		g := exec.Command("sh", "-c", guard)
-		g.Stdin, g.SysProcAttr = in, &syscall.SysProcAttr{Setpgid: true, Pgid: group}
-		err = g.Start()
-		in.Close()
-		defer alive.Close()
-		if err == nil {
-			defer func() { _ = g.Wait() }() // killed with the group
-		}
-	}
-	err = cmd.Wait()
-	_ = syscall.Kill(-group, syscall.SIGKILL) // the guard and what was left behind
-	return err
-}
 
 // execHandler runs a command: payload on stdin, result on stdout, log on
 // stderr. Its exit code is its word, whatever it leaves behind.
@@ -64,13 +34,15 @@ func execHandler(h model.Handler) Handler {
 		log := &liner{to: c.Report.Log}
 		cmd.Stdout, cmd.Stderr = stdout, io.MultiWriter(stderr, log)
 		cmd.Dir = h.Dir
-		cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "LANG=" + os.Getenv("LANG"),
-			"AUTOCRUD_JOB_ID=" + c.ID, "AUTOCRUD_JOB_TYPE=" + c.Type, "AUTOCRUD_JOB_ATTEMPT=" + strconv.Itoa(c.Claim.Attempt)}
+		for _, name := range inherited {
+			cmd.Env = append(cmd.Env, name+"="+os.Getenv(name))
+		}
+		cmd.Env = append(cmd.Env, "AUTOCRUD_JOB_ID="+c.ID, "AUTOCRUD_JOB_TYPE="+c.Type, "AUTOCRUD_JOB_ATTEMPT="+strconv.Itoa(c.Claim.Attempt))
 		cmd.Env = append(cmd.Env, traceEnv(ctx)...)
 		for name, v := range h.Env {
 			cmd.Env = append(cmd.Env, name+"="+v)
 		}
-		cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
+		cmd.Cancel = func() error { return interrupt(cmd) }
 		if cmd.WaitDelay = h.Grace; cmd.WaitDelay == 0 {
 			cmd.WaitDelay = killGrace
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -13,8 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
+	"github.com/autocrud-go/autocrud/internal/disk"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -42,7 +40,7 @@ func (s *Store) PutBinary(_ context.Context, r io.Reader, limit int64) (b storag
 	}
 	h := sha256.New()
 	n, err := io.Copy(io.MultiWriter(spacious{f, s}, h), io.LimitReader(r, limit+1))
-	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+	if disk.Full(err) {
 		err = fmt.Errorf("%w: %w", storage.ErrFull, err)
 	}
 	if err != nil {
@@ -65,13 +63,11 @@ func (s *Store) PutBinary(_ context.Context, r io.Reader, limit int64) (b storag
 	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
 		return b, fmt.Errorf("put binary: %w: %w", storage.ErrUnavailable, err)
 	}
-	if err := os.Rename(f.Name(), name); err != nil {
+	f.Close() // it is synced; Windows renames no file that is open
+	if err := disk.Replace(f.Name(), name); err != nil {
 		return b, fmt.Errorf("put binary: %w: %w", storage.ErrUnavailable, err)
 	}
-	if err := syncDir(filepath.Dir(name)); err != nil {
-		return b, fmt.Errorf("put binary: %w: %w", storage.ErrUnavailable, err)
-	}
-	return b, syncDir(filepath.Join(s.dir, "binaries"))
+	return b, disk.SyncFolder(filepath.Join(s.dir, "binaries"))
 }
 
 // spacious writes while there is room.
@@ -101,7 +97,7 @@ func (s *Store) OpenBinary(_ context.Context, digest string) (storage.BinaryRead
 	if err != nil {
 		return nil, err
 	}
-	f, err := os.Open(name)
+	f, err := disk.Open(name)
 	if os.IsNotExist(err) {
 		return nil, fmt.Errorf("binary %s: %w", digest, storage.ErrNotFound)
 	}
@@ -139,13 +135,14 @@ func (s *Store) DeleteBinary(_ context.Context, digest string) error {
 	if err == nil {
 		err = f.Sync()
 	}
+	f.Close() // Windows removes no file that is open
 	if err == nil {
 		err = os.Remove(name)
 	}
 	if err != nil {
 		return fmt.Errorf("delete binary: %w: %w", storage.ErrUnavailable, err)
 	}
-	return syncDir(filepath.Dir(name))
+	return disk.SyncFolder(filepath.Dir(name))
 }
 
 type zeros struct{}

@@ -19,6 +19,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/autocrud-go/autocrud/internal/disk"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -122,16 +123,7 @@ func (s *Store) openSegment() error {
 		return err
 	}
 	s.file, s.size = f, 0
-	return syncDir(filepath.Join(s.dir, "segments"))
-}
-
-func syncDir(name string) error {
-	d, err := os.Open(name)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
+	return disk.SyncFolder(filepath.Join(s.dir, "segments"))
 }
 
 // Put implements storage.Blobs. The reference is "<segment>.<offset>.<length>"
@@ -199,7 +191,7 @@ func (s *Store) Sync(context.Context) error {
 	s.dirty, s.closing = nil, nil
 	s.dirtyMu.Unlock()
 	for _, f := range files {
-		if err := fdatasync(f); err != nil {
+		if err := disk.Sync(f); err != nil {
 			return fmt.Errorf("sync blobs: %w: %w", storage.ErrUnavailable, err)
 		}
 	}
@@ -311,7 +303,7 @@ func (s *Store) Delete(_ context.Context, ref string) error {
 	if _, err := f.WriteAt(zero, p.offset); err != nil {
 		return fmt.Errorf("delete %s: %w: %w", ref, storage.ErrUnavailable, err)
 	}
-	if err := fdatasync(f); err != nil {
+	if err := disk.Sync(f); err != nil {
 		return fmt.Errorf("delete %s: %w: %w", ref, storage.ErrUnavailable, err)
 	}
 	return nil

@@ -5,8 +5,6 @@ import (
 	"encoding/binary"
 	"io"
 	"os"
-
-	"golang.org/x/sys/unix"
 )
 
 type header struct {
@@ -59,5 +57,3 @@ func scan(f *os.File, fn func(at int64, h header, key []byte) error) (int64, err
 		at += int64(h.size())
 	}
 }
-
-func fdatasync(f *os.File) error { return unix.Fdatasync(int(f.Fd())) }

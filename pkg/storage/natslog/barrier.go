@@ -11,8 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sys/unix"
-
+	"github.com/autocrud-go/autocrud/internal/disk"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -34,8 +33,7 @@ type barrier struct {
 	wakeMu  sync.Mutex
 	wake    chan struct{} // closed and replaced when durable advances
 
-	checked atomic.Int64 // unix seconds of the last look at the free space
-	full    atomic.Bool
+	space disk.Room
 }
 
 // minFree is the free space below which writes are refused: the server's store
@@ -50,30 +48,18 @@ func openBarrier(o Options, last uint64) (*barrier, error) {
 		return nil, err
 	}
 	for _, name := range blocks {
-		if err := syncPath(name); err != nil {
+		if err := disk.SyncFile(name); err != nil {
 			return nil, fmt.Errorf("sync the log's blocks: %w", err)
 		}
 		if n, err := strconv.Atoi(strings.TrimSuffix(filepath.Base(name), ".blk")); err == nil {
 			b.n = max(b.n, n)
 		}
 	}
-	if err := syncPath(b.dir); err != nil {
+	if err := disk.SyncFolder(b.dir); err != nil {
 		return nil, fmt.Errorf("sync the log's folder: %w", err)
 	}
 	b.durable.Store(last)
 	return b, nil
-}
-
-func syncPath(name string) error {
-	f, err := os.Open(name)
-	if os.IsNotExist(err) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	return f.Sync()
 }
 
 // sync makes everything acknowledged so far durable; high is the highest
@@ -112,26 +98,28 @@ func (b *barrier) syncBlocks() error {
 				return fmt.Errorf("no block file in %s", b.dir)
 			}
 		}
-		if err := unix.Fdatasync(int(b.file.Fd())); err != nil {
+		if err := disk.Sync(b.file); err != nil {
 			return fmt.Errorf("sync block %d: %w", b.n, err)
 		}
 		if _, err := os.Stat(b.name(b.n + 1)); err != nil {
 			break
 		}
-		b.file.Close()
-		b.file = nil
+		b.letGo()
 		b.n++
 		rolled = true
 	}
+	if !disk.KeepsOpen {
+		b.letGo() // the server may replace it
+	}
 	if rolled {
-		return syncPath(b.dir)
+		return disk.SyncFolder(b.dir)
 	}
 	return nil
 }
 
 // open opens the newest block from number n on.
 func (b *barrier) open() bool {
-	f, err := os.Open(b.name(b.n))
+	f, err := disk.OpenForSync(b.name(b.n))
 	if err != nil {
 		// Block n may be gone (erased and empty) or not begun yet.
 		newest := 0
@@ -144,7 +132,7 @@ func (b *barrier) open() bool {
 		if newest < b.n || newest == 0 {
 			return false
 		}
-		if f, err = os.Open(b.name(newest)); err != nil {
+		if f, err = disk.OpenForSync(b.name(newest)); err != nil {
 			return false
 		}
 		b.n = newest
@@ -177,16 +165,9 @@ func (b *barrier) advanced() <-chan struct{} {
 	return b.wake
 }
 
-// room refuses writes when the disk is nearly full, looking once a second.
+// room refuses writes when the disk is nearly full.
 func (b *barrier) room() error {
-	now := time.Now().Unix()
-	if old := b.checked.Load(); old != now && b.checked.CompareAndSwap(old, now) {
-		var s unix.Statfs_t
-		if err := unix.Statfs(b.dir, &s); err == nil {
-			b.full.Store(s.Bavail*uint64(s.Bsize) < minFree)
-		}
-	}
-	if b.full.Load() {
+	if b.space.Low(b.dir, minFree) {
 		return fmt.Errorf("%w: less than %d MiB left on the log's disk", storage.ErrFull, minFree>>20)
 	}
 	return nil
@@ -195,6 +176,11 @@ func (b *barrier) room() error {
 func (b *barrier) close() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.letGo()
+}
+
+// letGo closes the open block. The caller holds the lock.
+func (b *barrier) letGo() {
 	if b.file != nil {
 		b.file.Close()
 		b.file = nil

@@ -7,6 +7,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/autocrud-go/autocrud/internal/disk"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -106,12 +107,9 @@ func (l *Log) deleteOne(ctx context.Context, seq uint64, remove func(context.Con
 // reopen follows a block that was replaced: everything is synced by its new
 // name, and the folder. The caller holds the lock.
 func (b *barrier) reopen() error {
-	if b.file != nil {
-		b.file.Close()
-		b.file = nil
-	}
+	b.letGo()
 	if err := b.syncBlocks(); err != nil {
 		return err
 	}
-	return syncPath(b.dir)
+	return disk.SyncFolder(b.dir)
 }

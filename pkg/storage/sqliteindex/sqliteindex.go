@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -143,7 +144,11 @@ func (x *Index) source() string {
 		// A name with a slash is shared by the connections of this process.
 		return fmt.Sprintf("file:/autocrud-index-%d?vfs=memdb&%s&_pragma=journal_mode(MEMORY)", memories.Add(1), pragmas)
 	}
-	u := url.URL{Scheme: "file", Path: filepath.ToSlash(x.path)}
+	path := filepath.ToSlash(x.path)
+	if !strings.HasPrefix(path, "/") { // C:/data on Windows; a URI has no other place for the drive
+		path = "/" + path
+	}
+	u := url.URL{Scheme: "file", Path: path}
 	return u.String() + "?" + pragmas + "&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)&_pragma=wal_autocheckpoint(16000)"
 }
 
