@@ -92,7 +92,7 @@ func wordsOf(s *string) []string {
 	return strings.FieldsFunc(strings.ToLower(*s), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
 }
 
-// says tells whether a film's title or extract has the words in a row.
+// says reports whether a film's title or extract has the words in a row.
 func (f film) says(words ...string) bool {
 	for _, text := range [][]string{wordsOf(&f.Title), wordsOf(f.Extract)} {
 		for i := 0; i+len(words) <= len(text); i++ {

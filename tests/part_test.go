@@ -46,7 +46,7 @@ func part() error {
 	return flag.Set("test.skip", "^("+strings.Join(skipped, "|")+")$")
 }
 
-// drawn tells whether the seed (AUTOCRUD_TEST_SEED) chooses something as one of so
+// drawn reports whether the seed (AUTOCRUD_TEST_SEED) chooses something as one of so
 // many.
 func drawn(name string, of int) bool {
 	h := fnv.New64a()

@@ -22,7 +22,7 @@ type exchange struct {
 	resp   *Response
 }
 
-// judge tells what of an exchange is not as the document says.
+// judge returns the first difference between an exchange and the document.
 func (d *Document) judge(x exchange) error {
 	op, params, methods := d.Find(x.method, decodedPath(x.url))
 	if op == nil {

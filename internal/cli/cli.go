@@ -49,7 +49,7 @@ type commands struct {
 	Version    versionCmd    `cmd:"" help:"Print the version."`
 }
 
-// env is what every command gets.
+// env is the environment of a command.
 type env struct {
 	ctx context.Context
 	Streams

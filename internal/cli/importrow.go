@@ -99,7 +99,7 @@ func (a answer) refusal() (p refusal) {
 	return p
 }
 
-// isForeign tells whether a row was refused for the property of its id, which
+// isForeign reports whether a row was refused for the property of its id, which
 // the model does not have.
 func (t *importer) isForeign(ctx context.Context, p refusal) bool {
 	at := "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(t.IDField)
@@ -114,7 +114,7 @@ func (t *importer) isForeign(ctx context.Context, p refusal) bool {
 	return t.foreign.Load()
 }
 
-// names tells whether a schema, or one that it is made of, has the property.
+// names reports whether a schema, or one that it is made of, has the property.
 func names(schema any, property string) bool {
 	switch x := schema.(type) {
 	case []any:

@@ -91,7 +91,7 @@ func CheckPolicy(name, models string, app App) (*policy.Policy, error) {
 	return readPolicy("the policy file", name, types, app.Actions)
 }
 
-// judges tells whether a service decides what a caller may do; the others serve
+// judges reports whether a service decides what a caller may do; the others serve
 // no caller.
 func (p *program) judges() bool { return p.has.api || p.has.worker }
 

@@ -195,7 +195,7 @@ func upper(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 
 var errSome = errors.New("there is something")
 
-// holdsSomething tells whether there is any object or binary.
+// holdsSomething reports whether there is any object or binary.
 func holdsSomething(ctx context.Context, b storage.Blobs) (bool, error) {
 	err := b.ListBinaries(ctx, func(storage.Binary, time.Time) error { return errSome })
 	if err == nil {

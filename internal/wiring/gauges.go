@@ -76,7 +76,7 @@ func (g gauges) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-// leads tells whether this process writes the index, and what goes beside it.
+// leads reports whether this process writes the index, and what goes beside it.
 func (g gauges) leads() bool {
 	return g.indexing.indexer != nil && (g.st.shared == nil || g.indexing.leading.Load())
 }

@@ -21,7 +21,7 @@ type jobs struct {
 	dispatcher atomic.Pointer[worker.Dispatcher] // of this process, while it has one
 }
 
-// remote tells that the dispatcher may be in another process.
+// remote reports whether the dispatcher may be in another process.
 func (j *jobs) remote() bool { return j.st.shared != nil }
 
 // own makes the dispatcher of a process that is its own.

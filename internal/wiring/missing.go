@@ -99,7 +99,7 @@ func (s *stores) typesBefore(ctx context.Context, served []string) (types []stri
 	return types, nil
 }
 
-// hasData tells whether a type has a resource that was not purged.
+// hasData reports whether a type has a resource that was not purged.
 func (s *stores) hasData(ctx context.Context, typ string, last uint64) (bool, error) {
 	feed, err := s.log.Follow(ctx, 1, storage.RevisionSubject(typ, ">"))
 	if err != nil {

@@ -74,7 +74,7 @@ func (o *observer) applied(b storage.Batch) {
 	}
 }
 
-// leads tells whether this process has a role now.
+// leads reports whether this process has a role now.
 func (o *observer) leads(role string, does bool) {
 	value := 0.
 	if does {

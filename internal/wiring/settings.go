@@ -41,10 +41,10 @@ func (s *Settings) service() string {
 	return s.Service
 }
 
-// usesDataDir tells that something is kept in the data folder.
+// usesDataDir reports whether something is kept in the data folder.
 func (s *Settings) usesDataDir() bool { return s.Storage != "postgres" || s.NatsURL == "" }
 
-// provisions tells that streams are made when they are missing. Services that
+// provisions reports whether streams are made when they are missing. Services that
 // run beside others find them made.
 func (s *Settings) provisions() bool {
 	return s.Service != "api" && s.Service != "indexer" && s.Service != "worker"
@@ -69,7 +69,7 @@ func (s *Settings) schema() string {
 	return "autocrud_" + strings.ReplaceAll(s.Namespace, "-", "_")
 }
 
-// App is what an application adds to the stock program.
+// App holds the additions of an application to the stock program.
 type App struct {
 	Version  string
 	Types    []*model.Type // besides those of the models folder

@@ -20,7 +20,7 @@ var beside = map[string]string{
 	"JOBLOGS":             "the logs of jobs",
 }
 
-// stream is what is known of one.
+// stream is the recorded state of a stream.
 type stream struct {
 	Created time.Time `json:"created"`
 	Last    uint64    `json:"last"`

@@ -35,7 +35,7 @@ func (s *stores) recognize(ctx context.Context, logger *slog.Logger) error {
 	return nil
 }
 
-// holdsNewest tells whether the content of the resources that changed last is there,
+// holdsNewest reports whether the content of the resources that changed last is there,
 // and is what the log says. Where the log refers to no content it is false.
 func (s *stores) holdsNewest(ctx context.Context) (bool, error) {
 	state, err := s.log.State(ctx)

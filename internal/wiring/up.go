@@ -127,7 +127,7 @@ func launch(ctx context.Context, set Settings, app App, has roles) (_ *Running, 
 	return r, nil
 }
 
-// program is what is being wired.
+// program holds the parts while they are put together.
 type program struct {
 	set      *Settings
 	app      App

@@ -60,7 +60,7 @@ func (p Pointer) Find(doc any) (any, bool) {
 	return v, err == nil
 }
 
-// within tells whether p is inside of what q leads to, or that itself.
+// within reports whether p is inside of what q leads to, or that itself.
 func (p Pointer) within(q Pointer) bool {
 	if len(p) < len(q) {
 		return false

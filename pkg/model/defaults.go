@@ -119,7 +119,7 @@ func (f *filler) names(name string) bool {
 	return ok
 }
 
-// describes tells whether a property is described by more than
+// describes reports whether a property is described by more than
 // unevaluatedProperties, as far as can be known without its value.
 func (f *filler) describes(name string) bool {
 	return f.guess || f.names(name) || f.others != nil ||

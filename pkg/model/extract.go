@@ -120,14 +120,14 @@ func (t *Type) compileRef(path string, add func(at, what, path string) (query.Fi
 	}
 }
 
-// Nullable tells whether the field at a path may be null; one that may not is
+// Nullable reports whether the field at a path may be null; one that may not is
 // removed when a reference is to be let go.
 func (t *Type) Nullable(path string) bool {
 	p, err := shapes{t.tree}.find(path)
 	return err == nil && p.null
 }
 
-// required tells whether the last name of a path is required where it is.
+// required reports whether the last name of a path is required where it is.
 func (t *Type) required(path string) bool {
 	var at any = t.tree
 	names := strings.Split(path, ".")

@@ -8,7 +8,7 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
-// ValidDigest tells whether a text is the digest of a binary: sha256: and 64
+// ValidDigest reports whether a text is the digest of a binary: sha256: and 64
 // hexadecimal digits.
 func ValidDigest(s string) bool {
 	h, ok := strings.CutPrefix(s, "sha256:")
@@ -101,7 +101,7 @@ func (t *Type) WholeBinaries(merged, patch any) (any, error) {
 	return merged, err
 }
 
-// holdsBinaries tells that the type has a place for a binary.
+// holdsBinaries reports whether the type has a place for a binary.
 func (t *Type) holdsBinaries() bool { return t.places != nil }
 
 // VisitBinaries gives every binary of a document, with its place, to fn, and puts

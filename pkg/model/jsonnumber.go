@@ -92,14 +92,14 @@ func integral(text string) (int64, bool) {
 	return v, err == nil
 }
 
-// rounds tells whether a number with a fraction or an exponent is an integer
+// rounds reports whether a number with a fraction or an exponent is an integer
 // beyond 64 bits all of whose digits were meant: more than any float64 tells.
 func rounds(text string) bool {
 	digits, zeros, _, ok := decimal(text)
 	return ok && zeros >= 0 && len(digits) > 17
 }
 
-// integralText tells whether the exact value is an integer of any size.
+// integralText reports whether the exact value is an integer of any size.
 func integralText(text string) bool {
 	_, zeros, _, ok := decimal(text)
 	return ok && zeros >= 0

@@ -328,7 +328,7 @@ func nullsIn(nodes []*placeNode, doc, patch any) {
 	}
 }
 
-// at tells whether a place of a document, by its names, is marked or inside of what
+// at reports whether a place of a document, by its names, is marked or inside of what
 // is.
 func (k *marks) at(names []string) bool {
 	if k == nil {
@@ -384,7 +384,7 @@ func (k *marks) put(names []string, value any) []string {
 	return pointersIn(nodes, value, at, nil)
 }
 
-// inList tells whether the keyword marks an element of a list instead of a
+// inList reports whether the keyword marks an element of a list instead of a
 // property.
 func (k *marks) inList() bool {
 	for _, n := range k.places.byNode {

@@ -52,7 +52,7 @@ var vague = []string{"application/octet-stream", "text/plain", "text/xml", "appl
 // said.
 var families = []string{"audio/", "font/", "image/", "video/"}
 
-// FitsMediaType tells whether content that looks like a media type may be said to be of
+// FitsMediaType reports whether content that looks like a media type may be said to be of
 // another one, and what it counts as then.
 func FitsMediaType(looks, said string) (string, bool) {
 	base, _, _ := strings.Cut(looks, ";")

@@ -63,13 +63,13 @@ func (t *Type) checkMarks(p *Problems) {
 	}
 }
 
-// WritesOnly tells that some of what is written to the type is never shown.
+// WritesOnly reports whether some of what is written to the type is never shown.
 func (t *Type) WritesOnly() bool { return t.writeOnly != nil }
 
-// HasReadOnly tells that some of the type's content is never set by clients.
+// HasReadOnly reports whether some of the type's content is never set by clients.
 func (t *Type) HasReadOnly() bool { return t.readOnly != nil }
 
-// NeverShown tells that the field at a path is written and never shown.
+// NeverShown reports whether the field at a path is written and never shown.
 func (t *Type) NeverShown(path []string) bool { return t.writeOnly.at(path) }
 
 // KeepNulls writes the nulls of a merge patch for what is never shown into the
@@ -89,7 +89,7 @@ func (t *Type) ReadOnlyChanged(before, after any) string {
 	return t.readOnly.changed(before, after, t.Defaults(t.WithoutReadOnly(after)))
 }
 
-// Conceals tells that not all of the type's content is shown.
+// Conceals reports whether not all of the type's content is shown.
 func (t *Type) Conceals() bool { return t.Secret != "" || t.writeOnly != nil }
 
 // Complete keeps what a write leaves out and may not see or set. What a patch

@@ -230,7 +230,7 @@ func visitPlaces(nodes []*placeNode, v any, at string, fn binaryVisit) (any, err
 	return v, nil
 }
 
-// standsForBinary tells whether an object is meant as one: an object of another
+// standsForBinary reports whether an object is meant as one: an object of another
 // form, where the schema allows one beside a binary, is not.
 func standsForBinary(v map[string]any) bool {
 	if _, inline := v["base64"]; inline {
@@ -260,7 +260,7 @@ func (n *placeNode) property(name string) (out []*placeNode) {
 	return out
 }
 
-// evaluates tells whether a property is certainly described by more than
+// evaluates reports whether a property is certainly described by more than
 // unevaluatedProperties. When it is not certain, both count.
 func (n *placeNode) evaluates(name string, depth int) bool {
 	if _, ok := n.properties[name]; ok || n.others != nil || depth > 16 {

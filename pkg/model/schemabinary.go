@@ -79,7 +79,7 @@ func (e *effective) checkBinary(in map[string]any, spec any, ptr string) {
 	}
 }
 
-// acceptable tells whether s is a media type without parameters, or a kind of
+// acceptable reports whether s is a media type without parameters, or a kind of
 // them.
 func acceptable(s string) bool {
 	kind, sub, ok := strings.Cut(s, "/")

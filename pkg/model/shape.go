@@ -271,7 +271,7 @@ func (s shapes) follow(path string, through []string) (place, error) {
 	return p, nil
 }
 
-// isDay tells whether a schema's text is a date.
+// isDay reports whether a schema's text is a date.
 func (s shapes) isDay(v any) bool {
 	return slices.ContainsFunc(s.same(v, 0), func(x map[string]any) bool { return x["format"] == "date" })
 }

@@ -292,7 +292,7 @@ func (t *Type) compileOptions(p *Problems) {
 	}
 }
 
-// DraftFirst tells that what becomes stable in a type is published.
+// DraftFirst reports whether what becomes stable in a type is published.
 func (t *Type) DraftFirst() bool { return t.DefaultStatus == storage.Draft }
 
 // OwnerAccess is the access of a type whose resources are their creators' own.

@@ -91,7 +91,7 @@ func (p *parser) hintName(t token) string {
 	return ""
 }
 
-// atField tells whether a field, or a function of one, begins here.
+// atField reports whether a field, or a function of one, begins here.
 func (p *parser) atField() bool {
 	t := p.peek()
 	if t.kind != tokName || p.atValue() {

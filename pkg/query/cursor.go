@@ -84,7 +84,7 @@ func (k *Cursors) mac(payload []byte) []byte {
 	return m.Sum(nil)[:macSize]
 }
 
-// fits tells whether the values could be those of a row in this order.
+// fits reports whether the values could be those of a row in this order.
 func (c Cursor) fits(order Order) bool {
 	if len(c.Values) != len(order) {
 		return false

@@ -18,7 +18,7 @@ type literal struct {
 	values                  []Value
 }
 
-// atValue tells whether a constant begins here.
+// atValue reports whether a constant begins here.
 func (p *parser) atValue() bool {
 	t := p.peek()
 	switch t.kind {

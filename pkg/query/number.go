@@ -21,7 +21,7 @@ func nearest(i int64) Value {
 	return f
 }
 
-// Rounds tells whether an integer is compared with a floating point number.
+// Rounds reports whether an integer is compared with a floating point number.
 func (e CompareFields) Rounds() bool {
 	left, _ := subject{field: e.Left, via: e.LeftVia}.kind()
 	right, _ := subject{field: e.Right, via: e.RightVia}.kind()

@@ -77,7 +77,7 @@ func (o Order) Compare(a, b Row) int {
 	return compareTerm(Term{}, a.Value(IDField), b.Value(IDField))
 }
 
-// After tells whether the row comes after the cursor in the order.
+// After reports whether the row comes after the cursor in the order.
 func (o Order) After(row Row, c Cursor) bool {
 	for i, t := range o {
 		if d := compareTerm(t, row.Value(t.Field.Name), c.Values[i]); d != 0 {

@@ -85,7 +85,7 @@ func (p *parser) fail(t token, format string, args ...any) *Error {
 	return &Error{Column: column(p.src, t.at), Detail: fmt.Sprintf(format, args...)}
 }
 
-// is tells whether the next token is this symbol or keyword.
+// is reports whether the next token is this symbol or keyword.
 func (p *parser) is(text string) bool {
 	t := p.peek()
 	return (t.kind == tokSymbol || t.kind == tokName) && t.text == text && !t.quoted
@@ -199,13 +199,13 @@ func (p *parser) term() (Expr, *Error) {
 	return p.comparison()
 }
 
-// known tells whether the model has such a field.
+// known reports whether the model has such a field.
 func (p *parser) known(name string) bool {
 	_, ok := p.fields.Lookup(name)
 	return ok
 }
 
-// calls tells whether an opening parenthesis is n tokens ahead.
+// calls reports whether an opening parenthesis is n tokens ahead.
 func (p *parser) calls(n int) bool {
 	i := p.next + n
 	return i < len(p.toks) && p.toks[i].kind == tokSymbol && p.toks[i].text == "("

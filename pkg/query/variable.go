@@ -25,7 +25,7 @@ func (p *parser) variable(t token) (Variable, bool) {
 	return p.variables(t.text)
 }
 
-// reserved tells that a name looks like a variable and is none.
+// reserved reports whether a name looks like a variable and is none.
 func (p *parser) reserved(t token) bool {
 	return t.kind == tokName && !t.quoted && p.variables != nil && strings.HasPrefix(t.text, "principal.") && !p.known(t.text)
 }

@@ -70,7 +70,7 @@ func runs(s string) (out []run) {
 	return out
 }
 
-// unspaced tells that a letter is of a script that is written without spaces
+// unspaced reports whether a letter is of a script that is written without spaces
 // between words. Korean has them.
 func unspaced(r rune) bool {
 	const prolonged = 'ー' // of both kana, and so of no script

@@ -15,7 +15,7 @@ import (
 // changed the owner's rights as well, so an admin's change leaves the owner as it
 // is: what the admin did not write must not act with the admin's rights.
 
-// actsLater tells that something is done later for the owner of a resource of the
+// actsLater reports whether something is done later for the owner of a resource of the
 // type.
 func actsLater(t *model.Type) bool { return t.Job != nil || t.Name == Schedules || t.Name == Webhooks }
 
@@ -37,7 +37,7 @@ func choosesActs(a storage.Action) bool {
 	return false
 }
 
-// takesOver tells that an event makes the actor of the context the owner.
+// takesOver reports whether an event makes the actor of the context the owner.
 func (m *Manager) takesOver(ctx context.Context, t *model.Type, e *storage.Event) bool {
 	if !actsLater(t) || !choosesActs(e.Action) {
 		return false

@@ -194,7 +194,7 @@ func (a *adoption) checkPage(ctx context.Context, items []*Resource) error {
 	return nil
 }
 
-// fits tells whether the fields of the constraints can be read at all.
+// fits reports whether the fields of the constraints can be read at all.
 func (a *adoption) fits(r *Resource) bool {
 	tree, err := model.DecodeJSON(r.Data)
 	if err != nil {

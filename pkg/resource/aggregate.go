@@ -181,7 +181,7 @@ func groupOrder(src string, by []string) (order []storage.GroupTerm, err error) 
 	return order, nil
 }
 
-// sameName tells whether two items of lists name one field.
+// sameName reports whether two items of lists name one field.
 func sameName(a, b string) bool {
 	if a == b {
 		return true

@@ -91,7 +91,7 @@ func (m *Manager) taken(ctx context.Context, w *mutation, t *model.Type, p plan,
 	return step{}, err
 }
 
-// publishes tells that a step makes stable what was a draft, or would be one if
+// publishes reports whether a step makes stable what was a draft, or would be one if
 // nothing else were said.
 func publishes(t *model.Type, s state, e *storage.Event) bool {
 	if e.Wrote == 0 || e.Revision.Status != storage.Stable {

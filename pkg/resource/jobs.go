@@ -171,7 +171,7 @@ func (m *Manager) Claim(ctx context.Context, typ, id string, o ClaimOptions) (*C
 	return &Claim{Type: typ, ID: id, Token: token, Attempt: e.Meta.Job.Attempts, Data: content, Event: e}, nil
 }
 
-// claimable tells whether an attempt may begin, and whether that is because the
+// claimable reports whether an attempt may begin, and whether that is because the
 // worker of the one before died.
 func claimable(e *storage.Event, now time.Time, takeover string) (died bool, err error) {
 	j := e.Meta.Job

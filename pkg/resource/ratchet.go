@@ -26,7 +26,7 @@ func (m *Manager) fit(ctx context.Context, w *mutation, t *model.Type, data any)
 	return nil
 }
 
-// mayStay tells whether everything that a check refuses was there before, and
+// mayStay reports whether everything that a check refuses was there before, and
 // refused then.
 func (m *Manager) mayStay(ctx context.Context, w *mutation, t *model.Type, check func(any) error, data any, err error) bool {
 	before := w.before
@@ -56,7 +56,7 @@ func (m *Manager) mayStay(ctx context.Context, w *mutation, t *model.Type, check
 	return true
 }
 
-// sameAt tells whether two documents have the same at a place, or both nothing.
+// sameAt reports whether two documents have the same at a place, or both nothing.
 func sameAt(a, b any, pointer string) bool {
 	p, err := jsonpatch.ParsePointer(pointer)
 	if err != nil {

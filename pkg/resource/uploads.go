@@ -30,7 +30,7 @@ func (m *Manager) uploadRecord(principal, digest string) string {
 	return "an upload " + hex.EncodeToString(h.Sum(nil))
 }
 
-// limitedUploads tells that the actor refers only to what it uploaded or may read.
+// limitedUploads reports whether the actor refers only to what it uploaded or may read.
 func (m *Manager) limitedUploads(ctx context.Context) bool {
 	return m.o.Access != nil && policy.ActorOf(ctx).Identity != nil && m.Admin(ctx) != nil
 }

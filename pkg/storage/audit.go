@@ -27,7 +27,7 @@ type AuditEntry struct {
 	Suppressed int `json:"suppressed,omitempty"`
 }
 
-// AuditPiece is what was kept together, in the form its writer gave it.
+// AuditPiece holds the entries that were stored together, in their writer's form.
 type AuditPiece struct {
 	Seq  uint64
 	Data []byte

@@ -139,7 +139,7 @@ type PendingBuild struct {
 	Replayed, Through uint64
 }
 
-// BuildError tells that what was asked needs a table that is still being
+// BuildError says that a query needs a table that is still being
 // filled. It is an ErrNotReady.
 type BuildError struct{ PendingBuild }
 

@@ -30,7 +30,7 @@ type Entry struct {
 	More    bool // the next entry is of the same unit
 }
 
-// LogState is what the log says of itself.
+// LogState is the extent of the log.
 type LogState struct {
 	// Identity names this log; an index built from another one is worthless.
 	Identity string

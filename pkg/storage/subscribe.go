@@ -56,7 +56,7 @@ type Subscription interface {
 	Close()
 }
 
-// Receipt tells what became of an event that was handed out.
+// Receipt reports the outcome of an event that was handed out.
 type Receipt interface {
 	Done() error
 	// Retry hands it out again after a while.
@@ -83,7 +83,7 @@ type Delivery struct {
 	Response   string          `json:"response"` // the beginning of its body
 }
 
-// DeliveryRequest is what was sent.
+// DeliveryRequest is the request of a delivery.
 type DeliveryRequest struct {
 	URL     string            `json:"url"`
 	Headers map[string]string `json:"headers"`

@@ -65,7 +65,7 @@ func sweepUnused(a *API, c call) error {
 // reindexAll builds the index of all types anew.
 func reindexAll(a *API, c call) error { return beginReindex(a, c, "") }
 
-// readIndexing tells how far that is.
+// readIndexing answers with the progress of the index.
 func readIndexing(a *API, c call) error {
 	return indexing(a, c, http.StatusOK)
 }

@@ -88,7 +88,7 @@ func (a *API) whileValid(r *http.Request, end context.CancelFunc, allowed func()
 	return func() { close(done) }
 }
 
-// refused tells the log, and how to do better.
+// refused logs a refused credential and answers how to authenticate.
 func (a *API) refused(w http.ResponseWriter, r *http.Request, err error) {
 	if fault.CodeOf(err) == fault.Unauthenticated {
 		w.Header().Set("WWW-Authenticate", challenge(r))

@@ -14,7 +14,7 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
-// batchBody is what POST /v1:batch takes, already decoded strictly.
+// batchBody is the body of POST /v1:batch, already decoded strictly.
 type batchBody struct {
 	operations []resource.BatchOperation
 	atomic     bool

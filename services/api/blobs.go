@@ -92,7 +92,7 @@ func receiveForm(m *resource.Manager, r *http.Request) (b model.Blob, err error)
 
 const transferEncoding = "Content-Transfer-Encoding"
 
-// encoded tells that a part is not the bytes themselves, which RFC 7578 section 4.7
+// encoded reports whether a part is not the bytes themselves, which RFC 7578 section 4.7
 // no longer knows.
 func encoded(part *multipart.Part) bool {
 	switch strings.ToLower(strings.TrimSpace(part.Header.Get(transferEncoding))) {

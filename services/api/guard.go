@@ -50,7 +50,7 @@ func (a *API) catch(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// gate is what a request is checked by before it gets to a handler.
+// gate checks a request before it gets to a handler.
 type gate struct {
 	a       *API
 	origin  *http.CrossOriginProtection

@@ -114,7 +114,7 @@ func isWebhook(t *model.Type) bool     { return t.Name == resource.Webhooks }
 func hasNoBinaries(t *model.Type) bool { return len(t.Binaries) == 0 }
 func always(*model.Type) bool          { return true }
 
-// answer is what a success looks like.
+// answer describes a success.
 func answer(status, description string, content openapi.Part, headers ...string) openapi.Answer {
 	return openapi.Answer{Status: status, Description: description, Content: content, Headers: headers}
 }

@@ -57,7 +57,7 @@ type problem struct {
 	Errors        []fault.FieldError `json:"errors,omitempty"`
 }
 
-// internal is what a defect looks like from outside.
+// internal is the problem that a client gets for a defect.
 const internal fault.Code = "internal"
 
 // asProblem makes the answer of an error. What is no fault.Error is a defect

@@ -74,7 +74,7 @@ func (p *params) expand(t *model.Type) []string {
 	return out
 }
 
-// expansion is what reference fields of the items of an answer lead to.
+// expansion holds the resources that reference fields of an answer's items name.
 type expansion struct {
 	typ    *model.Type
 	fields []string

@@ -14,7 +14,7 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
-// Webhooks is what delivers to webhooks.
+// Webhooks delivers to webhooks.
 type Webhooks interface {
 	// Test sends one event that means nothing.
 	Test(ctx context.Context, id string) (storage.Delivery, error)

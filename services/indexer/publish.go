@@ -57,7 +57,7 @@ func newPublisher(log storage.Log, blobs storage.Blobs, to storage.Outward) *pub
 	return &publisher{log: log, blobs: blobs, to: to, wake: make(chan struct{}, 1)}
 }
 
-// restart tells that the index is at a sequence and goes on from there.
+// restart is called when the index is at a sequence and goes on from there.
 func (p *publisher) restart(at uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

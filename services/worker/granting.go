@@ -14,7 +14,7 @@ type waiter struct {
 	jobs chan []grantedJob // buffered
 }
 
-// grantedJob is what is handed out, without its event if that is not held.
+// grantedJob is a job that is handed out, without its event if that is not held.
 type grantedJob struct {
 	Named
 	event    *storage.Event

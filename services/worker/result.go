@@ -29,7 +29,7 @@ func asResult(b []byte) (json.RawMessage, error) {
 	return json.Marshal(strings.ToValidUTF8(string(b), "?"))
 }
 
-// readable tells whether b is JSON that all parsers read alike (RFC 8259,
+// readable reports whether b is JSON that all parsers read alike (RFC 8259,
 // sections 4, 6 and 8): UTF-8, no key twice, numbers within float64, no half of
 // a surrogate pair.
 func readable(b []byte) bool {
@@ -77,7 +77,7 @@ func readable(b []byte) bool {
 
 func inObject(open []map[string]bool) bool { return len(open) > 0 && open[len(open)-1] != nil }
 
-// halfSurrogate tells whether valid JSON has an escape for one half of a
+// halfSurrogate reports whether valid JSON has an escape for one half of a
 // character beside no escape for the other.
 func halfSurrogate(b []byte) bool {
 	for i := 0; i < len(b); i++ {

@@ -8,7 +8,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// Exists tells whether there is a log of a namespace.
+// Exists reports whether there is a log of a namespace.
 func Exists(ctx context.Context, js jetstream.JetStream, namespace string) (bool, error) {
 	_, err := js.Stream(ctx, StreamName(namespace))
 	if errors.Is(err, jetstream.ErrStreamNotFound) {

@@ -304,7 +304,7 @@ func entryOf(m *jetstream.RawStreamMsg) storage.Entry {
 	return storage.Entry{Seq: m.Sequence, Subject: m.Subject, ID: m.Header.Get(nats.MsgIdHdr), Data: m.Data, More: unfinished(m.Header)}
 }
 
-// unfinished tells that a message is of a batch that goes on after it.
+// unfinished reports whether a message is of a batch that goes on after it.
 func unfinished(h nats.Header) bool { return h.Get(hdrBatch) != "" && h.Get(hdrCommit) == "" }
 
 func getError(op string, err error) error {

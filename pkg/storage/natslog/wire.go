@@ -37,7 +37,7 @@ type Message struct {
 	Last  uint64 // of the stream, for CheckStream
 }
 
-// Check is what a server compares.
+// Check is the precondition that a server compares.
 type Check int
 
 // What there is to compare. CheckNothing is for a member of a batch whose first one
@@ -57,7 +57,7 @@ func messages(unit []storage.Record) []Message {
 	return out
 }
 
-// Reply is what the server said to a publish.
+// Reply is the server's answer to a publish.
 type Reply struct {
 	Seq       uint64 // of the last record
 	Duplicate bool

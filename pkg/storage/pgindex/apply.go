@@ -214,7 +214,7 @@ func (x *Index) followed(ctx context.Context, tx pgx.Tx, applied uint64) (map[st
 	return x.switchOver(ctx, tx, full)
 }
 
-// finishes tells whether a batch makes the indexes of whole tables.
+// finishes reports whether a batch makes the indexes of whole tables.
 func (x *Index) finishes(b storage.Batch) bool {
 	for _, of := range *x.tables.Load() {
 		if of.building != nil && of.building.follows && b.Through >= of.building.fill {

@@ -436,7 +436,7 @@ func (x *Index) table(ctx context.Context, typ string) (*writable, error) {
 	return nil, x.building(ctx, typ)
 }
 
-// building tells how far the type's new table is.
+// building is the progress of the type's new table.
 func (x *Index) building(ctx context.Context, typ string) error {
 	of := (*x.tables.Load())[typ]
 	if of == nil || of.building == nil {
@@ -450,5 +450,5 @@ func (x *Index) building(ctx context.Context, typ string) error {
 	return &storage.BuildError{PendingBuild: f}
 }
 
-// noText tells that the type has no full text at all, now or soon.
+// noText reports whether the type has no full text at all, now or soon.
 func (w *writable) noText() bool { return len(w.current.FullText) == 0 }

@@ -235,7 +235,7 @@ func classify(ctx context.Context, err error) error {
 	return err
 }
 
-// isMissing tells that a schema, table, column or function is not there.
+// isMissing reports whether a schema, table, column or function is not there.
 func isMissing(err error) bool {
 	var pg *pgconn.PgError
 	if !errors.As(err, &pg) {

@@ -121,7 +121,7 @@ func (w *writable) rowValues(c *storage.IndexChange) ([]any, error) {
 	return append(out, e.Ref, string(meta), string(revision), content), nil
 }
 
-// columnValue is what the column holds; a list travels as the text of an array.
+// columnValue is the value in the column; a list travels as the text of an array.
 func columnValue(f query.Field, v query.Value) any {
 	switch x := v.(type) {
 	case int64:

@@ -148,7 +148,7 @@ func (s *search) page() (string, []any, error) {
 	return text, args, err
 }
 
-// settled tells that one plan is right for all values: there is an index that has
+// settled reports whether one plan is right for all values: there is an index that has
 // the field that is compared and then the order, as there is for lists of one's
 // own. To plan takes longer than to run then.
 func (s *search) settled() bool {

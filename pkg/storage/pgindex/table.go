@@ -94,7 +94,7 @@ var arrays = map[query.Kind]string{query.Text: `text[] COLLATE "C"`, query.Integ
 
 func quote(s string) string { return pgx.Identifier{s}.Sanitize() }
 
-// baseName is what the names of all tables of a definition begin with. A name
+// baseName begins the names of all tables of a definition. A name
 // has at most 63 bytes in Postgres, so a long type's is cut; the hash tells it
 // apart.
 func baseName(def storage.Definition) string {

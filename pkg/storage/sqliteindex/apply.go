@@ -285,7 +285,7 @@ func jobArgs(j *storage.Job) []any {
 	return []any{string(j.State), int64(j.Attempts), j.Queue, query.Micros(j.RunAt), int64(j.Priority)}
 }
 
-// columnValue is what the field's column holds: the value, or a list's length.
+// columnValue is the value in the field's column: the value, or a list's length.
 func columnValue(f query.Field, v query.Value) (any, error) {
 	if v == nil {
 		return nil, nil

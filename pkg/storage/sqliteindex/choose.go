@@ -41,7 +41,7 @@ func (s *search) rare(t *writable) (out []query.Expr) {
 	return out
 }
 
-// isLong tells whether the filter is better written once only: SQLite looks an
+// isLong reports whether the filter is better written once only: SQLite looks an
 // argument that it meets again up among all of them.
 func (s *search) isLong() bool { return s.Filter != nil && len(query.String(s.Filter)) > longFilter }
 

@@ -43,7 +43,7 @@ func fit(t *table, current storage.Definition) *writable {
 	return w
 }
 
-// searchesText tells whether the table's text is that of the type as it is now.
+// searchesText reports whether the table's text is that of the type as it is now.
 func (w *writable) searchesText() bool {
 	return w.fullText != "" && slices.Equal(w.def.FullText, w.current.FullText)
 }
@@ -166,7 +166,7 @@ func (x *Index) definitions(ctx context.Context, typ string) (out []sqltables.Ro
 	return out, nil
 }
 
-// intact tells whether the table of a row is there with all its parts, as this
+// intact reports whether the table of a row is there with all its parts, as this
 // version of the package makes it.
 func (x *Index) intact(ctx context.Context, r sqltables.Row) (bool, error) {
 	t := tableNamed(r.Definition, r.Name)
@@ -311,7 +311,7 @@ func (x *Index) answer(ctx context.Context, typ string, fn func(*writable) error
 	return x.classify(err)
 }
 
-// tookAway tells whether the table was dropped by another program.
+// tookAway reports whether the table was dropped by another program.
 func (x *Index) tookAway(ctx context.Context, t *writable) bool {
 	defer x.reading()()
 	var there bool
@@ -328,7 +328,7 @@ func (x *Index) table(ctx context.Context, typ string) (*writable, error) {
 	return nil, x.building(ctx, typ)
 }
 
-// building tells how far the type's new table is.
+// building is the progress of the type's new table.
 func (x *Index) building(ctx context.Context, typ string) error {
 	of := (*x.tables.Load())[typ]
 	if of == nil || of.building == nil {

@@ -68,7 +68,7 @@ var kindSQL = map[query.Kind]string{
 
 func quote(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }
 
-// baseName is what the names of all tables of a definition begin with.
+// baseName begins the names of all tables of a definition.
 func baseName(def storage.Definition) string {
 	sum := sha256.Sum256([]byte(format + "\x00" + def.Hash))
 	return "t_" + def.Type + "_" + hex.EncodeToString(sum[:4]) + "_"

@@ -81,7 +81,7 @@ func visible(t testing.TB, rows []query.Row, changes []storage.IndexChange, s st
 	return out
 }
 
-// holds tells whether the phrase is in the words.
+// holds reports whether the phrase is in the words.
 func holds(words []string, p query.Phrase) bool {
 	for i := range words {
 		if i+len(p.Words) > len(words) {

@@ -30,7 +30,7 @@ func (n *namer) name(want string) string {
 	return want
 }
 
-// plainName is what is left of a name in every language.
+// plainName is the part of a name that every language allows.
 func plainName(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r >= '0' && r <= '9' || r >= 'a' && r <= 'z' {

@@ -30,7 +30,7 @@ type Operation struct {
 	Public     bool     // no credential is needed
 }
 
-// Answer is what a success looks like.
+// Answer describes a success.
 type Answer struct {
 	Status, Description string
 	// Headers are names of components. One that begins with "Optional" is left out of
@@ -67,7 +67,7 @@ func (o Operation) ID() string {
 	return o.Type.Name + "." + o.Name
 }
 
-// tag is what the operation is listed under.
+// tag is the group that the operation is listed in.
 func (o Operation) tag() string {
 	if o.Type == nil {
 		return serverTag

@@ -82,7 +82,7 @@ func ActionInput(x *resource.Action) Part {
 	}
 }
 
-// ActionOutput is what a custom action answers.
+// ActionOutput is the answer of a custom action.
 func ActionOutput(x *resource.Action) Part {
 	return func(d *document, _ *model.Type) object {
 		return jsonContent(componentRef("schemas", d.actions[x].output), nil)

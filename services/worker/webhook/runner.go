@@ -243,7 +243,8 @@ func (r *runner) record(ctx context.Context, t storage.Message, x storage.Delive
 	}
 }
 
-// message is what is sent of an event; false when it is not for this webhook.
+// message is the body of an event's delivery; false when the event is not for this
+// webhook.
 func (r *runner) message(ctx context.Context, t *storage.Message) (message, bool, error) {
 	h := r.h.data
 	if !r.h.replays() && t.At.Before(r.h.since()) {

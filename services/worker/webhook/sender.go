@@ -62,7 +62,7 @@ func (a agent) RoundTrip(r *http.Request) (*http.Response, error) {
 // CheckURL refuses an address that can be told from its text not to be called.
 func (s *Sender) CheckURL(text string) error { return s.guard.url(text) }
 
-// message is what is sent: an envelope of the Standard Webhooks form.
+// message is the body of a delivery: an envelope of the Standard Webhooks form.
 type message struct {
 	ID        string          `json:"id"`
 	Type      string          `json:"type"` // "movies.created"

@@ -23,7 +23,7 @@ type Row struct {
 	Whole bool
 }
 
-// Follows tells that the table is filled by what is applied, until the position
+// Follows reports whether the table is filled by what is applied, until the position
 // reaches Fill.
 func (r Row) Follows() bool { return !r.Serving && r.Replayed >= r.Fill }
 
@@ -41,7 +41,7 @@ func New(name string, d storage.Definition, at Position) Row {
 	return r
 }
 
-// Indexed tells whether a new table gets its indexes at once. One that is filled by
+// Indexed reports whether a new table gets its indexes at once. One that is filled by
 // what is applied gets them when it is full, which costs less.
 func (r Row) Indexed() bool { return !r.Follows() }
 
@@ -88,7 +88,7 @@ func (t *Tables) Pending() *storage.PendingBuild {
 	return &storage.PendingBuild{Type: t.Building.Definition.Type, Replayed: t.Building.Replayed, Through: t.Building.Fill}
 }
 
-// Anew tells whether a type is rebuilt, and which tables go before a new one is
+// Anew reports whether a type is rebuilt, and which tables go before a new one is
 // made: those that are being filled. A type without a table that answers is left as
 // it is.
 func Anew(rows []Row) (drop []Row, ok bool) {
