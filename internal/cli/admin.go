@@ -69,7 +69,7 @@ func (c *verifyCmd) Run(e *env) error {
 			return err
 		}
 	} else if err := c.offline(e, func(ctx context.Context, m *resource.Manager) (err error) {
-		answer.Verified, err = m.Verify(ctx, func(f resource.Finding) { answer.Findings = append(answer.Findings, f) })
+		answer.Verified, err = m.Admin.Verify(ctx, func(f resource.Finding) { answer.Findings = append(answer.Findings, f) })
 		return err
 	}); err != nil {
 		return err
@@ -101,7 +101,7 @@ func (c *gcCmd) Run(e *env) error {
 			return err
 		}
 	} else if err := c.offline(e, func(ctx context.Context, m *resource.Manager) (err error) {
-		out, err = m.Sweep(ctx, resource.SweepAge)
+		out, err = m.Upkeep.Sweep(ctx, resource.SweepAge)
 		return err
 	}); err != nil {
 		return err
@@ -130,7 +130,7 @@ func (c *migrateCmd) Run(e *env) error {
 	}
 	return c.offline(e, func(ctx context.Context, m *resource.Manager) error {
 		return c.pages(e, func(after string) (resource.MigrationReport, error) {
-			r, err := m.MigrateAll(ctx, c.Type, after, c.DryRun)
+			r, err := m.Admin.MigrateAll(ctx, c.Type, after, c.DryRun)
 			if err != nil {
 				return resource.MigrationReport{}, err
 			}

@@ -66,7 +66,7 @@ func (c *backupCmd) write(e *env, w io.Writer) error {
 		return c.download(e.ctx, "/v1:backup", &counted{w, bar, 0})
 	}
 	return c.offline(e, func(ctx context.Context, m *resource.Manager) error {
-		_, err := m.Backup(ctx, w, func(done, _ uint64) { bar.set(int64(done)) })
+		_, err := m.Admin.Backup(ctx, w, func(done, _ uint64) { bar.set(int64(done)) })
 		return err
 	})
 }
@@ -109,7 +109,7 @@ func (c *restoreCmd) Run(e *env) error {
 	bar := newProgress(e.Err, b.Summary.Entries, "restoring")
 	if c.isOffline() {
 		err = wiring.OfflineOrNew(e.ctx, c.settings(), e.app, b.FirstSeq(), func(ctx context.Context, m *resource.Manager) error {
-			return m.RestoreBackup(ctx, b, func(done, _ uint64) { bar.set(int64(done)) })
+			return m.Admin.RestoreBackup(ctx, b, func(done, _ uint64) { bar.set(int64(done)) })
 		})
 	} else {
 		err = c.upload(e.ctx, "/v1:restore", f, info.Size())

@@ -31,10 +31,10 @@ func (c *reindexCmd) Run(e *env) error {
 		return c.await(e, func() (resource.Indexing, error) { return c.indexing(e) })
 	}
 	return c.offline(e, func(ctx context.Context, m *resource.Manager) error {
-		if err := m.Reindex(ctx, c.Type); err != nil {
+		if err := m.Admin.Reindex(ctx, c.Type); err != nil {
 			return err
 		}
-		return c.await(e, func() (resource.Indexing, error) { return m.Indexing(ctx) })
+		return c.await(e, func() (resource.Indexing, error) { return m.Admin.Indexing(ctx) })
 	})
 }
 

@@ -102,7 +102,7 @@ func Open(t testing.TB, dir string, types []*model.Type, o StackOptions) *Stack 
 	events, _ := o.Indexer.Outward.(storage.Subscriptions)
 	s := &Stack{Events: events, Manager: resource.NewManager(types, log, blobs, index, mo), Log: log, Blobs: blobs, Index: index, NATS: server.Events, Addr: server.Addr()}
 	ctx, cancel := context.WithCancel(context.Background())
-	actors := []func(context.Context) error{ix.Run, s.Manager.Upkeep, s.Manager.RunWatches}
+	actors := []func(context.Context) error{ix.Run, s.Manager.Upkeep.Upkeep, s.Manager.Watches.RunWatches}
 	done := make(chan struct{}, len(actors))
 	for _, run := range actors {
 		go func() {

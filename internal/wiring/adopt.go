@@ -8,7 +8,7 @@ import (
 
 // adopt takes new unique and refs over for the data that is there. Data that
 // does not fit is a matter of settings: nothing is served.
-func adopt(ctx context.Context, m *resource.Manager, x *indexing, last uint64) error {
+func adopt(ctx context.Context, m *resource.Admin, x *indexing, last uint64) error {
 	types, err := m.Unadopted(ctx)
 	if err != nil || len(types) == 0 {
 		return err

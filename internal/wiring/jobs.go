@@ -118,7 +118,7 @@ func withBulk(handlers map[string]worker.Handler) map[string]worker.Handler {
 		if _, err := a.LastCheckpoint(&at); err != nil {
 			return nil, job.Fail(err)
 		}
-		at, err := a.Manager.RunBulk(ctx, a.Data, at, func(at resource.BulkState) {
+		at, err := a.Manager.Bulk.RunBulk(ctx, a.Data, at, func(at resource.BulkState) {
 			a.Report.Progress(storage.Progress{Done: at.Changed + at.Unchanged + at.Failed, Total: at.Total})
 			_ = a.SetCheckpoint(at) // always marshals
 		})

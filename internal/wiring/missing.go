@@ -64,7 +64,7 @@ func (p *program) missingTypes(ctx context.Context) error {
 		return wrong("there is data of %s but no model; put the model back, or say --allow-missing-types", strings.Join(missing, ", "))
 	}
 	if len(missing) > 0 {
-		p.manager.LeaveBinaries()
+		p.manager.Upkeep.LeaveBinaries()
 	}
 	all := append(served, missing...)
 	slices.Sort(all)

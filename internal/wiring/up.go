@@ -176,7 +176,7 @@ func (p *program) start(ctx context.Context) (_ *Running, err error) {
 	listening := begin(ctx, p.indexing.listen)
 	indexing := begin(ctx, p.index)
 	if p.has.api {
-		if err := adopt(ctx, p.manager, p.indexing, p.begun); err != nil {
+		if err := adopt(ctx, p.manager.Admin, p.indexing, p.begun); err != nil {
 			indexing.interrupt(nil)
 			listening.interrupt(nil)
 			return nil, err
@@ -190,10 +190,10 @@ func (p *program) start(ctx context.Context) (_ *Running, err error) {
 		g.Add(until(ctx, p.maintain))
 		g.Add(until(ctx, p.policeEvents))
 		g.Add(until(ctx, p.webhooks.Run))
-		g.Add(until(ctx, func(ctx context.Context) error { return p.manager.RunAfterHooks(ctx, p.st.outward) }))
+		g.Add(until(ctx, func(ctx context.Context) error { return p.manager.AfterHooks.RunAfterHooks(ctx, p.st.outward) }))
 	}
 	if p.has.api || p.has.worker {
-		g.Add(until(ctx, p.manager.RunWatches))
+		g.Add(until(ctx, p.manager.Watches.RunWatches))
 	}
 	if p.access != nil {
 		g.Add(until(ctx, p.followAccess))
@@ -262,7 +262,7 @@ func (p *program) wire(ctx context.Context) error {
 	if p.has.indexer {
 		o := indexer.Options{Logger: p.logger, Tracer: p.tracer, Outward: p.st.outward, Applied: p.jobs.applied}
 		if p.has.api {
-			o.Known = func(seq uint64) *storage.Event { return p.manager.Known(seq) }
+			o.Known = func(seq uint64) *storage.Event { return p.manager.States.Known(seq) }
 		} else {
 			o.Gather = remoteGather
 		}
@@ -278,7 +278,7 @@ func (p *program) wire(ctx context.Context) error {
 	p.webhooks = webhook.New(p.manager, p.st.outward, p.st.sent, webhook.NewSender(p.nets, "AutoCRUD-Webhooks/"+p.app.Version),
 		webhook.Options{PauseAfter: p.set.WebhookPauseAfter, Logger: p.logger})
 	for _, x := range p.app.Actions {
-		if _, err := p.manager.Type(x.Type); err != nil {
+		if _, err := p.manager.States.Type(x.Type); err != nil {
 			return wrong("action %s:%s is on a type without a model", x.Type, x.Name)
 		}
 	}
@@ -311,9 +311,9 @@ func (p *program) noting(ctx context.Context) error {
 func (p *program) maintain(ctx context.Context) error {
 	return p.st.lead(ctx, "upkeep", p.logger, func(ctx context.Context) error {
 		var g errgroup.Group
-		g.Go(func() error { return p.manager.Upkeep(ctx) })
-		g.Go(func() error { return p.manager.PruneEvery(ctx) })
-		g.Go(func() error { return p.manager.SweepEvery(ctx, resource.SweepAge) })
+		g.Go(func() error { return p.manager.Upkeep.Upkeep(ctx) })
+		g.Go(func() error { return p.manager.Upkeep.PruneEvery(ctx) })
+		g.Go(func() error { return p.manager.Upkeep.SweepEvery(ctx, resource.SweepAge) })
 		return g.Wait()
 	})
 }

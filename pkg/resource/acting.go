@@ -15,10 +15,6 @@ import (
 // changed the owner's rights as well, so an admin's change leaves the owner as it
 // is: what the admin did not write must not act with the admin's rights.
 
-// actsLater reports whether something is done later for the owner of a resource of the
-// type.
-func actsLater(t *model.Type) bool { return t.Job != nil || t.Name == Schedules || t.Name == Webhooks }
-
 // ownerOf is the principal that a resource acts as, after an event of it.
 func ownerOf(e *storage.Event) string {
 	if e.Owner != "" {
@@ -38,16 +34,16 @@ func choosesActs(a storage.Action) bool {
 }
 
 // takesOver reports whether an event makes the actor of the context the owner.
-func (m *Manager) takesOver(ctx context.Context, t *model.Type, e *storage.Event) bool {
-	if !actsLater(t) || !choosesActs(e.Action) {
+func (gt *Gate) takesOver(ctx context.Context, t *model.Type, e *storage.Event) bool {
+	if !gt.strategies.actsLater(t) || !choosesActs(e.Action) {
 		return false
 	}
-	return e.Action == storage.Created || policy.ActorOf(ctx).Identity != nil && m.o.Access != nil && m.Admin(ctx) != nil
+	return e.Action == storage.Created || policy.ActorOf(ctx).Identity != nil && gt.o.Access != nil && gt.Guard.Admin(ctx) != nil
 }
 
 // own writes down the owner as whom the resource of an event acts, and its groups.
-func (m *Manager) own(ctx context.Context, t *model.Type, e *storage.Event) {
-	if !m.takesOver(ctx, t, e) {
+func (gt *Gate) own(ctx context.Context, t *model.Type, e *storage.Event) {
+	if !gt.takesOver(ctx, t, e) {
 		return
 	}
 	a := policy.ActorOf(ctx)
@@ -60,22 +56,22 @@ func (m *Manager) own(ctx context.Context, t *model.Type, e *storage.Event) {
 // ActFor is a context whose operations are those of a principal, with the rights
 // that it has when it does them. The program's own principals, which no policy
 // knows, have every right.
-func (m *Manager) ActFor(ctx context.Context, a policy.Actor, groups []string) context.Context {
-	if m.o.Access != nil {
-		a.Identity = m.o.Access.CreatorOf(a.Principal, groups)
+func (gd *Guard) ActFor(ctx context.Context, a policy.Actor, groups []string) context.Context {
+	if gd.o.Access != nil {
+		a.Identity = gd.o.Access.CreatorOf(a.Principal, groups)
 	}
 	return policy.WithActor(ctx, a)
 }
 
 // actForOwner is ActFor for the owner of what acts later.
-func (m *Manager) actForOwner(ctx context.Context, e *storage.Event) context.Context {
-	return m.ActFor(ctx, policy.Actor{Principal: ownerOf(e)}, e.Groups)
+func (gd *Guard) actForOwner(ctx context.Context, e *storage.Event) context.Context {
+	return gd.ActFor(ctx, policy.Actor{Principal: ownerOf(e)}, e.Groups)
 }
 
 // eventAt is the event of a resource at a place in the log; nil when it is not there
 // any more.
-func (m *Manager) eventAt(ctx context.Context, k key, seq uint64) (*storage.Event, error) {
-	entry, err := m.log.At(ctx, seq)
+func (st *States) eventAt(ctx context.Context, k key, seq uint64) (*storage.Event, error) {
+	entry, err := st.log.At(ctx, seq)
 	if errors.Is(err, storage.ErrNotFound) {
 		return nil, nil
 	}
@@ -92,12 +88,12 @@ func (m *Manager) eventAt(ctx context.Context, k key, seq uint64) (*storage.Even
 // ActForJob is ActFor for the handler of a job: it has the rights of the job's
 // owner, limited to those of the role of its type. What it writes names the job as
 // its cause.
-func (m *Manager) ActForJob(ctx context.Context, job *storage.Event, userAgent string) context.Context {
-	ctx = m.actForOwner(ctx, job)
+func (gd *Guard) ActForJob(ctx context.Context, job *storage.Event, userAgent string) context.Context {
+	ctx = gd.actForOwner(ctx, job)
 	a := policy.ActorOf(ctx)
 	a.UserAgent, a.Cause = userAgent, job.Meta.Type+"/"+job.Meta.ID
-	t := m.types[job.Meta.Type]
-	if m.o.Access != nil && t != nil && t.Job != nil && t.Job.Role != "" {
+	t := gd.types[job.Meta.Type]
+	if gd.o.Access != nil && t != nil && t.Job != nil && t.Job.Role != "" {
 		if a.Identity == nil {
 			a.Identity = &policy.Identity{Admin: true}
 		}
@@ -107,29 +103,25 @@ func (m *Manager) ActForJob(ctx context.Context, job *storage.Event, userAgent s
 }
 
 // MayRun refuses a job whose owner may not have it run any more.
-func (m *Manager) MayRun(ctx context.Context, job *storage.Event) error {
-	t := m.types[job.Meta.Type]
-	if m.o.Access == nil || t == nil {
+func (gd *Guard) MayRun(ctx context.Context, job *storage.Event) error {
+	t := gd.types[job.Meta.Type]
+	if gd.o.Access == nil || t == nil {
 		return nil
 	}
-	ctx = m.actForOwner(ctx, job)
-	x := m.accessTo(ctx, t)
+	ctx = gd.actForOwner(ctx, job)
+	x := gd.accessTo(ctx, t)
 	if x == nil {
 		return nil
 	}
-	v, err := m.view(ctx, t, job)
+	v, err := gd.view(ctx, t, job)
 	if err != nil {
 		return err
 	}
 	switch {
 	case t.Runs != nil:
-		return m.May(ctx, m.types[t.Runs.Type], t.Runs.Name)
-	case t.Name == BulkJobs:
-		b, _, err := readBulk(v.content)
-		if err != nil || b.Op == "purge" { // it was allowed when the tombstone was written
-			return err
-		}
-		return m.May(ctx, m.types[b.Type], bulkRight(b.Op))
+		return gd.May(ctx, gd.types[t.Runs.Type], t.Runs.Name)
+	case gd.strategies.of(t).Runs != nil:
+		return gd.strategies.of(t).Runs(ctx, v.content)
 	}
 	if d := x.On("create", v); !d.Allowed {
 		return policy.Denied(ctx, t, job.Meta.ID, "create", d)
@@ -139,16 +131,16 @@ func (m *Manager) MayRun(ctx context.Context, job *storage.Event) error {
 
 // mayMakeAct refuses a change that would make the actor the owner of a job which it
 // could not have made: the job would fail when its time comes.
-func (m *Manager) mayMakeAct(ctx context.Context, t *model.Type, p plan, next step) error {
+func (gt *Gate) mayMakeAct(ctx context.Context, t *model.Type, p plan, next step) error {
 	e := next.event
-	if t.Job == nil || p.action == "" || e.Action == storage.Created || e.Meta.Job == nil || e.Meta.Deleted || e.Meta.Job.State.Final() || !m.takesOver(ctx, t, e) {
+	if t.Job == nil || p.action == "" || e.Action == storage.Created || e.Meta.Job == nil || e.Meta.Deleted || e.Meta.Job.State.Final() || !gt.takesOver(ctx, t, e) {
 		return nil
 	}
 	if t.Runs != nil {
-		return m.May(ctx, m.types[t.Runs.Type], t.Runs.Name)
+		return gt.Guard.May(ctx, gt.types[t.Runs.Type], t.Runs.Name)
 	}
-	x := m.accessTo(ctx, t)
-	if x == nil || t.Name == BulkJobs { // mayHand asks what a bulk change does
+	x := gt.Guard.accessTo(ctx, t)
+	if x == nil || gt.strategies.of(t).Runs != nil { // mayHand asks what it does
 		return nil
 	}
 	content, err := t.Current(next.content, e.Revision.SchemaVersion)

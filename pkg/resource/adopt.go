@@ -34,23 +34,23 @@ func constraintsOf(t *model.Type) constraints {
 
 // Unadopted lists the types whose data was not yet checked against their unique
 // and refs. Adopt does that; the index must hold the whole log by then.
-func (m *Manager) Unadopted(ctx context.Context) ([]string, error) {
+func (ad *Admin) Unadopted(ctx context.Context) ([]string, error) {
 	var out []string
-	for _, name := range m.names {
-		_, kept, err := m.kept(ctx, name)
+	for _, name := range ad.names {
+		_, kept, err := ad.States.kept(ctx, name)
 		if err != nil {
 			return nil, err
 		}
-		if !reflect.DeepEqual(kept, constraintsOf(m.types[name])) {
+		if !reflect.DeepEqual(kept, constraintsOf(ad.types[name])) {
 			out = append(out, name)
 		}
 	}
 	return out, nil
 }
 
-func (m *Manager) kept(ctx context.Context, name string) (uint64, constraints, error) {
+func (st *States) kept(ctx context.Context, name string) (uint64, constraints, error) {
 	c := constraints{Unique: [][]string{}, Refs: map[string]string{}}
-	entry, err := m.log.Last(ctx, storage.SystemSubject("constraints."+name))
+	entry, err := st.log.Last(ctx, storage.SystemSubject("constraints."+name))
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
 		return 0, c, nil
@@ -66,16 +66,16 @@ const maxOffenders = 5
 // Adopt takes over the constraints of a type for the data that is there. When
 // the data does not fit, it is refused with the first offenders and nothing is
 // changed.
-func (m *Manager) Adopt(ctx context.Context, name string) error {
-	t, err := m.Type(name)
+func (ad *Admin) Adopt(ctx context.Context, name string) error {
+	t, err := ad.States.Type(name)
 	if err != nil {
 		return err
 	}
-	seq, kept, err := m.kept(ctx, name)
+	seq, kept, err := ad.States.kept(ctx, name)
 	if err != nil {
 		return err
 	}
-	a := &adoption{m: m, t: t, seen: map[string]string{}}
+	a := &adoption{m: ad, t: t, seen: map[string]string{}}
 	for _, u := range t.Unique {
 		if !slices.ContainsFunc(kept.Unique, func(k []string) bool { return slices.Equal(k, u) }) {
 			a.unique = append(a.unique, u)
@@ -97,7 +97,7 @@ func (m *Manager) Adopt(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	_, err = m.log.Append(ctx, []storage.Record{{Subject: storage.SystemSubject("constraints." + name), ID: newUUID(), Expected: seq, Data: data}})
+	_, err = ad.log.Append(ctx, []storage.Record{{Subject: storage.SystemSubject("constraints." + name), ID: newUUID(), Expected: seq, Data: data}})
 	if errors.Is(err, storage.ErrConflict) {
 		return nil // another process adopted them
 	}
@@ -105,7 +105,7 @@ func (m *Manager) Adopt(ctx context.Context, name string) error {
 }
 
 type adoption struct {
-	m         *Manager
+	m         *Admin
 	t         *model.Type
 	unique    [][]string
 	refs      []string
@@ -122,14 +122,14 @@ func (a *adoption) check(ctx context.Context) error {
 	if len(a.unique) == 0 && len(a.refs) == 0 {
 		return nil
 	}
-	q := storage.Search{Type: a.t.Name, Order: a.m.byID(a.t), Limit: 500}
+	q := storage.Search{Type: a.t.Name, Order: a.m.States.byID(a.t), Limit: 500}
 	for {
 		page, err := a.m.index.Search(ctx, q)
 		if err != nil {
 			return err
 		}
 		items := make([]*Resource, len(page.Rows))
-		if err := a.m.fill(ctx, a.t.Name, page.Rows, items, false); err != nil {
+		if err := a.m.Reads.fill(ctx, a.t.Name, page.Rows, items, false); err != nil {
 			return err
 		}
 		if err := a.checkPage(ctx, items); err != nil {
@@ -181,7 +181,7 @@ func (a *adoption) checkPage(ctx context.Context, items []*Resource) error {
 		for id := range wanted[typ] {
 			ids[id] = true
 		}
-		found, err := a.m.readAll(ctx, typ, ids)
+		found, err := a.m.Reads.readAll(ctx, typ, ids)
 		if err != nil {
 			return err
 		}
@@ -214,7 +214,7 @@ func (a *adoption) fits(r *Resource) bool {
 func (a *adoption) checkUnique(id string, values map[string]query.Value) {
 	for _, fields := range a.unique {
 		name := strings.Join(fields, ",")
-		h := a.m.claimHash(a.t.Name, name, fields, values)
+		h := a.m.Claims.claimHash(a.t.Name, name, fields, values)
 		if h == "" {
 			continue
 		}

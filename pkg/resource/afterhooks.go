@@ -13,6 +13,14 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
+// AfterHooks runs hooks of writes of all processes from the stream of events.
+type AfterHooks struct {
+	States *States
+	afters *afters
+	log    storage.Log
+	o      *Options
+}
+
 // afterHooks is the name under which after-hooks keep where they are in the
 // stream of events.
 const afterHooks = "after-hooks"
@@ -71,22 +79,22 @@ func (a *afters) take(seq uint64) (done, running bool) {
 // processes write too and all run here. A hook that fails is tried again with
 // growing waits and then given up with a line in the log, so its effects should
 // be repeatable. It runs until ctx ends.
-func (m *Manager) RunAfterHooks(ctx context.Context, events storage.Subscriptions) error {
+func (ah *AfterHooks) RunAfterHooks(ctx context.Context, events storage.Subscriptions) error {
 	types := map[string]bool{}
-	for k := range m.o.Hooks.after {
+	for k := range ah.o.Hooks.after {
 		types[k.typ] = true
 	}
 	if len(types) == 0 {
 		<-ctx.Done()
 		return nil
 	}
-	m.afters.mu.Lock()
-	m.afters.active, m.afters.running, m.afters.done = true, map[uint64]bool{}, map[uint64]bool{}
-	m.afters.mu.Unlock()
-	o := storage.SubscribeOptions{Types: slices.Sorted(maps.Keys(types)), Open: aftersOpen, Silence: time.Minute, Since: m.o.Now()}
+	ah.afters.mu.Lock()
+	ah.afters.active, ah.afters.running, ah.afters.done = true, map[uint64]bool{}, map[uint64]bool{}
+	ah.afters.mu.Unlock()
+	o := storage.SubscribeOptions{Types: slices.Sorted(maps.Keys(types)), Open: aftersOpen, Silence: time.Minute, Since: ah.o.Now()}
 	for ctx.Err() == nil {
-		if err := m.followAfter(ctx, events, o); err != nil && ctx.Err() == nil {
-			m.o.Logger.WarnContext(ctx, "following events for after-hooks begins again", "error", err)
+		if err := ah.followAfter(ctx, events, o); err != nil && ctx.Err() == nil {
+			ah.o.Logger.WarnContext(ctx, "following events for after-hooks begins again", "error", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -96,7 +104,7 @@ func (m *Manager) RunAfterHooks(ctx context.Context, events storage.Subscription
 	return nil
 }
 
-func (m *Manager) followAfter(ctx context.Context, events storage.Subscriptions, o storage.SubscribeOptions) error {
+func (ah *AfterHooks) followAfter(ctx context.Context, events storage.Subscriptions, o storage.SubscribeOptions) error {
 	sub, err := events.Subscribe(ctx, afterHooks, o)
 	if err != nil {
 		return err
@@ -117,16 +125,16 @@ func (m *Manager) followAfter(ctx context.Context, events storage.Subscriptions,
 		}
 		wg.Go(func() {
 			defer func() { <-hands }()
-			m.afterAgain(ctx, t, receipt)
+			ah.afterAgain(ctx, t, receipt)
 		})
 	}
 }
 
 // afterAgain runs the hooks of one event unless that was done. What is not told
 // to the receipt comes again.
-func (m *Manager) afterAgain(ctx context.Context, t storage.Message, receipt storage.Receipt) {
-	hooks := m.o.Hooks.after[hookKey{t.Type, t.Action}]
-	done, running := m.afters.take(t.Seq)
+func (ah *AfterHooks) afterAgain(ctx context.Context, t storage.Message, receipt storage.Receipt) {
+	hooks := ah.o.Hooks.after[hookKey{t.Type, t.Action}]
+	done, running := ah.afters.take(t.Seq)
 	switch {
 	case len(hooks) == 0 || done:
 		_ = receipt.Done()
@@ -134,11 +142,11 @@ func (m *Manager) afterAgain(ctx context.Context, t storage.Message, receipt sto
 	case running:
 		_ = receipt.Retry(time.Second)
 		return
-	case t.Attempt == 1 && !m.o.HooksApart: // it may be about to run
+	case t.Attempt == 1 && !ah.o.HooksApart: // it may be about to run
 		_ = receipt.Retry(250 * time.Millisecond)
 		return
 	}
-	c, err := m.changeAt(ctx, t.Seq)
+	c, err := ah.changeAt(ctx, t.Seq)
 	if errors.Is(err, storage.ErrNotFound) { // purged since
 		_ = receipt.Done()
 		return
@@ -155,10 +163,10 @@ func (m *Manager) afterAgain(ctx context.Context, t storage.Message, receipt sto
 	case ctx.Err() != nil:
 		_ = receipt.Retry(0)
 	case t.Attempt >= afterAttempts:
-		m.o.Logger.ErrorContext(ctx, "an after-hook is given up", "type", t.Type, "id", t.Resource, "action", t.Action, "seq", t.Seq, "error", err)
+		ah.o.Logger.ErrorContext(ctx, "an after-hook is given up", "type", t.Type, "id", t.Resource, "action", t.Action, "seq", t.Seq, "error", err)
 		_ = receipt.Done()
 	default:
-		m.o.Logger.ErrorContext(ctx, "an after-hook failed and is tried again", "type", t.Type, "id", t.Resource, "action", t.Action, "seq", t.Seq, "error", err)
+		ah.o.Logger.ErrorContext(ctx, "an after-hook failed and is tried again", "type", t.Type, "id", t.Resource, "action", t.Action, "seq", t.Seq, "error", err)
 		_ = receipt.Retry(min(time.Second<<min(t.Attempt-1, 12), 2*time.Hour))
 	}
 }
@@ -174,8 +182,8 @@ func runHook(ctx context.Context, fn Hook, c Change) (err error) {
 
 // changeAt is what hooks see of an event of the log; ErrNotFound when it was
 // erased.
-func (m *Manager) changeAt(ctx context.Context, seq uint64) (Change, error) {
-	entry, err := m.log.At(ctx, seq)
+func (ah *AfterHooks) changeAt(ctx context.Context, seq uint64) (Change, error) {
+	entry, err := ah.log.At(ctx, seq)
 	if err != nil {
 		return Change{}, err
 	}
@@ -184,20 +192,20 @@ func (m *Manager) changeAt(ctx context.Context, seq uint64) (Change, error) {
 	if err != nil {
 		return Change{}, err
 	}
-	t, err := m.Type(e.Meta.Type)
+	t, err := ah.States.Type(e.Meta.Type)
 	if err != nil {
 		return Change{}, err
 	}
 	c := Change{Type: t.Name, ID: e.Meta.ID, Action: e.Action, Status: e.Meta.Status,
 		Actor: policy.Actor{Principal: e.Principal, RequestID: e.RequestID, Address: e.Address, UserAgent: e.UserAgent}}
-	now, err := at.after(ctx, m, t)
+	now, err := at.after(ctx, ah.States, t)
 	if err != nil {
 		return c, err
 	}
 	if e.Wrote > 0 && e.Action != storage.StatusChanged {
 		c.New = now.full
 	}
-	before, known, err := at.before(ctx, m, t)
+	before, known, err := at.before(ctx, ah.States, t)
 	if err == nil && known && before != nil {
 		c.Old = before.full
 	}

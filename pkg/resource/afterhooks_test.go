@@ -55,7 +55,7 @@ func TestAFailedAfterHookRunsAgain(t *testing.T) {
 			done := make(chan struct{})
 			go func() {
 				defer close(done)
-				_ = s.Manager.RunAfterHooks(ctx, s.Events) // it ends with its context only
+				_ = s.Manager.AfterHooks.RunAfterHooks(ctx, s.Events) // it ends with its context only
 			}()
 			return func() { cancel(); <-done }
 		}

@@ -40,22 +40,22 @@ func (m *Manager) Count(ctx context.Context, typ string, o ListOptions) (n int64
 
 // Aggregate counts and sums up what List would find, in groups.
 func (m *Manager) Aggregate(ctx context.Context, typ string, o AggregateOptions) (*Aggregate, error) {
-	t, err := m.Type(typ)
+	t, err := m.States.Type(typ)
 	if err != nil {
 		return nil, err
 	}
-	a, binding, err := m.aggregation(ctx, t, o)
+	a, binding, err := m.Reads.aggregation(ctx, t, o)
 	if err != nil {
 		return nil, err
 	}
-	if err := m.freshen(ctx, o.Consistency, o.MinSeq); err != nil {
+	if err := m.States.freshen(ctx, o.Consistency, o.MinSeq); err != nil {
 		return nil, err
 	}
 	g, err := whenBuilt(ctx, o.Consistency, func() (storage.Groups, error) { return m.index.Aggregate(ctx, a) })
 	if err != nil {
 		return nil, err
 	}
-	if err := m.tellRead(ctx, t, "list"); err != nil {
+	if err := m.Guard.tellRead(ctx, t, "list"); err != nil {
 		return nil, err
 	}
 	out := &Aggregate{Groups: g.Groups, IndexSeq: g.Applied}
@@ -74,15 +74,15 @@ func (m *Manager) Aggregate(ctx context.Context, typ string, o AggregateOptions)
 
 // aggregation turns the options into a query of the index, checked against the
 // type.
-func (m *Manager) aggregation(ctx context.Context, t *model.Type, o AggregateOptions) (a storage.Aggregation, binding string, err error) {
+func (rd *Reads) aggregation(ctx context.Context, t *model.Type, o AggregateOptions) (a storage.Aggregation, binding string, err error) {
 	list := o.ListOptions
 	list.OrderBy, list.Page.Token = "", ""
-	s, _, err := m.search(ctx, t, list)
+	s, _, err := rd.search(ctx, t, list)
 	if err != nil {
 		return a, "", err
 	}
 	a = storage.Aggregation{Type: t.Name, Filter: s.Filter, Text: s.Text, Deletion: s.Deletion, Limit: s.Limit}
-	fields := m.searchable(ctx, t, "list")
+	fields := rd.searchable(ctx, t, "list")
 	for _, item := range o.GroupBy {
 		f, period, err := query.ParseKey(fields, item)
 		if err != nil {
@@ -124,7 +124,7 @@ func (m *Manager) aggregation(ctx context.Context, t *model.Type, o AggregateOpt
 	binding = strings.Join([]string{"aggregate", t.Name, t.Definition().Hash, o.Filter, o.OrderBy, o.Text, fmt.Sprint(o.Deletion),
 		fmt.Sprintf("%q %q %q %q %q", o.GroupBy, o.Sum, o.Avg, o.Min, o.Max)}, "\x00")
 	if o.Page.Token != "" {
-		c, err := m.cursors.Decode(o.Page.Token, binding, nil)
+		c, err := rd.cursors.Decode(o.Page.Token, binding, nil)
 		if err == nil && len(c.Values) != len(a.Terms()) {
 			err = query.ErrOtherCursor
 		}

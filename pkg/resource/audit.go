@@ -260,9 +260,9 @@ func byOthers(a policy.Actor) bool { return a.RequestID != "" || a.Identity != n
 
 // tellRead records that an actor reads resources of a type that says so. Nothing is
 // shown of which the audit does not tell.
-func (m *Manager) tellRead(ctx context.Context, t *model.Type, action string, ids ...string) error {
+func (gd *Guard) tellRead(ctx context.Context, t *model.Type, action string, ids ...string) error {
 	actor := policy.ActorOf(ctx)
-	if t == nil || !t.AuditReads || m.o.Recorder == nil || !byOthers(actor) {
+	if t == nil || !t.AuditReads || gd.o.Recorder == nil || !byOthers(actor) {
 		return nil
 	}
 	e := storage.AuditEntry{Outcome: OutcomeOK, Action: action, Type: t.Name}
@@ -271,32 +271,32 @@ func (m *Manager) tellRead(ctx context.Context, t *model.Type, action string, id
 	} else {
 		e.IDs = ids[:min(len(ids), maxNamed)]
 	}
-	return m.Tell(ctx, e)
+	return gd.Tell(ctx, e)
 }
 
 // Tell records something that the actor of the context did or was refused, and
 // returns once it is kept.
-func (m *Manager) Tell(ctx context.Context, e storage.AuditEntry) error {
-	if m.o.Recorder == nil {
+func (gd *Guard) Tell(ctx context.Context, e storage.AuditEntry) error {
+	if gd.o.Recorder == nil {
 		return nil
 	}
 	actor := policy.ActorOf(ctx)
 	if e.Principal == "" {
 		e.Principal = actor.Principal
 	}
-	e.At, e.RequestID, e.Address, e.UserAgent = m.now(), actor.RequestID, actor.Address, actor.UserAgent
+	e.At, e.RequestID, e.Address, e.UserAgent = gd.States.now(), actor.RequestID, actor.Address, actor.UserAgent
 	e.Path = strings.ToValidUTF8(e.Path, "?")
 	ctx, cancel := context.WithTimeout(ctx, auditTimeout)
 	defer cancel()
-	if err := m.o.Recorder.Record(ctx, e); err != nil {
+	if err := gd.o.Recorder.Record(ctx, e); err != nil {
 		return &fault.Error{Code: fault.Unavailable, Detail: "the audit cannot be written, without which this is not answered; try again", Cause: err}
 	}
 	return nil
 }
 
 // AuditsReads reports whether reads of any type are recorded.
-func (m *Manager) AuditsReads() bool {
-	for _, t := range m.types {
+func (gd *Guard) AuditsReads() bool {
+	for _, t := range gd.types {
 		if t.AuditReads {
 			return true
 		}

@@ -55,15 +55,15 @@ const (
 
 // Auditor refuses a caller that may not read the audit: that needs admin on everything, or
 // the right audit on "*".
-func (m *Manager) Auditor(ctx context.Context) error {
-	err := m.Admin(ctx)
+func (ad *Admin) Auditor(ctx context.Context) error {
+	err := ad.Guard.Admin(ctx)
 	if err == nil {
 		return nil
 	}
-	actor := m.o.Access.AsNow(policy.ActorOf(ctx))
+	actor := ad.o.Access.AsNow(policy.ActorOf(ctx))
 	if actor.Identity.Scopes == nil && actor.Identity.Limit == "" {
 		allowed := false
-		for _, role := range m.o.Access.RolesOf(actor) {
+		for _, role := range ad.o.Access.RolesOf(actor) {
 			for _, r := range role.Rules {
 				if !slices.Contains(r.Types, "*") || !slices.Contains(r.Actions, "audit") {
 					continue
@@ -83,17 +83,17 @@ func (m *Manager) Auditor(ctx context.Context) error {
 
 // Audit lists who did what, when, from where: every write, every refusal, and the
 // reads of types that say so.
-func (m *Manager) Audit(ctx context.Context, o AuditOptions) (*AuditList, error) {
-	if err := m.Auditor(ctx); err != nil {
+func (ad *Admin) Audit(ctx context.Context, o AuditOptions) (*AuditList, error) {
+	if err := ad.Auditor(ctx); err != nil {
 		return nil, err
 	}
 	if o.Outcome != "" && o.Outcome != OutcomeOK && o.Outcome != OutcomeRefused {
 		return nil, fault.Errorf(fault.InvalidRequest, "outcome is ok or refused, not %q", o.Outcome)
 	}
-	if err := m.freshen(ctx, o.Consistency, o.MinSeq); err != nil {
+	if err := ad.States.freshen(ctx, o.Consistency, o.MinSeq); err != nil {
 		return nil, err
 	}
-	l := &auditListing{m: m, o: o}
+	l := &auditListing{m: ad, o: o}
 	binding := strings.Join([]string{"audit", o.Principal, o.Type, o.ID, o.Action, o.Outcome, stamp(o.From), stamp(o.To), strconv.FormatBool(o.OldestFirst)}, "\x00")
 	if err := l.begin(ctx, binding); err != nil {
 		return nil, err
@@ -111,7 +111,7 @@ func (m *Manager) Audit(ctx context.Context, o AuditOptions) (*AuditList, error)
 		out.Items = append(out.Items, item)
 	}
 	if !l.done() {
-		out.NextPageToken = m.cursors.Encode(query.Cursor{ID: l.writes.String() + " " + l.others.String()}, binding)
+		out.NextPageToken = ad.cursors.Encode(query.Cursor{ID: l.writes.String() + " " + l.others.String()}, binding)
 	}
 	return out, nil
 }
@@ -175,7 +175,7 @@ func (s *auditSource) take() AuditItem {
 
 // auditListing merges the writes, which the index knows, and the rest, by time.
 type auditListing struct {
-	m              *Manager
+	m              *Admin
 	o              AuditOptions
 	writes, others auditSource
 }

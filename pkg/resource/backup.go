@@ -16,11 +16,11 @@ import (
 // Backup writes everything up to where the log ends now: its entries, what they
 // refer to, and the binaries. Writes go on meanwhile and are not in it. report,
 // if not nil, is told how many of how many sequences are done.
-func (m *Manager) Backup(ctx context.Context, w io.Writer, report func(done, total uint64)) (out archive.BackupSummary, err error) {
-	if err := m.Admin(ctx); err != nil {
+func (ad *Admin) Backup(ctx context.Context, w io.Writer, report func(done, total uint64)) (out archive.BackupSummary, err error) {
+	if err := ad.Guard.Admin(ctx); err != nil {
 		return out, err
 	}
-	state, err := m.log.State(ctx)
+	state, err := ad.log.State(ctx)
 	if err != nil {
 		return out, stored(err)
 	}
@@ -28,7 +28,7 @@ func (m *Manager) Backup(ctx context.Context, w io.Writer, report func(done, tot
 	if err != nil {
 		return out, err
 	}
-	b := &backing{m: m, f: f, dropped: map[string]bool{}, wanted: map[string]bool{}, report: report}
+	b := &backing{m: ad, f: f, dropped: map[string]bool{}, wanted: map[string]bool{}, report: report}
 	if err := b.all(ctx, state); err != nil {
 		var told *fault.Error
 		if err = stored(err); errors.As(err, &told) {
@@ -61,7 +61,7 @@ func (b *backing) all(ctx context.Context, state storage.LogState) error {
 }
 
 type backing struct {
-	m       *Manager
+	m       *Admin
 	f       *archive.FrameWriter
 	out     archive.BackupSummary
 	dropped map[string]bool // subjects of resources that were purged meanwhile
@@ -108,9 +108,9 @@ func (b *backing) entry(ctx context.Context, entry storage.Entry) error {
 		b.wanted[d] = true
 	}
 	if e.Wrote > 0 && e.Content == nil {
-		content, err := b.m.content(ctx, e)
+		content, err := b.m.States.content(ctx, e)
 		if err != nil {
-			if last, lerr := b.m.lastEvent(ctx, key{typ, id}); lerr == nil && last != nil && last.Action == storage.Purged {
+			if last, lerr := b.m.States.lastEvent(ctx, key{typ, id}); lerr == nil && last != nil && last.Action == storage.Purged {
 				b.dropped[entry.Subject] = true
 				return nil
 			}
@@ -157,8 +157,8 @@ func (b *backing) binaries(ctx context.Context) error {
 const rottenNamed = 5
 
 // rotten names a binary that is not whole and the resources that refer to it.
-func (m *Manager) rotten(ctx context.Context, digest, what string, cause error) error {
-	held, err := m.index.Holders(ctx, digest, "", "", rottenNamed)
+func (ad *Admin) rotten(ctx context.Context, digest, what string, cause error) error {
+	held, err := ad.index.Holders(ctx, digest, "", "", rottenNamed)
 	if err != nil {
 		return err
 	}

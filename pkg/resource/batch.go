@@ -45,7 +45,7 @@ func (m *Manager) Batch(ctx context.Context, ops []BatchOperation, atomic bool) 
 	seen := map[key]int{}
 	for i := range ops {
 		if ops[i].ID == "" && ops[i].Op == "create" {
-			ops[i].ID = m.newID(operationKey(ctx, i))
+			ops[i].ID = m.States.newID(operationKey(ctx, i))
 			continue
 		}
 		k := key{ops[i].Type, ops[i].ID}
@@ -55,31 +55,31 @@ func (m *Manager) Batch(ctx context.Context, ops []BatchOperation, atomic bool) 
 		seen[k] = i
 	}
 	if atomic {
-		return m.batchAtomic(ctx, ops)
+		return m.Writer.batchAtomic(ctx, ops)
 	}
 	out := make([]BatchResult, len(ops))
 	for i, op := range ops {
-		out[i] = m.batchOne(operationKey(ctx, i), op)
+		out[i] = m.Writer.batchOne(operationKey(ctx, i), op)
 	}
 	return out, nil
 }
 
-func (m *Manager) batchOne(ctx context.Context, op BatchOperation) BatchResult {
-	t, p, err := m.planOf(op)
+func (wr *Writer) batchOne(ctx context.Context, op BatchOperation) BatchResult {
+	t, p, err := wr.planOf(op)
 	if err != nil {
 		return BatchResult{Err: err}
 	}
-	out, err := m.write(ctx, t, op.ID, p)
+	out, err := wr.write(ctx, t, op.ID, p)
 	if err != nil {
 		return BatchResult{Err: err}
 	}
-	r, err := m.answer(ctx, out.event, out.content)
+	r, err := wr.Guard.answer(ctx, out.event, out.content)
 	return BatchResult{Resource: r, Created: op.Op == "create", Err: err}
 }
 
 // planOf turns an operation into the plan that its own request would have.
-func (m *Manager) planOf(op BatchOperation) (*model.Type, plan, error) {
-	t, err := m.find(op.Type, op.ID)
+func (wr *Writer) planOf(op BatchOperation) (*model.Type, plan, error) {
+	t, err := wr.States.find(op.Type, op.ID)
 	if err != nil {
 		return nil, plan{}, err
 	}
@@ -88,19 +88,19 @@ func (m *Manager) planOf(op BatchOperation) (*model.Type, plan, error) {
 		if !op.IfMatch.None() {
 			return nil, plan{}, fault.Errorf(fault.InvalidRequest, "a create takes no if_match")
 		}
-		return t, m.planCreate(t, op.ID, op.Data, CreateOptions{ID: op.ID, Status: op.Status}), nil
+		return t, wr.planCreate(t, op.ID, op.Data, CreateOptions{ID: op.ID, Status: op.Status}), nil
 	case "update", "modify":
-		return t, m.planUpdate(t, op.ID, op.Data, UpdateOptions{IfMatch: op.IfMatch, InPlace: op.Op == "modify"}), nil
+		return t, wr.planUpdate(t, op.ID, op.Data, UpdateOptions{IfMatch: op.IfMatch, InPlace: op.Op == "modify"}), nil
 	case "patch":
-		p, err := m.planPatch(t, op.ID, op.Patch, UpdateOptions{IfMatch: op.IfMatch})
+		p, err := wr.planPatch(t, op.ID, op.Patch, UpdateOptions{IfMatch: op.IfMatch})
 		return t, p, err
 	case "delete":
-		return t, m.planDelete(t, op.ID, op.IfMatch), nil
+		return t, wr.planDelete(t, op.ID, op.IfMatch), nil
 	case "restore":
-		p, err := m.planRestore(t, op.ID, RestoreOptions{IfMatch: op.IfMatch, Revision: op.Revision, Patch: op.Patch})
+		p, err := wr.planRestore(t, op.ID, RestoreOptions{IfMatch: op.IfMatch, Revision: op.Revision, Patch: op.Patch})
 		return t, p, err
 	case "switch":
-		return t, m.planSwitch(t, op.ID, op.Revision, op.IfMatch), nil
+		return t, wr.planSwitch(t, op.ID, op.Revision, op.IfMatch), nil
 	}
 	return nil, plan{}, fault.Errorf(fault.InvalidRequest, "op is create, update, patch, modify, delete, restore or switch, not %q", op.Op)
 }
@@ -115,45 +115,45 @@ type member struct {
 	object putObject
 }
 
-func (m *Manager) batchAtomic(ctx context.Context, ops []BatchOperation) (results []BatchResult, err error) {
+func (wr *Writer) batchAtomic(ctx context.Context, ops []BatchOperation) (results []BatchResult, err error) {
 	begun := time.Now()
 	ctx, cancel := committing(ctx)
 	defer cancel()
-	ctx, span := m.o.Tracer.Start(ctx, "commit batch")
+	ctx, span := wr.o.Tracer.Start(ctx, "commit batch")
 	defer func() { endSpan(span, nil, err) }()
 	members := make([]*member, len(ops))
 	types := make([]*model.Type, len(ops))
 	for i, op := range ops {
-		t, p, err := m.planOf(op)
+		t, p, err := wr.planOf(op)
 		if err != nil {
 			return failedAt(len(ops), i, err), err
 		}
-		if err := m.mayPlan(ctx, t, p); err != nil {
+		if err := wr.mayPlan(ctx, t, p); err != nil {
 			return failedAt(len(ops), i, err), err
 		}
 		types[i] = t
 		members[i] = &member{typ: t, key: key{t.Name, op.ID}, plan: p}
 	}
-	first, release, err := m.begin(operationKey(ctx, 0))
+	first, release, err := wr.begin(operationKey(ctx, 0))
 	if err != nil {
 		return nil, err
 	}
 	defer release()
 	if first != nil {
-		return m.batchAgain(ctx, ops)
+		return wr.batchAgain(ctx, ops)
 	}
-	defer m.keepBinaries(types...)()
-	defer m.lockAll(members)()
+	defer wr.Binaries.keepBinaries(types...)()
+	defer wr.lockAll(members)()
 	fresh := false
 	for range maxTries {
 		u := newUnit()
-		failed, err := m.prepareUnit(ctx, members, u, fresh)
-		if err != nil && !fresh && !m.o.Sole {
+		failed, err := wr.prepareUnit(ctx, members, u, fresh)
+		if err != nil && !fresh && !wr.o.Sole {
 			fresh = true
 			continue
 		}
 		if err == nil && len(u.staged) > 0 {
-			err = m.append(ctx, u)
+			err = wr.append(ctx, u)
 		}
 		if errors.Is(err, storage.ErrConflict) {
 			fresh = true
@@ -163,14 +163,14 @@ func (m *Manager) batchAtomic(ctx context.Context, ops []BatchOperation) (result
 			err = stored(err)
 			return failedAt(len(ops), failed, err), err
 		}
-		return m.batchDone(ctx, ops, members, begun)
+		return wr.batchDone(ctx, ops, members, begun)
 	}
 	return nil, errBusy()
 }
 
 // lockAll takes the locks in one order, so that two batches cannot wait for
 // each other.
-func (m *Manager) lockAll(members []*member) (release func()) {
+func (wr *Writer) lockAll(members []*member) (release func()) {
 	keys := make([]key, len(members))
 	for i, x := range members {
 		keys[i] = x.key
@@ -180,7 +180,7 @@ func (m *Manager) lockAll(members []*member) (release func()) {
 	})
 	releases := make([]func(), len(keys))
 	for i, k := range keys {
-		releases[i] = m.locks.acquire(k)
+		releases[i] = wr.locks.acquire(k)
 	}
 	return func() {
 		for _, r := range releases {
@@ -195,19 +195,19 @@ var errOldState = errors.New("nothing to do by a state that may be old")
 // prepareUnit plans every operation, then stages them, so that each sees what
 // the others leave. It returns the operation that was refused, -1 when it was
 // the unit as a whole.
-func (m *Manager) prepareUnit(ctx context.Context, members []*member, u *unit, fresh bool) (failed int, err error) {
+func (wr *Writer) prepareUnit(ctx context.Context, members []*member, u *unit, fresh bool) (failed int, err error) {
 	for i, x := range members {
-		if x.state, err = m.head(ctx, x.key, fresh); err != nil {
+		if x.state, err = wr.States.head(ctx, x.key, fresh); err != nil {
 			return i, err
 		}
-		if x.step, err = m.planned(operationKey(ctx, i), x.typ, x.plan, x.state); err != nil {
+		if x.step, err = wr.planned(operationKey(ctx, i), x.typ, x.plan, x.state); err != nil {
 			return i, err
 		}
-		if x.step.event == nil && !x.state.fresh && !m.o.Sole { // needless by what may be an old state
+		if x.step.event == nil && !x.state.fresh && !wr.o.Sole { // needless by what may be an old state
 			return i, errOldState
 		}
 		if x.step.event != nil {
-			if err := m.notErased(operationKey(ctx, i), x.state); err != nil {
+			if err := wr.notErased(operationKey(ctx, i), x.state); err != nil {
 				return i, err
 			}
 			u.plan(x.typ, x.step)
@@ -217,28 +217,28 @@ func (m *Manager) prepareUnit(ctx context.Context, members []*member, u *unit, f
 		if x.step.event == nil {
 			continue
 		}
-		if err := m.stage(operationKey(ctx, i), x.typ, x.state, &x.step, &x.object, u); err != nil {
+		if err := wr.stage(operationKey(ctx, i), x.typ, x.state, &x.step, &x.object, u); err != nil {
 			return i, err
 		}
 	}
 	return -1, nil
 }
 
-func (m *Manager) batchDone(ctx context.Context, ops []BatchOperation, members []*member, begun time.Time) ([]BatchResult, error) {
+func (wr *Writer) batchDone(ctx context.Context, ops []BatchOperation, members []*member, begun time.Time) ([]BatchResult, error) {
 	out := make([]BatchResult, len(ops))
 	for i, x := range members {
 		e, content := x.step.event, x.step.content
 		if e == nil {
 			var err error
 			e = x.state.event
-			if content, err = m.content(ctx, e); err != nil {
+			if content, err = wr.States.content(ctx, e); err != nil {
 				return nil, err
 			}
 		} else {
-			m.o.Observer.Committed(x.typ.Name, e.Action, time.Since(begun))
-			m.runAfter(ctx, x.typ, x.state, x.step)
+			wr.o.Observer.Committed(x.typ.Name, e.Action, time.Since(begun))
+			wr.runAfter(ctx, x.typ, x.state, x.step)
 		}
-		r, err := m.answer(ctx, e, content)
+		r, err := wr.Guard.answer(ctx, e, content)
 		out[i] = BatchResult{Resource: r, Created: ops[i].Op == "create", Err: err}
 	}
 	return out, nil
@@ -246,33 +246,33 @@ func (m *Manager) batchDone(ctx context.Context, ops []BatchOperation, members [
 
 // batchAgain answers an atomic batch that was committed before. An operation
 // that changed nothing then is answered with the state of now.
-func (m *Manager) batchAgain(ctx context.Context, ops []BatchOperation) ([]BatchResult, error) {
+func (wr *Writer) batchAgain(ctx context.Context, ops []BatchOperation) ([]BatchResult, error) {
 	out := make([]BatchResult, len(ops))
 	for i, op := range ops {
-		e, err := m.lookupKey(operationKey(ctx, i), 0)
+		e, err := wr.lookupKey(operationKey(ctx, i), 0)
 		if err != nil {
 			return nil, err
 		}
 		if e == nil {
-			s, err := m.head(ctx, key{op.Type, op.ID}, false)
+			s, err := wr.States.head(ctx, key{op.Type, op.ID}, false)
 			if err != nil {
 				return nil, err
 			}
-			if err := m.notErased(operationKey(ctx, i), s); err != nil {
+			if err := wr.notErased(operationKey(ctx, i), s); err != nil {
 				return nil, err
 			}
 			if e = s.event; e == nil {
 				return nil, mismatch()
 			}
-			if err := m.visible(ctx, m.types[op.Type], op.ID, s); err != nil {
+			if err := wr.Guard.visible(ctx, wr.types[op.Type], op.ID, s); err != nil {
 				return nil, err
 			}
 		}
-		e, content, err := m.again(ctx, e)
+		e, content, err := wr.again(ctx, e)
 		if err != nil {
 			return nil, err
 		}
-		r, err := m.answer(ctx, e, content)
+		r, err := wr.Guard.answer(ctx, e, content)
 		if err != nil {
 			return nil, err
 		}

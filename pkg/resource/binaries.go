@@ -9,6 +9,8 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"sync"
+	"sync/atomic"
 
 	"github.com/gabriel-vasile/mimetype"
 
@@ -18,19 +20,33 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
+// BinaryStore keeps the content that resources refer to.
+type BinaryStore struct {
+	Guard    *Guard
+	States   *States
+	blobs    storage.Blobs
+	hashKey  *atomic.Pointer[[]byte] // Options.ClaimKey, or that of what was restored
+	index    Index
+	o        *Options
+	recent   *recent
+	sweeping sync.RWMutex // read-held by writes that may refer to binaries
+	types    map[string]*model.Type
+	uploads  uploads // of the last day
+}
+
 // MaxBinary is the most bytes of a binary.
 const MaxBinary = 5 << 30
 
 // PutBinary stores a binary, streamed, and tells what to refer to it with.
 // Binaries that nothing refers to are swept after a day. Only the actor, admins and
 // those that may read a resource with it can refer to it.
-func (m *Manager) PutBinary(ctx context.Context, r io.Reader, limit int64) (model.Blob, error) {
-	if err := m.MayWriteSome(ctx); err != nil {
+func (bn *BinaryStore) PutBinary(ctx context.Context, r io.Reader, limit int64) (model.Blob, error) {
+	if err := bn.Guard.MayWriteSome(ctx); err != nil {
 		return model.Blob{}, err
 	}
 	head := &prefix{max: sniffed}
-	counted := m.meter(ctx, r)
-	b, err := m.blobs.PutBinary(ctx, io.TeeReader(counted, head), min(limit, MaxBinary))
+	counted := bn.meter(ctx, r)
+	b, err := bn.blobs.PutBinary(ctx, io.TeeReader(counted, head), min(limit, MaxBinary))
 	if err != nil {
 		counted.failed()
 	}
@@ -40,7 +56,7 @@ func (m *Manager) PutBinary(ctx context.Context, r io.Reader, limit int64) (mode
 	if err != nil {
 		return model.Blob{}, stored(err)
 	}
-	return model.Blob{Digest: b.Digest, Size: b.Size, ContentType: sniff(head.b)}, m.recordUpload(ctx, b.Digest)
+	return model.Blob{Digest: b.Digest, Size: b.Size, ContentType: sniff(head.b)}, bn.recordUpload(ctx, b.Digest)
 }
 
 // sniffed is how many bytes the kind of a binary is told from.
@@ -63,11 +79,11 @@ func sniff(head []byte) string { return mimetype.Detect(head).String() }
 // settle finds the binaries that a document refers to, moves inline ones out,
 // and completes what stands for them; whether they fit the model is for the
 // schema to say. The document is changed in place; it belongs to the write.
-func (m *Manager) settle(ctx context.Context, w *mutation, t *model.Type, data any) error {
+func (wr *Writer) settle(ctx context.Context, w *mutation, t *model.Type, data any) error {
 	var problems []fault.FieldError
 	err := t.VisitBinaries(data, func(at string, v map[string]any) (any, error) {
 		s := settling{write: w, typ: t, at: at, v: v}
-		made, err := m.settleOne(ctx, &s)
+		made, err := wr.settleOne(ctx, &s)
 		problems = append(problems, s.problems...)
 		return made, err
 	})
@@ -92,8 +108,8 @@ func (s *settling) refuse(member, format string, args ...any) {
 
 // settleOne turns {"base64": ...} or {"digest": ...} into the complete form.
 // Members that are not known stay for the schema to refuse.
-func (m *Manager) settleOne(ctx context.Context, s *settling) (any, error) {
-	blob, ok, err := m.blobOf(ctx, s)
+func (wr *Writer) settleOne(ctx context.Context, s *settling) (any, error) {
+	blob, ok, err := wr.Binaries.blobOf(ctx, s)
 	if err != nil || !ok {
 		return s.v, err
 	}
@@ -119,7 +135,7 @@ func (m *Manager) settleOne(ctx context.Context, s *settling) (any, error) {
 }
 
 // blobOf finds the binary, or stores it when its content is given.
-func (m *Manager) blobOf(ctx context.Context, s *settling) (blob model.Blob, ok bool, err error) {
+func (bn *BinaryStore) blobOf(ctx context.Context, s *settling) (blob model.Blob, ok bool, err error) {
 	if inline, given := s.v["base64"]; given {
 		text, ok := inline.(string)
 		if !ok {
@@ -131,19 +147,19 @@ func (m *Manager) blobOf(ctx context.Context, s *settling) (blob model.Blob, ok 
 			s.refuse("/base64", "cannot be read: %v", err)
 			return blob, false, nil
 		}
-		blob, err = m.PutBinary(policy.AsProgram(ctx), bytes.NewReader(raw), MaxBinary)
+		blob, err = bn.PutBinary(policy.AsProgram(ctx), bytes.NewReader(raw), MaxBinary)
 		return blob, err == nil, err
 	}
 	digest, ok := s.v["digest"].(string)
 	if !ok || !model.ValidDigest(digest) {
 		return blob, false, nil
 	}
-	mine, err := m.mayRefer(ctx, s.write, s.typ, s.at, digest)
+	mine, err := bn.mayRefer(ctx, s.write, s.typ, s.at, digest)
 	if err != nil {
 		return blob, false, stored(err)
 	}
 	if mine {
-		blob, err = m.describe(ctx, digest)
+		blob, err = bn.describe(ctx, digest)
 	}
 	if !mine || errors.Is(err, storage.ErrNotFound) {
 		s.refuse("", "there is no binary %s; send it to POST /v1/blobs first", digest)
@@ -168,11 +184,11 @@ func (s *settling) check(blob model.Blob) {
 }
 
 // describe looks at a stored binary and keeps it from being swept.
-func (m *Manager) describe(ctx context.Context, digest string) (model.Blob, error) {
-	if err := m.blobs.TouchBinary(ctx, digest); err != nil {
+func (bn *BinaryStore) describe(ctx context.Context, digest string) (model.Blob, error) {
+	if err := bn.blobs.TouchBinary(ctx, digest); err != nil {
 		return model.Blob{}, err
 	}
-	r, err := m.blobs.OpenBinary(ctx, digest)
+	r, err := bn.blobs.OpenBinary(ctx, digest)
 	if err != nil {
 		return model.Blob{}, err
 	}
@@ -187,16 +203,16 @@ func (m *Manager) describe(ctx context.Context, digest string) (model.Blob, erro
 
 // OpenBinary opens a binary for reading through a resource of which a revision
 // refers to it, with the media type that the resource gives it.
-func (m *Manager) OpenBinary(ctx context.Context, typ, id, digest string) (storage.BinaryReader, string, error) {
-	t, err := m.find(typ, id)
+func (bn *BinaryStore) OpenBinary(ctx context.Context, typ, id, digest string) (storage.BinaryReader, string, error) {
+	t, err := bn.States.find(typ, id)
 	if err != nil {
 		return nil, "", err
 	}
-	s, err := m.head(ctx, key{typ, id}, false)
+	s, err := bn.States.head(ctx, key{typ, id}, false)
 	if err != nil {
 		return nil, "", err
 	}
-	if err := m.visible(ctx, t, id, s); err != nil {
+	if err := bn.Guard.visible(ctx, t, id, s); err != nil {
 		return nil, "", err
 	}
 	if err := live(t, id, s); err != nil {
@@ -207,10 +223,10 @@ func (m *Manager) OpenBinary(ctx context.Context, typ, id, digest string) (stora
 		return nil, "", missing
 	}
 	if !slices.Contains(s.event.Binaries, digest) {
-		if err := m.freshen(ctx, Default, s.seq()); err != nil {
+		if err := bn.States.freshen(ctx, Default, s.seq()); err != nil {
 			return nil, "", err
 		}
-		held, err := m.index.Holders(ctx, digest, typ, id, 1)
+		held, err := bn.index.Holders(ctx, digest, typ, id, 1)
 		if err != nil {
 			return nil, "", stored(err)
 		}
@@ -218,26 +234,26 @@ func (m *Manager) OpenBinary(ctx context.Context, typ, id, digest string) (stora
 			return nil, "", missing
 		}
 	}
-	if ok, err := m.mayOpen(ctx, t, s, digest); err != nil || !ok {
+	if ok, err := bn.Guard.mayOpen(ctx, t, s, digest); err != nil || !ok {
 		if err == nil {
 			err = missing
 		}
 		return nil, "", err
 	}
-	r, err := m.wholeBinary(ctx, key{typ, id}, digest)
+	r, err := bn.wholeBinary(ctx, key{typ, id}, digest)
 	if errors.Is(err, storage.ErrNotFound) {
-		return nil, "", m.lostBinary(ctx, key{typ, id}, err, missing)
+		return nil, "", bn.lostBinary(ctx, key{typ, id}, err, missing)
 	}
 	if err != nil {
 		return nil, "", stored(err)
 	}
-	return r, m.saidType(ctx, t, s, digest), nil
+	return r, bn.saidType(ctx, t, s, digest), nil
 }
 
 // saidType is the media type that HEAD gives a binary, else what it looks like.
-func (m *Manager) saidType(ctx context.Context, t *model.Type, s state, digest string) string {
+func (bn *BinaryStore) saidType(ctx context.Context, t *model.Type, s state, digest string) string {
 	said := ""
-	if content, err := m.content(ctx, s.event); err == nil {
+	if content, err := bn.States.content(ctx, s.event); err == nil {
 		t.EachBinary(content, func(d, kind string) {
 			if d == digest && said == "" {
 				said = kind
@@ -247,7 +263,7 @@ func (m *Manager) saidType(ctx context.Context, t *model.Type, s state, digest s
 	if kind, err := model.MediaType(said); err == nil {
 		return kind
 	}
-	b, err := m.describe(ctx, digest)
+	b, err := bn.describe(ctx, digest)
 	if err != nil {
 		return "application/octet-stream"
 	}

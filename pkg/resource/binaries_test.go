@@ -28,7 +28,7 @@ var png = append([]byte("\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x01\x00
 func TestBinaryIsStoredOnceAndReadThroughItsResource(t *testing.T) {
 	s := testenv.Open(t, t.TempDir(), testenv.Types(t, posterModel), testenv.StackOptions{})
 	ctx := t.Context()
-	b, err := s.Manager.PutBinary(ctx, bytes.NewReader(png), 1<<20)
+	b, err := s.Manager.Binaries.PutBinary(ctx, bytes.NewReader(png), 1<<20)
 	if err != nil || b.ContentType != "image/png" || b.Size != int64(len(png)) {
 		t.Fatalf("%+v %v", b, err)
 	}
@@ -40,7 +40,7 @@ func TestBinaryIsStoredOnceAndReadThroughItsResource(t *testing.T) {
 	if err := r.DecodeData(&d); err != nil || d.Image.Size != int64(len(png)) || d.Image.ContentType != "image/png" || d.Files[0].Size != 11 {
 		t.Fatalf("%+v %v", d, err)
 	}
-	file, mediaType, err := s.Manager.OpenBinary(ctx, "posters", r.ID, d.Files[0].Digest)
+	file, mediaType, err := s.Manager.Binaries.OpenBinary(ctx, "posters", r.ID, d.Files[0].Digest)
 	if err != nil || mediaType != "text/plain; charset=utf-8" {
 		t.Fatalf("%q %v", mediaType, err)
 	}
@@ -49,14 +49,14 @@ func TestBinaryIsStoredOnceAndReadThroughItsResource(t *testing.T) {
 		t.Fatalf("%q", got)
 	}
 	other := create(t, s, "posters", `{"name":"another"}`)
-	_, _, err = s.Manager.OpenBinary(ctx, "posters", other.ID, b.Digest)
+	_, _, err = s.Manager.Binaries.OpenBinary(ctx, "posters", other.ID, b.Digest)
 	wantCode(t, err, fault.NotFound)
 
 	// An older revision still refers to it.
 	if _, _, err := s.Manager.Update(ctx, "posters", r.ID, testenv.Doc(t, `{"name":"without"}`), resource.UpdateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	old, _, err := s.Manager.OpenBinary(ctx, "posters", r.ID, b.Digest)
+	old, _, err := s.Manager.Binaries.OpenBinary(ctx, "posters", r.ID, b.Digest)
 	if err != nil {
 		t.Fatal(err)
 	}

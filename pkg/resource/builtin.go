@@ -1,21 +1,15 @@
 package resource
 
-import "github.com/autocrud-go/autocrud/pkg/policy"
+import "maps"
 
-// builtin is what the engine does for a type of the program itself beyond what its
-// schema says.
-type builtin struct {
-	check func(m *Manager, content []byte) error // refuses content that fits the schema and cannot work
-}
-
-// builtins lists them by the name of their type.
-func builtins() map[string]builtin {
-	return map[string]builtin{
-		policy.APIKeys:  {check: func(_ *Manager, content []byte) error { return policy.SmallEnough(content) }},
-		policy.Roles:    {check: func(m *Manager, content []byte) error { return policy.CheckRole(m.o.Access, m.Types(), content) }},
-		policy.Bindings: {check: func(m *Manager, content []byte) error { return policy.CheckBinding(m.o.Access, m.Types(), content) }},
-		QueueSettings:   {check: checkQueue},
-		BulkJobs:        {check: checkBulk},
-		Schedules:       {check: checkSchedule},
-	}
+// builtins lists the strategies of the types of the program itself.
+func builtins(m *Manager) Strategies {
+	out := giving{access: m.o.Access, types: m.types, log: m.log, claimed: m.Claims.claimed}.strategies()
+	maps.Copy(out, Strategies{
+		QueueSettings: {Check: checkQueue, ByLimited: true, Told: true},
+		BulkJobs:      {Check: m.Bulk.checkBulk, Hands: m.Bulk.mayBulk, Runs: m.Bulk.mayRunBulk},
+		Schedules:     {Check: m.Jobs.checkSchedule, Hands: m.Jobs.maySchedule, Show: m.Jobs.showTimes, ShowsInLists: true, ActsLater: true},
+		Webhooks:      {Check: m.Webhooks.checkWebhook, Hands: m.Webhooks.mayBeTold, ActsLater: true},
+	})
+	return out
 }

@@ -32,21 +32,21 @@ func BulkType() (*model.Type, error) {
 
 // queuePurge makes the job that tells how a long erasing goes; nil when the
 // program does not serve bulk jobs.
-func (m *Manager) queuePurge(ctx context.Context, k key) (*Resource, error) {
-	if m.types[BulkJobs] == nil {
+func (up *Upkeep) queuePurge(ctx context.Context, k key) (*Resource, error) {
+	if up.types[BulkJobs] == nil {
 		return nil, nil
 	}
-	return m.Create(policy.AsProgram(withoutKey(ctx)), BulkJobs, map[string]any{"op": "purge", "type": k.typ, "id": k.id}, CreateOptions{})
+	return up.m.Create(policy.AsProgram(withoutKey(ctx)), BulkJobs, map[string]any{"op": "purge", "type": k.typ, "id": k.id}, CreateOptions{})
 }
 
 // runPurge does the erasing of a long history. It can be repeated.
-func (m *Manager) runPurge(ctx context.Context, job Bulk) error {
-	if _, err := m.find(job.Type, job.ID); err != nil {
+func (bk *BulkChanges) runPurge(ctx context.Context, job Bulk) error {
+	if _, err := bk.States.find(job.Type, job.ID); err != nil {
 		return err
 	}
 	subject := storage.RevisionSubject(job.Type, job.ID)
 	for seq := uint64(1); ; {
-		entry, err := m.log.Next(ctx, subject, seq)
+		entry, err := bk.log.Next(ctx, subject, seq)
 		if errors.Is(err, storage.ErrNotFound) {
 			return fmt.Errorf("%s %q was not purged", job.Type, job.ID)
 		}
@@ -58,7 +58,7 @@ func (m *Manager) runPurge(ctx context.Context, job Bulk) error {
 			return err
 		}
 		if e.Action == storage.Purged {
-			return m.erase(ctx, e)
+			return bk.Upkeep.erase(ctx, e)
 		}
 		seq = entry.Seq + 1
 	}

@@ -18,6 +18,19 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
+// BulkChanges are changes of many resources, as jobs.
+type BulkChanges struct {
+	Guard  *Guard
+	Jobs   *Jobs
+	Reads  *Reads
+	States *States
+	Upkeep *Upkeep
+	index  Index
+	log    storage.Log
+	m      *Manager
+	types  map[string]*model.Type
+}
+
 // Bulk is a change of everything that matches a filter.
 type Bulk struct {
 	Op     string          `json:"op"` // patch, delete, restore; of jobs cancel and rerun too
@@ -29,34 +42,34 @@ type Bulk struct {
 
 // QueueBulk makes the job of a bulk change, which runs with the rights of its
 // creator.
-func (m *Manager) QueueBulk(ctx context.Context, typ string, doc map[string]any) (*Resource, error) {
+func (bk *BulkChanges) QueueBulk(ctx context.Context, typ string, doc map[string]any) (*Resource, error) {
 	doc["type"] = typ
 	if a := policy.ActorOf(ctx); a.Identity != nil && a.Identity.Limit != "" {
-		return nil, policy.Denied(ctx, m.types[BulkJobs], "", "create", policy.Decision{Why: "a handler that is limited by the role of its type of jobs makes nothing that acts later"})
+		return nil, policy.Denied(ctx, bk.types[BulkJobs], "", "create", policy.Decision{Why: "a handler that is limited by the role of its type of jobs makes nothing that acts later"})
 	}
-	if t, err := m.Type(typ); err != nil {
+	if t, err := bk.States.Type(typ); err != nil {
 		return nil, err
 	} else if op, _ := doc["op"].(string); op != "" {
-		if err := m.May(ctx, t, bulkRight(op)); err != nil {
+		if err := bk.Guard.May(ctx, t, bulkRight(op)); err != nil {
 			return nil, err
 		}
 		if text, _ := doc["filter"].(string); text != "" {
-			if _, _, err := m.search(ctx, t, ListOptions{Filter: text}); err != nil {
+			if _, _, err := bk.Reads.search(ctx, t, ListOptions{Filter: text}); err != nil {
 				return nil, err
 			}
 		}
 		ctx = policy.AsProgram(ctx)
 	}
-	return m.Create(ctx, BulkJobs, doc, CreateOptions{})
+	return bk.m.Create(ctx, BulkJobs, doc, CreateOptions{})
 }
 
 // checkBulk refuses what can never work.
-func checkBulk(m *Manager, content []byte) error {
+func (bk *BulkChanges) checkBulk(content []byte) error {
 	b, patch, err := readBulk(content)
 	if err != nil {
 		return err
 	}
-	t, err := m.Type(b.Type)
+	t, err := bk.States.Type(b.Type)
 	if err != nil {
 		return err
 	}
@@ -86,7 +99,7 @@ func checkBulk(m *Manager, content []byte) error {
 			return refuse("patch", "names "+t.Secret+", which is written one resource at a time")
 		}
 	}
-	_, _, err = m.search(context.Background(), t, ListOptions{Filter: b.Filter})
+	_, _, err = bk.Reads.search(context.Background(), t, ListOptions{Filter: b.Filter})
 	return err
 }
 
@@ -156,7 +169,7 @@ const (
 // actor of the context. Resources are met once each, by their ids; tell is
 // called after each page. A page that is done twice does no harm: what is
 // changed already stays as it is.
-func (m *Manager) RunBulk(ctx context.Context, payload []byte, at BulkState, tell func(BulkState)) (BulkState, error) {
+func (bk *BulkChanges) RunBulk(ctx context.Context, payload []byte, at BulkState, tell func(BulkState)) (BulkState, error) {
 	ctx = policy.AsClient(ctx)
 	b, patch, err := readBulk(payload)
 	if err != nil {
@@ -164,9 +177,9 @@ func (m *Manager) RunBulk(ctx context.Context, payload []byte, at BulkState, tel
 	}
 	if b.Op == "purge" {
 		at.Done = true
-		return at, m.runPurge(ctx, b)
+		return at, bk.runPurge(ctx, b)
 	}
-	t, err := m.Type(b.Type)
+	t, err := bk.States.Type(b.Type)
 	if err != nil {
 		return at, err
 	}
@@ -175,25 +188,25 @@ func (m *Manager) RunBulk(ctx context.Context, payload []byte, at BulkState, tel
 		o.Deletion = storage.OnlyDeleted
 	}
 	if at.After == "" && at.Total == 0 {
-		if at.Total, _, err = m.Count(ctx, b.Type, o); err != nil {
+		if at.Total, _, err = bk.m.Count(ctx, b.Type, o); err != nil {
 			return at, err
 		}
 	}
 	for end := time.Now().Add(bulkSlice); time.Now().Before(end) && !at.Done; {
-		q, _, err := m.search(ctx, t, o)
+		q, _, err := bk.Reads.search(ctx, t, o)
 		if err != nil {
 			return at, err
 		}
-		q.Order, q.Limit, q.Bare = m.byID(t), bulkPage, true
+		q.Order, q.Limit, q.Bare = bk.States.byID(t), bulkPage, true
 		if at.After != "" {
 			q.After = &query.Cursor{Values: []query.Value{at.After}, ID: at.After}
 		}
-		page, err := m.index.Search(ctx, q)
+		page, err := bk.index.Search(ctx, q)
 		if err != nil {
 			return at, stored(err)
 		}
 		next := at
-		if err := m.changeAll(ctx, b, patch, page.Rows, &next); err != nil {
+		if err := bk.changeAll(ctx, b, patch, page.Rows, &next); err != nil {
 			return at, err
 		}
 		if n := len(page.Rows); n > 0 {
@@ -208,13 +221,13 @@ func (m *Manager) RunBulk(ctx context.Context, payload []byte, at BulkState, tel
 
 // changeAll changes the resources of a page. A store that does not answer ends
 // it; a refusal is counted.
-func (m *Manager) changeAll(ctx context.Context, b Bulk, patch Patch, rows []storage.Row, at *BulkState) error {
+func (bk *BulkChanges) changeAll(ctx context.Context, b Bulk, patch Patch, rows []storage.Row, at *BulkState) error {
 	var mu sync.Mutex
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(bulkAtOnce)
 	for _, row := range rows {
 		g.Go(func() error {
-			r, err := m.changeOne(ctx, b, patch, row.ID)
+			r, err := bk.changeOne(ctx, b, patch, row.ID)
 			mu.Lock()
 			defer mu.Unlock()
 			switch code := fault.CodeOf(err); {
@@ -238,7 +251,7 @@ func (m *Manager) changeAll(ctx context.Context, b Bulk, patch Patch, rows []sto
 	return g.Wait()
 }
 
-func (m *Manager) changeOne(ctx context.Context, b Bulk, patch Patch, id string) (*Resource, error) {
+func (bk *BulkChanges) changeOne(ctx context.Context, b Bulk, patch Patch, id string) (*Resource, error) {
 	any := Match{Any: true} // types that need a precondition: it is the filter
 	switch b.Op {
 	case "patch":
@@ -246,13 +259,43 @@ func (m *Manager) changeOne(ctx context.Context, b Bulk, patch Patch, id string)
 		if cause := policy.ActorOf(ctx).Cause; cause != "" {
 			o.Message = "by " + cause
 		}
-		return m.Patch(ctx, b.Type, id, patch, o)
+		return bk.m.Patch(ctx, b.Type, id, patch, o)
 	case "delete":
-		return m.Delete(ctx, b.Type, id, any)
+		return bk.m.Delete(ctx, b.Type, id, any)
 	case "restore":
-		return m.Restore(ctx, b.Type, id, any)
+		return bk.m.Restore(ctx, b.Type, id, any)
 	case "cancel":
-		return m.Cancel(ctx, b.Type, id, any)
+		return bk.Jobs.Cancel(ctx, b.Type, id, any)
 	}
-	return m.Rerun(ctx, b.Type, id, any)
+	return bk.Jobs.Rerun(ctx, b.Type, id, any)
+}
+
+// bulkRight is the right that each write of a bulk change needs.
+func bulkRight(op string) string {
+	if op == "patch" {
+		return "update"
+	}
+	return op
+}
+
+// mayBulk refuses a bulk change of an actor that may not do each of its writes.
+func (bk *BulkChanges) mayBulk(ctx context.Context, content []byte) error {
+	b, _, err := readBulk(content)
+	if err != nil {
+		return err
+	}
+	if target := bk.types[b.Type]; target != nil {
+		return bk.Guard.May(ctx, target, bulkRight(b.Op))
+	}
+	return nil
+}
+
+// mayRunBulk is mayBulk when the job begins. A purge was allowed when its tombstone
+// was written.
+func (bk *BulkChanges) mayRunBulk(ctx context.Context, content []byte) error {
+	b, _, err := readBulk(content)
+	if err != nil || b.Op == "purge" {
+		return err
+	}
+	return bk.Guard.May(ctx, bk.types[b.Type], bulkRight(b.Op))
 }

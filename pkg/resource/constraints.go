@@ -5,10 +5,12 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
@@ -16,6 +18,20 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/query"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
+
+// Claims keeps unique values unique and references whole.
+type Claims struct {
+	Guard     *Guard
+	States    *States
+	hashKey   *atomic.Pointer[[]byte] // Options.ClaimKey, or that of what was restored
+	index     Index
+	log       storage.Log
+	o         *Options
+	progress  *Progress
+	recent    *recent
+	referrers map[string][]referrer // by the type they refer to
+	types     map[string]*model.Type
+}
 
 // A referrer is a field of a type that refers to another type.
 type referrer struct {
@@ -37,7 +53,7 @@ func findReferrers(types []*model.Type) map[string][]referrer {
 
 // constrain adds to the unit what the step's constraints need: claims of unique
 // values, guards of references, the guard of a delete.
-func (m *Manager) constrain(ctx context.Context, t *model.Type, s state, e *storage.Event, content []byte, u *unit) error {
+func (cl *Claims) constrain(ctx context.Context, t *model.Type, s state, e *storage.Event, content []byte, u *unit) error {
 	e.Claims, e.ClaimSet = nil, t.ClaimSet()
 	k := key{t.Name, e.Meta.ID}
 	gone := e.Meta.Deleted || e.Action == storage.Purged
@@ -49,40 +65,40 @@ func (m *Manager) constrain(ctx context.Context, t *model.Type, s state, e *stor
 				return err
 			}
 		}
-		if err := m.claim(ctx, t, k, s, e, values, u); err != nil {
+		if err := cl.claim(ctx, t, k, s, e, values, u); err != nil {
 			return err
 		}
-		if err := m.refer(ctx, t, k, s, e, values, u); err != nil {
+		if err := cl.refer(ctx, t, k, s, e, values, u); err != nil {
 			return err
 		}
 	}
 	if e.Action == storage.Purged || gone && s.exists() && !s.event.Meta.Deleted {
-		if err := m.mayFollow(ctx, e, u); err != nil {
+		if err := cl.mayFollow(ctx, e, u); err != nil {
 			return err
 		}
 	}
 	if gone && s.exists() && !s.event.Meta.Deleted {
-		return m.unreferenced(ctx, k, s.event.Meta.RevisionCount, u)
+		return cl.unreferenced(ctx, k, s.event.Meta.RevisionCount, u)
 	}
 	return nil
 }
 
 // claim moves the unique values from what the resource held to what it holds
 // now. A null or missing value is not claimed.
-func (m *Manager) claim(ctx context.Context, t *model.Type, k key, s state, e *storage.Event, values map[string]query.Value, u *unit) error {
-	before, err := m.holdings(ctx, t, s)
+func (cl *Claims) claim(ctx context.Context, t *model.Type, k key, s state, e *storage.Event, values map[string]query.Value, u *unit) error {
+	before, err := cl.holdings(ctx, t, s)
 	if err != nil {
 		return err
 	}
 	for _, fields := range t.Unique {
 		name := strings.Join(fields, ",")
-		if err := u.hold(e, k, name, strings.Join(fields, ", "), before.of[name], m.claimHash(t.Name, name, fields, values), before.sure); err != nil {
+		if err := u.hold(e, k, name, strings.Join(fields, ", "), before.of[name], cl.claimHash(t.Name, name, fields, values), before.sure); err != nil {
 			return err
 		}
 	}
 	now := ""
 	if hasUniqueKey(e) && !e.Meta.Deleted && e.Action != storage.Purged && !e.Meta.Job.State.Final() {
-		now = m.claimHash(k.typ, uniqueKey, []string{uniqueKey}, map[string]query.Value{uniqueKey: e.Meta.Job.UniqueKey})
+		now = cl.claimHash(k.typ, uniqueKey, []string{uniqueKey}, map[string]query.Value{uniqueKey: e.Meta.Job.UniqueKey})
 	}
 	return u.hold(e, k, uniqueKey, uniqueKey, before.of[uniqueKey], now, true)
 }
@@ -97,7 +113,7 @@ func hasUniqueKey(e *storage.Event) bool {
 }
 
 // claimHash hides the value behind a keyed hash, "" when a part is null.
-func (m *Manager) claimHash(typ, name string, fields []string, values map[string]query.Value) string {
+func (cl *Claims) claimHash(typ, name string, fields []string, values map[string]query.Value) string {
 	list := make([]any, len(fields))
 	for i, f := range fields {
 		switch v := values[f].(type) {
@@ -109,7 +125,7 @@ func (m *Manager) claimHash(typ, name string, fields []string, values map[string
 			list[i] = v
 		}
 	}
-	h := hmac.New(sha256.New, *m.hashKey.Load())
+	h := hmac.New(sha256.New, *cl.hashKey.Load())
 	h.Write([]byte(typ + "\x00" + name + "\x00"))
 	h.Write(model.AppendCanonical(nil, list))
 	return hex.EncodeToString(h.Sum(nil))
@@ -118,13 +134,13 @@ func (m *Manager) claimHash(typ, name string, fields []string, values map[string
 // refer checks that the references that are new exist and are not deleted. A
 // restrict reference also announces itself, guarded by the target's head, so
 // that a delete of the target and the reference cannot both be committed.
-func (m *Manager) refer(ctx context.Context, t *model.Type, k key, s state, e *storage.Event, values map[string]query.Value, u *unit) error {
+func (cl *Claims) refer(ctx context.Context, t *model.Type, k key, s state, e *storage.Event, values map[string]query.Value, u *unit) error {
 	if len(t.Refs) == 0 || values == nil {
 		return nil
 	}
 	known := map[string]bool{} // path and target of the live state before
 	if s.exists() && (!s.event.Meta.Deleted || e.Action == storage.Restored) {
-		old, err := m.valuesNow(ctx, t, s.event)
+		old, err := cl.States.valuesNow(ctx, t, s.event)
 		if err != nil {
 			return err
 		}
@@ -148,7 +164,7 @@ func (m *Manager) refer(ctx context.Context, t *model.Type, k key, s state, e *s
 			if known[f.Name+"\x00"+v] {
 				continue
 			}
-			target, head, err := m.referred(ctx, ref, v, k, u)
+			target, head, err := cl.referred(ctx, ref, v, k, u)
 			var absent *fault.Error
 			if errors.As(err, &absent) && absent.Code == fault.NotFound {
 				missing = append(missing, fault.FieldError{Pointer: "/" + strings.ReplaceAll(f.Name, ".", "/"), Detail: absent.Detail})
@@ -181,23 +197,23 @@ func announce(source, target key, head state) storage.Record {
 // referred finds the target of a reference and its state; the
 // code not_found says what is missing. The unit's own resources count as they
 // will be.
-func (m *Manager) referred(ctx context.Context, ref model.Ref, v string, source key, u *unit) (target key, s state, err error) {
+func (cl *Claims) referred(ctx context.Context, ref model.Ref, v string, source key, u *unit) (target key, s state, err error) {
 	id, number, ok := ref.Target(v)
 	if !ok {
 		return target, s, fault.Errorf(fault.NotFound, "%q is no id of %s", v, ref.Type)
 	}
 	target = key{ref.Type, id}
-	if s, err = m.head(ctx, target, false); err != nil {
+	if s, err = cl.States.head(ctx, target, false); err != nil {
 		return target, s, err
 	}
-	if !m.o.Sole && (!s.exists() || s.event.Meta.Deleted) && !s.fresh {
-		if s, err = m.head(ctx, target, true); err != nil {
+	if !cl.o.Sole && (!s.exists() || s.event.Meta.Deleted) && !s.fresh {
+		if s, err = cl.States.head(ctx, target, true); err != nil {
 			return target, s, err
 		}
 	}
-	if t := m.types[ref.Type]; t != nil && s.exists() {
+	if t := cl.types[ref.Type]; t != nil && s.exists() {
 		if _, own := u.changes[target]; !own {
-			ok, err := m.readable(ctx, t, s.event)
+			ok, err := cl.Guard.readable(ctx, t, s.event)
 			if err != nil {
 				return target, s, err
 			}
@@ -223,33 +239,33 @@ func (m *Manager) referred(ctx context.Context, ref model.Ref, v string, source 
 
 // unreferenced refuses the delete of a resource that restrict references lead
 // to, and guards it against those that are being announced.
-func (m *Manager) unreferenced(ctx context.Context, target key, revisions int, u *unit) error {
+func (cl *Claims) unreferenced(ctx context.Context, target key, revisions int, u *unit) error {
 	restricted := false
-	for _, r := range m.referrers[target.typ] {
+	for _, r := range cl.referrers[target.typ] {
 		restricted = restricted || r.ref.OnDelete == model.Restrict
 	}
 	if !restricted {
 		return nil
 	}
 	all := storage.ReferenceSubject(target.typ, target.id, ">")
-	entry, err := m.log.Last(ctx, all)
+	entry, err := cl.log.Last(ctx, all)
 	if err != nil && !errors.Is(err, storage.ErrNotFound) {
 		return err
 	}
 	// The announcement comes before the event of its unit, so the index must be
 	// past the unit, which was stored as one: past where the log ends now.
-	state, err := m.log.State(ctx)
+	state, err := cl.log.State(ctx)
 	if err != nil {
 		return err
 	}
-	if err := m.progress.Wait(ctx, max(state.Last, m.recent.last())); err != nil {
+	if err := cl.progress.Wait(ctx, max(state.Last, cl.recent.last())); err != nil {
 		return err
 	}
-	for _, r := range m.referrers[target.typ] {
+	for _, r := range cl.referrers[target.typ] {
 		if r.ref.OnDelete != model.Restrict {
 			continue
 		}
-		rows, err := m.sources(ctx, r, target, revisions, len(u.changes)+1)
+		rows, err := cl.sources(ctx, r, target, revisions, len(u.changes)+1)
 		if err != nil {
 			return err
 		}
@@ -258,9 +274,9 @@ func (m *Manager) unreferenced(ctx context.Context, target key, revisions int, u
 			if own, ok := u.changes[source]; source == target || ok && !r.refersIn(own, target.id) {
 				continue
 			}
-			if ok, err := m.mayRead(ctx, source); err != nil {
+			if ok, err := cl.Guard.mayRead(ctx, source); err != nil {
 				return err
-			} else if !ok || m.hides(ctx, r.typ, r.path) {
+			} else if !ok || cl.Guard.hides(ctx, r.typ, r.path) {
 				return &fault.Error{Code: fault.Referenced, Detail: "something refers to it"}
 			}
 			return &fault.Error{Code: fault.Referenced, Field: r.path, ConflictingID: row.ID,
@@ -286,16 +302,16 @@ func (r referrer) refersIn(c change, id string) bool {
 }
 
 // sources finds live resources whose field refers to the target.
-func (m *Manager) sources(ctx context.Context, r referrer, target key, revisions, limit int) ([]storage.Row, error) {
-	page, err := m.index.Search(ctx, storage.Search{Type: r.typ.Name, Filter: r.filter(target.id, revisions), Limit: limit,
-		Order: m.byID(r.typ)})
+func (cl *Claims) sources(ctx context.Context, r referrer, target key, revisions, limit int) ([]storage.Row, error) {
+	page, err := cl.index.Search(ctx, storage.Search{Type: r.typ.Name, Filter: r.filter(target.id, revisions), Limit: limit,
+		Order: cl.States.byID(r.typ)})
 	if err != nil {
 		return nil, stored(err)
 	}
 	return page.Rows, nil
 }
 
-func (m *Manager) byID(t *model.Type) query.Order {
+func (st *States) byID(t *model.Type) query.Order {
 	f, _ := t.Definition().QueryFields().Lookup("meta.id")
 	return query.Order{{Field: f}}
 }
@@ -321,4 +337,23 @@ func (r referrer) filter(id string, revisions int) query.Expr {
 		any.Terms = append(any.Terms, query.Has{Field: f, Value: revisionID(id, n)})
 	}
 	return any
+}
+
+// claimed is the id of the resource that holds unique values of a type, or held them
+// last: the claim stays in the log, without the values, when its holder gives it up
+// or is purged.
+func (cl *Claims) claimed(ctx context.Context, typ string, fields []string, values map[string]query.Value) (id string, known bool, err error) {
+	hash := cl.claimHash(typ, strings.Join(fields, ","), fields, values)
+	entry, err := cl.log.Last(ctx, storage.ClaimSubject(hash))
+	if errors.Is(err, storage.ErrNotFound) {
+		return "", false, nil
+	}
+	if err != nil {
+		return "", false, stored(err)
+	}
+	var c claim
+	if err := json.Unmarshal(entry.Data, &c); err != nil {
+		return "", false, stored(errors.Join(storage.ErrCorrupt, err))
+	}
+	return c.ID, true, nil
 }

@@ -102,7 +102,7 @@ func TestUniqueValueHasOneHolder(t *testing.T) {
 	d := create(t, s, "films", `{"title":"D","slug":"x"}`)
 	_, err = s.Manager.Restore(ctx, "films", c.ID, resource.Match{})
 	wantCode(t, err, fault.UniqueConflict)
-	if _, err := s.Manager.Purge(ctx, "films", d.ID, resource.Match{}); err != nil {
+	if _, err := s.Manager.Upkeep.Purge(ctx, "films", d.ID, resource.Match{}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.Manager.Restore(ctx, "films", c.ID, resource.Match{}); err != nil {
@@ -301,7 +301,7 @@ func TestPurgeLeavesNoByte(t *testing.T) {
 	if l, err := s.Manager.List(ctx, "films", resource.ListOptions{}); err != nil || len(l.Items) != 3 {
 		t.Fatalf("%v", err)
 	}
-	out, err := s.Manager.Purge(ctx, "films", "gone", resource.Match{})
+	out, err := s.Manager.Upkeep.Purge(ctx, "films", "gone", resource.Match{})
 	if err != nil || !out.Done {
 		t.Fatalf("%+v %v", out, err)
 	}

@@ -8,17 +8,27 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
+// Guard asks the policy about what is read and written, and leaves out of answers what
+// the actor may not read.
+type Guard struct {
+	States     *States
+	index      Index
+	o          *Options
+	strategies Strategies
+	types      map[string]*model.Type
+}
+
 // accessTo is what the actor of the context may do with a type; nil: everything,
 // because no policy is in force, or because it is the program itself, or admin.
-func (m *Manager) accessTo(ctx context.Context, t *model.Type) *policy.Permissions {
-	if m.o.Access == nil {
+func (gd *Guard) accessTo(ctx context.Context, t *model.Type) *policy.Permissions {
+	if gd.o.Access == nil {
 		return nil
 	}
 	actor := policy.ActorOf(ctx)
 	if actor.Identity == nil {
 		return nil
 	}
-	x := m.o.Access.PermissionsOf(actor, t)
+	x := gd.o.Access.PermissionsOf(actor, t)
 	if x.Full() {
 		return nil
 	}
@@ -26,8 +36,8 @@ func (m *Manager) accessTo(ctx context.Context, t *model.Type) *policy.Permissio
 }
 
 // May refuses an action that the actor is allowed on no resource of a type.
-func (m *Manager) May(ctx context.Context, t *model.Type, action string) error {
-	if x := m.accessTo(ctx, t); x != nil {
+func (gd *Guard) May(ctx context.Context, t *model.Type, action string) error {
+	if x := gd.accessTo(ctx, t); x != nil {
 		if d := x.May(action); !d.Allowed {
 			return policy.Denied(ctx, t, "", action, d)
 		}
@@ -38,26 +48,26 @@ func (m *Manager) May(ctx context.Context, t *model.Type, action string) error {
 // Admin refuses an actor that has not every right there is: a role with admin on all
 // types, and no rule that denies it anything. What is about the whole store would
 // show or change what the rule denies.
-func (m *Manager) Admin(ctx context.Context) error {
-	if m.o.Access == nil {
+func (gd *Guard) Admin(ctx context.Context) error {
+	if gd.o.Access == nil {
 		return nil
 	}
-	if d := m.o.Access.Everything(policy.ActorOf(ctx)); !d.Allowed {
+	if d := gd.o.Access.Everything(policy.ActorOf(ctx)); !d.Allowed {
 		return policy.Denied(ctx, nil, "", "admin", d)
 	}
 	return nil
 }
 
 // Knows reports whether the actor has any right on a type.
-func (m *Manager) Knows(ctx context.Context, t *model.Type) bool {
-	x := m.accessTo(ctx, t)
+func (gd *Guard) Knows(ctx context.Context, t *model.Type) bool {
+	x := gd.accessTo(ctx, t)
 	return x == nil || x.AllowsSomething()
 }
 
 // KnowsSome refuses the caller that has no right on any type.
-func (m *Manager) KnowsSome(ctx context.Context) error {
-	for _, t := range m.types {
-		if m.Knows(ctx, t) {
+func (gd *Guard) KnowsSome(ctx context.Context) error {
+	for _, t := range gd.types {
+		if gd.Knows(ctx, t) {
 			return nil
 		}
 	}
@@ -65,19 +75,19 @@ func (m *Manager) KnowsSome(ctx context.Context) error {
 }
 
 // MayKnow refuses an actor that has no right on a type.
-func (m *Manager) MayKnow(ctx context.Context, t *model.Type) error {
-	if m.Knows(ctx, t) {
+func (gd *Guard) MayKnow(ctx context.Context, t *model.Type) error {
+	if gd.Knows(ctx, t) {
 		return nil
 	}
 	return policy.Denied(ctx, t, "", "read", policy.Decision{Why: "no rule allows anything on " + t.Name})
 }
 
 // MayWriteSome refuses a caller that may not write a resource of any type.
-func (m *Manager) MayWriteSome(ctx context.Context) error {
+func (gd *Guard) MayWriteSome(ctx context.Context) error {
 	first := error(nil)
-	for _, t := range m.types {
+	for _, t := range gd.types {
 		for _, action := range []string{"create", "update", "modify"} {
-			err := m.May(ctx, t, action)
+			err := gd.May(ctx, t, action)
 			if err == nil {
 				return nil
 			}
@@ -88,8 +98,8 @@ func (m *Manager) MayWriteSome(ctx context.Context) error {
 }
 
 // view is a state as rules are asked about it.
-func (m *Manager) view(ctx context.Context, t *model.Type, e *storage.Event) (*sight, error) {
-	content, err := m.contentNow(ctx, t, e)
+func (gd *Guard) view(ctx context.Context, t *model.Type, e *storage.Event) (*sight, error) {
+	content, err := gd.States.contentNow(ctx, t, e)
 	if err != nil {
 		return nil, err
 	}
@@ -103,22 +113,22 @@ func newView(t *model.Type, e *storage.Event, content []byte) *sight {
 }
 
 // readable reports whether the actor may read the state that the event left.
-func (m *Manager) readable(ctx context.Context, t *model.Type, e *storage.Event) (bool, error) {
-	x := m.accessTo(ctx, t)
+func (gd *Guard) readable(ctx context.Context, t *model.Type, e *storage.Event) (bool, error) {
+	x := gd.accessTo(ctx, t)
 	if x == nil {
 		return true, nil
 	}
 	if !x.May("read").Allowed {
 		return false, nil
 	}
-	v, err := m.view(ctx, t, e)
+	v, err := gd.view(ctx, t, e)
 	return err == nil && x.On("read", v).Allowed, err
 }
 
 // visible limits a state that was found to what the actor may read: a state that
 // may not be read is like one that is not there.
-func (m *Manager) visible(ctx context.Context, t *model.Type, id string, s state) error {
-	x := m.accessTo(ctx, t)
+func (gd *Guard) visible(ctx context.Context, t *model.Type, id string, s state) error {
+	x := gd.accessTo(ctx, t)
 	if x != nil {
 		if d := x.May("read"); !d.Allowed {
 			return policy.Denied(ctx, t, id, "read", d)
@@ -128,7 +138,7 @@ func (m *Manager) visible(ctx context.Context, t *model.Type, id string, s state
 		return nil
 	}
 	if x != nil {
-		ok, err := m.readable(ctx, t, s.event)
+		ok, err := gd.readable(ctx, t, s.event)
 		if err != nil {
 			return err
 		}
@@ -136,18 +146,25 @@ func (m *Manager) visible(ctx context.Context, t *model.Type, id string, s state
 			return live(t, id, state{})
 		}
 	}
-	return m.tellRead(ctx, t, "read", id)
+	return gd.tellRead(ctx, t, "read", id)
 }
 
 // mayRead is readable for a resource that is not read yet.
-func (m *Manager) mayRead(ctx context.Context, k key) (bool, error) {
-	t := m.types[k.typ]
-	if t == nil || m.accessTo(ctx, t) == nil {
+func (gd *Guard) mayRead(ctx context.Context, k key) (bool, error) {
+	t := gd.types[k.typ]
+	if t == nil || gd.accessTo(ctx, t) == nil {
 		return true, nil
 	}
-	s, err := m.head(ctx, k, false)
+	s, err := gd.States.head(ctx, k, false)
 	if err != nil || !s.exists() {
 		return false, err
 	}
-	return m.readable(ctx, t, s.event)
+	return gd.readable(ctx, t, s.event)
+}
+
+// watchesAll reports whether the actor may watch every resource of a type and see
+// all of it.
+func (gd *Guard) watchesAll(ctx context.Context, t *model.Type) bool {
+	x := gd.accessTo(ctx, t)
+	return x == nil || x.May("watch").Allowed && x.Rows("watch") == nil && len(x.EverHidden("watch")) == 0
 }

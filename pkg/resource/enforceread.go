@@ -13,8 +13,8 @@ import (
 
 // redacted limits an answer to what the actor sees of it. Hash and size are those
 // of what is shown: the hash of hidden values would let them be guessed.
-func (m *Manager) redacted(ctx context.Context, t *model.Type, action string, r *Resource) (*Resource, error) {
-	x := m.accessTo(ctx, t)
+func (gd *Guard) redacted(ctx context.Context, t *model.Type, action string, r *Resource) (*Resource, error) {
+	x := gd.accessTo(ctx, t)
 	if x == nil || r == nil {
 		return r, nil
 	}
@@ -61,8 +61,8 @@ func rehash(revision json.RawMessage, data []byte) (json.RawMessage, error) {
 }
 
 // narrow limits a search to what an action is allowed on.
-func (m *Manager) narrow(ctx context.Context, t *model.Type, action string, e query.Expr) query.Expr {
-	if x := m.accessTo(ctx, t); x != nil {
+func (gd *Guard) narrow(ctx context.Context, t *model.Type, action string, e query.Expr) query.Expr {
+	if x := gd.accessTo(ctx, t); x != nil {
 		if !x.May(action).Allowed {
 			return query.Const{Value: false}
 		}
@@ -73,8 +73,8 @@ func (m *Manager) narrow(ctx context.Context, t *model.Type, action string, e qu
 
 // readAgain leaves out of a page what changed between the search and the reading
 // of its content to something that the actor may not see.
-func (m *Manager) readAgain(ctx context.Context, t *model.Type, action string, rows []storage.Row, items []*Resource) []*Resource {
-	x := m.accessTo(ctx, t)
+func (gd *Guard) readAgain(ctx context.Context, t *model.Type, action string, rows []storage.Row, items []*Resource) []*Resource {
+	x := gd.accessTo(ctx, t)
 	if x == nil {
 		return items
 	}
@@ -91,13 +91,13 @@ func (m *Manager) readAgain(ctx context.Context, t *model.Type, action string, r
 }
 
 // redactAll limits the answers of a search, which found only what may be seen.
-func (m *Manager) redactAll(ctx context.Context, t *model.Type, action string, items []*Resource) (err error) {
-	x := m.accessTo(ctx, t)
+func (gd *Guard) redactAll(ctx context.Context, t *model.Type, action string, items []*Resource) (err error) {
+	x := gd.accessTo(ctx, t)
 	if x == nil || len(x.EverHidden(action)) == 0 {
 		return nil
 	}
 	for i, r := range items {
-		if items[i], err = m.redacted(ctx, t, action, r); err != nil {
+		if items[i], err = gd.redacted(ctx, t, action, r); err != nil {
 			return err
 		}
 	}
@@ -106,12 +106,12 @@ func (m *Manager) redactAll(ctx context.Context, t *model.Type, action string, i
 
 // watched tells a watch what its actor may see of a state, which is asked for
 // every event anew.
-func (m *Manager) watched(ctx context.Context, e *storage.Event, content json.RawMessage) (json.RawMessage, bool) {
-	t := m.types[e.Meta.Type]
+func (gd *Guard) watched(ctx context.Context, e *storage.Event, content json.RawMessage) (json.RawMessage, bool) {
+	t := gd.types[e.Meta.Type]
 	if t == nil {
 		return nil, false
 	}
-	x := m.accessTo(ctx, t)
+	x := gd.accessTo(ctx, t)
 	if x == nil {
 		return content, true
 	}
@@ -133,40 +133,40 @@ func (m *Manager) watched(ctx context.Context, e *storage.Event, content json.Ra
 
 // watchable reports whether the newest state of a resource may be watched as well:
 // a state of the past is shown only to a caller that may see what became of it.
-func (m *Manager) watchable(ctx context.Context, t *model.Type, s *sight) (bool, error) {
-	x := m.accessTo(ctx, t)
+func (gd *Guard) watchable(ctx context.Context, t *model.Type, s *sight) (bool, error) {
+	x := gd.accessTo(ctx, t)
 	if x == nil || x.Rows("watch") == nil {
 		return true, nil
 	}
-	head, err := m.head(ctx, key{t.Name, s.event.Meta.ID}, false)
+	head, err := gd.States.head(ctx, key{t.Name, s.event.Meta.ID}, false)
 	if err != nil || head.seq() <= s.event.Seq {
 		return err == nil, err
 	}
 	if !head.exists() {
 		return false, nil
 	}
-	v, err := m.view(ctx, t, head.event)
+	v, err := gd.view(ctx, t, head.event)
 	return err == nil && x.On("watch", v).Allowed, err
 }
 
 // policyVersion moves when the rights of a caller can have changed.
-func (m *Manager) policyVersion() uint64 {
-	if m.o.Access == nil {
+func (gd *Guard) policyVersion() uint64 {
+	if gd.o.Access == nil {
 		return 0
 	}
-	return m.o.Access.Version.Load()
+	return gd.o.Access.Version.Load()
 }
 
 // readableEvents lists for a limited actor the events of a resource that it may read, from
 // after a sequence on, at most limit of them; at is how far it looked.
-func (m *Manager) readableEvents(ctx context.Context, x *policy.Permissions, id string, after uint64, limit int) (out []storage.Past, at uint64, err error) {
+func (gd *Guard) readableEvents(ctx context.Context, x *policy.Permissions, id string, after uint64, limit int) (out []storage.Past, at uint64, err error) {
 	for looked := 0; ; {
-		events, err := m.index.Events(ctx, storage.EventQuery{Type: x.Type.Name, ID: id, After: after, Limit: max(limit, DefaultPageSize)})
+		events, err := gd.index.Events(ctx, storage.EventQuery{Type: x.Type.Name, ID: id, After: after, Limit: max(limit, DefaultPageSize)})
 		if err != nil {
 			return nil, 0, stored(err)
 		}
 		for _, p := range events {
-			if ok, err := m.readablePast(ctx, x, p.Event); err != nil {
+			if ok, err := gd.readablePast(ctx, x, p.Event); err != nil {
 				return nil, 0, err
 			} else if ok {
 				out = append(out, p)
@@ -189,11 +189,11 @@ const maxLooked = 10_000
 
 // readablePast reports whether a state of the past may be read. What was erased
 // cannot be judged any more, so only a caller that sees every row is told of it.
-func (m *Manager) readablePast(ctx context.Context, x *policy.Permissions, e *storage.Event) (bool, error) {
+func (gd *Guard) readablePast(ctx context.Context, x *policy.Permissions, e *storage.Event) (bool, error) {
 	if e.Action == storage.Purged {
 		return x.Rows("read") == nil, nil
 	}
-	content, err := m.contentNow(ctx, x.Type, e)
+	content, err := gd.States.contentNow(ctx, x.Type, e)
 	if err != nil {
 		return false, err
 	}
@@ -201,18 +201,18 @@ func (m *Manager) readablePast(ctx context.Context, x *policy.Permissions, e *st
 }
 
 // shownRevision is a revision as the actor sees it; ok is false when it may not.
-func (m *Manager) shownRevision(ctx context.Context, t *model.Type, s state, e *storage.Event) (rev storage.Revision, ok bool, err error) {
-	x := m.accessTo(ctx, t)
+func (gd *Guard) shownRevision(ctx context.Context, t *model.Type, s state, e *storage.Event) (rev storage.Revision, ok bool, err error) {
+	x := gd.accessTo(ctx, t)
 	if x == nil {
 		if !t.WritesOnly() {
 			return e.Revision, true, nil
 		}
-		content, err := m.contentNow(ctx, t, e)
+		content, err := gd.States.contentNow(ctx, t, e)
 		return t.Rehashed(e.Revision, t.Conceal(content)), true, err
 	}
 	was := *e
 	was.Meta = s.event.Meta
-	content, err := m.contentNow(ctx, t, e)
+	content, err := gd.States.contentNow(ctx, t, e)
 	if err != nil {
 		return rev, false, err
 	}
@@ -231,8 +231,8 @@ func (m *Manager) shownRevision(ctx context.Context, t *model.Type, s state, e *
 
 // mayOpen reports whether a revision that the actor may read refers to a binary
 // in what is shown of it.
-func (m *Manager) mayOpen(ctx context.Context, t *model.Type, s state, digest string) (bool, error) {
-	x := m.accessTo(ctx, t)
+func (gd *Guard) mayOpen(ctx context.Context, t *model.Type, s state, digest string) (bool, error) {
+	x := gd.accessTo(ctx, t)
 	if x == nil {
 		return true, nil
 	}
@@ -242,7 +242,7 @@ func (m *Manager) mayOpen(ctx context.Context, t *model.Type, s state, digest st
 		}
 		was := *e
 		was.Meta = s.event.Meta
-		content, err := m.contentNow(ctx, t, e)
+		content, err := gd.States.contentNow(ctx, t, e)
 		if err != nil {
 			return false, err
 		}
@@ -253,7 +253,7 @@ func (m *Manager) mayOpen(ctx context.Context, t *model.Type, s state, digest st
 		return ok, err
 	}
 	for after := uint64(0); ; {
-		events, err := m.index.Events(ctx, storage.EventQuery{Type: t.Name, ID: s.event.Meta.ID, After: after, Written: true, Limit: MaxPageSize})
+		events, err := gd.index.Events(ctx, storage.EventQuery{Type: t.Name, ID: s.event.Meta.ID, After: after, Written: true, Limit: MaxPageSize})
 		if err != nil {
 			return false, stored(err)
 		}

@@ -18,28 +18,28 @@ type limits struct {
 }
 
 // mayPlan refuses a plan that the actor may carry out on no resource of a type.
-func (m *Manager) mayPlan(ctx context.Context, t *model.Type, p plan) error {
+func (wr *Writer) mayPlan(ctx context.Context, t *model.Type, p plan) error {
 	if p.action == "" {
 		return nil
 	}
-	return m.May(ctx, t, p.action)
+	return wr.Guard.May(ctx, t, p.action)
 }
 
 // planned is the one way to a step: it is asked for a plan that the actor may
 // carry out on the state before it and on the state after it.
-func (m *Manager) planned(ctx context.Context, t *model.Type, p plan, s state) (step, error) {
-	w, err := m.mutate(ctx, t, p, s)
+func (wr *Writer) planned(ctx context.Context, t *model.Type, p plan, s state) (step, error) {
+	w, err := wr.mutate(ctx, t, p, s)
 	if err != nil {
 		return step{}, err
 	}
-	x := m.accessTo(ctx, t)
+	x := wr.Guard.accessTo(ctx, t)
 	if x == nil || p.action == "" {
 		next, err := p.make(ctx, w, s)
 		if err != nil || next.event == nil {
 			return next, err
 		}
 		next.secret = w.secret
-		return m.gate(ctx, nil, t, p, s, next)
+		return wr.Gate.gate(ctx, nil, t, p, s, next)
 	}
 	if d := x.May(p.action); !d.Allowed {
 		return step{}, policy.Denied(ctx, t, "", p.action, d)
@@ -47,7 +47,7 @@ func (m *Manager) planned(ctx context.Context, t *model.Type, p plan, s state) (
 	l := &limits{access: x, action: p.action, actor: policy.ActorOf(ctx)}
 	w.limits = l
 	if s.exists() {
-		v, err := m.view(ctx, t, s.event)
+		v, err := wr.Guard.view(ctx, t, s.event)
 		if err != nil {
 			return step{}, err
 		}
@@ -55,7 +55,7 @@ func (m *Manager) planned(ctx context.Context, t *model.Type, p plan, s state) (
 		switch {
 		case p.action == "create":
 			if !readable {
-				return m.taken(ctx, w, t, p, s)
+				return wr.taken(ctx, w, t, p, s)
 			}
 		case !readable:
 			return step{}, live(t, s.event.Meta.ID, state{})
@@ -71,11 +71,11 @@ func (m *Manager) planned(ctx context.Context, t *model.Type, p plan, s state) (
 		return next, l.censor(err)
 	}
 	next.secret = w.secret
-	return m.gate(ctx, l, t, p, s, next)
+	return wr.Gate.gate(ctx, l, t, p, s, next)
 }
 
 // taken says no more than that an id is taken by what the actor may not read.
-func (m *Manager) taken(ctx context.Context, w *mutation, t *model.Type, p plan, s state) (step, error) {
+func (wr *Writer) taken(ctx context.Context, w *mutation, t *model.Type, p plan, s state) (step, error) {
 	_, err := p.make(ctx, w, s)
 	id := s.event.Meta.ID
 	switch fault.CodeOf(err) {

@@ -27,14 +27,14 @@ func erasedKey(principal, key string) string {
 }
 
 // keysOf are the keys that wrote a resource, in this life of its id and earlier ones.
-func (m *Manager) keysOf(ctx context.Context, s state) ([]storage.ErasedKey, error) {
-	if err := m.progress.Wait(ctx, s.seq()); err != nil {
+func (wr *Writer) keysOf(ctx context.Context, s state) ([]storage.ErasedKey, error) {
+	if err := wr.progress.Wait(ctx, s.seq()); err != nil {
 		return nil, err
 	}
-	q := storage.EventQuery{Type: s.event.Meta.Type, ID: s.event.Meta.ID, Since: m.o.Now().Add(-keepKeys), Descending: true, Limit: 500}
+	q := storage.EventQuery{Type: s.event.Meta.Type, ID: s.event.Meta.ID, Since: wr.o.Now().Add(-keepKeys), Descending: true, Limit: 500}
 	var out []storage.ErasedKey // newest first
 	for len(out) < maxErasedKeys {
-		page, err := m.index.Events(ctx, q)
+		page, err := wr.index.Events(ctx, q)
 		if err != nil {
 			return nil, stored(err)
 		}
@@ -56,13 +56,13 @@ func (m *Manager) keysOf(ctx context.Context, s state) ([]storage.ErasedKey, err
 		}
 	}
 	slices.Reverse(out)
-	return m.remembered(out), nil
+	return wr.remembered(out), nil
 }
 
 // remembered leaves out the keys that are forgotten by now.
-func (m *Manager) remembered(keys []storage.ErasedKey) (out []storage.ErasedKey) {
+func (wr *Writer) remembered(keys []storage.ErasedKey) (out []storage.ErasedKey) {
 	for _, k := range keys {
-		if m.o.Now().Sub(k.At) <= keepKeys {
+		if wr.o.Now().Sub(k.At) <= keepKeys {
 			out = append(out, k)
 		}
 	}
@@ -70,17 +70,17 @@ func (m *Manager) remembered(keys []storage.ErasedKey) (out []storage.ErasedKey)
 }
 
 // notErased refuses a write under a key that wrote what was erased.
-func (m *Manager) notErased(ctx context.Context, s state) error {
+func (wr *Writer) notErased(ctx context.Context, s state) error {
 	i := idempotencyOf(ctx)
 	if i == nil || s.last == nil {
 		return nil
 	}
-	keys, err := m.erasedBefore(ctx, s)
+	keys, err := wr.erasedBefore(ctx, s)
 	if err != nil {
 		return err
 	}
 	own := erasedKey(policy.ActorOf(ctx).Principal, i.Key)
-	for _, k := range m.remembered(keys) {
+	for _, k := range wr.remembered(keys) {
 		if k.Key == own {
 			return fault.Errorf(fault.Deleted, "the resource that this Idempotency-Key wrote was erased (:purge) after %s; use a new key to write it again", k.At.Format(time.RFC3339))
 		}
@@ -90,17 +90,17 @@ func (m *Manager) notErased(ctx context.Context, s state) error {
 
 // erasedBefore are the keys that wrote earlier lives of an id: they are with its
 // tombstone, or with the first event of its life since.
-func (m *Manager) erasedBefore(ctx context.Context, s state) ([]storage.ErasedKey, error) {
+func (wr *Writer) erasedBefore(ctx context.Context, s state) ([]storage.ErasedKey, error) {
 	if s.last.Action == storage.Purged || s.last.Action == storage.Created {
 		return s.last.Erased, nil
 	}
-	if m.o.Now().Sub(s.event.Meta.CreatedAt) > keepKeys { // all of them are forgotten
+	if wr.o.Now().Sub(s.event.Meta.CreatedAt) > keepKeys { // all of them are forgotten
 		return nil, nil
 	}
-	if err := m.progress.Wait(ctx, s.seq()); err != nil {
+	if err := wr.progress.Wait(ctx, s.seq()); err != nil {
 		return nil, err
 	}
-	first, err := m.index.Events(ctx, storage.EventQuery{Type: s.event.Meta.Type, ID: s.event.Meta.ID, Action: storage.Created, Descending: true, Limit: 1})
+	first, err := wr.index.Events(ctx, storage.EventQuery{Type: s.event.Meta.Type, ID: s.event.Meta.ID, Action: storage.Created, Descending: true, Limit: 1})
 	if err != nil || len(first) == 0 {
 		return nil, stored(err)
 	}

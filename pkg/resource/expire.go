@@ -10,7 +10,6 @@ import (
 
 	"github.com/autocrud-go/autocrud/pkg/archive"
 	"github.com/autocrud-go/autocrud/pkg/model"
-	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -34,8 +33,8 @@ type Expiry struct {
 }
 
 // expiry is the newest entry of ExpirySubject, and its sequence.
-func (m *Manager) expiry(ctx context.Context) (x Expiry, seq uint64, err error) {
-	entry, err := m.log.Last(ctx, archive.ExpirySubject)
+func (up *Upkeep) expiry(ctx context.Context) (x Expiry, seq uint64, err error) {
+	entry, err := up.log.Last(ctx, archive.ExpirySubject)
 	if errors.Is(err, storage.ErrNotFound) {
 		return x, 0, nil
 	}
@@ -52,26 +51,26 @@ func (m *Manager) expiry(ctx context.Context) (x Expiry, seq uint64, err error) 
 //
 // A watch that began before a tombstone would never be told of it, so first the
 // log says that such a watch is gone, and only a later call drops.
-func (m *Manager) Expire(ctx context.Context, age time.Duration) (n int, err error) {
-	if err := archive.AwaitLoaded(ctx, m.log); err != nil {
+func (up *Upkeep) Expire(ctx context.Context, age time.Duration) (n int, err error) {
+	if err := archive.AwaitLoaded(ctx, up.log); err != nil {
 		return 0, err
 	}
-	limit, err := SequenceBefore(ctx, m.log, m.o.Now().Add(-age))
+	limit, err := SequenceBefore(ctx, up.log, up.o.Now().Add(-age))
 	if err != nil {
 		return 0, err
 	}
-	n, err = m.expireClaims(ctx, limit)
+	n, err = up.expireClaims(ctx, limit)
 	if err != nil {
 		return n, fmt.Errorf("released claims: %w", err)
 	}
-	building, err := m.index.Building(ctx)
+	building, err := up.index.Building(ctx)
 	if err != nil || len(building) > 0 { // its replay may have read what is dropped here
 		return n, err
 	}
-	if err := m.waitIndexed(ctx, limit); err != nil {
+	if err := up.States.waitIndexed(ctx, limit); err != nil {
 		return n, err
 	}
-	k, err := m.expireJobs(ctx, limit)
+	k, err := up.expireJobs(ctx, limit)
 	if err != nil {
 		err = fmt.Errorf("tombstones: %w", err)
 	}
@@ -108,22 +107,22 @@ func SequenceBefore(ctx context.Context, log storage.Log, t time.Time) (uint64, 
 
 // expireJobs drops what every process knows to be gone, and then announces what
 // is old enough to be next.
-func (m *Manager) expireJobs(ctx context.Context, limit uint64) (n int, err error) {
-	x, seq, err := m.expiry(ctx)
+func (up *Upkeep) expireJobs(ctx context.Context, limit uint64) (n int, err error) {
+	x, seq, err := up.expiry(ctx)
 	if err != nil {
 		return 0, err
 	}
 	if x.Gone > x.Done {
-		if m.o.Now().Sub(x.At) < expirySettles {
+		if up.o.Now().Sub(x.At) < expirySettles {
 			return 0, nil
 		}
-		if n, seq, err = m.dropPruned(ctx, &x, seq); err != nil {
+		if n, seq, err = up.dropPruned(ctx, &x, seq); err != nil {
 			return n, err
 		}
 	}
 	last := uint64(0)
 	for from := x.Done; from < limit; from += expirySpan {
-		found, err := m.prunedBetween(ctx, from, min(from+expirySpan, limit))
+		found, err := up.prunedBetween(ctx, from, min(from+expirySpan, limit))
 		if err != nil {
 			return n, err
 		}
@@ -134,26 +133,26 @@ func (m *Manager) expireJobs(ctx context.Context, limit uint64) (n int, err erro
 	x.Dropped = nil
 	switch {
 	case last > 0:
-		x.Gone, x.At = last, m.o.Now()
+		x.Gone, x.At = last, up.o.Now()
 	case limit >= x.Done+markEvery: // so that it is not looked through again
 		x.Done = limit
 	default:
 		return n, nil
 	}
-	_, err = m.appendSystem(ctx, archive.ExpirySubject, seq, x)
+	_, err = up.appendSystem(ctx, archive.ExpirySubject, seq, x)
 	return n, err
 }
 
 // dropPruned drops the tombstones up to where watches are gone, and notes in the
 // log what the index is to forget.
-func (m *Manager) dropPruned(ctx context.Context, x *Expiry, seq uint64) (n int, last uint64, err error) {
-	needed, err := m.lastTicks(ctx)
+func (up *Upkeep) dropPruned(ctx context.Context, x *Expiry, seq uint64) (n int, last uint64, err error) {
+	needed, err := up.lastTicks(ctx)
 	if err != nil {
 		return 0, seq, err
 	}
 	for x.Done < x.Gone {
 		through := min(x.Done+expirySpan, x.Gone)
-		found, err := m.prunedBetween(ctx, x.Done, through)
+		found, err := up.prunedBetween(ctx, x.Done, through)
 		if err != nil {
 			return n, seq, err
 		}
@@ -162,7 +161,7 @@ func (m *Manager) dropPruned(ctx context.Context, x *Expiry, seq uint64) (n int,
 			if needed[key{e.Meta.Type, e.Meta.ID}] {
 				continue
 			}
-			gone, err := m.dropLast(ctx, storage.RevisionSubject(e.Meta.Type, e.Meta.ID), e.Seq)
+			gone, err := up.dropLast(ctx, storage.RevisionSubject(e.Meta.Type, e.Meta.ID), e.Seq)
 			if err != nil {
 				return n, seq, err
 			}
@@ -170,7 +169,7 @@ func (m *Manager) dropPruned(ctx context.Context, x *Expiry, seq uint64) (n int,
 				x.Dropped = append(x.Dropped, e.Seq)
 			}
 		}
-		if seq, err = m.appendSystem(ctx, archive.ExpirySubject, seq, x); err != nil {
+		if seq, err = up.appendSystem(ctx, archive.ExpirySubject, seq, x); err != nil {
 			return n, seq, err
 		}
 		n += len(x.Dropped)
@@ -187,23 +186,23 @@ type gone struct {
 
 // watchableFrom is the first sequence after which a watch can begin that is to be
 // told of everything since, when the log keeps what is after kept.
-func (m *Manager) watchableFrom(ctx context.Context, kept uint64) (uint64, error) {
-	m.gone.mu.Lock()
-	defer m.gone.mu.Unlock()
-	if now := m.o.Now(); m.gone.asked.IsZero() || now.Sub(m.gone.asked) > expirySettles/2 {
-		x, _, err := m.expiry(ctx)
+func (up *Upkeep) watchableFrom(ctx context.Context, kept uint64) (uint64, error) {
+	up.gone.mu.Lock()
+	defer up.gone.mu.Unlock()
+	if now := up.o.Now(); up.gone.asked.IsZero() || now.Sub(up.gone.asked) > expirySettles/2 {
+		x, _, err := up.expiry(ctx)
 		if err != nil {
 			return 0, err
 		}
-		m.gone.through, m.gone.asked = x.Gone, now
+		up.gone.through, up.gone.asked = x.Gone, now
 	}
-	_, loaded, err := archive.Loading(ctx, m.log) // what was given away before that is of another log
-	return max(kept, m.gone.through, loaded), stored(err)
+	_, loaded, err := archive.Loading(ctx, up.log) // what was given away before that is of another log
+	return max(kept, up.gone.through, loaded), stored(err)
 }
 
 // prunedBetween lists the tombstones of pruned jobs after a sequence.
-func (m *Manager) prunedBetween(ctx context.Context, after, through uint64) (out []*storage.Event, err error) {
-	past, err := m.index.Events(ctx, storage.EventQuery{Action: storage.Purged, After: after, Span: through - after})
+func (up *Upkeep) prunedBetween(ctx context.Context, after, through uint64) (out []*storage.Event, err error) {
+	past, err := up.index.Events(ctx, storage.EventQuery{Action: storage.Purged, After: after, Span: through - after})
 	if err != nil {
 		return nil, stored(err)
 	}
@@ -217,8 +216,8 @@ func (m *Manager) prunedBetween(ctx context.Context, after, through uint64) (out
 
 // lastTicks are the jobs of the last time of every schedule that catches up: that
 // one of them was there tells that the time was not missed.
-func (m *Manager) lastTicks(ctx context.Context) (map[key]bool, error) {
-	all, err := m.AllSchedules(ctx)
+func (up *Upkeep) lastTicks(ctx context.Context) (map[key]bool, error) {
+	all, err := up.Jobs.AllSchedules(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -228,7 +227,7 @@ func (m *Manager) lastTicks(ctx context.Context) (map[key]bool, error) {
 		if err != nil || s.CatchUp != "one" {
 			continue
 		}
-		if last := c.Last(s.Changed, m.o.Now()); !last.IsZero() {
+		if last := c.Last(s.Changed, up.o.Now()); !last.IsZero() {
 			out[key{s.Type, s.TickID(last)}] = true
 		}
 	}
@@ -238,17 +237,17 @@ func (m *Manager) lastTicks(ctx context.Context) (map[key]bool, error) {
 // dropLast drops an entry when it is the last of its subject, and reports
 // whether it is gone: another process may have been faster, or have died before
 // that was noted.
-func (m *Manager) dropLast(ctx context.Context, subject string, seq uint64) (bool, error) {
-	entry, err := m.log.Last(ctx, subject)
+func (up *Upkeep) dropLast(ctx context.Context, subject string, seq uint64) (bool, error) {
+	entry, err := up.log.Last(ctx, subject)
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
 		return true, nil
 	case err != nil:
 		return false, stored(err)
 	case entry.Seq == seq: // with what upkeep has not come to yet
-		return true, stored(m.log.Drop(ctx, subject, seq))
+		return true, stored(up.log.Drop(ctx, subject, seq))
 	}
-	_, err = m.log.At(ctx, seq) // the resource has a new life
+	_, err = up.log.At(ctx, seq) // the resource has a new life
 	if errors.Is(err, storage.ErrNotFound) {
 		return true, nil
 	}
@@ -257,9 +256,9 @@ func (m *Manager) dropLast(ctx context.Context, subject string, seq uint64) (boo
 
 // expireClaims drops released claims. The next writer of the value finds no claim
 // instead of a released one, which is the same to it.
-func (m *Manager) expireClaims(ctx context.Context, limit uint64) (n int, err error) {
+func (up *Upkeep) expireClaims(ctx context.Context, limit uint64) (n int, err error) {
 	var done archive.UpkeepMark
-	entry, err := m.log.Last(ctx, archive.ClaimExpirySubject)
+	entry, err := up.log.Last(ctx, archive.ClaimExpirySubject)
 	if err == nil {
 		err = json.Unmarshal(entry.Data, &done)
 	} else if errors.Is(err, storage.ErrNotFound) {
@@ -270,7 +269,7 @@ func (m *Manager) expireClaims(ctx context.Context, limit uint64) (n int, err er
 	}
 	from := done.Done
 	for from < limit {
-		c, err := m.log.Next(ctx, storage.ClaimSubject(">"), from+1)
+		c, err := up.log.Next(ctx, storage.ClaimSubject(">"), from+1)
 		if errors.Is(err, storage.ErrNotFound) || err == nil && c.Seq > limit {
 			from = limit
 			break
@@ -280,15 +279,15 @@ func (m *Manager) expireClaims(ctx context.Context, limit uint64) (n int, err er
 		}
 		from = c.Seq
 		var held claim
-		if json.Unmarshal(c.Data, &held) != nil || held.Live || held.Type == policy.APIKeys { // a key's name stays taken
+		if json.Unmarshal(c.Data, &held) != nil || held.Live || up.strategies[held.Type].KeepsNames {
 			continue
 		}
-		last, err := m.log.Last(ctx, c.Subject)
+		last, err := up.log.Last(ctx, c.Subject)
 		if err != nil && !errors.Is(err, storage.ErrNotFound) {
 			return n, stored(err)
 		}
 		if err == nil && last.Seq == c.Seq {
-			if err := m.log.Drop(ctx, c.Subject, c.Seq); err != nil {
+			if err := up.log.Drop(ctx, c.Subject, c.Seq); err != nil {
 				return n, stored(err)
 			}
 			n++
@@ -297,16 +296,16 @@ func (m *Manager) expireClaims(ctx context.Context, limit uint64) (n int, err er
 	if n == 0 && from < done.Done+markEvery {
 		return n, nil
 	}
-	_, err = m.appendSystem(ctx, archive.ClaimExpirySubject, entry.Seq, archive.UpkeepMark{Done: from})
+	_, err = up.appendSystem(ctx, archive.ClaimExpirySubject, entry.Seq, archive.UpkeepMark{Done: from})
 	return n, err
 }
 
 // appendSystem writes an entry of the program's own after the one that was seen.
-func (m *Manager) appendSystem(ctx context.Context, subject string, after uint64, v any) (uint64, error) {
+func (up *Upkeep) appendSystem(ctx context.Context, subject string, after uint64, v any) (uint64, error) {
 	data, err := json.Marshal(v)
 	if err != nil {
 		return 0, err
 	}
-	seq, err := m.log.Append(ctx, []storage.Record{{Subject: subject, ID: newUUID(), Expected: after, Data: data}})
+	seq, err := up.log.Append(ctx, []storage.Record{{Subject: subject, ID: newUUID(), Expected: after, Data: data}})
 	return seq, stored(err)
 }

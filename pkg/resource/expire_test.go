@@ -61,9 +61,9 @@ func TestWhatIsLeftOfPrunedJobsGoesAfterAMonth(t *testing.T) {
 	newYear := cron.Next(time.Now())
 	ahead.Store(int64(time.Until(newYear) + time.Second))
 	var all []resource.Schedule
-	until("the schedule is planned", func() bool { all, err = s.Manager.AllSchedules(ctx); return err == nil && len(all) == 1 })
+	until("the schedule is planned", func() bool { all, err = s.Manager.Jobs.AllSchedules(ctx); return err == nil && len(all) == 1 })
 	fire := func() (string, bool) {
-		fired, err := s.Manager.Fire(ctx, &all[0], newYear)
+		fired, err := s.Manager.Jobs.Fire(ctx, &all[0], newYear)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -73,7 +73,7 @@ func TestWhatIsLeftOfPrunedJobsGoesAfterAMonth(t *testing.T) {
 	if !fired {
 		t.Fatal("the new year was not made")
 	}
-	if _, err := s.Manager.Cancel(ctx, "tasks", tick, resource.Match{}); err != nil {
+	if _, err := s.Manager.Jobs.Cancel(ctx, "tasks", tick, resource.Match{}); err != nil {
 		t.Fatal(err)
 	}
 	const pruned = 12 // besides
@@ -82,7 +82,7 @@ func TestWhatIsLeftOfPrunedJobsGoesAfterAMonth(t *testing.T) {
 		if err := make1(id); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.Manager.Cancel(ctx, "tasks", id, resource.Match{}); err != nil {
+		if _, err := s.Manager.Jobs.Cancel(ctx, "tasks", id, resource.Match{}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -91,11 +91,11 @@ func TestWhatIsLeftOfPrunedJobsGoesAfterAMonth(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := s.Manager.Purge(ctx, "tasks", "purged", resource.Match{}); err != nil {
+	if _, err := s.Manager.Upkeep.Purge(ctx, "tasks", "purged", resource.Match{}); err != nil {
 		t.Fatal(err)
 	}
 	ahead.Add(int64(2 * time.Hour))
-	if n, err := s.Manager.Prune(ctx); n != pruned+1 || err != nil {
+	if n, err := s.Manager.Upkeep.Prune(ctx); n != pruned+1 || err != nil {
 		t.Fatalf("pruned %d, %v", n, err)
 	}
 	entries := func(subject string) (n int) {
@@ -110,12 +110,12 @@ func TestWhatIsLeftOfPrunedJobsGoesAfterAMonth(t *testing.T) {
 	until("upkeep removes what was before the tombstones", func() bool { return entries("rev.tasks.>") == pruned+3 })
 	expire := func(want int) {
 		t.Helper()
-		if n, err := s.Manager.Expire(ctx, resource.ExpireAge); n != want || err != nil {
+		if n, err := s.Manager.Upkeep.Expire(ctx, resource.ExpireAge); n != want || err != nil {
 			t.Fatalf("expired %d, %v; want %d", n, err, want)
 		}
 	}
 	watch := func(after uint64) error {
-		w, err := s.Manager.Watch(ctx, resource.WatchOptions{Type: "tasks", After: &after})
+		w, err := s.Manager.Watches.Watch(ctx, resource.WatchOptions{Type: "tasks", After: &after})
 		if err == nil {
 			w.Close()
 		}
@@ -170,7 +170,7 @@ func TestWhatIsLeftOfPrunedJobsGoesAfterAMonth(t *testing.T) {
 	}
 	verified := func() {
 		t.Helper()
-		v, err := s.Manager.Verify(ctx, func(f resource.Finding) { t.Errorf("%+v", f) })
+		v, err := s.Manager.Admin.Verify(ctx, func(f resource.Finding) { t.Errorf("%+v", f) })
 		if err != nil || v.Resources != 6 {
 			t.Errorf("verify: %+v, %v", v, err)
 		}
@@ -192,7 +192,7 @@ func TestWhatIsLeftOfPrunedJobsGoesAfterAMonth(t *testing.T) {
 		}
 	}
 	s = testenv.Open(t, dir, types, o)
-	if v, err := s.Manager.Verify(ctx, func(f resource.Finding) { t.Errorf("with an index that was built anew: %+v", f) }); err != nil || v.Resources != 8 {
+	if v, err := s.Manager.Admin.Verify(ctx, func(f resource.Finding) { t.Errorf("with an index that was built anew: %+v", f) }); err != nil || v.Resources != 8 {
 		t.Errorf("verify: %+v, %v", v, err)
 	}
 	if _, fired := fire(); fired {

@@ -10,15 +10,15 @@ import (
 
 // AskPolicy asks everything that an operation asks the policy.
 func (m *Manager) AskPolicy(ctx context.Context, t *model.Type) {
-	_ = m.May(ctx, t, "read")
-	_ = m.Admin(ctx)
-	_ = m.visible(ctx, t, "x", state{})
-	_, _ = m.readable(ctx, t, nil)
-	_, _ = m.redacted(ctx, t, "read", nil)
-	_ = m.narrow(ctx, t, "list", nil)
-	_ = m.mayPlan(ctx, t, plan{action: "update"})
-	_ = m.censored(ctx, t, nil)
-	_, _ = m.watchable(ctx, t, nil)
+	_ = m.Guard.May(ctx, t, "read")
+	_ = m.Guard.Admin(ctx)
+	_ = m.Guard.visible(ctx, t, "x", state{})
+	_, _ = m.Guard.readable(ctx, t, nil)
+	_, _ = m.Guard.redacted(ctx, t, "read", nil)
+	_ = m.Guard.narrow(ctx, t, "list", nil)
+	_ = m.Writer.mayPlan(ctx, t, plan{action: "update"})
+	_ = m.Guard.censored(ctx, t, nil)
+	_, _ = m.Guard.watchable(ctx, t, nil)
 	_ = policy.AsProgram(ctx)
 }
 

@@ -93,7 +93,7 @@ func fallBack(t *testing.T, lies bool) {
 	}
 	below.back.Store(true)
 	found := 0
-	if _, err := s.Manager.Verify(t.Context(), func(resource.Finding) { found++ }); err != nil || found > 0 != lies {
+	if _, err := s.Manager.Admin.Verify(t.Context(), func(resource.Finding) { found++ }); err != nil || found > 0 != lies {
 		t.Errorf("verify finds %d, %v", found, err)
 	}
 }

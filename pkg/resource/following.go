@@ -36,24 +36,24 @@ func (r referrer) action(purge bool) string {
 // mayFollow refuses the delete or purge of a resource when its actor may not do
 // what follows to a resource that refers to it, directly or through others. It says
 // that there is one, as a restrict reference does, and not which.
-func (m *Manager) mayFollow(ctx context.Context, e *storage.Event, u *unit) error {
-	f := following{m: m, u: u, purge: e.Action == storage.Purged, seen: map[key]bool{}}
+func (cl *Claims) mayFollow(ctx context.Context, e *storage.Event, u *unit) error {
+	f := following{m: cl, u: u, purge: e.Action == storage.Purged, seen: map[key]bool{}}
 	target := key{e.Meta.Type, e.Meta.ID}
 	if !f.limits(ctx, target.typ, map[string]bool{}) {
 		return nil
 	}
-	state, err := m.log.State(ctx)
+	state, err := cl.log.State(ctx)
 	if err != nil {
 		return err
 	}
-	if err := m.progress.Wait(ctx, max(state.Last, m.recent.last())); err != nil {
+	if err := cl.progress.Wait(ctx, max(state.Last, cl.recent.last())); err != nil {
 		return err
 	}
 	f.queue = []followed{{target, e.Meta.RevisionCount}}
 	for len(f.queue) > 0 {
 		next := f.queue[0]
 		f.queue = f.queue[1:]
-		for _, r := range m.referrers[next.typ] {
+		for _, r := range cl.referrers[next.typ] {
 			if !r.carries() {
 				continue
 			}
@@ -62,7 +62,7 @@ func (m *Manager) mayFollow(ctx context.Context, e *storage.Event, u *unit) erro
 				return err
 			}
 			if why != "" {
-				return policy.Denied(ctx, m.types[target.typ], target.id, r.action(f.purge), policy.Decision{Why: why})
+				return policy.Denied(ctx, cl.types[target.typ], target.id, r.action(f.purge), policy.Decision{Why: why})
 			}
 		}
 	}
@@ -71,7 +71,7 @@ func (m *Manager) mayFollow(ctx context.Context, e *storage.Event, u *unit) erro
 
 // following is one delete whose consequences are asked about.
 type following struct {
-	m     *Manager
+	m     *Claims
 	u     *unit
 	purge bool
 	queue []followed
@@ -100,7 +100,7 @@ func (f *following) limits(ctx context.Context, typ string, seen map[string]bool
 
 // limited reports whether a rule limits what may be done to the referrers by a field.
 func (f *following) limited(ctx context.Context, r referrer) bool {
-	x := f.m.accessTo(ctx, r.typ)
+	x := f.m.Guard.accessTo(ctx, r.typ)
 	if x == nil {
 		return false
 	}
@@ -112,11 +112,11 @@ func (f *following) limited(ctx context.Context, r referrer) bool {
 // is deleted with it on the queue. why tells what is not allowed.
 func (f *following) look(ctx context.Context, r referrer, target followed) (why string, err error) {
 	const notYours = "something refers to it that would be deleted or changed with it, which you may not do"
-	q := storage.Search{Type: r.typ.Name, Filter: f.others(r, target), Order: f.m.byID(r.typ), Limit: MaxPageSize, Bare: true}
+	q := storage.Search{Type: r.typ.Name, Filter: f.others(r, target), Order: f.m.States.byID(r.typ), Limit: MaxPageSize, Bare: true}
 	if f.purge && r.ref.OnDelete == model.Cascade {
 		q.Deletion = storage.LiveAndDeleted
 	}
-	x, action := f.m.accessTo(ctx, r.typ), r.action(f.purge)
+	x, action := f.m.Guard.accessTo(ctx, r.typ), r.action(f.purge)
 	if f.limited(ctx, r) {
 		for _, c := range f.own(r, target) {
 			if v := newView(r.typ, c.event, c.content); !x.On("read", v).Allowed || !x.On(action, v).Allowed {
@@ -195,14 +195,14 @@ func (f *following) oneByOne(ctx context.Context, x *policy.Permissions, r refer
 		return fmt.Sprintf("over %d resources refer to it, and your rules ask for the reference itself; delete them in parts, or ask an admin", maxOneByOne), nil
 	}
 	for _, row := range page.Rows {
-		s, err := f.m.head(ctx, key{r.typ.Name, row.ID}, false)
+		s, err := f.m.States.head(ctx, key{r.typ.Name, row.ID}, false)
 		if err != nil {
 			return "", err
 		}
 		if !s.exists() || s.event.Meta.Deleted {
 			continue
 		}
-		v, err := f.m.view(ctx, r.typ, s.event)
+		v, err := f.m.Guard.view(ctx, r.typ, s.event)
 		if err != nil {
 			return "", err
 		}

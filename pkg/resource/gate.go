@@ -9,47 +9,57 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
+// Gate decides whether a step may be taken.
+type Gate struct {
+	Guard      *Guard
+	Seals      *Seals
+	States     *States
+	o          *Options
+	strategies Strategies
+	types      map[string]*model.Type
+}
+
 // gate decides whether a step may be taken, by the state before it, the state it
 // makes, and its actor. Every step passes it, whatever made it: a write, a
 // switch, a restore, one operation of a batch. What a step may do is decided here
 // and not where it is made, so that no operation can forget it. l is nil when no
 // policy limits the actor.
-func (m *Manager) gate(ctx context.Context, l *limits, t *model.Type, p plan, s state, next step) (step, error) {
+func (gt *Gate) gate(ctx context.Context, l *limits, t *model.Type, p plan, s state, next step) (step, error) {
 	if next.event.Action == storage.Purged {
-		if err := m.mayHand(ctx, t, p, s, next); err != nil {
+		if err := gt.mayHand(ctx, t, p, s, next); err != nil {
 			return step{}, err
 		}
-		return next, m.keepsRole(ctx, t, s, next)
+		return next, gt.keeps(ctx, t, p, s, next)
 	}
-	next, err := m.carried(ctx, t, s, next)
+	next, err := gt.Seals.carried(ctx, t, s, next)
 	if err != nil {
 		return step{}, err
 	}
 	if e := next.event; t.Builtin && e.Meta.Status == storage.Draft && (!s.exists() || s.event.Meta.Status != storage.Draft) {
 		return step{}, fault.Errorf(fault.ValidationFailed, "%s have no drafts: a write is in force at once", t.Name)
 	}
-	if err := m.gateReadOnly(ctx, t, s, next); err != nil {
+	if err := gt.gateReadOnly(ctx, t, s, next); err != nil {
 		return step{}, l.censor(err)
 	}
 	if l != nil {
-		if err := m.gateRules(ctx, l, t, p, s, next); err != nil {
+		if err := gt.gateRules(ctx, l, t, p, s, next); err != nil {
 			return step{}, err
 		}
 	}
-	if err := m.mayMakeAct(ctx, t, p, next); err != nil {
+	if err := gt.mayMakeAct(ctx, t, p, next); err != nil {
 		return step{}, err
 	}
-	if err := m.mayHand(ctx, t, p, s, next); err != nil {
+	if err := gt.mayHand(ctx, t, p, s, next); err != nil {
 		return step{}, err
 	}
-	return next, m.keepsRole(ctx, t, s, next)
+	return next, gt.keeps(ctx, t, p, s, next)
 }
 
 // gateRules asks the policy about the state that a step makes: whether it may be
 // made, and whether it leaves alone the fields that its actor may not write.
-func (m *Manager) gateRules(ctx context.Context, l *limits, t *model.Type, p plan, s state, next step) error {
+func (gt *Gate) gateRules(ctx context.Context, l *limits, t *model.Type, p plan, s state, next step) error {
 	e := *next.event
-	now, who := m.now(), l.actor.Principal
+	now, who := gt.States.now(), l.actor.Principal
 	e.Meta.UpdatedAt, e.Meta.UpdatedBy = now, who
 	if !s.exists() {
 		e.Meta.CreatedAt, e.Meta.CreatedBy = now, who

@@ -11,6 +11,19 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
+// States finds the newest state of a resource and its content: by what this process
+// committed, else by the index, else by the log, which alone is never behind.
+type States struct {
+	blobs    storage.Blobs
+	index    Index
+	log      storage.Log
+	names    []string // of the types, sorted
+	o        *Options
+	progress *Progress
+	recent   *recent
+	types    map[string]*model.Type
+}
+
 // Resource is one resource as it is answered: the parts of the envelope, each
 // ready to be sent.
 type Resource struct {
@@ -60,19 +73,19 @@ const indexPatience = 2 * time.Second
 
 // head finds the newest event of a resource: what this process committed, else
 // the index, else the log, which alone is never behind.
-func (m *Manager) head(ctx context.Context, k key, fresh bool) (state, error) {
+func (st *States) head(ctx context.Context, k key, fresh bool) (state, error) {
 	if fresh {
-		return m.logged(ctx, k)
+		return st.logged(ctx, k)
 	}
-	if e := m.newest(k); e != nil {
+	if e := st.newest(k); e != nil {
 		return stateOf(e, false), nil
 	}
-	applied := m.progress.Applied()
-	if !m.recent.covered(applied) {
-		return m.logged(ctx, k)
+	applied := st.progress.Applied()
+	if !st.recent.covered(applied) {
+		return st.logged(ctx, k)
 	}
 	soon, cancel := context.WithTimeout(ctx, indexPatience)
-	row, err := m.index.Head(soon, k.typ, k.id)
+	row, err := st.index.Head(soon, k.typ, k.id)
 	cancel()
 	switch {
 	case err == nil && row.Event != nil && key{row.Event.Meta.Type, row.Event.Meta.ID} == k:
@@ -80,19 +93,19 @@ func (m *Manager) head(ctx context.Context, k key, fresh bool) (state, error) {
 		s := stateOf(row.Event, false)
 		s.asOf = row.AsOf
 		return s, nil
-	case errors.Is(err, storage.ErrNotFound) && m.complete(applied):
+	case errors.Is(err, storage.ErrNotFound) && st.complete(applied):
 		return state{fresh: true}, nil
 	case ctx.Err() != nil:
 		return state{}, stored(ctx.Err())
 	}
 	// The index does not know it, or cannot say.
-	return m.logged(ctx, k)
+	return st.logged(ctx, k)
 }
 
 // logged is the state of a resource by the log.
-func (m *Manager) logged(ctx context.Context, k key) (state, error) {
-	asOf := m.recent.last()
-	e, err := m.lastEvent(ctx, k)
+func (st *States) logged(ctx context.Context, k key) (state, error) {
+	asOf := st.recent.last()
+	e, err := st.lastEvent(ctx, k)
 	s := stateOf(e, true)
 	s.asOf = asOf
 	return s, err
@@ -100,14 +113,14 @@ func (m *Manager) logged(ctx context.Context, k key) (state, error) {
 
 // complete reports whether an index at applied knows every resource there is:
 // when this process is the only writer and the index has all it wrote.
-func (m *Manager) complete(applied uint64) bool {
-	return m.o.Sole && applied >= m.recent.last()
+func (st *States) complete(applied uint64) bool {
+	return st.o.Sole && applied >= st.recent.last()
 }
 
 // lastEvent reads the newest event from the log, a tombstone too; nil when
 // there is none.
-func (m *Manager) lastEvent(ctx context.Context, k key) (*storage.Event, error) {
-	entry, err := m.log.Last(ctx, storage.RevisionSubject(k.typ, k.id))
+func (st *States) lastEvent(ctx context.Context, k key) (*storage.Event, error) {
+	entry, err := st.log.Last(ctx, storage.RevisionSubject(k.typ, k.id))
 	if errors.Is(err, storage.ErrNotFound) {
 		return nil, nil
 	}
@@ -124,11 +137,11 @@ func (m *Manager) lastEvent(ctx context.Context, k key) (*storage.Event, error) 
 // content returns the canonical content of the revision that an event's HEAD
 // points to: from the event, else from its object, else, when the object is
 // lost or damaged, from the event that wrote it.
-func (m *Manager) content(ctx context.Context, e *storage.Event) ([]byte, error) {
+func (st *States) content(ctx context.Context, e *storage.Event) ([]byte, error) {
 	if e.Content != nil {
 		return e.Content, nil
 	}
-	b, err := m.blobs.Get(ctx, e.Ref)
+	b, err := st.blobs.Get(ctx, e.Ref)
 	if err == nil {
 		if err = model.CheckHash(b, e.Revision.Hash); err == nil {
 			return b, nil
@@ -137,23 +150,23 @@ func (m *Manager) content(ctx context.Context, e *storage.Event) ([]byte, error)
 	if !errors.Is(err, storage.ErrCorrupt) && !errors.Is(err, storage.ErrNotFound) {
 		return nil, stored(err)
 	}
-	if entry, lerr := m.log.At(ctx, e.Seq); lerr == nil {
+	if entry, lerr := st.log.At(ctx, e.Seq); lerr == nil {
 		if whole, derr := storage.DecodeEvent(entry.Data, entry.Seq); derr == nil && whole.Content != nil &&
 			model.CheckHash(whole.Content, e.Revision.Hash) == nil {
-			m.o.Logger.WarnContext(ctx, "a revision object is damaged; its content was read from the log",
+			st.o.Logger.WarnContext(ctx, "a revision object is damaged; its content was read from the log",
 				"object", e.Ref, "type", e.Meta.Type, "id", e.Meta.ID, "error", err)
 			return whole.Content, nil
 		}
 	}
-	m.o.Logger.ErrorContext(ctx, "a revision object is lost or damaged", "object", e.Ref,
+	st.o.Logger.ErrorContext(ctx, "a revision object is lost or damaged", "object", e.Ref,
 		"type", e.Meta.Type, "id", e.Meta.ID, "revision", e.Revision.Number, "error", err)
 	return nil, &fault.Error{Code: fault.Unavailable, Cause: err,
 		Detail: "the stored content of this revision is damaged; other revisions can still be read"}
 }
 
 // answer makes the Resource of an event, without what is never read.
-func (m *Manager) answer(ctx context.Context, e *storage.Event, content []byte) (*Resource, error) {
-	t := m.types[e.Meta.Type]
+func (gd *Guard) answer(ctx context.Context, e *storage.Event, content []byte) (*Resource, error) {
+	t := gd.types[e.Meta.Type]
 	if t == nil {
 		return answer(e, content)
 	}
@@ -167,7 +180,7 @@ func (m *Manager) answer(ctx context.Context, e *storage.Event, content []byte) 
 	if err != nil {
 		return nil, err
 	}
-	return m.redacted(ctx, t, "read", r)
+	return gd.redacted(ctx, t, "read", r)
 }
 
 func answer(e *storage.Event, content []byte) (*Resource, error) {
@@ -177,14 +190,14 @@ func answer(e *storage.Event, content []byte) (*Resource, error) {
 }
 
 // resource answers with the state an event left, migrated.
-func (m *Manager) resource(ctx context.Context, e *storage.Event) (*Resource, error) {
-	t, err := m.Type(e.Meta.Type)
+func (gd *Guard) resource(ctx context.Context, e *storage.Event) (*Resource, error) {
+	t, err := gd.States.Type(e.Meta.Type)
 	if err != nil {
 		return nil, err
 	}
-	content, err := m.contentNow(ctx, t, e)
+	content, err := gd.States.contentNow(ctx, t, e)
 	if err != nil {
 		return nil, err
 	}
-	return m.answer(ctx, e, content)
+	return gd.answer(ctx, e, content)
 }

@@ -35,8 +35,8 @@ func (l *limits) censor(err error) error {
 }
 
 // censored is censor for what is found out when a write is committed.
-func (m *Manager) censored(ctx context.Context, t *model.Type, err error) error {
-	x := m.accessTo(ctx, t)
+func (gd *Guard) censored(ctx context.Context, t *model.Type, err error) error {
+	x := gd.accessTo(ctx, t)
 	if x == nil {
 		return err
 	}
@@ -54,8 +54,8 @@ func (m *Manager) censored(ctx context.Context, t *model.Type, err error) error 
 }
 
 // hides reports whether a field is hidden from the actor, in some rows at least.
-func (m *Manager) hides(ctx context.Context, t *model.Type, path string) bool {
-	x := m.accessTo(ctx, t)
+func (gd *Guard) hides(ctx context.Context, t *model.Type, path string) bool {
+	x := gd.accessTo(ctx, t)
 	return x != nil && policy.Touches(path, x.EverHidden("read"))
 }
 

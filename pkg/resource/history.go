@@ -35,11 +35,11 @@ func (o PageOptions) size() int {
 }
 
 // after decodes a token that holds one number.
-func (m *Manager) after(token, binding string) (uint64, error) {
+func (rd *Reads) after(token, binding string) (uint64, error) {
 	if token == "" {
 		return 0, nil
 	}
-	c, err := m.cursors.Decode(token, binding, nil)
+	c, err := rd.cursors.Decode(token, binding, nil)
 	if err != nil {
 		return 0, fault.Errorf(fault.InvalidPageToken, "%v", err)
 	}
@@ -50,16 +50,16 @@ func (m *Manager) after(token, binding string) (uint64, error) {
 	return n, nil
 }
 
-func (m *Manager) nextToken(n uint64, binding string) string {
-	return m.cursors.Encode(query.Cursor{ID: strconv.FormatUint(n, 10)}, binding)
+func (rd *Reads) nextToken(n uint64, binding string) string {
+	return rd.cursors.Encode(query.Cursor{ID: strconv.FormatUint(n, 10)}, binding)
 }
 
 // PageToken makes the token of a list that the Manager does not keep itself, for
 // the page at a place in it.
-func (m *Manager) PageToken(place uint64, list string) string { return m.nextToken(place, list) }
+func (m *Manager) PageToken(place uint64, list string) string { return m.Reads.nextToken(place, list) }
 
 // PageAfter reads what PageToken made; 0 for the first page.
-func (m *Manager) PageAfter(token, list string) (uint64, error) { return m.after(token, list) }
+func (m *Manager) PageAfter(token, list string) (uint64, error) { return m.Reads.after(token, list) }
 
 // Limit is how many items the page has at most.
 func (o PageOptions) Limit() int { return o.size() }
@@ -74,23 +74,23 @@ type RevisionList struct {
 // Revisions lists a resource's revisions, newest first; with chain only those
 // from HEAD along the parents. It answers for deleted resources too.
 func (m *Manager) Revisions(ctx context.Context, typ, id string, chain bool, o PageOptions) (*RevisionList, error) {
-	t, err := m.find(typ, id)
+	t, err := m.States.find(typ, id)
 	if err != nil {
 		return nil, err
 	}
 	k := key{typ, id}
-	s, err := m.head(ctx, k, false)
+	s, err := m.States.head(ctx, k, false)
 	if err != nil {
 		return nil, err
 	}
-	if err := m.visible(ctx, t, id, s); err != nil {
+	if err := m.Guard.visible(ctx, t, id, s); err != nil {
 		return nil, err
 	}
 	if !s.exists() {
 		return nil, live(t, id, s)
 	}
 	binding := "revisions/" + typ + "/" + id + "/" + strconv.FormatBool(chain)
-	before, err := m.after(o.Token, binding)
+	before, err := m.Reads.after(o.Token, binding)
 	if err != nil {
 		return nil, err
 	}
@@ -104,14 +104,14 @@ func (m *Manager) Revisions(ctx context.Context, typ, id string, chain bool, o P
 	out := &RevisionList{EventID: s.event.ID, Items: []storage.Revision{}}
 	for n, looked := from, 0; n > 0; looked++ {
 		if len(out.Items) == o.size() || looked == maxLooked {
-			out.NextPageToken = m.nextToken(uint64(n), binding)
+			out.NextPageToken = m.Reads.nextToken(uint64(n), binding)
 			break
 		}
-		e, err := m.wrote(ctx, k, n)
+		e, err := m.States.wrote(ctx, k, n)
 		if err != nil {
 			return nil, err
 		}
-		shown, ok, err := m.shownRevision(ctx, t, s, e)
+		shown, ok, err := m.Guard.shownRevision(ctx, t, s, e)
 		if err != nil {
 			return nil, err
 		}
@@ -149,35 +149,35 @@ type HistoryList struct {
 // History lists every event of a resource, oldest first. It answers for deleted
 // resources too.
 func (m *Manager) History(ctx context.Context, typ, id string, o PageOptions) (*HistoryList, error) {
-	t, err := m.find(typ, id)
+	t, err := m.States.find(typ, id)
 	if err != nil {
 		return nil, err
 	}
-	s, err := m.head(ctx, key{typ, id}, false)
+	s, err := m.States.head(ctx, key{typ, id}, false)
 	if err != nil {
 		return nil, err
 	}
-	if err := m.visible(ctx, t, id, s); err != nil {
+	if err := m.Guard.visible(ctx, t, id, s); err != nil {
 		return nil, err
 	}
 	if !s.exists() {
 		return nil, live(t, id, s)
 	}
 	binding := "history/" + typ + "/" + id
-	after, err := m.after(o.Token, binding)
+	after, err := m.Reads.after(o.Token, binding)
 	if err != nil {
 		return nil, err
 	}
-	if err := m.freshen(ctx, Default, s.event.Seq); err != nil {
+	if err := m.States.freshen(ctx, Default, s.event.Seq); err != nil {
 		return nil, err
 	}
-	events, more, err := m.eventsAfter(ctx, t, id, after, o.size())
+	events, more, err := m.Reads.eventsAfter(ctx, t, id, after, o.size())
 	if err != nil {
 		return nil, err
 	}
 	out := &HistoryList{EventID: s.event.ID, Items: []HistoryItem{}}
 	if more > 0 {
-		out.NextPageToken = m.nextToken(more, binding)
+		out.NextPageToken = m.Reads.nextToken(more, binding)
 	}
 	for _, p := range events {
 		e := p.Event
@@ -189,13 +189,13 @@ func (m *Manager) History(ctx context.Context, typ, id string, o PageOptions) (*
 
 // eventsAfter lists the events of a resource that the actor may read; more is
 // where the next page begins, 0 when there is none.
-func (m *Manager) eventsAfter(ctx context.Context, t *model.Type, id string, after uint64, limit int) (out []storage.Past, more uint64, err error) {
-	if x := m.accessTo(ctx, t); x != nil {
-		out, more, err = m.readableEvents(ctx, x, id, after, limit+1)
+func (rd *Reads) eventsAfter(ctx context.Context, t *model.Type, id string, after uint64, limit int) (out []storage.Past, more uint64, err error) {
+	if x := rd.Guard.accessTo(ctx, t); x != nil {
+		out, more, err = rd.Guard.readableEvents(ctx, x, id, after, limit+1)
 		if len(out) <= limit {
 			return out, more, err
 		}
-	} else if out, err = m.index.Events(ctx, storage.EventQuery{Type: t.Name, ID: id, After: after, Limit: limit + 1}); err != nil || len(out) <= limit {
+	} else if out, err = rd.index.Events(ctx, storage.EventQuery{Type: t.Name, ID: id, After: after, Limit: limit + 1}); err != nil || len(out) <= limit {
 		return out, 0, stored(err)
 	}
 	return out[:limit], out[limit-1].Seq, nil

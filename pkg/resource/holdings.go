@@ -19,7 +19,7 @@ type holdings struct {
 // holdings finds them. An event tells what was claimed when it was written: while
 // the type had other constraints, or none, its values changed and the claims did
 // not, so that then the content counts, and what either says is let go.
-func (m *Manager) holdings(ctx context.Context, t *model.Type, s state) (h holdings, err error) {
+func (cl *Claims) holdings(ctx context.Context, t *model.Type, s state) (h holdings, err error) {
 	if !s.exists() || s.event.Meta.Deleted {
 		return holdings{sure: true}, nil
 	}
@@ -34,13 +34,13 @@ func (m *Manager) holdings(ctx context.Context, t *model.Type, s state) (h holdi
 	if hash := s.event.Claims[uniqueKey]; hash != "" {
 		h.has[uniqueKey] = hash
 	}
-	values, err := m.valuesNow(ctx, t, s.event)
+	values, err := cl.States.valuesNow(ctx, t, s.event)
 	if err != nil {
 		return h, err
 	}
 	for _, fields := range t.Unique {
 		name := strings.Join(fields, ",")
-		hash := m.claimHash(t.Name, name, fields, values)
+		hash := cl.claimHash(t.Name, name, fields, values)
 		if hash == "" {
 			continue
 		}

@@ -86,10 +86,10 @@ func operationKey(ctx context.Context, n int) context.Context {
 
 // newID makes an id for a create without one. With a key it is derived, so that
 // two processes that get the same request meet at the same resource.
-func (m *Manager) newID(ctx context.Context) string {
+func (st *States) newID(ctx context.Context) string {
 	i := idempotencyOf(ctx)
 	if i == nil {
-		return m.o.NewID()
+		return st.o.NewID()
 	}
 	sum := sha256.Sum256([]byte(policy.ActorOf(ctx).Principal + "\x00" + i.Key))
 	var id uuid.UUID
@@ -112,19 +112,19 @@ type flight struct {
 
 // begin takes the key of the context for one write. It waits for another one
 // under the same key and returns the event of the first, if there is one.
-func (m *Manager) begin(ctx context.Context) (first *storage.Event, release func(), err error) {
+func (wr *Writer) begin(ctx context.Context) (first *storage.Event, release func(), err error) {
 	i := idempotencyOf(ctx)
 	if i == nil {
 		return nil, func() {}, nil
 	}
 	name := policy.ActorOf(ctx).Principal + "\x00" + i.Key
 	for {
-		m.underway.mu.Lock()
-		other := m.underway.flights[name]
+		wr.underway.mu.Lock()
+		other := wr.underway.flights[name]
 		if other == nil {
 			break
 		}
-		m.underway.mu.Unlock()
+		wr.underway.mu.Unlock()
 		if other.fingerprint != i.Fingerprint {
 			return nil, nil, mismatch()
 		}
@@ -135,15 +135,15 @@ func (m *Manager) begin(ctx context.Context) (first *storage.Event, release func
 		}
 	}
 	own := &flight{i.Fingerprint, make(chan struct{})}
-	m.underway.flights[name] = own
-	m.underway.mu.Unlock()
+	wr.underway.flights[name] = own
+	wr.underway.mu.Unlock()
 	release = func() {
-		m.underway.mu.Lock()
-		delete(m.underway.flights, name)
-		m.underway.mu.Unlock()
+		wr.underway.mu.Lock()
+		delete(wr.underway.flights, name)
+		wr.underway.mu.Unlock()
 		close(own.done)
 	}
-	if first, err = m.lookupKey(ctx, 0); err != nil {
+	if first, err = wr.lookupKey(ctx, 0); err != nil {
 		release()
 		return nil, nil, err
 	}
@@ -156,12 +156,12 @@ func mismatch() error {
 
 // lookupKey finds the event that was committed under the context's key, looking
 // at the index once it holds what this process wrote, and at least seq.
-func (m *Manager) lookupKey(ctx context.Context, seq uint64) (*storage.Event, error) {
+func (wr *Writer) lookupKey(ctx context.Context, seq uint64) (*storage.Event, error) {
 	i := idempotencyOf(ctx)
-	if err := m.freshen(ctx, Default, seq); err != nil {
+	if err := wr.States.freshen(ctx, Default, seq); err != nil {
 		return nil, err
 	}
-	past, err := m.index.Keyed(ctx, policy.ActorOf(ctx).Principal, i.Key)
+	past, err := wr.index.Keyed(ctx, policy.ActorOf(ctx).Principal, i.Key)
 	if errors.Is(err, storage.ErrNotFound) {
 		return nil, nil
 	}
@@ -169,7 +169,7 @@ func (m *Manager) lookupKey(ctx context.Context, seq uint64) (*storage.Event, er
 		return nil, stored(err)
 	}
 	e := past.Event
-	if m.o.Now().Sub(e.At) > keepKeys {
+	if wr.o.Now().Sub(e.At) > keepKeys {
 		return nil, nil
 	}
 	if e.Idempotency == nil || e.Idempotency.Fingerprint != i.Fingerprint {
@@ -181,25 +181,25 @@ func (m *Manager) lookupKey(ctx context.Context, seq uint64) (*storage.Event, er
 // committedBy looks for the key once more when another process may have written
 // the state: what it committed under the key on this resource is in the index
 // when the index holds the state.
-func (m *Manager) committedBy(ctx context.Context, s state) (*storage.Event, error) {
-	if !keyed(ctx) || m.o.Sole || s.last == nil {
+func (wr *Writer) committedBy(ctx context.Context, s state) (*storage.Event, error) {
+	if !keyed(ctx) || wr.o.Sole || s.last == nil {
 		return nil, nil
 	}
-	return m.lookupKey(ctx, s.seq())
+	return wr.lookupKey(ctx, s.seq())
 }
 
 // again answers a write that was committed before.
-func (m *Manager) again(ctx context.Context, first *storage.Event) (*storage.Event, []byte, error) {
+func (wr *Writer) again(ctx context.Context, first *storage.Event) (*storage.Event, []byte, error) {
 	if first.Action == storage.Purged {
 		return first, nil, nil
 	}
-	if ok, err := m.mayRead(ctx, key{first.Meta.Type, first.Meta.ID}); err != nil {
+	if ok, err := wr.Guard.mayRead(ctx, key{first.Meta.Type, first.Meta.ID}); err != nil {
 		return nil, nil, err
 	} else if !ok { // the write was theirs, what it left is not to be read any more
 		blank := *first
 		blank.Revision.Hash, blank.Revision.Size = model.HashOf([]byte("{}")), len("{}")
 		return &blank, []byte("{}"), nil
 	}
-	content, err := m.content(ctx, first)
+	content, err := wr.States.content(ctx, first)
 	return first, content, err
 }

@@ -28,45 +28,45 @@ const placeBits = 16
 const MaxLogLines = 1 << (placeBits - 1)
 
 // Logs reads a page of what a job's handler wrote.
-func (m *Manager) Logs(ctx context.Context, typ, id string, o PageOptions) (*LogList, error) {
-	s, err := m.jobWithLog(ctx, typ, id)
+func (jb *Jobs) Logs(ctx context.Context, typ, id string, o PageOptions) (*LogList, error) {
+	s, err := jb.jobWithLog(ctx, typ, id)
 	if err != nil {
 		return nil, err
 	}
 	binding := "logs/" + typ + "/" + id
-	after, err := m.after(o.Token, binding)
+	after, err := jb.Reads.after(o.Token, binding)
 	if err != nil {
 		return nil, err
 	}
 	out := &LogList{EventID: s.event.ID}
-	if out.Items, err = m.LogAfter(ctx, typ, id, after, o.size()+1); err != nil {
+	if out.Items, err = jb.LogAfter(ctx, typ, id, after, o.size()+1); err != nil {
 		return nil, err
 	}
 	if len(out.Items) > o.size() {
 		out.Items = out.Items[:o.size()]
-		out.NextPageToken = m.nextToken(out.Items[o.size()-1].Place, binding)
+		out.NextPageToken = jb.Reads.nextToken(out.Items[o.size()-1].Place, binding)
 	} else if n := len(out.Items); n > 0 { // many bytes end a page too
 		last := out.Items[n-1].Place
-		more, err := m.LogAfter(ctx, typ, id, last, 1)
+		more, err := jb.LogAfter(ctx, typ, id, last, 1)
 		if err != nil {
 			return nil, err
 		}
 		if len(more) > 0 {
-			out.NextPageToken = m.nextToken(last, binding)
+			out.NextPageToken = jb.Reads.nextToken(last, binding)
 		}
 	}
 	return out, nil
 }
 
 // jobWithLog checks that there is such a job.
-func (m *Manager) jobWithLog(ctx context.Context, typ, id string) (state, error) {
-	t, err := m.findJob(typ, id)
+func (jb *Jobs) jobWithLog(ctx context.Context, typ, id string) (state, error) {
+	t, err := jb.findJob(typ, id)
 	if err != nil {
 		return state{}, err
 	}
-	s, err := m.head(ctx, key{typ, id}, false)
+	s, err := jb.States.head(ctx, key{typ, id}, false)
 	if err == nil {
-		err = m.visible(ctx, t, id, s)
+		err = jb.Guard.visible(ctx, t, id, s)
 	}
 	if err == nil {
 		err = live(t, id, s)
@@ -75,16 +75,16 @@ func (m *Manager) jobWithLog(ctx context.Context, typ, id string) (state, error)
 }
 
 // LogAfter reads at most limit lines after a place; 0 is the beginning.
-func (m *Manager) LogAfter(ctx context.Context, typ, id string, place uint64, limit int) ([]LogItem, error) {
+func (jb *Jobs) LogAfter(ctx context.Context, typ, id string, place uint64, limit int) ([]LogItem, error) {
 	out := []LogItem{}
-	if m.o.JobLogs == nil {
+	if jb.o.JobLogs == nil {
 		return out, nil
 	}
 	seq, skip := place>>placeBits, int(place&(1<<placeBits-1))
 	if seq > 0 {
 		seq-- // its piece again: not all of it is read
 	}
-	pieces, err := m.o.JobLogs.Read(ctx, typ, id, seq, limit+skip)
+	pieces, err := jb.o.JobLogs.Read(ctx, typ, id, seq, limit+skip)
 	if err != nil {
 		return nil, stored(err)
 	}
@@ -104,8 +104,8 @@ func (m *Manager) LogAfter(ctx context.Context, typ, id string, place uint64, li
 }
 
 // JobEnded reports whether a job is finished, so that its log grows no more.
-func (m *Manager) JobEnded(ctx context.Context, typ, id string) (bool, error) {
-	s, err := m.jobWithLog(ctx, typ, id)
+func (jb *Jobs) JobEnded(ctx context.Context, typ, id string) (bool, error) {
+	s, err := jb.jobWithLog(ctx, typ, id)
 	switch fault.CodeOf(err) {
 	case fault.Deleted:
 		return true, nil
@@ -119,13 +119,13 @@ func (m *Manager) JobEnded(ctx context.Context, typ, id string) (bool, error) {
 }
 
 // WriteLog adds lines to the log of a claimed job.
-func (m *Manager) WriteLog(ctx context.Context, c *Claim, lines []storage.LogLine) error {
-	if m.o.JobLogs == nil || len(lines) == 0 {
+func (jb *Jobs) WriteLog(ctx context.Context, c *Claim, lines []storage.LogLine) error {
+	if jb.o.JobLogs == nil || len(lines) == 0 {
 		return nil
 	}
 	for i := range lines {
 		lines[i].Attempt = c.Attempt
 		lines[i].Text = strings.ToValidUTF8(strings.ReplaceAll(lines[i].Text, "\x00", ""), "?")
 	}
-	return stored(m.o.JobLogs.Append(ctx, c.Type, c.ID, lines))
+	return stored(jb.o.JobLogs.Append(ctx, c.Type, c.ID, lines))
 }

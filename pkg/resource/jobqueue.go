@@ -14,8 +14,8 @@ var UnfinishedStates = []storage.JobState{storage.JobRunning, storage.JobPending
 
 // JobsIn walks the live jobs of a type in one state, by run_at, and calls fn
 // for each until it returns false. What changes meanwhile may be seen or not.
-func (m *Manager) JobsIn(ctx context.Context, typ string, state storage.JobState, fn func(storage.Meta) bool) error {
-	t, err := m.Type(typ)
+func (jb *Jobs) JobsIn(ctx context.Context, typ string, state storage.JobState, fn func(storage.Meta) bool) error {
+	t, err := jb.States.Type(typ)
 	if err != nil {
 		return err
 	}
@@ -25,7 +25,7 @@ func (m *Manager) JobsIn(ctx context.Context, typ string, state storage.JobState
 	q := storage.Search{Type: typ, Filter: query.Compare{Field: stateField, Op: query.Equal, Value: string(state)},
 		Order: query.Order{{Field: runAt}}, Limit: MaxPageSize, Bare: true}
 	for {
-		page, err := m.index.Search(ctx, q)
+		page, err := jb.index.Search(ctx, q)
 		if err != nil {
 			return stored(err)
 		}
@@ -46,15 +46,15 @@ func (m *Manager) JobsIn(ctx context.Context, typ string, state storage.JobState
 
 // Heads reads the newest events of several resources from the index, which may
 // be behind; those it does not know are left out.
-func (m *Manager) Heads(ctx context.Context, typ string, ids []string) ([]*storage.Event, error) {
-	events, err := m.index.Heads(ctx, typ, ids)
+func (jb *Jobs) Heads(ctx context.Context, typ string, ids []string) ([]*storage.Event, error) {
+	events, err := jb.index.Heads(ctx, typ, ids)
 	return events, stored(err)
 }
 
 // JobState tells where a job stands, from the log; cancelled when there is no
 // such job any more.
-func (m *Manager) JobState(ctx context.Context, typ, id string) (storage.JobState, error) {
-	s, err := m.head(ctx, key{typ, id}, true)
+func (jb *Jobs) JobState(ctx context.Context, typ, id string) (storage.JobState, error) {
+	s, err := jb.States.head(ctx, key{typ, id}, true)
 	switch {
 	case err != nil:
 		return "", err
@@ -66,8 +66,8 @@ func (m *Manager) JobState(ctx context.Context, typ, id string) (storage.JobStat
 
 // Newest is the newest event of a resource, from the log; nil when there is
 // none.
-func (m *Manager) Newest(ctx context.Context, typ, id string) (*storage.Event, error) {
-	e, err := m.lastEvent(ctx, key{typ, id})
+func (jb *Jobs) Newest(ctx context.Context, typ, id string) (*storage.Event, error) {
+	e, err := jb.States.lastEvent(ctx, key{typ, id})
 	if errors.Is(err, storage.ErrNotFound) {
 		return nil, nil
 	}

@@ -11,6 +11,21 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
+// Jobs is what the worker needs: jobs, their queues, logs and schedules.
+type Jobs struct {
+	Gate       *Gate
+	Guard      *Guard
+	Reads      *Reads
+	States     *States
+	Writer     *Writer
+	index      Index
+	m          *Manager
+	names      []string // of the types, sorted
+	o          *Options
+	strategies Strategies
+	types      map[string]*model.Type
+}
+
 // The limits of what a job keeps.
 const (
 	keptFailures   = 10      // failed attempts that are kept with their errors
@@ -20,11 +35,11 @@ const (
 	MaxResult      = 1 << 18 // bytes of a job's result; it travels in every later event
 )
 
-func (m *Manager) now() time.Time { return m.o.Now().UTC().Truncate(time.Microsecond) }
+func (st *States) now() time.Time { return st.o.Now().UTC().Truncate(time.Microsecond) }
 
 // newJob is the state a job begins with.
-func (m *Manager) newJob(t *model.Type, content []byte, o JobOptions) (*storage.Job, error) {
-	now := m.now()
+func (wr *Writer) newJob(t *model.Type, content []byte, o JobOptions) (*storage.Job, error) {
+	now := wr.States.now()
 	j := &storage.Job{State: storage.JobPending, Queue: t.Job.Queue, Priority: o.Priority, MaxAttempts: t.Job.MaxAttempts, RunAt: now,
 		UniqueKey: o.UniqueKey, Schedule: o.Schedule}
 	if o.MaxAttempts > 0 {
@@ -56,7 +71,7 @@ func jobNamed(t *model.Type, name string) (key, error) {
 }
 
 // checkAfter refuses to wait for what is not there.
-func (m *Manager) checkAfter(ctx context.Context, t *model.Type, after []string) error {
+func (wr *Writer) checkAfter(ctx context.Context, t *model.Type, after []string) error {
 	if len(after) > maxAfter {
 		return fault.Errorf(fault.InvalidRequest, "a job waits for at most %d others", maxAfter)
 	}
@@ -65,19 +80,19 @@ func (m *Manager) checkAfter(ctx context.Context, t *model.Type, after []string)
 		if err != nil {
 			return err
 		}
-		parent := m.types[k.typ]
+		parent := wr.types[k.typ]
 		if parent == nil || parent.Job == nil {
 			return fault.Errorf(fault.InvalidRequest, "after: %q is no type of jobs", k.typ)
 		}
-		s, err := m.head(ctx, k, false)
+		s, err := wr.States.head(ctx, k, false)
 		if err == nil && !s.exists() && !s.fresh {
-			s, err = m.head(ctx, k, true)
+			s, err = wr.States.head(ctx, k, true)
 		}
 		if err != nil {
 			return err
 		}
 		if s.exists() {
-			if ok, err := m.readable(ctx, parent, s.event); err != nil {
+			if ok, err := wr.Guard.readable(ctx, parent, s.event); err != nil {
 				return err
 			} else if !ok {
 				s = state{}
@@ -126,17 +141,17 @@ const clockSkew = 2 * time.Second
 // whose worker died in its last attempt ends as failed here.
 //
 // The claim may be lost with the power; then the attempt is made again.
-func (m *Manager) Claim(ctx context.Context, typ, id string, o ClaimOptions) (*Claim, error) {
-	t, err := m.find(typ, id)
+func (jb *Jobs) Claim(ctx context.Context, typ, id string, o ClaimOptions) (*Claim, error) {
+	t, err := jb.States.find(typ, id)
 	if err != nil {
 		return nil, err
 	}
 	token := newUUID()
-	out, err := m.writeFrom(ctx, t, id, o.Head, plan{action: "", make: func(ctx context.Context, w *mutation, s state) (step, error) {
+	out, err := jb.Writer.writeFrom(ctx, t, id, o.Head, plan{action: "", make: func(ctx context.Context, w *mutation, s state) (step, error) {
 		if err := live(t, id, s); err != nil {
 			return step{}, err
 		}
-		now := m.now()
+		now := jb.States.now()
 		died, err := claimable(s.event, now, o.Takeover)
 		if err != nil {
 			return step{}, err
@@ -148,12 +163,12 @@ func (m *Manager) Claim(ctx context.Context, typ, id string, o ClaimOptions) (*C
 		}
 		if died && j.Attempts >= j.MaxAttempts {
 			finishJob(e, Outcome{Err: "the worker died during the last attempt"}, now)
-			return m.unchanged(ctx, s, e)
+			return jb.Writer.unchanged(ctx, s, e)
 		}
 		j.State, j.Worker, j.StartedAt, j.NextAttemptAt = storage.JobRunning, o.Worker, &now, nil
 		j.Attempts++
 		e.Attempt, e.LeaseUntil = token, nil
-		next, err := m.unchanged(ctx, s, e)
+		next, err := jb.Writer.unchanged(ctx, s, e)
 		next.early = true
 		return next, err
 	}})
@@ -162,7 +177,7 @@ func (m *Manager) Claim(ctx context.Context, typ, id string, o ClaimOptions) (*C
 	}
 	e, content := out.event, out.content
 	if e.Attempt != token {
-		m.o.Logger.WarnContext(ctx, JobFailedLine, "type", typ, "id", id, "attempt", e.Meta.Job.Attempts, "error", *e.Meta.Job.Error)
+		jb.o.Logger.WarnContext(ctx, JobFailedLine, "type", typ, "id", id, "attempt", e.Meta.Job.Attempts, "error", *e.Meta.Job.Error)
 		return nil, fault.Errorf(fault.InvalidState, "job %q has no attempt left", id)
 	}
 	if content, err = t.Current(content, e.Revision.SchemaVersion); err != nil {
@@ -206,12 +221,12 @@ type Outcome struct {
 // Finish records the outcome of an attempt on whatever the job is by now. It is
 // refused with invalid_state when the claim is no longer the newest, so an
 // attempt has one recorded outcome.
-func (m *Manager) Finish(ctx context.Context, c *Claim, o Outcome) error {
-	t, err := m.find(c.Type, c.ID)
+func (jb *Jobs) Finish(ctx context.Context, c *Claim, o Outcome) error {
+	t, err := jb.States.find(c.Type, c.ID)
 	if err != nil {
 		return err
 	}
-	_, err = m.writeFrom(ctx, t, c.ID, c.Event, plan{action: "", make: func(ctx context.Context, w *mutation, s state) (step, error) {
+	_, err = jb.Writer.writeFrom(ctx, t, c.ID, c.Event, plan{action: "", make: func(ctx context.Context, w *mutation, s state) (step, error) {
 		if !s.exists() {
 			return step{}, live(t, c.ID, s)
 		}
@@ -219,8 +234,8 @@ func (m *Manager) Finish(ctx context.Context, c *Claim, o Outcome) error {
 			return step{}, fault.Errorf(fault.InvalidState, "attempt %d of job %q is no longer the current one", c.Attempt, c.ID)
 		}
 		e := successor(s, storage.JobSucceeded)
-		finishJob(e, o, m.now())
-		return m.unchanged(ctx, s, e)
+		finishJob(e, o, jb.States.now())
+		return jb.Writer.unchanged(ctx, s, e)
 	}})
 	return err
 }
@@ -283,22 +298,22 @@ func stopJob(e *storage.Event, now time.Time) {
 
 // Cancel ends a job that is not finished. The attempt that runs is told to
 // stop; whatever it does, its outcome is no longer recorded.
-func (m *Manager) Cancel(ctx context.Context, typ, id string, match Match) (*Resource, error) {
-	return m.cancel(ctx, typ, id, match, "", "")
+func (jb *Jobs) Cancel(ctx context.Context, typ, id string, match Match) (*Resource, error) {
+	return jb.cancel(ctx, typ, id, match, "", "")
 }
 
 // CancelFor is Cancel with a reason, for a job that can never start.
-func (m *Manager) CancelFor(ctx context.Context, typ, id, reason, cause string) error {
-	_, err := m.cancel(ctx, typ, id, Match{}, reason, cause)
+func (jb *Jobs) CancelFor(ctx context.Context, typ, id, reason, cause string) error {
+	_, err := jb.cancel(ctx, typ, id, Match{}, reason, cause)
 	return err
 }
 
-func (m *Manager) cancel(ctx context.Context, typ, id string, match Match, reason, cause string) (*Resource, error) {
-	t, err := m.findJob(typ, id)
+func (jb *Jobs) cancel(ctx context.Context, typ, id string, match Match, reason, cause string) (*Resource, error) {
+	t, err := jb.findJob(typ, id)
 	if err != nil {
 		return nil, err
 	}
-	return m.run(ctx, t, id, plan{action: "cancel", make: func(ctx context.Context, w *mutation, s state) (step, error) {
+	return jb.Writer.run(ctx, t, id, plan{action: "cancel", make: func(ctx context.Context, w *mutation, s state) (step, error) {
 		if err := liveJob(t, id, s, match); err != nil {
 			return step{}, err
 		}
@@ -306,24 +321,24 @@ func (m *Manager) cancel(ctx context.Context, typ, id string, match Match, reaso
 			return step{}, fault.Errorf(fault.InvalidState, "job %q is %s; only an unfinished job can be cancelled", id, state)
 		}
 		e := successor(s, storage.JobCancelled)
-		now := m.now()
+		now := jb.States.now()
 		j := e.Meta.Job
 		j.State, j.FinishedAt, j.NextAttemptAt, j.Worker = storage.JobStateCancel, &now, nil, ""
 		e.Attempt, e.LeaseUntil, e.Cause = "", nil, cause
 		if reason != "" {
 			j.Error = &reason
 		}
-		return m.unchanged(ctx, s, e)
+		return jb.Writer.unchanged(ctx, s, e)
 	}})
 }
 
 // Rerun queues a finished job again, with all its attempts.
-func (m *Manager) Rerun(ctx context.Context, typ, id string, match Match) (*Resource, error) {
-	t, err := m.findJob(typ, id)
+func (jb *Jobs) Rerun(ctx context.Context, typ, id string, match Match) (*Resource, error) {
+	t, err := jb.findJob(typ, id)
 	if err != nil {
 		return nil, err
 	}
-	return m.run(ctx, t, id, plan{action: "rerun", make: func(ctx context.Context, w *mutation, s state) (step, error) {
+	return jb.Writer.run(ctx, t, id, plan{action: "rerun", make: func(ctx context.Context, w *mutation, s state) (step, error) {
 		if err := liveJob(t, id, s, match); err != nil {
 			return step{}, err
 		}
@@ -331,11 +346,11 @@ func (m *Manager) Rerun(ctx context.Context, typ, id string, match Match) (*Reso
 			return step{}, fault.Errorf(fault.InvalidState, "job %q is %s; only a finished job can be run again", id, state)
 		}
 		e := successor(s, storage.JobRerun)
-		now := m.now()
+		now := jb.States.now()
 		j := e.Meta.Job
 		j.State, j.Attempts, j.RunAt, j.QueuedAt = storage.JobPending, 0, now, now
 		j.StartedAt, j.FinishedAt, j.NextAttemptAt, j.Progress, j.Error, j.Result, j.Checkpoint, j.After = nil, nil, nil, nil, nil, nil, nil, nil
-		next, err := m.unchanged(ctx, s, e)
+		next, err := jb.Writer.unchanged(ctx, s, e)
 		if err == nil {
 			j.ConcurrencyKey, err = t.ConcurrencyKey(next.content)
 		}
@@ -344,8 +359,8 @@ func (m *Manager) Rerun(ctx context.Context, typ, id string, match Match) (*Reso
 }
 
 // findJob is find for types of jobs.
-func (m *Manager) findJob(typ, id string) (*model.Type, error) {
-	t, err := m.find(typ, id)
+func (jb *Jobs) findJob(typ, id string) (*model.Type, error) {
+	t, err := jb.States.find(typ, id)
 	if err == nil && t.Job == nil {
 		return nil, fault.Errorf(fault.NotFound, "%s are no jobs", typ)
 	}

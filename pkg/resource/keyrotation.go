@@ -14,23 +14,23 @@ import (
 // RotateKey gives an API key a new secret, which is in the answer. The one before
 // stays good for the overlap.
 func (m *Manager) RotateKey(ctx context.Context, id string, overlap time.Duration, match Match) (*Resource, error) {
-	t, err := m.find(policy.APIKeys, id)
+	t, err := m.States.find(policy.APIKeys, id)
 	if err != nil {
 		return nil, err
 	}
 	if overlap < 0 || overlap > policy.MaxOverlap {
 		return nil, fault.Errorf(fault.InvalidRequest, "the overlap is from 0s to %s", policy.MaxOverlap)
 	}
-	p, err := m.planPatch(t, id, Patch{Kind: MergePatch, Body: map[string]any{}}, UpdateOptions{IfMatch: match})
+	p, err := m.Writer.planPatch(t, id, Patch{Kind: MergePatch, Body: map[string]any{}}, UpdateOptions{IfMatch: match})
 	if err != nil {
 		return nil, err
 	}
 	p.asks.rotate = &overlap
-	out, err := m.write(ctx, t, id, p)
+	out, err := m.Writer.write(ctx, t, id, p)
 	if err != nil {
 		return nil, err
 	}
-	r, err := m.answer(ctx, out.event, out.content)
+	r, err := m.Guard.answer(ctx, out.event, out.content)
 	if err == nil {
 		r.Secret = policy.KeyText(r.ID, out.secret)
 	}

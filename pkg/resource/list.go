@@ -39,21 +39,22 @@ type List struct {
 
 // List searches a type.
 func (m *Manager) List(ctx context.Context, typ string, o ListOptions) (*List, error) {
-	t, err := m.Type(typ)
+	t, err := m.States.Type(typ)
 	if err != nil {
 		return nil, err
 	}
-	s, binding, err := m.search(ctx, t, o)
+	s, binding, err := m.Reads.search(ctx, t, o)
 	if err != nil {
 		return nil, err
 	}
-	if x := m.accessTo(ctx, t); x != nil && len(x.EverHidden("list")) > 0 {
+	if x := m.Guard.accessTo(ctx, t); x != nil && len(x.EverHidden("list")) > 0 {
 		s.Bare, o.Bare = false, false // the hash is that of what is shown
 	}
-	if t.Name == Schedules || t.WritesOnly() {
-		s.Bare, o.Bare = false, false // its times are in the meta; the hash is that of what is shown
+	strategy := m.strategies.of(t)
+	if strategy.ShowsInLists || t.WritesOnly() {
+		s.Bare, o.Bare = false, false // what is shown is made of the data; the hash is that of what is shown
 	}
-	if err := m.freshen(ctx, o.Consistency, o.MinSeq); err != nil {
+	if err := m.States.freshen(ctx, o.Consistency, o.MinSeq); err != nil {
 		return nil, err
 	}
 	page, err := whenBuilt(ctx, o.Consistency, func() (storage.Page, error) { return m.index.Search(ctx, s) })
@@ -64,19 +65,21 @@ func (m *Manager) List(ctx context.Context, typ string, o ListOptions) (*List, e
 	if page.Next != nil {
 		out.NextPageToken = m.cursors.Encode(*page.Next, binding)
 	}
-	if err := m.fill(policy.AsProgram(ctx), typ, page.Rows, out.Items, o.Bare); err != nil {
+	if err := m.Reads.fill(policy.AsProgram(ctx), typ, page.Rows, out.Items, o.Bare); err != nil {
 		return nil, err
 	}
-	out.Items = m.readAgain(ctx, t, "list", page.Rows, out.Items)
-	if err := m.redactAll(ctx, t, "list", out.Items); err != nil {
+	out.Items = m.Guard.readAgain(ctx, t, "list", page.Rows, out.Items)
+	if err := m.Guard.redactAll(ctx, t, "list", out.Items); err != nil {
 		return nil, err
 	}
-	if t.Name == Schedules {
+	if strategy.ShowsInLists {
 		for _, r := range out.Items {
-			m.showTimes(r)
+			if err := strategy.Show(ctx, r, Showing{InList: true}); err != nil {
+				return nil, err
+			}
 		}
 	}
-	return out, m.tellRead(ctx, t, "list", idsOf(out.Items)...)
+	return out, m.Guard.tellRead(ctx, t, "list", idsOf(out.Items)...)
 }
 
 func idsOf(items []*Resource) []string {
@@ -93,8 +96,8 @@ func idsOf(items []*Resource) []string {
 const maxConstants = 2 * query.MaxConstants
 
 // searchable are the fields that the actor may ask about.
-func (m *Manager) searchable(ctx context.Context, t *model.Type, action string) query.Fields {
-	if x := m.accessTo(ctx, t); x != nil {
+func (rd *Reads) searchable(ctx context.Context, t *model.Type, action string) query.Fields {
+	if x := rd.Guard.accessTo(ctx, t); x != nil {
 		return x.Fields(action)
 	}
 	return t.Definition().QueryFields()
@@ -102,15 +105,15 @@ func (m *Manager) searchable(ctx context.Context, t *model.Type, action string) 
 
 // search turns the options into a query of the index, checked against the type
 // and limited to what the actor may list.
-func (m *Manager) search(ctx context.Context, t *model.Type, o ListOptions) (storage.Search, string, error) {
-	if err := m.May(ctx, t, "list"); err != nil {
+func (rd *Reads) search(ctx context.Context, t *model.Type, o ListOptions) (storage.Search, string, error) {
+	if err := rd.Guard.May(ctx, t, "list"); err != nil {
 		return storage.Search{}, "", err
 	}
-	fields := m.searchable(ctx, t, "list")
+	fields := rd.searchable(ctx, t, "list")
 	s := storage.Search{Type: t.Name, Text: o.Text, Deletion: o.Deletion, Total: o.Total, Bare: o.Bare, Limit: o.Page.size(), MaxBytes: MaxPageBytes}
 	var err error
 	if strings.TrimSpace(o.Filter) != "" {
-		if s.Filter, err = query.Parse(fields, o.Filter, query.Options{Now: m.o.Now()}); err != nil {
+		if s.Filter, err = query.Parse(fields, o.Filter, query.Options{Now: rd.o.Now()}); err != nil {
 			return s, "", fault.Errorf(fault.InvalidFilter, "filter: %v", err)
 		}
 	}
@@ -121,7 +124,7 @@ func (m *Manager) search(ctx context.Context, t *model.Type, o ListOptions) (sto
 	if o.Text != "" && len(t.Definition().FullText) == 0 {
 		return s, "", fault.Errorf(fault.InvalidFilter, "q: the type %s has no full-text fields", t.Name)
 	}
-	if x := m.accessTo(ctx, t); x != nil && o.Text != "" {
+	if x := rd.Guard.accessTo(ctx, t); x != nil && o.Text != "" {
 		for _, path := range t.Definition().FullText {
 			if policy.Touches(path, x.EverHidden("list")) {
 				return s, "", fault.Errorf(fault.InvalidFilter, "q: a full-text field of %s is hidden from you", t.Name)
@@ -134,7 +137,7 @@ func (m *Manager) search(ctx context.Context, t *model.Type, o ListOptions) (sto
 	if s.Order, err = query.ParseOrder(fields, o.OrderBy); err != nil {
 		return s, "", fault.Errorf(fault.InvalidFilter, "order_by: %v", err)
 	}
-	s.Filter = m.narrow(ctx, t, "list", s.Filter)
+	s.Filter = rd.Guard.narrow(ctx, t, "list", s.Filter)
 	if n := query.Constants(s.Filter); n > maxConstants {
 		return s, "", fault.Errorf(fault.InvalidFilter, "filter: with the rules for you it has %d values, more than %d", n, maxConstants)
 	}
@@ -144,7 +147,7 @@ func (m *Manager) search(ctx context.Context, t *model.Type, o ListOptions) (sto
 	}
 	binding := strings.Join([]string{"list", t.Name, t.Definition().Hash, o.Filter, o.OrderBy, o.Text, string('0' + rune(o.Deletion))}, "\x00")
 	if o.Page.Token != "" {
-		c, err := m.cursors.Decode(o.Page.Token, binding, s.Order)
+		c, err := rd.cursors.Decode(o.Page.Token, binding, s.Order)
 		if err != nil {
 			return s, "", fault.Errorf(fault.InvalidPageToken, "%v", err)
 		}
@@ -159,8 +162,8 @@ const parallelReads = 8
 // fill makes the answers of rows. Content too large for its row is read from
 // its object; a resource that changed meanwhile is answered as it is now. What no
 // migration fits has a problem in the place of its data.
-func (m *Manager) fill(ctx context.Context, typ string, rows []storage.Row, items []*Resource, bare bool) error {
-	t, err := m.Type(typ)
+func (rd *Reads) fill(ctx context.Context, typ string, rows []storage.Row, items []*Resource, bare bool) error {
+	t, err := rd.States.Type(typ)
 	if err != nil {
 		return err
 	}
@@ -170,7 +173,7 @@ func (m *Manager) fill(ctx context.Context, typ string, rows []storage.Row, item
 		items[i] = &Resource{Meta: row.Meta, Revision: row.Revision, Data: row.Content, ID: row.ID,
 			EventID: row.EventID, Seq: row.Seq, Deleted: row.Deleted}
 		if t.Job != nil {
-			m.o.Live.onto(typ, items[i])
+			rd.o.Live.onto(typ, items[i])
 		}
 		if row.Content != nil || bare {
 			if err := migrateItem(t, items[i]); err != nil {
@@ -179,7 +182,7 @@ func (m *Manager) fill(ctx context.Context, typ string, rows []storage.Row, item
 			continue
 		}
 		g.Go(func() error {
-			b, err := m.blobs.Get(ctx, row.Ref)
+			b, err := rd.blobs.Get(ctx, row.Ref)
 			if err == nil {
 				items[i].Data = b
 				return migrateItem(t, items[i])
@@ -187,7 +190,7 @@ func (m *Manager) fill(ctx context.Context, typ string, rows []storage.Row, item
 			if !errors.Is(err, storage.ErrNotFound) && !errors.Is(err, storage.ErrCorrupt) {
 				return stored(err)
 			}
-			r, err := m.rowResource(ctx, row, key{typ, row.ID})
+			r, err := rd.rowResource(ctx, row, key{typ, row.ID})
 			if err == nil {
 				items[i] = r
 			}

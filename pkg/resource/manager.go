@@ -6,8 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"sort"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -35,28 +35,30 @@ type Index interface {
 // Manager is the one way to resources: every operation, from HTTP, jobs or Go,
 // goes through it. All methods are safe for concurrent use.
 type Manager struct {
-	builtin   map[string]builtin // by the name of the type
-	types     map[string]*model.Type
-	names     []string
-	log       storage.Log
-	blobs     storage.Blobs
-	index     Index
-	progress  *Progress
-	recent    *recent
-	locks     *locks
-	underway  underway
-	uploads   uploads               // of the last day
-	leaving   atomic.Bool           // purges leave binaries to the sweep
-	sweeping  sync.RWMutex          // read-held by writes that may refer to binaries
-	referrers map[string][]referrer // by the type they refer to
-	cursors   *query.Cursors
-	loading   atomic.Bool            // a backup is being restored
-	hashKey   atomic.Pointer[[]byte] // Options.ClaimKey, or that of what was restored
-	afters    afters
-	gone      gone
-	hub       *hub          // of watches
-	catchUps  chan struct{} // slots of watches that read the log by themselves
-	o         Options
+	States   *States
+	Guard    *Guard
+	Reads    *Reads
+	Seals    *Seals
+	Binaries *BinaryStore
+	Claims   *Claims
+	Gate     *Gate
+	Writer   *Writer
+
+	Jobs       *Jobs
+	Upkeep     *Upkeep
+	Watches    *Watches
+	Webhooks   *WebhookAccess
+	Bulk       *BulkChanges
+	AfterHooks *AfterHooks
+	Admin      *Admin
+
+	types      map[string]*model.Type
+	names      []string // of the types, sorted
+	strategies Strategies
+	log        storage.Log
+	index      Index
+	cursors    *query.Cursors
+	o          Options
 }
 
 // Options of a Manager. The zero value is right for a process of its own.
@@ -156,16 +158,35 @@ func NewManager(types []*model.Type, log storage.Log, blobs storage.Blobs, index
 		o.ClaimKey = make([]byte, 32)
 		_, _ = rand.Read(o.ClaimKey) // never fails
 	}
-	m := &Manager{builtin: builtins(), referrers: findReferrers(types), underway: underway{flights: map[string]*flight{}}, types: map[string]*model.Type{}, log: log, blobs: blobs, index: index, progress: o.Progress,
-		recent: newRecent(o.Last), locks: newLocks(), cursors: query.NewCursors(o.Secret), hub: newHub(log), catchUps: make(chan struct{}, maxCatchUps), o: o}
-	m.hashKey.Store(&o.ClaimKey)
+	m := &Manager{types: map[string]*model.Type{}, strategies: Strategies{}, log: log, index: index, o: o}
 	for _, t := range types {
 		m.types[t.Name] = t
 		m.names = append(m.names, t.Name)
 	}
 	sort.Strings(m.names)
+	recent, referrers, cursors := newRecent(o.Last), findReferrers(types), query.NewCursors(o.Secret)
+	hashKey, loading, afters := &atomic.Pointer[[]byte]{}, &atomic.Bool{}, &afters{}
+	hashKey.Store(&o.ClaimKey)
+	m.cursors = cursors
+	m.States = &States{blobs: blobs, index: index, log: log, names: m.names, o: &m.o, progress: o.Progress, recent: recent, types: m.types}
+	m.Guard = &Guard{States: m.States, index: index, o: &m.o, strategies: m.strategies, types: m.types}
+	m.Reads = &Reads{Guard: m.Guard, States: m.States, blobs: blobs, cursors: cursors, index: index, o: &m.o, progress: o.Progress, recent: recent}
+	m.Seals = &Seals{States: m.States, hashKey: hashKey, o: &m.o}
+	m.Binaries = &BinaryStore{Guard: m.Guard, States: m.States, blobs: blobs, hashKey: hashKey, index: index, o: &m.o, recent: recent, types: m.types}
+	m.Claims = &Claims{Guard: m.Guard, States: m.States, hashKey: hashKey, index: index, log: log, o: &m.o, progress: o.Progress, recent: recent, referrers: referrers, types: m.types}
+	m.Gate = &Gate{Guard: m.Guard, Seals: m.Seals, States: m.States, o: &m.o, strategies: m.strategies, types: m.types}
+	m.Writer = &Writer{Binaries: m.Binaries, Claims: m.Claims, Gate: m.Gate, Guard: m.Guard, Seals: m.Seals, States: m.States, afters: afters, blobs: blobs, index: index, loading: loading, locks: newLocks(), log: log, o: &m.o, progress: o.Progress, recent: recent, strategies: m.strategies, types: m.types, underway: underway{flights: map[string]*flight{}}}
+	m.Jobs = &Jobs{Gate: m.Gate, Guard: m.Guard, Reads: m.Reads, States: m.States, Writer: m.Writer, index: index, m: m, names: m.names, o: &m.o, strategies: m.strategies, types: m.types}
+	m.Upkeep = &Upkeep{Binaries: m.Binaries, Guard: m.Guard, Jobs: m.Jobs, States: m.States, Writer: m.Writer, blobs: blobs, index: index, log: log, m: m, names: m.names, o: &m.o, progress: o.Progress, referrers: referrers, strategies: m.strategies, types: m.types}
+	m.Watches = &Watches{Guard: m.Guard, Reads: m.Reads, States: m.States, Upkeep: m.Upkeep, catchUps: make(chan struct{}, maxCatchUps), hub: newHub(log), log: log, o: &m.o, types: m.types}
+	m.Webhooks = &WebhookAccess{Guard: m.Guard, Seals: m.Seals, States: m.States, Watches: m.Watches, Writer: m.Writer, o: &m.o, types: m.types}
+	m.Bulk = &BulkChanges{Guard: m.Guard, Jobs: m.Jobs, Reads: m.Reads, States: m.States, Upkeep: m.Upkeep, index: index, log: log, m: m, types: m.types}
+	m.AfterHooks = &AfterHooks{States: m.States, afters: afters, log: log, o: &m.o}
+	m.Admin = &Admin{Claims: m.Claims, Guard: m.Guard, Reads: m.Reads, States: m.States, Writer: m.Writer, blobs: blobs, cursors: cursors, hashKey: hashKey, index: index, loading: loading, log: log, names: m.names, o: &m.o, recent: recent, types: m.types}
+	m.Writer.ending = m.Watches.keepEnding
+	maps.Copy(m.strategies, builtins(m))
 	if o.Access != nil && o.Visible == nil {
-		m.o.Visible = m.watched
+		m.o.Visible = m.Guard.watched
 	}
 	return m
 }
@@ -173,17 +194,17 @@ func NewManager(types []*model.Type, log storage.Log, blobs storage.Blobs, index
 func newUUID() string { return uuid.Must(uuid.NewV7()).String() }
 
 // Types lists the types by name.
-func (m *Manager) Types() []*model.Type {
-	out := make([]*model.Type, len(m.names))
-	for i, n := range m.names {
-		out[i] = m.types[n]
+func (st *States) Types() []*model.Type {
+	out := make([]*model.Type, len(st.names))
+	for i, n := range st.names {
+		out[i] = st.types[n]
 	}
 	return out
 }
 
 // Type finds one; unknown_type when there is none.
-func (m *Manager) Type(name string) (*model.Type, error) {
-	t, ok := m.types[name]
+func (st *States) Type(name string) (*model.Type, error) {
+	t, ok := st.types[name]
 	if !ok {
 		return nil, fault.Errorf(fault.UnknownType, "there is no type %q; GET /v1/types lists them", name)
 	}
@@ -191,8 +212,8 @@ func (m *Manager) Type(name string) (*model.Type, error) {
 }
 
 // find checks what every operation on one resource begins with.
-func (m *Manager) find(typ, id string) (*model.Type, error) {
-	t, err := m.Type(typ)
+func (st *States) find(typ, id string) (*model.Type, error) {
+	t, err := st.Type(typ)
 	if err != nil {
 		return nil, err
 	}

@@ -13,8 +13,8 @@ import (
 
 // valuesNow are the indexed values of a state, as the index has them: when no
 // migration fits, those of the content as it was stored.
-func (m *Manager) valuesNow(ctx context.Context, t *model.Type, e *storage.Event) (map[string]query.Value, error) {
-	raw, err := m.content(ctx, e)
+func (st *States) valuesNow(ctx context.Context, t *model.Type, e *storage.Event) (map[string]query.Value, error) {
+	raw, err := st.content(ctx, e)
 	if err != nil {
 		return nil, err
 	}
@@ -22,8 +22,8 @@ func (m *Manager) valuesNow(ctx context.Context, t *model.Type, e *storage.Event
 }
 
 // contentNow is content as the type's version has it.
-func (m *Manager) contentNow(ctx context.Context, t *model.Type, e *storage.Event) ([]byte, error) {
-	b, err := m.content(ctx, e)
+func (st *States) contentNow(ctx context.Context, t *model.Type, e *storage.Event) ([]byte, error) {
+	b, err := st.content(ctx, e)
 	if err != nil {
 		return nil, err
 	}
@@ -93,23 +93,23 @@ const (
 // new revision with the action migrated. One call treats a page, beginning
 // after an id; call it until Done. What is migrated is passed over, so it can be
 // interrupted and begun again.
-func (m *Manager) MigrateAll(ctx context.Context, typ, after string, dryRun bool) (*MigrationReport, error) {
-	t, err := m.Type(typ)
+func (ad *Admin) MigrateAll(ctx context.Context, typ, after string, dryRun bool) (*MigrationReport, error) {
+	t, err := ad.States.Type(typ)
 	if err != nil {
 		return nil, err
 	}
-	if err := m.May(ctx, t, "migrate"); err != nil {
+	if err := ad.Guard.May(ctx, t, "migrate"); err != nil {
 		return nil, err
 	}
-	if err := m.freshen(ctx, Default, 0); err != nil {
+	if err := ad.States.freshen(ctx, Default, 0); err != nil {
 		return nil, err
 	}
 	version, _ := t.Definition().QueryFields().Lookup("meta.schema_version")
-	q := storage.Search{Type: typ, Filter: m.narrow(ctx, t, "migrate", query.Compare{Field: version, Op: query.NotEqual, Value: t.Version}), Order: m.byID(t), Limit: migrationPage, Bare: true}
+	q := storage.Search{Type: typ, Filter: ad.Guard.narrow(ctx, t, "migrate", query.Compare{Field: version, Op: query.NotEqual, Value: t.Version}), Order: ad.States.byID(t), Limit: migrationPage, Bare: true}
 	if after != "" {
 		q.After = &query.Cursor{Values: []query.Value{after}, ID: after}
 	}
-	page, err := m.index.Search(ctx, q)
+	page, err := ad.index.Search(ctx, q)
 	if err != nil {
 		return nil, stored(err)
 	}
@@ -118,7 +118,7 @@ func (m *Manager) MigrateAll(ctx context.Context, typ, after string, dryRun bool
 		out.Next = page.Next.ID
 	}
 	for _, row := range page.Rows {
-		changed, err := m.migrateOne(ctx, t, row.ID, dryRun)
+		changed, err := ad.migrateOne(ctx, t, row.ID, dryRun)
 		switch fault.CodeOf(err) {
 		case "":
 			if err != nil {
@@ -142,9 +142,9 @@ func (m *Manager) MigrateAll(ctx context.Context, typ, after string, dryRun bool
 	return out, nil
 }
 
-func (m *Manager) migrateOne(ctx context.Context, t *model.Type, id string, dryRun bool) (bool, error) {
+func (ad *Admin) migrateOne(ctx context.Context, t *model.Type, id string, dryRun bool) (bool, error) {
 	would := false
-	out, err := m.write(ctx, t, id, plan{action: "migrate", make: func(ctx context.Context, w *mutation, s state) (step, error) {
+	out, err := ad.Writer.write(ctx, t, id, plan{action: "migrate", make: func(ctx context.Context, w *mutation, s state) (step, error) {
 		if err := live(t, id, s); err != nil {
 			return step{}, err
 		}
@@ -155,7 +155,7 @@ func (m *Manager) migrateOne(ctx context.Context, t *model.Type, id string, dryR
 		if !t.Migrates(from) {
 			return step{}, fault.Errorf(fault.InvalidState, "no migration begins with schema version %q", from)
 		}
-		raw, err := m.content(ctx, s.event)
+		raw, err := ad.States.content(ctx, s.event)
 		if err != nil {
 			return step{}, err
 		}
@@ -166,14 +166,14 @@ func (m *Manager) migrateOne(ctx context.Context, t *model.Type, id string, dryR
 		if doc, err = t.Migrate(doc, from); err != nil {
 			return step{}, fault.Errorf(fault.ValidationFailed, "%v", err)
 		}
-		content, err := m.prepare(ctx, w, t, doc)
+		content, err := ad.Writer.prepare(ctx, w, t, doc)
 		if err != nil {
 			return step{}, err
 		}
 		if would = true; dryRun {
 			return step{}, nil
 		}
-		next := m.nextRevision(t, s, content, s.event.Revision.Status, "")
+		next := ad.Writer.nextRevision(t, s, content, s.event.Revision.Status, "")
 		next.event.Action = storage.Migrated
 		return next, nil
 	}})

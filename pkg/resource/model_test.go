@@ -236,7 +236,7 @@ func (m *machine) Purge(t *rapid.T) {
 	if m.things[id] == nil {
 		want = fault.NotFound
 	}
-	_, err := m.s.Manager.Purge(m.t.Context(), "things", id, resource.Match{})
+	_, err := m.s.Manager.Upkeep.Purge(m.t.Context(), "things", id, resource.Match{})
 	if m.check(t, "purge", err, want) {
 		delete(m.things, id)
 		m.before[id] = true
@@ -325,7 +325,7 @@ func runMachine(t *testing.T, o testenv.StackOptions) {
 	rapid.Check(t, func(rt *rapid.T) {
 		m := &machine{s: s, t: t, things: map[string]*modelThing{}, before: before}
 		for _, id := range []string{"a", "b", "c"} { // what the sequence before left
-			_, err := s.Manager.Purge(t.Context(), "things", id, resource.Match{})
+			_, err := s.Manager.Upkeep.Purge(t.Context(), "things", id, resource.Match{})
 			if err != nil && fault.CodeOf(err) != fault.NotFound {
 				rt.Fatal(err)
 			}

@@ -37,7 +37,7 @@ func (m *moment) decoded() (*storage.Event, error) {
 }
 
 // after is the state that the event left. Its content is nil when it is gone.
-func (m *moment) after(ctx context.Context, mgr *Manager, t *model.Type) (*sight, error) {
+func (m *moment) after(ctx context.Context, mgr *States, t *model.Type) (*sight, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.now != nil {
@@ -57,7 +57,7 @@ func (m *moment) after(ctx context.Context, mgr *Manager, t *model.Type) (*sight
 
 // before is the state that the event found: nil when there was none; not known
 // when it was erased since.
-func (m *moment) before(ctx context.Context, mgr *Manager, t *model.Type) (s *sight, known bool, err error) {
+func (m *moment) before(ctx context.Context, mgr *States, t *model.Type) (s *sight, known bool, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.asked {
@@ -110,18 +110,18 @@ func (m *moment) before(ctx context.Context, mgr *Manager, t *model.Type) (s *si
 
 // rawContent is the content of an event as it was written; nil when it is gone
 // or damaged.
-func (m *Manager) rawContent(ctx context.Context, e *storage.Event) ([]byte, error) {
+func (st *States) rawContent(ctx context.Context, e *storage.Event) ([]byte, error) {
 	if e.Content != nil {
 		return e.Content, nil
 	}
-	b, err := m.blobs.Get(ctx, e.Ref)
+	b, err := st.blobs.Get(ctx, e.Ref)
 	switch {
 	case err == nil && model.CheckHash(b, e.Revision.Hash) == nil:
 		return b, nil
 	case err != nil && !errors.Is(err, storage.ErrNotFound) && !errors.Is(err, storage.ErrCorrupt):
 		return nil, stored(err)
 	}
-	entry, err := m.log.At(ctx, e.Seq)
+	entry, err := st.log.At(ctx, e.Seq)
 	if errors.Is(err, storage.ErrNotFound) {
 		return nil, nil
 	}

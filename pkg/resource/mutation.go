@@ -31,13 +31,13 @@ type request struct {
 }
 
 // mutate begins a write on a state.
-func (m *Manager) mutate(ctx context.Context, t *model.Type, p plan, s state) (*mutation, error) {
+func (wr *Writer) mutate(ctx context.Context, t *model.Type, p plan, s state) (*mutation, error) {
 	w := &mutation{asks: p.asks}
 	if !s.exists() {
 		return w, nil
 	}
 	if t.WritesOnly() || t.HasReadOnly() {
-		content, err := m.contentNow(ctx, t, s.event)
+		content, err := wr.States.contentNow(ctx, t, s.event)
 		if err != nil {
 			return nil, err
 		}
@@ -48,7 +48,7 @@ func (m *Manager) mutate(ctx context.Context, t *model.Type, p plan, s state) (*
 	if t.Secret == "" {
 		return w, nil
 	}
-	content, err := m.content(ctx, s.event)
+	content, err := wr.States.content(ctx, s.event)
 	if err != nil {
 		return nil, err
 	}

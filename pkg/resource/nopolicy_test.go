@@ -11,7 +11,7 @@ import (
 // lock, not one rule.
 func TestWithoutAPolicyNothingIsAsked(t *testing.T) {
 	s := testenv.Open(t, t.TempDir(), testenv.Types(t, "name: notes\nschema: {type: object, properties: {text: {type: string}}}\nindex: [text]\n"), testenv.StackOptions{Memory: true})
-	typ, err := s.Manager.Type("notes")
+	typ, err := s.Manager.States.Type("notes")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -37,62 +37,62 @@ type JobOptions struct {
 // Create makes a resource. An id that exists is already_exists, also when the
 // content is equal.
 func (m *Manager) Create(ctx context.Context, typ string, data any, o CreateOptions) (*Resource, error) {
-	t, err := m.Type(typ)
+	t, err := m.States.Type(typ)
 	if err != nil {
 		return nil, err
 	}
-	if err := m.May(ctx, t, "create"); err != nil {
+	if err := m.Guard.May(ctx, t, "create"); err != nil {
 		return nil, err
 	}
 	ctx = enter(ctx)
 	id := o.ID
 	if id == "" {
-		id = m.newID(ctx)
+		id = m.States.newID(ctx)
 	} else if err := model.CheckID(id); err != nil {
 		return nil, err
 	}
-	p := m.planCreate(t, id, data, o)
-	commit := m.write
+	p := m.Writer.planCreate(t, id, data, o)
+	commit := m.Writer.write
 	if o.ID == "" && !keyed(ctx) {
-		commit = m.createNew
+		commit = m.Writer.createNew
 	}
 	out, err := commit(ctx, t, id, p)
 	if err != nil {
 		return nil, err
 	}
-	r, err := m.answer(ctx, out.event, out.content)
+	r, err := m.Guard.answer(ctx, out.event, out.content)
 	if err == nil {
-		r.Secret = m.secretMade(ctx, t, out, data)
+		r.Secret = m.Seals.secretMade(ctx, t, out, data)
 	}
 	return r, err
 }
 
 // planCreate checks the content before the id: what is not valid is told first.
-func (m *Manager) planCreate(t *model.Type, id string, data any, o CreateOptions) plan {
-	prepared := m.preparing(t, data)
+func (wr *Writer) planCreate(t *model.Type, id string, data any, o CreateOptions) plan {
+	prepared := wr.preparing(t, data)
 	return plan{action: "create", make: func(ctx context.Context, w *mutation, s state) (step, error) {
 		content, err := prepared(ctx, w)
 		if err != nil {
 			return step{}, err
 		}
-		if err := m.checkAfter(ctx, t, o.Job.After); err != nil {
+		if err := wr.checkAfter(ctx, t, o.Job.After); err != nil {
 			return step{}, err
 		}
 		if s.exists() {
 			return step{}, &fault.Error{Code: fault.AlreadyExists, Detail: fmt.Sprintf("%s %q exists already%s", t.Name, id, deletedNote(s)), Deleted: s.event.Meta.Deleted}
 		}
-		return m.creation(t, id, content, o, s)
+		return wr.creation(t, id, content, o, s)
 	}}
 }
 
 // preparing makes the content of a document once, however often it is asked.
-func (m *Manager) preparing(t *model.Type, data any) func(context.Context, *mutation) ([]byte, error) {
+func (wr *Writer) preparing(t *model.Type, data any) func(context.Context, *mutation) ([]byte, error) {
 	var content []byte
 	return func(ctx context.Context, w *mutation) ([]byte, error) {
 		if content != nil && !t.Conceals() && !t.HasReadOnly() && w.limits == nil { // what is sealed, kept or hidden depends on the state
 			return content, nil
 		}
-		c, err := m.prepare(ctx, w, t, data)
+		c, err := wr.prepare(ctx, w, t, data)
 		if err == nil {
 			content = c
 		}
@@ -109,24 +109,24 @@ func deletedNote(s state) string {
 
 // createNew commits under an id that this process just made: no other resource can
 // have it, so there is no head to look for.
-func (m *Manager) createNew(ctx context.Context, t *model.Type, id string, p plan) (out written, err error) {
+func (wr *Writer) createNew(ctx context.Context, t *model.Type, id string, p plan) (out written, err error) {
 	begun := time.Now()
 	defer func() {
 		if c := fault.CodeOf(err); c != "" {
-			m.o.Observer.Refused(t.Name, c)
+			wr.o.Observer.Refused(t.Name, c)
 		}
 	}()
 	ctx, cancel := committing(ctx)
 	defer cancel()
-	defer m.keepBinaries(t)()
+	defer wr.Binaries.keepBinaries(t)()
 	var object putObject
 	var next step
 	var e *storage.Event
 	for range maxTries { // only a claim or a reference can lose
-		if next, err = m.planned(ctx, t, p, state{}); err != nil {
+		if next, err = wr.planned(ctx, t, p, state{}); err != nil {
 			return out, err
 		}
-		if e, err = m.commit(ctx, t, state{}, &next, &object); err == nil {
+		if e, err = wr.commit(ctx, t, state{}, &next, &object); err == nil {
 			break
 		}
 		if !errors.Is(err, storage.ErrConflict) {
@@ -136,12 +136,12 @@ func (m *Manager) createNew(ctx context.Context, t *model.Type, id string, p pla
 	if err != nil {
 		return out, errBusy()
 	}
-	m.o.Observer.Committed(t.Name, e.Action, time.Since(begun))
-	m.runAfter(ctx, t, state{}, next)
+	wr.o.Observer.Committed(t.Name, e.Action, time.Since(begun))
+	wr.runAfter(ctx, t, state{}, next)
 	return written{e, next.content, true, next.secret}, nil
 }
 
-func (m *Manager) creation(t *model.Type, id string, content []byte, o CreateOptions, s state) (step, error) {
+func (wr *Writer) creation(t *model.Type, id string, content []byte, o CreateOptions, s state) (step, error) {
 	status := o.Status
 	if status == "" {
 		status = t.DefaultStatus
@@ -153,10 +153,10 @@ func (m *Manager) creation(t *model.Type, id string, content []byte, o CreateOpt
 		Wrote:    1,
 	}
 	if s.last != nil {
-		e.Erased = m.remembered(s.last.Erased)
+		e.Erased = wr.remembered(s.last.Erased)
 	}
 	if t.Job != nil {
-		j, err := m.newJob(t, content, o.Job)
+		j, err := wr.newJob(t, content, o.Job)
 		if err != nil {
 			return step{}, err
 		}
@@ -175,12 +175,12 @@ func newRevision(t *model.Type, id string, n int, parent *string, status storage
 }
 
 // run writes and answers with the resulting resource.
-func (m *Manager) run(ctx context.Context, t *model.Type, id string, p plan) (*Resource, error) {
-	out, err := m.write(ctx, t, id, p)
+func (wr *Writer) run(ctx context.Context, t *model.Type, id string, p plan) (*Resource, error) {
+	out, err := wr.write(ctx, t, id, p)
 	if err != nil {
 		return nil, err
 	}
-	return m.answer(ctx, out.event, out.content)
+	return wr.Guard.answer(ctx, out.event, out.content)
 }
 
 // UpdateOptions of a write to an existing resource.
@@ -197,24 +197,24 @@ type UpdateOptions struct {
 // Update replaces the content with a new revision. Content equal to the current
 // revision's changes nothing, a different status is still applied.
 func (m *Manager) Update(ctx context.Context, typ, id string, data any, o UpdateOptions) (*Resource, bool, error) {
-	t, err := m.find(typ, id)
+	t, err := m.States.find(typ, id)
 	if err != nil {
 		return nil, false, err
 	}
-	out, err := m.write(ctx, t, id, m.planUpdate(t, id, data, o))
+	out, err := m.Writer.write(ctx, t, id, m.Writer.planUpdate(t, id, data, o))
 	if err != nil {
 		return nil, false, err
 	}
-	r, err := m.answer(ctx, out.event, out.content)
+	r, err := m.Guard.answer(ctx, out.event, out.content)
 	created := o.Create && out.event.Action == storage.Created
 	if created && err == nil {
-		r.Secret = m.secretMade(ctx, t, out, data)
+		r.Secret = m.Seals.secretMade(ctx, t, out, data)
 	}
 	return r, created, err
 }
 
-func (m *Manager) planUpdate(t *model.Type, id string, data any, o UpdateOptions) plan {
-	prepared := m.preparing(t, data)
+func (wr *Writer) planUpdate(t *model.Type, id string, data any, o UpdateOptions) plan {
+	prepared := wr.preparing(t, data)
 	return plan{action: o.right(), make: func(ctx context.Context, w *mutation, s state) (step, error) {
 		if o.Create && s.exists() && !s.event.Meta.Deleted {
 			return step{}, fault.Errorf(fault.PreconditionFailed, "%s %q exists already", t.Name, id)
@@ -232,9 +232,9 @@ func (m *Manager) planUpdate(t *model.Type, id string, data any, o UpdateOptions
 			return step{}, err
 		}
 		if o.Create {
-			return m.creation(t, id, content, CreateOptions{ID: id, Status: o.Status, Message: o.Message}, s)
+			return wr.creation(t, id, content, CreateOptions{ID: id, Status: o.Status, Message: o.Message}, s)
 		}
-		return m.revise(t, s, content, o)
+		return wr.revise(t, s, content, o)
 	}}
 }
 
@@ -262,7 +262,7 @@ func live(t *model.Type, id string, s state) error {
 
 // revise makes the step from a live state to new content: a new revision, an
 // edit of the draft in place, a change of status only, or nothing.
-func (m *Manager) revise(t *model.Type, s state, content []byte, o UpdateOptions) (step, error) {
+func (wr *Writer) revise(t *model.Type, s state, content []byte, o UpdateOptions) (step, error) {
 	old := s.event
 	// What is read of content of an older version is another content.
 	same := model.HashOf(content) == old.Revision.Hash && !t.Migrates(old.Revision.SchemaVersion)
@@ -273,23 +273,23 @@ func (m *Manager) revise(t *model.Type, s state, content []byte, o UpdateOptions
 		if same && (o.Status == "" || o.Status == old.Revision.Status) {
 			return step{}, nil
 		}
-		return m.editDraft(t, s, content, o), nil
+		return wr.editDraft(t, s, content, o), nil
 	}
 	if same {
 		if o.Status == "" || o.Status == old.Revision.Status {
 			return step{}, nil
 		}
-		return m.setStatus(t, s, content, o.Status, o.Message), nil
+		return wr.setStatus(t, s, content, o.Status, o.Message), nil
 	}
 	status := o.Status
 	if status == "" {
 		status = t.DefaultStatus
 	}
-	return m.nextRevision(t, s, content, status, o.Message), nil
+	return wr.nextRevision(t, s, content, status, o.Message), nil
 }
 
 // nextRevision makes a new one, with the current one as its parent.
-func (m *Manager) nextRevision(t *model.Type, s state, content []byte, status storage.Status, message string) step {
+func (wr *Writer) nextRevision(t *model.Type, s state, content []byte, status storage.Status, message string) step {
 	e := successor(s, storage.Updated)
 	n := e.Meta.RevisionCount + 1
 	parent := s.event.Revision.ID
@@ -299,7 +299,7 @@ func (m *Manager) nextRevision(t *model.Type, s state, content []byte, status st
 	return step{event: e, content: content, put: true}
 }
 
-func (m *Manager) editDraft(t *model.Type, s state, content []byte, o UpdateOptions) step {
+func (wr *Writer) editDraft(t *model.Type, s state, content []byte, o UpdateOptions) step {
 	e := successor(s, storage.Modified)
 	e.Revision.Hash, e.Revision.Size = model.HashOf(content), len(content)
 	e.Meta.SchemaVersion, e.Revision.SchemaVersion = t.Version, t.Version
@@ -315,9 +315,9 @@ func (m *Manager) editDraft(t *model.Type, s state, content []byte, o UpdateOpti
 
 // setStatus publishes a draft in place; back to draft it makes a new revision
 // with the same content, because what was stable never changes.
-func (m *Manager) setStatus(t *model.Type, s state, content []byte, status storage.Status, message string) step {
+func (wr *Writer) setStatus(t *model.Type, s state, content []byte, status storage.Status, message string) step {
 	if status == storage.Draft {
-		return m.nextRevision(t, s, content, storage.Draft, message)
+		return wr.nextRevision(t, s, content, storage.Draft, message)
 	}
 	e := successor(s, storage.StatusChanged)
 	e.Revision.Status, e.Meta.Status = status, status
@@ -342,14 +342,14 @@ func successor(s state, action storage.Action) *storage.Event {
 
 // Delete marks a resource as deleted; no revision is written.
 func (m *Manager) Delete(ctx context.Context, typ, id string, match Match) (*Resource, error) {
-	t, err := m.find(typ, id)
+	t, err := m.States.find(typ, id)
 	if err != nil {
 		return nil, err
 	}
-	return m.run(ctx, t, id, m.planDelete(t, id, match))
+	return m.Writer.run(ctx, t, id, m.Writer.planDelete(t, id, match))
 }
 
-func (m *Manager) planDelete(t *model.Type, id string, match Match) plan {
+func (wr *Writer) planDelete(t *model.Type, id string, match Match) plan {
 	return plan{action: "delete", make: func(ctx context.Context, w *mutation, s state) (step, error) {
 		if err := live(t, id, s); err != nil {
 			return step{}, err
@@ -359,18 +359,18 @@ func (m *Manager) planDelete(t *model.Type, id string, match Match) plan {
 		}
 		e := successor(s, storage.Deleted)
 		e.Meta.Deleted = true
-		stopJob(e, m.now())
-		return m.unchanged(ctx, s, e)
+		stopJob(e, wr.States.now())
+		return wr.unchanged(ctx, s, e)
 	}}
 }
 
 // SetStatus publishes a draft, or begins a draft from a stable revision.
 func (m *Manager) SetStatus(ctx context.Context, typ, id string, status storage.Status, match Match) (*Resource, error) {
-	t, err := m.find(typ, id)
+	t, err := m.States.find(typ, id)
 	if err != nil {
 		return nil, err
 	}
-	return m.run(ctx, t, id, plan{action: "publish", make: func(ctx context.Context, w *mutation, s state) (step, error) {
+	return m.Writer.run(ctx, t, id, plan{action: "publish", make: func(ctx context.Context, w *mutation, s state) (step, error) {
 		if err := live(t, id, s); err != nil {
 			return step{}, err
 		}
@@ -380,28 +380,28 @@ func (m *Manager) SetStatus(ctx context.Context, typ, id string, status storage.
 		if s.event.Revision.Status == status {
 			return step{}, nil
 		}
-		read := m.content // as it was stored, or as a new revision of it is
+		read := m.States.content // as it was stored, or as a new revision of it is
 		if status == storage.Draft {
-			read = func(ctx context.Context, e *storage.Event) ([]byte, error) { return m.contentNow(ctx, t, e) }
+			read = func(ctx context.Context, e *storage.Event) ([]byte, error) { return m.States.contentNow(ctx, t, e) }
 		}
 		content, err := read(ctx, s.event)
 		if err != nil {
 			return step{}, err
 		}
-		return m.setStatus(t, s, content, status, ""), nil
+		return m.Writer.setStatus(t, s, content, status, ""), nil
 	}})
 }
 
 // Switch moves HEAD to another revision; a later update's parent is that one.
 func (m *Manager) Switch(ctx context.Context, typ, id string, number int, match Match) (*Resource, error) {
-	t, err := m.find(typ, id)
+	t, err := m.States.find(typ, id)
 	if err != nil {
 		return nil, err
 	}
-	return m.run(ctx, t, id, m.planSwitch(t, id, number, match))
+	return m.Writer.run(ctx, t, id, m.Writer.planSwitch(t, id, number, match))
 }
 
-func (m *Manager) planSwitch(t *model.Type, id string, number int, match Match) plan {
+func (wr *Writer) planSwitch(t *model.Type, id string, number int, match Match) plan {
 	return plan{action: "switch", make: func(ctx context.Context, w *mutation, s state) (step, error) {
 		if err := live(t, id, s); err != nil {
 			return step{}, err
@@ -412,13 +412,13 @@ func (m *Manager) planSwitch(t *model.Type, id string, number int, match Match) 
 		if s.event.Revision.Number == number {
 			return step{}, nil
 		}
-		return m.moved(ctx, successor(s, storage.Switched), number)
+		return wr.moved(ctx, successor(s, storage.Switched), number)
 	}}
 }
 
 // unchanged is a step that keeps the content. The event carries it, so that the
 // newest event of a resource is all there is to know.
-func (m *Manager) unchanged(ctx context.Context, s state, e *storage.Event) (step, error) {
-	content, err := m.content(ctx, s.event)
+func (wr *Writer) unchanged(ctx context.Context, s state, e *storage.Event) (step, error) {
+	content, err := wr.States.content(ctx, s.event)
 	return step{event: e, content: content}, err
 }

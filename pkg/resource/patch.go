@@ -28,25 +28,25 @@ type Patch struct {
 // Patch applies a patch to the newest state and writes the result as Update
 // does. When another write comes first it is applied again to what that left.
 func (m *Manager) Patch(ctx context.Context, typ, id string, p Patch, o UpdateOptions) (*Resource, error) {
-	return m.patch(ctx, typ, id, p, o, request{})
+	return m.Writer.patch(ctx, typ, id, p, o, request{})
 }
 
-func (m *Manager) patch(ctx context.Context, typ, id string, p Patch, o UpdateOptions, asks request) (*Resource, error) {
-	t, err := m.find(typ, id)
+func (wr *Writer) patch(ctx context.Context, typ, id string, p Patch, o UpdateOptions, asks request) (*Resource, error) {
+	t, err := wr.States.find(typ, id)
 	if err != nil {
 		return nil, err
 	}
-	next, err := m.planPatch(t, id, p, o)
+	next, err := wr.planPatch(t, id, p, o)
 	if err != nil {
 		return nil, err
 	}
 	next.asks = asks
-	return m.run(ctx, t, id, next)
+	return wr.run(ctx, t, id, next)
 }
 
 // planPatch refuses a patch that no state could take; one that is of the wrong
 // shape for a resource is told after the state, as invalid content is.
-func (m *Manager) planPatch(t *model.Type, id string, p Patch, o UpdateOptions) (plan, error) {
+func (wr *Writer) planPatch(t *model.Type, id string, p Patch, o UpdateOptions) (plan, error) {
 	apply, unfit := p.compile(t)
 	if unfit != nil && fault.CodeOf(unfit) != fault.ValidationFailed {
 		return plan{}, unfit
@@ -61,7 +61,7 @@ func (m *Manager) planPatch(t *model.Type, id string, p Patch, o UpdateOptions) 
 		if unfit != nil {
 			return step{}, unfit
 		}
-		old, err := m.contentNow(ctx, t, s.event)
+		old, err := wr.States.contentNow(ctx, t, s.event)
 		if err != nil {
 			return step{}, err
 		}
@@ -73,11 +73,11 @@ func (m *Manager) planPatch(t *model.Type, id string, p Patch, o UpdateOptions) 
 		if err != nil {
 			return step{}, err
 		}
-		content, err := m.prepare(ctx, w, t, data)
+		content, err := wr.prepare(ctx, w, t, data)
 		if err != nil {
 			return step{}, err
 		}
-		return m.revise(t, s, content, o)
+		return wr.revise(t, s, content, o)
 	}}, nil
 }
 

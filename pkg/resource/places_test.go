@@ -87,10 +87,10 @@ func TestABinaryIsOneWhereverASchemaPutsIt(t *testing.T) {
 			if !bytes.Contains(r.Data, []byte(fmt.Sprintf(`{"content_type":"text/plain; charset=utf-8","digest":%q,"size":%d}`, digest, len(text)))) {
 				t.Fatalf("%s", r.Data)
 			}
-			if out, err := s.Manager.Sweep(t.Context(), -resource.SweepAge); err != nil || out.Binaries != 0 {
+			if out, err := s.Manager.Upkeep.Sweep(t.Context(), -resource.SweepAge); err != nil || out.Binaries != 0 {
 				t.Fatalf("a sweep removed what is in use: %+v %v", out, err)
 			}
-			file, kind, err := s.Manager.OpenBinary(t.Context(), typ, r.ID, digest)
+			file, kind, err := s.Manager.Binaries.OpenBinary(t.Context(), typ, r.ID, digest)
 			if err != nil || kind != "text/plain; charset=utf-8" {
 				t.Fatalf("%q %v", kind, err)
 			}
@@ -98,7 +98,7 @@ func TestABinaryIsOneWhereverASchemaPutsIt(t *testing.T) {
 			if got, _ := io.ReadAll(file); string(got) != text {
 				t.Fatalf("%q", got)
 			}
-			b, err := s.Manager.PutBinary(t.Context(), strings.NewReader("by digest, "+place), 100)
+			b, err := s.Manager.Binaries.PutBinary(t.Context(), strings.NewReader("by digest, "+place), 100)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -146,11 +146,11 @@ func TestEveryMemberOfABinaryIsChecked(t *testing.T) {
 name: files
 schema: {type: object, properties: {f: {x-binary: {}}, free: {type: object, additionalProperties: true}}}
 `), testenv.StackOptions{})
-	b, err := s.Manager.PutBinary(t.Context(), strings.NewReader("twelve bytes"), 100)
+	b, err := s.Manager.Binaries.PutBinary(t.Context(), strings.NewReader("twelve bytes"), 100)
 	if err != nil {
 		t.Fatal(err)
 	}
-	image, err := s.Manager.PutBinary(t.Context(), bytes.NewReader(png), 1000)
+	image, err := s.Manager.Binaries.PutBinary(t.Context(), bytes.NewReader(png), 1000)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -196,7 +196,7 @@ schema: {type: object, properties: {f: {x-binary: {}}, free: {type: object, addi
 	})
 	t.Run("AnObjectElsewhereMayLookLikeOne", func(t *testing.T) {
 		r := create(t, s, "files", fmt.Sprintf(`{"f":{"digest":%q},"free":{"digest":%q,"content_type":"text/html","base64":1}}`, image.Digest, image.Digest))
-		file, kind, err := s.Manager.OpenBinary(t.Context(), "files", r.ID, image.Digest)
+		file, kind, err := s.Manager.Binaries.OpenBinary(t.Context(), "files", r.ID, image.Digest)
 		if err != nil || kind != "image/png" {
 			t.Fatalf("%q %v", kind, err)
 		}

@@ -14,9 +14,9 @@ import (
 
 // PruneEvery removes finished jobs that are older than their type keeps them, and
 // what is left of them a month later, until ctx ends.
-func (m *Manager) PruneEvery(ctx context.Context) error {
+func (up *Upkeep) PruneEvery(ctx context.Context) error {
 	every := time.Hour
-	for _, t := range m.types {
+	for _, t := range up.types {
 		if t.Job != nil && t.Job.Keep > 0 {
 			every = min(every, max(t.Job.Keep/10, time.Second))
 		}
@@ -31,34 +31,34 @@ func (m *Manager) PruneEvery(ctx context.Context) error {
 		case <-timer.C:
 			timer.Reset(every)
 		}
-		n, err := m.Prune(ctx)
+		n, err := up.Prune(ctx)
 		if err != nil && ctx.Err() == nil {
-			m.o.Logger.WarnContext(ctx, "pruning jobs ended early", "error", err)
+			up.o.Logger.WarnContext(ctx, "pruning jobs ended early", "error", err)
 		} else if n > 0 {
-			m.o.Logger.InfoContext(ctx, "pruned finished jobs", "jobs", n)
+			up.o.Logger.InfoContext(ctx, "pruned finished jobs", "jobs", n)
 		}
 		if time.Since(expired) < time.Hour {
 			continue
 		}
 		expired = time.Now()
-		n, err = m.Expire(ctx, ExpireAge)
+		n, err = up.Expire(ctx, ExpireAge)
 		if err != nil && ctx.Err() == nil {
-			m.o.Logger.WarnContext(ctx, "dropping old tombstones ended early", "error", err)
+			up.o.Logger.WarnContext(ctx, "dropping old tombstones ended early", "error", err)
 		} else if n > 0 {
-			m.o.Logger.InfoContext(ctx, "dropped old tombstones and released claims", "entries", n)
+			up.o.Logger.InfoContext(ctx, "dropped old tombstones and released claims", "entries", n)
 		}
 	}
 }
 
 // Prune removes finished jobs that are older than their type keeps them, and
 // returns how many. They leave a tombstone, as a purge does.
-func (m *Manager) Prune(ctx context.Context) (n int, err error) {
-	for _, name := range m.names {
-		t := m.types[name]
+func (up *Upkeep) Prune(ctx context.Context) (n int, err error) {
+	for _, name := range up.names {
+		t := up.types[name]
 		if t.Job == nil || t.Job.Keep <= 0 {
 			continue
 		}
-		k, err := m.pruneType(ctx, t)
+		k, err := up.pruneType(ctx, t)
 		if n += k; err != nil {
 			return n, err
 		}
@@ -66,22 +66,22 @@ func (m *Manager) Prune(ctx context.Context) (n int, err error) {
 	return n, nil
 }
 
-func (m *Manager) pruneType(ctx context.Context, t *model.Type) (n int, err error) {
+func (up *Upkeep) pruneType(ctx context.Context, t *model.Type) (n int, err error) {
 	fields := t.Definition().QueryFields()
 	state, _ := fields.Lookup("meta.job.state")
 	updated, _ := fields.Lookup("meta.updated_at")
-	before := m.o.Now().Add(-t.Job.Keep)
+	before := up.o.Now().Add(-t.Job.Keep)
 	ctx = policy.WithActor(ctx, policy.Actor{Principal: archive.RetentionCause})
 	q := storage.Search{Type: t.Name, Bare: true, Limit: bulkPage, Order: query.Order{{Field: updated}}, Deletion: storage.LiveAndDeleted, Filter: query.And{Terms: []query.Expr{
 		query.Compare{Field: updated, Op: query.Less, Value: before},
 		query.In{Field: state, Values: []query.Value{string(storage.JobStateDone), string(storage.JobStateFailed), string(storage.JobStateCancel)}}}}}
 	for {
-		page, err := m.index.Search(ctx, q)
+		page, err := up.index.Search(ctx, q)
 		if err != nil {
 			return n, stored(err)
 		}
 		for _, row := range page.Rows {
-			pruned, err := m.prune(ctx, t, row.ID, before)
+			pruned, err := up.prune(ctx, t, row.ID, before)
 			if err != nil {
 				return n, err
 			}
@@ -96,12 +96,12 @@ func (m *Manager) pruneType(ctx context.Context, t *model.Type) (n int, err erro
 }
 
 // prune leaves a job's tombstone; upkeep removes what is before it.
-func (m *Manager) prune(ctx context.Context, t *model.Type, id string, before time.Time) (bool, error) {
-	out, err := m.write(ctx, t, id, plan{action: "", make: func(ctx context.Context, w *mutation, s state) (step, error) {
+func (up *Upkeep) prune(ctx context.Context, t *model.Type, id string, before time.Time) (bool, error) {
+	out, err := up.Writer.write(ctx, t, id, plan{action: "", make: func(ctx context.Context, w *mutation, s state) (step, error) {
 		if !s.exists() || s.event.Meta.Job == nil || !s.event.Meta.Job.State.Final() || !s.event.At.Before(before) {
 			return step{}, fault.Errorf(fault.InvalidState, "job %q is not to be pruned any more", id)
 		}
-		next, err := m.tombstone(ctx, s)
+		next, err := up.Writer.tombstone(ctx, s)
 		next.event.Cause = archive.RetentionCause
 		return next, err
 	}})

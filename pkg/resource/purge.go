@@ -25,29 +25,29 @@ type PurgeResult struct {
 // Purge erases a resource for good: its revisions, its history, its place in
 // the index. What stays is one event without content that says so. A long
 // history is erased in the background; the resource is gone all the same.
-func (m *Manager) Purge(ctx context.Context, typ, id string, match Match) (out PurgeResult, err error) {
-	t, err := m.find(typ, id)
+func (up *Upkeep) Purge(ctx context.Context, typ, id string, match Match) (out PurgeResult, err error) {
+	t, err := up.States.find(typ, id)
 	if err != nil {
 		return out, err
 	}
-	if err := m.May(ctx, t, "purge"); err != nil {
+	if err := up.Guard.May(ctx, t, "purge"); err != nil {
 		return out, err
 	}
-	if err := m.freshen(ctx, Default, 0); err != nil {
+	if err := up.States.freshen(ctx, Default, 0); err != nil {
 		return out, err
 	}
-	history, err := m.index.Events(ctx, storage.EventQuery{Type: typ, ID: id, Limit: purgeAtOnce + 1})
+	history, err := up.index.Events(ctx, storage.EventQuery{Type: typ, ID: id, Limit: purgeAtOnce + 1})
 	if err != nil {
 		return out, stored(err)
 	}
-	gone, err := m.write(ctx, t, id, plan{action: "purge", make: func(ctx context.Context, w *mutation, s state) (step, error) {
+	gone, err := up.Writer.write(ctx, t, id, plan{action: "purge", make: func(ctx context.Context, w *mutation, s state) (step, error) {
 		if !s.exists() {
 			return step{}, live(t, id, s)
 		}
 		if err := match.check(t, s); err != nil {
 			return step{}, err
 		}
-		return m.tombstone(ctx, s)
+		return up.Writer.tombstone(ctx, s)
 	}})
 	if err != nil {
 		return out, err
@@ -55,32 +55,32 @@ func (m *Manager) Purge(ctx context.Context, typ, id string, match Match) (out P
 	e := gone.event
 	out.Seq = e.Seq
 	if len(history) > purgeAtOnce { // upkeep does it, or the job, whichever comes first
-		out.Job, err = m.queuePurge(ctx, key{typ, id})
+		out.Job, err = up.queuePurge(ctx, key{typ, id})
 		return out, err
 	}
 	ctx, cancel := committing(ctx)
 	defer cancel()
-	if err := m.eraseNow(ctx, e); err != nil {
-		m.o.Logger.WarnContext(ctx, "erasing goes on in the background", "type", typ, "id", id, "error", err)
-		out.Job, err = m.queuePurge(ctx, key{typ, id})
+	if err := up.eraseNow(ctx, e); err != nil {
+		up.o.Logger.WarnContext(ctx, "erasing goes on in the background", "type", typ, "id", id, "error", err)
+		out.Job, err = up.queuePurge(ctx, key{typ, id})
 		return out, err
 	}
 	out.Done = true
-	return out, m.progress.Wait(ctx, e.Seq)
+	return out, up.progress.Wait(ctx, e.Seq)
 }
 
 // eraseWait is how long a purge waits for another process to erase.
 const eraseWait = 5 * time.Second
 
 // eraseNow erases, or waits until the process that may has done it.
-func (m *Manager) eraseNow(ctx context.Context, tombstone *storage.Event) error {
-	if !m.o.NoErase {
-		return m.erase(ctx, tombstone)
+func (up *Upkeep) eraseNow(ctx context.Context, tombstone *storage.Event) error {
+	if !up.o.NoErase {
+		return up.erase(ctx, tombstone)
 	}
 	ctx, cancel := context.WithTimeout(ctx, eraseWait)
 	defer cancel()
 	for {
-		at, _, err := m.upkeepMark(ctx)
+		at, _, err := up.upkeepMark(ctx)
 		if err != nil || at >= tombstone.Seq {
 			return err
 		}
@@ -93,8 +93,8 @@ func (m *Manager) eraseNow(ctx context.Context, tombstone *storage.Event) error 
 }
 
 // tombstone is the event that stays of a purged resource.
-func (m *Manager) tombstone(ctx context.Context, s state) (step, error) {
-	keys, err := m.keysOf(ctx, s)
+func (wr *Writer) tombstone(ctx context.Context, s state) (step, error) {
+	keys, err := wr.keysOf(ctx, s)
 	old := s.event.Meta
 	return step{event: &storage.Event{Action: storage.Purged, Meta: storage.Meta{Type: old.Type, ID: old.ID, Deleted: true, RevisionCount: old.RevisionCount,
 		CreatedAt: old.CreatedAt, CreatedBy: old.CreatedBy}, Erased: keys}}, err
@@ -102,12 +102,12 @@ func (m *Manager) tombstone(ctx context.Context, s state) (step, error) {
 
 // erase destroys what is before a tombstone: the revision objects, then the
 // events that lead to them, then what was told outside. It can be repeated.
-func (m *Manager) erase(ctx context.Context, tombstone *storage.Event) error {
+func (up *Upkeep) erase(ctx context.Context, tombstone *storage.Event) error {
 	subject := storage.RevisionSubject(tombstone.Meta.Type, tombstone.Meta.ID)
 	gone, binaries := map[string]bool{}, map[string]bool{}
 	var seqs []uint64
 	for seq := uint64(1); ; {
-		entry, err := m.log.Next(ctx, subject, seq)
+		entry, err := up.log.Next(ctx, subject, seq)
 		if errors.Is(err, storage.ErrNotFound) || err == nil && entry.Seq >= tombstone.Seq {
 			break
 		}
@@ -120,7 +120,7 @@ func (m *Manager) erase(ctx context.Context, tombstone *storage.Event) error {
 		}
 		if e.Ref != "" && !gone[e.Ref] {
 			gone[e.Ref] = true
-			if err := m.blobs.Delete(ctx, e.Ref); err != nil {
+			if err := up.blobs.Delete(ctx, e.Ref); err != nil {
 				return fmt.Errorf("erase the object of revision %s: %w", e.Revision.ID, err)
 			}
 		}
@@ -131,39 +131,39 @@ func (m *Manager) erase(ctx context.Context, tombstone *storage.Event) error {
 		seq = entry.Seq + 1
 	}
 	for d := range binaries { // the index holds the tombstone by then, so only others count
-		if m.leaving.Load() {
+		if up.leaving.Load() {
 			break
 		}
-		if err := m.waitIndexed(ctx, tombstone.Seq); err != nil {
+		if err := up.States.waitIndexed(ctx, tombstone.Seq); err != nil {
 			return err
 		}
-		if _, err := m.sweepBinary(ctx, d); err != nil {
+		if _, err := up.Binaries.sweepBinary(ctx, d); err != nil {
 			return err
 		}
 	}
-	if t := m.types[tombstone.Meta.Type]; t != nil && t.Job != nil && m.o.JobLogs != nil {
-		if err := m.o.JobLogs.Erase(ctx, tombstone.Meta.Type, tombstone.Meta.ID); err != nil {
+	if t := up.types[tombstone.Meta.Type]; t != nil && t.Job != nil && up.o.JobLogs != nil {
+		if err := up.o.JobLogs.Erase(ctx, tombstone.Meta.Type, tombstone.Meta.ID); err != nil {
 			return fmt.Errorf("erase the log of the job: %w", err)
 		}
 	}
-	if m.o.Archive != nil && tombstone.Cause != archive.RetentionCause {
-		if err := archive.NewReader(m.o.Archive).Forget(ctx, subject, seqs, tombstone.Seq); err != nil {
+	if up.o.Archive != nil && tombstone.Cause != archive.RetentionCause {
+		if err := archive.NewReader(up.o.Archive).Forget(ctx, subject, seqs, tombstone.Seq); err != nil {
 			return fmt.Errorf("erase from the archive: %w", err)
 		}
 	}
-	remove := m.log.Erase
+	remove := up.log.Erase
 	if tombstone.Cause == archive.RetentionCause {
-		remove = m.log.Forget
+		remove = up.log.Forget
 	}
 	if _, err := remove(ctx, subject, tombstone.Seq); err != nil {
 		return err
 	}
-	if m.o.Outward == nil || model.IsBuiltin(tombstone.Meta.Type) {
+	if up.o.Outward == nil || model.IsBuiltin(tombstone.Meta.Type) {
 		return nil
 	}
-	if _, err := m.o.Outward.Erase(ctx, tombstone); err != nil || m.o.Deliveries == nil {
+	if _, err := up.o.Outward.Erase(ctx, tombstone); err != nil || up.o.Deliveries == nil {
 		return err
 	}
-	_, err := m.o.Deliveries.Erase(ctx, tombstone.Meta.Type, tombstone.Meta.ID)
+	_, err := up.o.Deliveries.Erase(ctx, tombstone.Meta.Type, tombstone.Meta.ID)
 	return err
 }

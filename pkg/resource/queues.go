@@ -54,7 +54,7 @@ func QueueType() (*model.Type, error) {
 }
 
 // checkQueue refuses settings that the schema cannot tell to be wrong.
-func checkQueue(_ *Manager, content []byte) error {
+func checkQueue(content []byte) error {
 	var q QueueLimits
 	if err := json.Unmarshal(content, &q); err != nil {
 		return err
@@ -69,15 +69,15 @@ func checkQueue(_ *Manager, content []byte) error {
 }
 
 // AllQueueSettings reads the settings of every queue that has some.
-func (m *Manager) AllQueueSettings(ctx context.Context) (map[string]QueueLimits, error) {
+func (jb *Jobs) AllQueueSettings(ctx context.Context) (map[string]QueueLimits, error) {
 	out := map[string]QueueLimits{}
-	t := m.types[QueueSettings]
+	t := jb.types[QueueSettings]
 	if t == nil {
 		return out, nil
 	}
-	q := storage.Search{Type: QueueSettings, Order: m.byID(t), Limit: MaxPageSize}
+	q := storage.Search{Type: QueueSettings, Order: jb.States.byID(t), Limit: MaxPageSize}
 	for {
-		page, err := m.index.Search(ctx, q)
+		page, err := jb.index.Search(ctx, q)
 		if err != nil {
 			return nil, stored(err)
 		}
@@ -120,16 +120,16 @@ type QueueRates struct {
 }
 
 // Queues lists the queues of all job types, by name.
-func (m *Manager) Queues(ctx context.Context) ([]Queue, error) {
-	if t := m.types[QueueSettings]; t != nil {
-		if err := m.May(ctx, t, "read"); err != nil {
+func (jb *Jobs) Queues(ctx context.Context) ([]Queue, error) {
+	if t := jb.types[QueueSettings]; t != nil {
+		if err := jb.Guard.May(ctx, t, "read"); err != nil {
 			return nil, err
 		}
 	}
-	if err := m.freshen(ctx, Default, 0); err != nil {
+	if err := jb.States.freshen(ctx, Default, 0); err != nil {
 		return nil, err
 	}
-	settings, err := m.AllQueueSettings(ctx)
+	settings, err := jb.AllQueueSettings(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -143,14 +143,14 @@ func (m *Manager) Queues(ctx context.Context) ([]Queue, error) {
 	for name := range settings {
 		of(name)
 	}
-	for _, name := range m.names {
-		t := m.types[name]
+	for _, name := range jb.names {
+		t := jb.types[name]
 		if t.Job == nil {
 			continue
 		}
 		q := of(t.Job.Queue)
 		q.Types = append(q.Types, name)
-		if err := m.measure(policy.AsProgram(ctx), name, of); err != nil { // a caller who may see the queues may see how long they are
+		if err := jb.measure(policy.AsProgram(ctx), name, of); err != nil { // a caller who may see the queues may see how long they are
 			return nil, err
 		}
 	}
@@ -162,9 +162,9 @@ func (m *Manager) Queues(ctx context.Context) ([]Queue, error) {
 }
 
 // measure adds the jobs of a type to their queues.
-func (m *Manager) measure(ctx context.Context, typ string, of func(string) *Queue) error {
+func (jb *Jobs) measure(ctx context.Context, typ string, of func(string) *Queue) error {
 	count := func(filter string, min []string, fn func(q *Queue, state storage.JobState, g storage.Group)) error {
-		a, err := m.Aggregate(ctx, typ, AggregateOptions{GroupBy: []string{"meta.job.queue", "meta.job.state"}, Min: min,
+		a, err := jb.m.Aggregate(ctx, typ, AggregateOptions{GroupBy: []string{"meta.job.queue", "meta.job.state"}, Min: min,
 			ListOptions: ListOptions{Filter: filter, Consistency: Eventual, Page: PageOptions{Size: MaxPageSize}}})
 		if err != nil {
 			return err
@@ -204,13 +204,13 @@ func (m *Manager) measure(ctx context.Context, typ string, of func(string) *Queu
 }
 
 // Queue is one of Queues.
-func (m *Manager) Queue(ctx context.Context, name string) (*Queue, error) {
-	if t := m.types[QueueSettings]; t != nil {
-		if err := m.May(ctx, t, "read"); err != nil {
+func (jb *Jobs) Queue(ctx context.Context, name string) (*Queue, error) {
+	if t := jb.types[QueueSettings]; t != nil {
+		if err := jb.Guard.May(ctx, t, "read"); err != nil {
 			return nil, err
 		}
 	}
-	all, err := m.Queues(ctx)
+	all, err := jb.Queues(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -223,23 +223,23 @@ func (m *Manager) Queue(ctx context.Context, name string) (*Queue, error) {
 }
 
 // PauseQueue keeps the jobs of a queue from starting, or lets them.
-func (m *Manager) PauseQueue(ctx context.Context, name string, paused bool) (*Queue, error) {
-	if _, err := m.Queue(ctx, name); err != nil {
+func (jb *Jobs) PauseQueue(ctx context.Context, name string, paused bool) (*Queue, error) {
+	if _, err := jb.Queue(ctx, name); err != nil {
 		return nil, err
 	}
 	change := map[string]any{"paused": paused}
 	for range 3 {
-		_, err := m.Patch(ctx, QueueSettings, name, Patch{Kind: MergePatch, Body: change}, UpdateOptions{})
+		_, err := jb.m.Patch(ctx, QueueSettings, name, Patch{Kind: MergePatch, Body: change}, UpdateOptions{})
 		switch fault.CodeOf(err) {
 		case fault.NotFound:
-			_, err = m.Create(ctx, QueueSettings, change, CreateOptions{ID: name})
+			_, err = jb.m.Create(ctx, QueueSettings, change, CreateOptions{ID: name})
 		case fault.Deleted:
-			if _, err = m.Restore(ctx, QueueSettings, name, Match{}); err == nil {
+			if _, err = jb.m.Restore(ctx, QueueSettings, name, Match{}); err == nil {
 				continue
 			}
 		}
 		if err == nil {
-			return m.Queue(ctx, name)
+			return jb.Queue(ctx, name)
 		}
 		if fault.CodeOf(err) != fault.AlreadyExists {
 			return nil, err

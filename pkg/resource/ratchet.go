@@ -12,14 +12,14 @@ import (
 
 // fit checks a document against the model: its binaries, its schema, and what the
 // index can hold.
-func (m *Manager) fit(ctx context.Context, w *mutation, t *model.Type, data any) error {
+func (wr *Writer) fit(ctx context.Context, w *mutation, t *model.Type, data any) error {
 	for _, check := range []func(any) error{
-		func(data any) error { return m.settle(ctx, w, t, data) },
+		func(data any) error { return wr.settle(ctx, w, t, data) },
 		model.CheckSize,
 		t.Validate,
 		func(data any) error { _, _, err := t.Extract(data); return err },
 	} {
-		if err := check(data); err != nil && !m.mayStay(ctx, w, t, check, data, err) {
+		if err := check(data); err != nil && !wr.mayStay(ctx, w, t, check, data, err) {
 			return err
 		}
 	}
@@ -28,14 +28,14 @@ func (m *Manager) fit(ctx context.Context, w *mutation, t *model.Type, data any)
 
 // mayStay reports whether everything that a check refuses was there before, and
 // refused then.
-func (m *Manager) mayStay(ctx context.Context, w *mutation, t *model.Type, check func(any) error, data any, err error) bool {
+func (wr *Writer) mayStay(ctx context.Context, w *mutation, t *model.Type, check func(any) error, data any, err error) bool {
 	before := w.before
 	var refused *fault.Error
 	if before == nil || t.Secret != "" || !errors.As(err, &refused) || refused.Code != fault.ValidationFailed ||
 		len(refused.Fields) == 0 || len(refused.Fields) >= model.MaxFieldErrors {
 		return false
 	}
-	content, err := m.contentNow(ctx, t, before)
+	content, err := wr.States.contentNow(ctx, t, before)
 	if err != nil {
 		return false
 	}

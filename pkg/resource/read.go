@@ -9,8 +9,21 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/policy"
+	"github.com/autocrud-go/autocrud/pkg/query"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
+
+// Reads answers what is read: one resource, lists, histories.
+type Reads struct {
+	Guard    *Guard
+	States   *States
+	blobs    storage.Blobs
+	cursors  *query.Cursors
+	index    Index
+	o        *Options
+	progress *Progress
+	recent   *recent
+}
 
 // Consistency says how new a read must be.
 type Consistency uint8
@@ -38,43 +51,40 @@ type GetOptions struct {
 
 // Get reads one resource.
 func (m *Manager) Get(ctx context.Context, typ, id string, o GetOptions) (*Resource, error) {
-	t, err := m.find(typ, id)
+	t, err := m.States.find(typ, id)
 	if err != nil {
 		return nil, err
 	}
 	var r *Resource
-	if x := m.accessTo(ctx, t); x != nil {
-		r, err = m.getLimited(ctx, x, id, o)
+	if x := m.Guard.accessTo(ctx, t); x != nil {
+		r, err = m.Reads.getLimited(ctx, x, id, o)
 	} else {
-		r, err = m.get(ctx, t, id, o)
+		r, err = m.Reads.get(ctx, t, id, o)
 	}
 	if err == nil {
-		err = m.tellRead(ctx, t, "read", id)
+		err = m.Guard.tellRead(ctx, t, "read", id)
 	}
-	if err == nil && t.Name == policy.APIKeys {
-		err = m.showUse(ctx, r)
+	if show := m.strategies.of(t).Show; err == nil && show != nil {
+		err = show(ctx, r, Showing{Past: o.Revision != 0 || o.Status != "" || !o.AsOf.IsZero()})
 	}
 	if err != nil {
 		return nil, err
-	}
-	if t.Name == Schedules && o.Revision == 0 && o.Status == "" && o.AsOf.IsZero() {
-		m.showTimes(r)
 	}
 	return r, nil
 }
 
 // getLimited reads what the actor may read: HEAD, and the state that is asked
 // for, must both be readable.
-func (m *Manager) getLimited(ctx context.Context, x *policy.Permissions, id string, o GetOptions) (*Resource, error) {
+func (rd *Reads) getLimited(ctx context.Context, x *policy.Permissions, id string, o GetOptions) (*Resource, error) {
 	t := x.Type
 	if d := x.May("read"); !d.Allowed {
 		return nil, policy.Denied(ctx, t, id, "read", d)
 	}
 	program := policy.AsProgram(ctx)
-	head, err := m.get(program, t, id, GetOptions{IncludeDeleted: true, Consistency: o.Consistency, MinSeq: o.MinSeq})
+	head, err := rd.get(program, t, id, GetOptions{IncludeDeleted: true, Consistency: o.Consistency, MinSeq: o.MinSeq})
 	unfit := err
 	if fault.CodeOf(err) == fault.InvalidState { // rules are asked about it as it was stored
-		head, err = m.asStored(program, t, id)
+		head, err = rd.asStored(program, t, id)
 	} else {
 		unfit = nil
 	}
@@ -105,7 +115,7 @@ func (m *Manager) getLimited(ctx context.Context, x *policy.Permissions, id stri
 	if o.Revision != 0 || o.Status != "" || !o.AsOf.IsZero() {
 		of := o
 		of.IncludeDeleted = o.IncludeDeleted || !o.AsOf.IsZero() // that it was deleted then is told after it was judged
-		if r, err = m.get(program, t, id, of); err != nil {
+		if r, err = rd.get(program, t, id, of); err != nil {
 			return nil, err
 		}
 		if ok, err = allowed(r); err != nil {
@@ -116,7 +126,7 @@ func (m *Manager) getLimited(ctx context.Context, x *policy.Permissions, id stri
 	case ok && r.Deleted && !o.IncludeDeleted:
 		return nil, live(t, id, state{event: &storage.Event{Meta: storage.Meta{Deleted: true}}})
 	case ok:
-		return m.redacted(ctx, t, "read", r)
+		return rd.Guard.redacted(ctx, t, "read", r)
 	case !o.AsOf.IsZero():
 		return nil, fault.Errorf(fault.NotFound, "there was no %s %q at %s", t.Name, id, o.AsOf.Format(time.RFC3339Nano))
 	case o.Status != "":
@@ -126,15 +136,15 @@ func (m *Manager) getLimited(ctx context.Context, x *policy.Permissions, id stri
 }
 
 // get is Get without asking the policy.
-func (m *Manager) get(ctx context.Context, t *model.Type, id string, o GetOptions) (*Resource, error) {
+func (rd *Reads) get(ctx context.Context, t *model.Type, id string, o GetOptions) (*Resource, error) {
 	typ := t.Name
 	k := key{typ, id}
 	if !o.AsOf.IsZero() {
-		return m.getAsOf(ctx, t, k, o)
+		return rd.getAsOf(ctx, t, k, o)
 	}
-	r, e, err := m.current(ctx, k, o)
+	r, e, err := rd.current(ctx, k, o)
 	if fault.CodeOf(err) == fault.InvalidState && (o.Revision != 0 || o.Status != "") { // another one is asked for
-		r, err = m.asStored(ctx, t, id)
+		r, err = rd.asStored(ctx, t, id)
 	}
 	if err != nil {
 		return nil, err
@@ -147,12 +157,12 @@ func (m *Manager) get(ctx context.Context, t *model.Type, id string, o GetOption
 	}
 	if o.Revision == 0 && o.Status == "" {
 		if t.Job != nil {
-			m.o.Live.onto(typ, r)
+			rd.o.Live.onto(typ, r)
 		}
 		return r, nil
 	}
 	if e == nil {
-		s, err := m.head(ctx, k, false)
+		s, err := rd.States.head(ctx, k, false)
 		if err != nil {
 			return nil, err
 		}
@@ -160,23 +170,23 @@ func (m *Manager) get(ctx context.Context, t *model.Type, id string, o GetOption
 	}
 	old := e
 	if o.Revision != 0 {
-		old, err = m.wrote(ctx, k, o.Revision)
+		old, err = rd.States.wrote(ctx, k, o.Revision)
 	} else if o.Status == storage.Stable {
-		old, err = m.newestStable(ctx, k, e)
+		old, err = rd.States.newestStable(ctx, k, e)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return m.past(ctx, t, e, old, o.Raw)
+	return rd.past(ctx, t, e, old, o.Raw)
 }
 
 // asStored answers with HEAD as it was written, which no migration fits.
-func (m *Manager) asStored(ctx context.Context, t *model.Type, id string) (*Resource, error) {
-	s, err := m.head(ctx, key{t.Name, id}, false)
+func (rd *Reads) asStored(ctx context.Context, t *model.Type, id string) (*Resource, error) {
+	s, err := rd.States.head(ctx, key{t.Name, id}, false)
 	if err != nil || !s.exists() {
 		return nil, err
 	}
-	content, err := m.content(ctx, s.event)
+	content, err := rd.States.content(ctx, s.event)
 	if err != nil {
 		return nil, err
 	}
@@ -184,67 +194,67 @@ func (m *Manager) asStored(ctx context.Context, t *model.Type, id string) (*Reso
 }
 
 // current reads HEAD. The event comes with it only when it was read anyway.
-func (m *Manager) current(ctx context.Context, k key, o GetOptions) (*Resource, *storage.Event, error) {
-	if o.Consistency == Strong || o.MinSeq > 0 && o.MinSeq > max(m.progress.Applied(), m.recent.last()) {
-		e, err := m.lastEvent(ctx, k)
+func (rd *Reads) current(ctx context.Context, k key, o GetOptions) (*Resource, *storage.Event, error) {
+	if o.Consistency == Strong || o.MinSeq > 0 && o.MinSeq > max(rd.progress.Applied(), rd.recent.last()) {
+		e, err := rd.States.lastEvent(ctx, k)
 		if err != nil || e == nil || e.Action == storage.Purged {
 			return nil, nil, err
 		}
-		r, err := m.resource(ctx, e)
+		r, err := rd.Guard.resource(ctx, e)
 		return r, e, err
 	}
-	if e := m.newest(k); e != nil {
+	if e := rd.States.newest(k); e != nil {
 		if e.Action == storage.Purged {
 			return nil, nil, nil
 		}
-		r, err := m.resource(ctx, e)
+		r, err := rd.Guard.resource(ctx, e)
 		return r, e, err
 	}
-	if m.recent.covered(m.progress.Applied()) {
+	if rd.recent.covered(rd.progress.Applied()) {
 		soon, cancel := context.WithTimeout(ctx, indexPatience)
-		row, err := m.index.Read(soon, k.typ, k.id)
+		row, err := rd.index.Read(soon, k.typ, k.id)
 		cancel()
 		if err == nil {
-			r, err := m.rowResource(ctx, row, k)
+			r, err := rd.rowResource(ctx, row, k)
 			return r, nil, err
 		}
 		if !errors.Is(err, storage.ErrNotFound) && ctx.Err() != nil {
 			return nil, nil, stored(ctx.Err())
 		}
 	}
-	s, err := m.head(ctx, k, false)
+	s, err := rd.States.head(ctx, k, false)
 	if err != nil || !s.exists() {
 		return nil, nil, err
 	}
-	r, err := m.resource(ctx, s.event)
+	r, err := rd.Guard.resource(ctx, s.event)
 	return r, s.event, err
 }
 
 // rowResource makes the answer from an index row, reading the content from its
 // object when it is too large for the row.
-func (m *Manager) rowResource(ctx context.Context, row storage.Row, k key) (*Resource, error) {
+func (rd *Reads) rowResource(ctx context.Context, row storage.Row, k key) (*Resource, error) {
 	r := &Resource{Meta: row.Meta, Revision: row.Revision, Data: row.Content, ID: row.ID,
 		EventID: row.EventID, Seq: row.Seq, Deleted: row.Deleted}
 	if r.Data != nil {
-		t, err := m.Type(k.typ)
+		t, err := rd.States.Type(k.typ)
 		if err != nil {
 			return nil, err
 		}
 		return r, migrateRow(t, r)
 	}
-	s, err := m.head(ctx, k, false)
+	s, err := rd.States.head(ctx, k, false)
 	if err != nil {
 		return nil, err
 	}
 	if !s.exists() {
 		return nil, fault.Errorf(fault.NotFound, "there is no %s %q", k.typ, k.id)
 	}
-	return m.resource(ctx, s.event)
+	return rd.Guard.resource(ctx, s.event)
 }
 
 // past answers with an old revision of a resource whose last event is head.
-func (m *Manager) past(ctx context.Context, t *model.Type, head, old *storage.Event, raw bool) (*Resource, error) {
-	content, err := m.content(ctx, old)
+func (rd *Reads) past(ctx context.Context, t *model.Type, head, old *storage.Event, raw bool) (*Resource, error) {
+	content, err := rd.States.content(ctx, old)
 	if err == nil && !raw {
 		content, err = t.Current(content, old.Revision.SchemaVersion)
 	} else if err == nil {
@@ -255,14 +265,14 @@ func (m *Manager) past(ctx context.Context, t *model.Type, head, old *storage.Ev
 	}
 	e := *head
 	e.Revision = old.Revision
-	return m.answer(ctx, &e, content)
+	return rd.Guard.answer(ctx, &e, content)
 }
 
-func (m *Manager) getAsOf(ctx context.Context, t *model.Type, k key, o GetOptions) (*Resource, error) {
-	if err := m.freshen(ctx, o.Consistency, o.MinSeq); err != nil {
+func (rd *Reads) getAsOf(ctx context.Context, t *model.Type, k key, o GetOptions) (*Resource, error) {
+	if err := rd.States.freshen(ctx, o.Consistency, o.MinSeq); err != nil {
 		return nil, err
 	}
-	events, err := m.index.Events(ctx, storage.EventQuery{Type: k.typ, ID: k.id, Until: o.AsOf, Descending: true, Limit: 1})
+	events, err := rd.index.Events(ctx, storage.EventQuery{Type: k.typ, ID: k.id, Until: o.AsOf, Descending: true, Limit: 1})
 	if err != nil {
 		return nil, stored(err)
 	}
@@ -273,38 +283,38 @@ func (m *Manager) getAsOf(ctx context.Context, t *model.Type, k key, o GetOption
 	if e.Meta.Deleted && !o.IncludeDeleted {
 		return nil, live(t, k.id, state{event: e})
 	}
-	return m.resource(ctx, e)
+	return rd.Guard.resource(ctx, e)
 }
 
 // freshen waits until the index is as new as the consistency asks.
-func (m *Manager) freshen(ctx context.Context, c Consistency, minSeq uint64) error {
+func (st *States) freshen(ctx context.Context, c Consistency, minSeq uint64) error {
 	switch c {
 	case Eventual:
 	case Strong:
-		s, err := m.log.State(ctx)
+		s, err := st.log.State(ctx)
 		if err != nil {
 			return stored(err)
 		}
 		minSeq = max(minSeq, s.Last)
 	default:
-		minSeq = max(minSeq, m.recent.last())
+		minSeq = max(minSeq, st.recent.last())
 	}
 	if minSeq == 0 {
 		return nil
 	}
-	return m.progress.Wait(ctx, minSeq)
+	return st.progress.Wait(ctx, minSeq)
 }
 
 // wrote finds the last event that wrote a revision, which describes it as it is
 // now.
-func (m *Manager) wrote(ctx context.Context, k key, number int) (*storage.Event, error) {
-	if e := m.newest(k); e != nil && e.Revision.Number == number {
+func (st *States) wrote(ctx context.Context, k key, number int) (*storage.Event, error) {
+	if e := st.newest(k); e != nil && e.Revision.Number == number {
 		return e, nil
 	}
-	if err := m.freshen(ctx, Default, 0); err != nil {
+	if err := st.freshen(ctx, Default, 0); err != nil {
 		return nil, err
 	}
-	events, err := m.index.Events(ctx, storage.EventQuery{Type: k.typ, ID: k.id, Wrote: number, Descending: true, Limit: 1})
+	events, err := st.index.Events(ctx, storage.EventQuery{Type: k.typ, ID: k.id, Wrote: number, Descending: true, Limit: 1})
 	if err != nil {
 		return nil, stored(err)
 	}
@@ -315,7 +325,7 @@ func (m *Manager) wrote(ctx context.Context, k key, number int) (*storage.Event,
 }
 
 // newestStable walks the parents from HEAD.
-func (m *Manager) newestStable(ctx context.Context, k key, e *storage.Event) (*storage.Event, error) {
+func (st *States) newestStable(ctx context.Context, k key, e *storage.Event) (*storage.Event, error) {
 	for {
 		if e.Revision.Status == storage.Stable {
 			return e, nil
@@ -327,7 +337,7 @@ func (m *Manager) newestStable(ctx context.Context, k key, e *storage.Event) (*s
 		if n == 0 {
 			return nil, fault.Errorf(fault.UnknownRevision, "%s %q has no stable revision yet", k.typ, k.id)
 		}
-		if e, err = m.wrote(ctx, k, n); err != nil {
+		if e, err = st.wrote(ctx, k, n); err != nil {
 			return nil, err
 		}
 	}

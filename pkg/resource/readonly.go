@@ -9,7 +9,7 @@ import (
 )
 
 // gateReadOnly refuses a client that sets what code of the application sets.
-func (m *Manager) gateReadOnly(ctx context.Context, t *model.Type, s state, next step) error {
+func (gt *Gate) gateReadOnly(ctx context.Context, t *model.Type, s state, next step) error {
 	if !t.HasReadOnly() || !next.put && next.from == 0 || !policy.ActorOf(ctx).Client {
 		return nil
 	}
@@ -23,7 +23,7 @@ func (m *Manager) gateReadOnly(ctx context.Context, t *model.Type, s state, next
 	}
 	before := t.WithoutReadOnly(after)
 	if s.exists() {
-		content, err := m.contentNow(ctx, t, s.event)
+		content, err := gt.States.contentNow(ctx, t, s.event)
 		if err != nil {
 			return err
 		}

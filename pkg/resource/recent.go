@@ -36,17 +36,17 @@ func (r *recent) get(k key) *storage.Event {
 
 // Known returns the event at a sequence when this process committed it and the
 // index did not hold it yet; nil otherwise. It must not be changed.
-func (m *Manager) Known(seq uint64) *storage.Event {
-	m.recent.mu.RLock()
-	defer m.recent.mu.RUnlock()
-	return m.recent.seqs[seq]
+func (st *States) Known(seq uint64) *storage.Event {
+	st.recent.mu.RLock()
+	defer st.recent.mu.RUnlock()
+	return st.recent.seqs[seq]
 }
 
 // newest is the newest event of a resource that this process committed, when the
 // index cannot hold a newer one, of another process, by now.
-func (m *Manager) newest(k key) *storage.Event {
-	e := m.recent.get(k)
-	if e == nil || m.o.Sole || e.Seq > m.progress.Applied() {
+func (st *States) newest(k key) *storage.Event {
+	e := st.recent.get(k)
+	if e == nil || st.o.Sole || e.Seq > st.progress.Applied() {
 		return e
 	}
 	return nil

@@ -27,13 +27,13 @@ type IndexBuilding struct {
 // Reindex begins to build the index of a type anew from the log, of all types
 // when typ is empty. The old index answers until the new one is complete. The
 // indexer does it, within seconds; Indexing tells how far it is.
-func (m *Manager) Reindex(ctx context.Context, typ string) error {
-	if err := m.Admin(ctx); err != nil {
+func (ad *Admin) Reindex(ctx context.Context, typ string) error {
+	if err := ad.Guard.Admin(ctx); err != nil {
 		return err
 	}
-	types := m.Types()
+	types := ad.States.Types()
 	if typ != "" {
-		t, err := m.Type(typ)
+		t, err := ad.States.Type(typ)
 		if err != nil {
 			return err
 		}
@@ -43,7 +43,7 @@ func (m *Manager) Reindex(ctx context.Context, typ string) error {
 	for i, t := range types {
 		defs[i] = t.Definition()
 	}
-	err := m.index.Rebuild(ctx, defs)
+	err := ad.index.Rebuild(ctx, defs)
 	if errors.Is(err, storage.ErrNotReady) {
 		return nil // it is gone, and built anew anyway
 	}
@@ -51,19 +51,19 @@ func (m *Manager) Reindex(ctx context.Context, typ string) error {
 }
 
 // Indexing tells how far the index is; index_lag while it is not there at all.
-func (m *Manager) Indexing(ctx context.Context) (out Indexing, err error) {
-	if err := m.Admin(ctx); err != nil {
+func (ad *Admin) Indexing(ctx context.Context) (out Indexing, err error) {
+	if err := ad.Guard.Admin(ctx); err != nil {
 		return out, err
 	}
-	state, err := m.log.State(ctx)
+	state, err := ad.log.State(ctx)
 	if err != nil {
 		return out, stored(err)
 	}
-	pos, err := m.index.Position(ctx)
+	pos, err := ad.index.Position(ctx)
 	if err != nil {
 		return out, stored(err)
 	}
-	building, err := m.index.Building(ctx)
+	building, err := ad.index.Building(ctx)
 	if err != nil {
 		return out, stored(err)
 	}

@@ -29,15 +29,15 @@ type ReferringList struct {
 
 // Referrers lists the live resources that refer to one.
 func (m *Manager) Referrers(ctx context.Context, typ, id string, o PageOptions) (*ReferringList, error) {
-	t, err := m.find(typ, id)
+	t, err := m.States.find(typ, id)
 	if err != nil {
 		return nil, err
 	}
-	s, err := m.head(ctx, key{typ, id}, false)
+	s, err := m.States.head(ctx, key{typ, id}, false)
 	if err != nil {
 		return nil, err
 	}
-	if err := m.visible(ctx, t, id, s); err != nil {
+	if err := m.Guard.visible(ctx, t, id, s); err != nil {
 		return nil, err
 	}
 	if !s.exists() {
@@ -53,11 +53,11 @@ func (m *Manager) Referrers(ctx context.Context, typ, id string, o PageOptions) 
 		place, last, _ := strings.Cut(c.ID, " ")
 		at, after = len(place), last // the place is written in strokes
 	}
-	if err := m.freshen(ctx, Default, 0); err != nil {
+	if err := m.States.freshen(ctx, Default, 0); err != nil {
 		return nil, err
 	}
-	fields := slices.DeleteFunc(slices.Clone(m.referrers[typ]), func(r referrer) bool {
-		x := m.accessTo(ctx, r.typ)
+	fields := slices.DeleteFunc(slices.Clone(m.Claims.referrers[typ]), func(r referrer) bool {
+		x := m.Guard.accessTo(ctx, r.typ)
 		return x != nil && (!x.May("list").Allowed || policy.Touches(r.path, x.EverHidden("list")))
 	})
 	sort.Slice(fields, func(i, j int) bool {
@@ -66,7 +66,7 @@ func (m *Manager) Referrers(ctx context.Context, typ, id string, o PageOptions) 
 	out := &ReferringList{Items: []Referring{}, EventID: s.event.ID}
 	for ; at < len(fields); at, after = at+1, "" {
 		r := fields[at]
-		q := storage.Search{Type: r.typ.Name, Filter: m.narrow(ctx, r.typ, "list", r.filter(id, s.event.Meta.RevisionCount)), Order: m.byID(r.typ), Limit: o.size() - len(out.Items), Bare: true}
+		q := storage.Search{Type: r.typ.Name, Filter: m.Guard.narrow(ctx, r.typ, "list", r.filter(id, s.event.Meta.RevisionCount)), Order: m.States.byID(r.typ), Limit: o.size() - len(out.Items), Bare: true}
 		if q.Limit == 0 {
 			out.NextPageToken = m.cursors.Encode(query.Cursor{ID: strings.Repeat("|", at) + " "}, binding)
 			return out, nil
@@ -84,7 +84,7 @@ func (m *Manager) Referrers(ctx context.Context, typ, id string, o PageOptions) 
 			out.Items = append(out.Items, Referring{r.typ.Name, row.ID, r.path})
 		}
 		if len(ids) > 0 {
-			if err := m.tellRead(ctx, r.typ, "list", ids...); err != nil {
+			if err := m.Guard.tellRead(ctx, r.typ, "list", ids...); err != nil {
 				return nil, err
 			}
 		}
@@ -103,7 +103,7 @@ const maxExpanded = 1000
 // to, each once, with one search for each referred type. What is deleted or
 // gone is left out.
 func (m *Manager) Expand(ctx context.Context, typ string, items []*Resource, fields []string) (map[string]map[string]*Resource, error) {
-	t, err := m.Type(typ)
+	t, err := m.States.Type(typ)
 	if err != nil {
 		return nil, err
 	}
@@ -137,7 +137,7 @@ func (m *Manager) Expand(ctx context.Context, typ string, items []*Resource, fie
 	}
 	out := map[string]map[string]*Resource{}
 	for name, ids := range wanted {
-		if out[name], err = m.readAll(ctx, name, ids); err != nil {
+		if out[name], err = m.Reads.readAll(ctx, name, ids); err != nil {
 			return nil, err
 		}
 	}
@@ -145,8 +145,8 @@ func (m *Manager) Expand(ctx context.Context, typ string, items []*Resource, fie
 }
 
 // readAll reads live resources of one type by id with one search.
-func (m *Manager) readAll(ctx context.Context, typ string, ids map[string]bool) (map[string]*Resource, error) {
-	t, err := m.Type(typ)
+func (rd *Reads) readAll(ctx context.Context, typ string, ids map[string]bool) (map[string]*Resource, error) {
+	t, err := rd.States.Type(typ)
 	if err != nil {
 		return nil, err
 	}
@@ -155,10 +155,10 @@ func (m *Manager) readAll(ctx context.Context, typ string, ids map[string]bool) 
 	for id := range ids {
 		in.Values = append(in.Values, id)
 	}
-	if err := m.freshen(ctx, Default, 0); err != nil {
+	if err := rd.States.freshen(ctx, Default, 0); err != nil {
 		return nil, err
 	}
-	page, err := m.index.Search(ctx, storage.Search{Type: typ, Filter: m.narrow(ctx, t, "read", in), Order: m.byID(t), Limit: len(ids), MaxBytes: MaxPageBytes})
+	page, err := rd.index.Search(ctx, storage.Search{Type: typ, Filter: rd.Guard.narrow(ctx, t, "read", in), Order: rd.States.byID(t), Limit: len(ids), MaxBytes: MaxPageBytes})
 	if err != nil {
 		return nil, stored(err)
 	}
@@ -166,15 +166,15 @@ func (m *Manager) readAll(ctx context.Context, typ string, ids map[string]bool) 
 		return nil, fault.Errorf(fault.TooLarge, "expand: the referenced resources of %s are over %d bytes; ask for a smaller page, or for the %s by themselves", typ, MaxPageBytes, typ)
 	}
 	items := make([]*Resource, len(page.Rows))
-	if err := m.fill(policy.AsProgram(ctx), typ, page.Rows, items, false); err != nil {
+	if err := rd.fill(policy.AsProgram(ctx), typ, page.Rows, items, false); err != nil {
 		return nil, err
 	}
-	items = m.readAgain(ctx, t, "read", page.Rows, items)
-	if err := m.redactAll(ctx, t, "read", items); err != nil {
+	items = rd.Guard.readAgain(ctx, t, "read", page.Rows, items)
+	if err := rd.Guard.redactAll(ctx, t, "read", items); err != nil {
 		return nil, err
 	}
 	if len(items) > 0 {
-		if err := m.tellRead(ctx, t, "list", idsOf(items)...); err != nil {
+		if err := rd.Guard.tellRead(ctx, t, "list", idsOf(items)...); err != nil {
 			return nil, err
 		}
 	}

@@ -16,18 +16,18 @@ import (
 )
 
 // Restorable refuses a log that is not empty.
-func (m *Manager) Restorable(ctx context.Context) error {
-	if err := m.Admin(ctx); err != nil {
+func (ad *Admin) Restorable(ctx context.Context) error {
+	if err := ad.Guard.Admin(ctx); err != nil {
 		return err
 	}
-	mark, seq, err := archive.Loading(ctx, m.log)
+	mark, seq, err := archive.Loading(ctx, ad.log)
 	if err != nil {
 		return stored(err)
 	}
 	if !mark.Complete {
 		return archive.ErrInterrupted(mark.From)
 	}
-	full, err := archive.HasEvents(ctx, m.log)
+	full, err := archive.HasEvents(ctx, ad.log)
 	if err != nil {
 		return stored(err)
 	}
@@ -40,45 +40,45 @@ func (m *Manager) Restorable(ctx context.Context) error {
 // RestoreBackup fills an empty log and its blobs from a backup that was checked. What
 // it holds keeps its content, history and order; sequences are new, and so are
 // the references to objects, with which the chain of digests is made again.
-func (m *Manager) RestoreBackup(ctx context.Context, b *archive.Backup, report func(done, total uint64)) error {
-	if err := m.Admin(ctx); err != nil {
+func (ad *Admin) RestoreBackup(ctx context.Context, b *archive.Backup, report func(done, total uint64)) error {
+	if err := ad.Guard.Admin(ctx); err != nil {
 		return err
 	}
-	if err := m.Restorable(ctx); err != nil {
+	if err := ad.Restorable(ctx); err != nil {
 		return err
 	}
-	state, err := m.log.State(ctx)
+	state, err := ad.log.State(ctx)
 	if err != nil {
 		return stored(err)
 	}
-	if !m.loading.CompareAndSwap(false, true) {
+	if !ad.loading.CompareAndSwap(false, true) {
 		return fault.Errorf(fault.Conflict, "another backup is being restored")
 	}
-	defer m.loading.Store(false)
+	defer ad.loading.Store(false)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	r := &restoring{m: m, b: b, refs: map[string]string{}, digests: map[string]string{}, records: make(chan storage.Record), done: make(chan error, 1), report: report}
+	r := &restoring{m: ad, b: b, refs: map[string]string{}, digests: map[string]string{}, records: make(chan storage.Record), done: make(chan error, 1), report: report}
 	go func() {
 		defer close(r.records)
 		r.done <- r.read(ctx)
 	}()
-	last, err := m.log.Load(ctx, archive.Filling(archive.LoadMark{From: "backup"}, state.Last, r.next))
+	last, err := ad.log.Load(ctx, archive.Filling(archive.LoadMark{From: "backup"}, state.Last, r.next))
 	if err != nil {
 		if fault.CodeOf(err) == "" && errors.Is(err, storage.ErrConflict) {
 			return &fault.Error{Code: fault.Conflict, Detail: "another process wrote while the backup was restored; empty the stores and restore again", Cause: err}
 		}
 		return stored(err)
 	}
-	m.recent.jump(last)
+	ad.recent.jump(last)
 	if r.claimKey != nil {
-		m.hashKey.Store(&r.claimKey)
+		ad.hashKey.Store(&r.claimKey)
 	}
 	return nil
 }
 
 // restoring turns the frames of a backup into records.
 type restoring struct {
-	m        *Manager
+	m        *Admin
 	b        *archive.Backup
 	refs     map[string]string // of objects, old to new
 	digests  map[string]string // of the last event of each subject

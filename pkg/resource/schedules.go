@@ -51,7 +51,7 @@ func ScheduleType() (*model.Type, error) {
 }
 
 // checkSchedule refuses what the schema cannot tell to be wrong.
-func checkSchedule(m *Manager, content []byte) error {
+func (jb *Jobs) checkSchedule(content []byte) error {
 	s, err := readSchedule(content)
 	if err != nil {
 		return err
@@ -65,7 +65,7 @@ func checkSchedule(m *Manager, content []byte) error {
 	if _, err := model.ParseCron(s.Cron, s.Timezone); err != nil {
 		return refuse("cron", "%v", err)
 	}
-	t := m.types[s.Type]
+	t := jb.types[s.Type]
 	if t == nil || t.Job == nil {
 		return refuse("type", "%q is no type of jobs", s.Type)
 	}
@@ -75,8 +75,8 @@ func checkSchedule(m *Manager, content []byte) error {
 	if err := t.Validate(t.Defaults(any(s.Payload))); err != nil {
 		return refuse("payload", "is not valid for %s: %v", s.Type, err)
 	}
-	if check := m.builtin[t.Name].check; check != nil {
-		if err := check(m, model.AppendCanonical(nil, s.Payload)); err != nil {
+	if check := jb.strategies.of(t).Check; check != nil {
+		if err := check(model.AppendCanonical(nil, s.Payload)); err != nil {
 			return refuse("payload", "is not valid for %s: %v", s.Type, err)
 		}
 	}
@@ -102,10 +102,10 @@ func readSchedule(content []byte) (s Schedule, err error) {
 
 // AllSchedules are those of the models and of the resources that are not
 // paused.
-func (m *Manager) AllSchedules(ctx context.Context) ([]Schedule, error) {
+func (jb *Jobs) AllSchedules(ctx context.Context) ([]Schedule, error) {
 	var out []Schedule
-	for _, name := range m.names {
-		t := m.types[name]
+	for _, name := range jb.names {
+		t := jb.types[name]
 		if t.Job == nil {
 			continue
 		}
@@ -114,13 +114,13 @@ func (m *Manager) AllSchedules(ctx context.Context) ([]Schedule, error) {
 				Payload: map[string]any{}, Overlap: "skip", CatchUp: "none"})
 		}
 	}
-	t := m.types[Schedules]
+	t := jb.types[Schedules]
 	if t == nil {
 		return out, nil
 	}
-	q := storage.Search{Type: Schedules, Order: m.byID(t), Limit: MaxPageSize}
+	q := storage.Search{Type: Schedules, Order: jb.States.byID(t), Limit: MaxPageSize}
 	for {
-		page, err := m.index.Search(ctx, q)
+		page, err := jb.index.Search(ctx, q)
 		if err != nil {
 			return nil, stored(err)
 		}
@@ -157,20 +157,20 @@ func (s *Schedule) TickID(at time.Time) string {
 
 // Fire makes the job of one time of a schedule, unless there is or was one, or
 // the one before is not finished and they must not overlap.
-func (m *Manager) Fire(ctx context.Context, s *Schedule, at time.Time) (fired bool, err error) {
+func (jb *Jobs) Fire(ctx context.Context, s *Schedule, at time.Time) (fired bool, err error) {
 	id := s.TickID(at)
-	if last, err := m.lastEvent(ctx, key{s.Type, id}); err != nil || last != nil {
+	if last, err := jb.States.lastEvent(ctx, key{s.Type, id}); err != nil || last != nil {
 		return false, err // made already; a tombstone counts
 	}
 	o := JobOptions{RunAt: at, Schedule: &storage.JobTick{ID: s.ID, At: at.UTC()}}
 	if s.Overlap != "allow" {
 		o.UniqueKey = "schedule/" + s.ID
 	}
-	ctx, err = m.actForSchedule(ctx, s)
+	ctx, err = jb.actForSchedule(ctx, s)
 	if ctx == nil || err != nil {
 		return false, err
 	}
-	_, err = m.Create(policy.AsClient(ctx), s.Type, s.Payload, CreateOptions{ID: id, Job: o})
+	_, err = jb.m.Create(policy.AsClient(ctx), s.Type, s.Payload, CreateOptions{ID: id, Job: o})
 	switch fault.CodeOf(err) {
 	case fault.AlreadyExists, fault.UniqueConflict:
 		return false, nil
@@ -181,14 +181,38 @@ func (m *Manager) Fire(ctx context.Context, s *Schedule, at time.Time) (fired bo
 // actForSchedule is a context that acts as the owner of a schedule, which is the one
 // that the schedule had when it became what it is; nil when that is not known any
 // more, because the schedule was purged.
-func (m *Manager) actForSchedule(ctx context.Context, s *Schedule) (context.Context, error) {
+func (jb *Jobs) actForSchedule(ctx context.Context, s *Schedule) (context.Context, error) {
 	seq, err := strconv.ParseUint(s.Version, 10, 64)
 	if err != nil || model.CheckID(s.ID) != nil { // one of a model
-		return m.ActFor(ctx, policy.Actor{Principal: s.Owner}, nil), nil
+		return jb.Guard.ActFor(ctx, policy.Actor{Principal: s.Owner}, nil), nil
 	}
-	e, err := m.eventAt(ctx, key{Schedules, s.ID}, seq)
+	e, err := jb.States.eventAt(ctx, key{Schedules, s.ID}, seq)
 	if e == nil || err != nil {
 		return nil, err
 	}
-	return m.actForOwner(ctx, e), nil
+	return jb.Guard.actForOwner(ctx, e), nil
+}
+
+// maySchedule refuses a schedule whose job the actor could not make now. It is the
+// create of the job that is asked, up to where it would be committed.
+func (jb *Jobs) maySchedule(ctx context.Context, content []byte) error {
+	s, err := readSchedule(content)
+	if err != nil {
+		return err
+	}
+	t := jb.types[s.Type]
+	if t == nil || t.Job == nil {
+		return nil // it makes no jobs
+	}
+	if err := jb.Guard.May(ctx, t, "create"); err != nil {
+		return err
+	}
+	_, err = jb.Writer.planned(ctx, t, jb.Writer.planCreate(t, "x", s.Payload, CreateOptions{}), state{})
+	if code := fault.CodeOf(err); code == fault.PermissionDenied || code == "" {
+		return err
+	}
+	if t.Builtin { // a payload that does not work now is judged all the same
+		return jb.Gate.mayHave(ctx, t, model.AppendCanonical(nil, s.Payload))
+	}
+	return nil // what else is wrong with the payload is told by the check of the schedule
 }

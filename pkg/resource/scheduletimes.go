@@ -1,6 +1,7 @@
 package resource
 
 import (
+	"context"
 	"encoding/json"
 	"time"
 
@@ -16,26 +17,27 @@ type scheduleTimes struct {
 
 // showTimes tells of a schedule as it is now when it is due next and when it was
 // due last. One whose line the reader may not see tells nothing.
-func (m *Manager) showTimes(r *Resource) {
+func (jb *Jobs) showTimes(_ context.Context, r *Resource, how Showing) error {
 	var meta storage.Meta
 	s, err := readSchedule(r.Data)
-	if err != nil || s.Cron == "" || r.Deleted || json.Unmarshal(r.Meta, &meta) != nil || len(r.Meta) == 0 {
-		return
+	if how.Past || err != nil || s.Cron == "" || r.Deleted || json.Unmarshal(r.Meta, &meta) != nil || len(r.Meta) == 0 {
+		return nil
 	}
 	c, err := model.ParseCron(s.Cron, s.Timezone)
 	if err != nil { // of an older version of the program
-		return
+		return nil
 	}
 	var times scheduleTimes
-	if now := m.o.Now(); !s.Paused {
+	if now := jb.o.Now(); !s.Paused {
 		times.Next, times.Last = utc(c.Next(now)), utc(c.Last(meta.UpdatedAt, now))
 	}
 	b, err := json.Marshal(times)
 	if err != nil {
-		return
+		return err
 	}
 	open := r.Meta[:len(r.Meta)-1] // without the closing brace
 	r.Meta = append(append(append(append(make([]byte, 0, len(r.Meta)+len(b)+16), open...), `,"schedule":`...), b...), '}')
+	return nil
 }
 
 func utc(at time.Time) *time.Time {

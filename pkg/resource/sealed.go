@@ -11,12 +11,20 @@ import (
 	"encoding/base64"
 	"maps"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/policy"
 )
+
+// Seals seals the secrets of resources, and keeps them over writes.
+type Seals struct {
+	States  *States
+	hashKey *atomic.Pointer[[]byte] // Options.ClaimKey, or that of what was restored
+	o       *Options
+}
 
 // A secret of a built-in type is written and never read: in the stored content
 // it is a list of boxes that only processes with the claim key can open, and no
@@ -34,8 +42,8 @@ const (
 	secretOverlap = 24 * time.Hour
 )
 
-func (m *Manager) sealer() (cipher.AEAD, error) {
-	key, err := hkdf.Key(sha256.New, *m.hashKey.Load(), nil, "autocrud secrets 1", 32)
+func (sl *Seals) sealer() (cipher.AEAD, error) {
+	key, err := hkdf.Key(sha256.New, *sl.hashKey.Load(), nil, "autocrud secrets 1", 32)
 	if err != nil {
 		return nil, err
 	}
@@ -46,8 +54,8 @@ func (m *Manager) sealer() (cipher.AEAD, error) {
 	return cipher.NewGCM(block)
 }
 
-func (m *Manager) seal(t *model.Type, secret []byte) (model.Box, error) {
-	aead, err := m.sealer()
+func (sl *Seals) seal(t *model.Type, secret []byte) (model.Box, error) {
+	aead, err := sl.sealer()
 	if err != nil {
 		return model.Box{}, err
 	}
@@ -56,8 +64,8 @@ func (m *Manager) seal(t *model.Type, secret []byte) (model.Box, error) {
 	return model.Box{Key: base64.StdEncoding.EncodeToString(aead.Seal(nonce, nonce, secret, []byte(t.Name)))}, nil
 }
 
-func (m *Manager) unseal(t *model.Type, b model.Box) ([]byte, error) {
-	aead, err := m.sealer()
+func (sl *Seals) unseal(t *model.Type, b model.Box) ([]byte, error) {
+	aead, err := sl.sealer()
 	if err != nil {
 		return nil, err
 	}
@@ -74,12 +82,12 @@ func (m *Manager) unseal(t *model.Type, b model.Box) ([]byte, error) {
 
 // putSecret puts the boxes where the text was: the one that was written, a new
 // one when there is none yet, and the one before.
-func (m *Manager) putSecret(w *mutation, t *model.Type, data any, text string) (any, error) {
+func (sl *Seals) putSecret(w *mutation, t *model.Type, data any, text string) (any, error) {
 	if t.Secret == "" {
 		return data, nil
 	}
 	old := w.sealed
-	now := m.o.Now().UTC().Truncate(time.Second)
+	now := sl.o.Now().UTC().Truncate(time.Second)
 	var list []model.Box
 	switch {
 	case text == "" && len(old) > 0 && w.asks.rotate == nil:
@@ -95,14 +103,14 @@ func (m *Manager) putSecret(w *mutation, t *model.Type, data any, text string) (
 			return nil, &fault.Error{Code: fault.ValidationFailed, Detail: "the " + t.Secret + " is not one", Fields: []fault.FieldError{{Pointer: "/" + t.Secret, Detail: err.Error()}}}
 		}
 		if len(old) > 0 {
-			if current, err := m.unseal(t, old[0]); err == nil && string(current) == string(secret) {
+			if current, err := sl.unseal(t, old[0]); err == nil && string(current) == string(secret) {
 				list = old
 				break
 			}
 			until := now.Add(secretOverlap)
 			old[0].Until = &until
 		}
-		b, err := m.seal(t, secret)
+		b, err := sl.seal(t, secret)
 		if err != nil {
 			return nil, err
 		}
@@ -147,27 +155,27 @@ func parseSecret(text string) ([]byte, error) {
 
 // Secrets opens the secrets of a resource that are good now, the newest first.
 // It is for what uses them, never for an answer.
-func (m *Manager) Secrets(ctx context.Context, typ, id string) (out [][]byte, err error) {
-	t, err := m.find(typ, id)
+func (wh *WebhookAccess) Secrets(ctx context.Context, typ, id string) (out [][]byte, err error) {
+	t, err := wh.States.find(typ, id)
 	if err != nil {
 		return nil, err
 	}
-	s, err := m.head(ctx, key{typ, id}, false)
+	s, err := wh.States.head(ctx, key{typ, id}, false)
 	if err != nil {
 		return nil, err
 	}
 	if err := live(t, id, s); err != nil {
 		return nil, err
 	}
-	content, err := m.content(ctx, s.event)
+	content, err := wh.States.content(ctx, s.event)
 	if err != nil {
 		return nil, err
 	}
 	for i, b := range t.Sealed(content) {
-		if i > 0 && (b.Until == nil || b.Until.Before(m.o.Now())) {
+		if i > 0 && (b.Until == nil || b.Until.Before(wh.o.Now())) {
 			continue
 		}
-		secret, err := m.unseal(t, b)
+		secret, err := wh.Seals.unseal(t, b)
 		if err != nil {
 			return nil, err
 		}
@@ -179,7 +187,7 @@ func (m *Manager) Secrets(ctx context.Context, typ, id string) (out [][]byte, er
 // secretMade is the secret that a create made, for its answer; "" when the caller
 // chose it. A repetition under the same Idempotency-Key shows it while it is still
 // the one in force and the caller may read the resource.
-func (m *Manager) secretMade(ctx context.Context, t *model.Type, out written, data any) string {
+func (sl *Seals) secretMade(ctx context.Context, t *model.Type, out written, data any) string {
 	e := out.event
 	if t.Hashed {
 		return policy.KeyText(e.Meta.ID, out.secret) // only its hash is kept
@@ -189,16 +197,16 @@ func (m *Manager) secretMade(ctx context.Context, t *model.Type, out written, da
 		return ""
 	}
 	if !out.changed {
-		s, err := m.head(ctx, key{t.Name, e.Meta.ID}, !m.o.Sole)
+		s, err := sl.States.head(ctx, key{t.Name, e.Meta.ID}, !sl.o.Sole)
 		if err != nil || !s.exists() || s.event.Meta.Deleted {
 			return ""
 		}
-		newest, err := m.content(ctx, s.event)
+		newest, err := sl.States.content(ctx, s.event)
 		if now := t.Sealed(newest); err != nil || len(now) == 0 || now[0].Key != list[0].Key {
 			return ""
 		}
 	}
-	secret, err := m.unseal(t, list[0])
+	secret, err := sl.unseal(t, list[0])
 	if err != nil {
 		return ""
 	}
@@ -210,11 +218,11 @@ func (m *Manager) secretMade(ctx context.Context, t *model.Type, out written, da
 // what was replaced is never in force again. For a client it keeps the readOnly ones
 // too. When that makes another content it is a new revision, whose parent is the older
 // one.
-func (m *Manager) carried(ctx context.Context, t *model.Type, s state, next step) (step, error) {
+func (sl *Seals) carried(ctx context.Context, t *model.Type, s state, next step) (step, error) {
 	if next.from == 0 || next.put || !t.Conceals() && !t.HasReadOnly() {
 		return next, nil
 	}
-	newest, err := m.contentNow(ctx, t, s.event)
+	newest, err := sl.States.contentNow(ctx, t, s.event)
 	if err != nil {
 		return step{}, err
 	}

@@ -31,19 +31,19 @@ type Swept struct {
 // What the index says nothing refers to, the log must not know either: the index
 // leaves out types without a model. A log that cannot be read as a whole removes
 // nothing.
-func (m *Manager) Sweep(ctx context.Context, age time.Duration) (Swept, error) {
-	if err := m.Admin(ctx); err != nil {
+func (up *Upkeep) Sweep(ctx context.Context, age time.Duration) (Swept, error) {
+	if err := up.Guard.Admin(ctx); err != nil {
 		return Swept{}, err
 	}
 	var out Swept
-	state, err := m.log.State(ctx)
+	state, err := up.log.State(ctx)
 	if err != nil {
 		return out, err
 	}
-	if err := m.waitIndexed(ctx, state.Last); err != nil {
+	if err := up.States.waitIndexed(ctx, state.Last); err != nil {
 		return out, err
 	}
-	s := sweep{m: m, before: m.o.Now().Add(-age), binaries: map[string]bool{}, objects: map[string]string{}}
+	s := sweep{m: up, before: up.o.Now().Add(-age), binaries: map[string]bool{}, objects: map[string]string{}}
 	if err := s.suspect(ctx); err != nil {
 		return out, err
 	}
@@ -58,7 +58,7 @@ func (m *Manager) Sweep(ctx context.Context, age time.Duration) (Swept, error) {
 
 // sweep is one run of Sweep.
 type sweep struct {
-	m        *Manager
+	m        *Upkeep
 	before   time.Time
 	binaries map[string]bool   // suspected
 	objects  map[string]string // suspected, key by reference
@@ -125,7 +125,7 @@ func (s *sweep) remove(ctx context.Context) (out Swept, err error) {
 		if _, suspected := s.binaries[b.Digest]; !suspected || touched.After(s.before) {
 			return nil
 		}
-		gone, err := s.m.sweepBinary(ctx, b.Digest)
+		gone, err := s.m.Binaries.sweepBinary(ctx, b.Digest)
 		if gone {
 			out.Binaries++
 			out.Bytes += b.Size
@@ -151,11 +151,11 @@ func (s *sweep) remove(ctx context.Context) (out Swept, err error) {
 
 // keepBinaries keeps a sweep from deleting what a write has looked at and not
 // yet committed a reference to.
-func (m *Manager) keepBinaries(types ...*model.Type) (release func()) {
+func (bn *BinaryStore) keepBinaries(types ...*model.Type) (release func()) {
 	for _, t := range types {
 		if len(t.Binaries) > 0 {
-			m.sweeping.RLock()
-			return m.sweeping.RUnlock
+			bn.sweeping.RLock()
+			return bn.sweeping.RUnlock
 		}
 	}
 	return func() {}
@@ -163,26 +163,26 @@ func (m *Manager) keepBinaries(types ...*model.Type) (release func()) {
 
 // LeaveBinaries has purges leave binaries to the sweep, which asks the log too: there
 // is data without a model, and the index does not know what it refers to.
-func (m *Manager) LeaveBinaries() { m.leaving.Store(true) }
+func (up *Upkeep) LeaveBinaries() { up.leaving.Store(true) }
 
 // sweepBinary deletes a binary without holders.
-func (m *Manager) sweepBinary(ctx context.Context, digest string) (bool, error) {
-	m.sweeping.Lock()
-	defer m.sweeping.Unlock()
-	if err := m.waitIndexed(ctx, m.recent.last()); err != nil {
+func (bn *BinaryStore) sweepBinary(ctx context.Context, digest string) (bool, error) {
+	bn.sweeping.Lock()
+	defer bn.sweeping.Unlock()
+	if err := bn.States.waitIndexed(ctx, bn.recent.last()); err != nil {
 		return false, err
 	}
-	held, err := m.index.Holders(ctx, digest, "", "", 1)
+	held, err := bn.index.Holders(ctx, digest, "", "", 1)
 	if err != nil || len(held) > 0 {
 		return false, err
 	}
-	return true, m.blobs.DeleteBinary(ctx, digest)
+	return true, bn.blobs.DeleteBinary(ctx, digest)
 }
 
 // unknownObject tells of a revision object whose event was never committed, as far
 // as the index knows. The key is "<type>/<revision id>/<event id>", and the event id
 // holds its time.
-func (m *Manager) unknownObject(ctx context.Context, name, ref string, before time.Time) (bool, error) {
+func (up *Upkeep) unknownObject(ctx context.Context, name, ref string, before time.Time) (bool, error) {
 	parts := strings.Split(name, "/")
 	if len(parts) != 3 {
 		return false, nil
@@ -200,7 +200,7 @@ func (m *Manager) unknownObject(ctx context.Context, name, ref string, before ti
 	if err != nil {
 		return false, nil //nolint:nilerr // not one of ours
 	}
-	events, err := m.index.Events(ctx, storage.EventQuery{Type: parts[0], ID: id, Wrote: number, Limit: 1000})
+	events, err := up.index.Events(ctx, storage.EventQuery{Type: parts[0], ID: id, Wrote: number, Limit: 1000})
 	if err != nil {
 		return false, err
 	}
@@ -210,8 +210,8 @@ func (m *Manager) unknownObject(ctx context.Context, name, ref string, before ti
 		}
 	}
 	// The index leaves out types without a model: ask the log before deleting.
-	entry, err := m.log.Last(ctx, storage.RevisionSubject(parts[0], id))
-	if err == nil && m.types[parts[0]] == nil && entry.Seq > 0 {
+	entry, err := up.log.Last(ctx, storage.RevisionSubject(parts[0], id))
+	if err == nil && up.types[parts[0]] == nil && entry.Seq > 0 {
 		return false, nil
 	}
 	if err != nil && !errors.Is(err, storage.ErrNotFound) {
@@ -225,7 +225,7 @@ func (m *Manager) unknownObject(ctx context.Context, name, ref string, before ti
 const firstSweep = time.Hour
 
 // SweepEvery sweeps now and then until ctx ends.
-func (m *Manager) SweepEvery(ctx context.Context, every time.Duration) error {
+func (up *Upkeep) SweepEvery(ctx context.Context, every time.Duration) error {
 	t := time.NewTimer(min(every, firstSweep))
 	defer t.Stop()
 	for {
@@ -235,11 +235,11 @@ func (m *Manager) SweepEvery(ctx context.Context, every time.Duration) error {
 		case <-t.C:
 			t.Reset(every)
 		}
-		out, err := m.Sweep(ctx, SweepAge)
+		out, err := up.Sweep(ctx, SweepAge)
 		if err != nil && ctx.Err() == nil {
-			m.o.Logger.WarnContext(ctx, "sweeping ended early", "error", err)
+			up.o.Logger.WarnContext(ctx, "sweeping ended early", "error", err)
 		} else if out.Objects+out.Binaries > 0 {
-			m.o.Logger.InfoContext(ctx, "swept what nothing refers to", "objects", out.Objects, "binaries", out.Binaries, "bytes", out.Bytes)
+			up.o.Logger.InfoContext(ctx, "swept what nothing refers to", "objects", out.Objects, "binaries", out.Binaries, "bytes", out.Bytes)
 		}
 	}
 }

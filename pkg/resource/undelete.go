@@ -27,18 +27,18 @@ func (m *Manager) Restore(ctx context.Context, typ, id string, match Match) (*Re
 // back as it was: its reference or its unique value is gone. The one needs the right
 // to switch too, the other that to update.
 func (m *Manager) RestoreAs(ctx context.Context, typ, id string, o RestoreOptions) (*Resource, error) {
-	t, err := m.find(typ, id)
+	t, err := m.States.find(typ, id)
 	if err != nil {
 		return nil, err
 	}
-	p, err := m.planRestore(t, id, o)
+	p, err := m.Writer.planRestore(t, id, o)
 	if err != nil {
 		return nil, err
 	}
-	return m.run(ctx, t, id, p)
+	return m.Writer.run(ctx, t, id, p)
 }
 
-func (m *Manager) planRestore(t *model.Type, id string, o RestoreOptions) (plan, error) {
+func (wr *Writer) planRestore(t *model.Type, id string, o RestoreOptions) (plan, error) {
 	var apply func(old []byte) (any, error)
 	var unfit error
 	if o.Patch.Kind != 0 {
@@ -64,9 +64,9 @@ func (m *Manager) planRestore(t *model.Type, id string, o RestoreOptions) (plan,
 		}
 		e := successor(s, storage.Restored)
 		e.Meta.Deleted = false
-		next, err := m.unchanged(ctx, s, e)
+		next, err := wr.unchanged(ctx, s, e)
 		if err == nil && o.Revision != 0 && o.Revision != s.event.Revision.Number {
-			next, err = m.moved(ctx, e, o.Revision)
+			next, err = wr.moved(ctx, e, o.Revision)
 			next.also = []string{"switch"}
 		}
 		if err != nil || apply == nil {
@@ -76,17 +76,17 @@ func (m *Manager) planRestore(t *model.Type, id string, o RestoreOptions) (plan,
 		if err := w.limits.mayBeginFrom(ctx, t, next); err != nil {
 			return step{}, err
 		}
-		return next, m.amend(ctx, w, t, &next, o.Patch, apply)
+		return next, wr.amend(ctx, w, t, &next, o.Patch, apply)
 	}}, nil
 }
 
 // moved makes an event one that moves HEAD to a revision.
-func (m *Manager) moved(ctx context.Context, e *storage.Event, number int) (step, error) {
-	target, err := m.wrote(ctx, key{e.Meta.Type, e.Meta.ID}, number)
+func (wr *Writer) moved(ctx context.Context, e *storage.Event, number int) (step, error) {
+	target, err := wr.States.wrote(ctx, key{e.Meta.Type, e.Meta.ID}, number)
 	if err != nil {
 		return step{}, err
 	}
-	content, err := m.content(ctx, target)
+	content, err := wr.States.content(ctx, target)
 	if err != nil {
 		return step{}, err
 	}
@@ -96,7 +96,7 @@ func (m *Manager) moved(ctx context.Context, e *storage.Event, number int) (step
 }
 
 // amend applies a patch to the content of a step, which becomes a new revision.
-func (m *Manager) amend(ctx context.Context, w *mutation, t *model.Type, next *step, p Patch, apply func([]byte) (any, error)) error {
+func (wr *Writer) amend(ctx context.Context, w *mutation, t *model.Type, next *step, p Patch, apply func([]byte) (any, error)) error {
 	old, err := t.Current(next.content, next.event.Revision.SchemaVersion)
 	if err != nil {
 		return err
@@ -108,7 +108,7 @@ func (m *Manager) amend(ctx context.Context, w *mutation, t *model.Type, next *s
 	if err != nil {
 		return err
 	}
-	content, err := m.prepare(ctx, w, t, data)
+	content, err := wr.prepare(ctx, w, t, data)
 	if err != nil {
 		return err
 	}
@@ -119,7 +119,7 @@ func (m *Manager) amend(ctx context.Context, w *mutation, t *model.Type, next *s
 // letGo empties the references of a resource that comes back whose targets are
 // gone and that are let go with them. It happens with the unit, so that what the
 // unit brings back too counts as being there.
-func (m *Manager) letGo(ctx context.Context, t *model.Type, next *step, u *unit) error {
+func (cl *Claims) letGo(ctx context.Context, t *model.Type, next *step, u *unit) error {
 	if next.event.Action != storage.Restored {
 		return nil
 	}
@@ -148,7 +148,7 @@ func (m *Manager) letGo(ctx context.Context, t *model.Type, next *step, u *unit)
 				if !ok {
 					continue
 				}
-				gone, err := m.isGone(ctx, key{r.ref.Type, id}, k, u)
+				gone, err := cl.States.isGone(ctx, key{r.ref.Type, id}, k, u)
 				if err != nil {
 					return err
 				}
@@ -187,16 +187,16 @@ func referencesTo(t *model.Type, do model.OnDelete) (out []referrer) {
 
 // isGone reports whether the target of a reference is deleted or not there, as the
 // unit leaves it.
-func (m *Manager) isGone(ctx context.Context, target, source key, u *unit) (bool, error) {
+func (st *States) isGone(ctx context.Context, target, source key, u *unit) (bool, error) {
 	if own, ok := u.changes[target]; ok {
 		return own.event.Meta.Deleted || own.event.Action == storage.Purged, nil
 	}
 	if target == source {
 		return false, nil
 	}
-	s, err := m.head(ctx, target, false)
-	if err == nil && !m.o.Sole && !s.fresh && (!s.exists() || s.event.Meta.Deleted) {
-		s, err = m.head(ctx, target, true)
+	s, err := st.head(ctx, target, false)
+	if err == nil && !st.o.Sole && !s.fresh && (!s.exists() || s.event.Meta.Deleted) {
+		s, err = st.head(ctx, target, true)
 	}
 	return err == nil && (!s.exists() || s.event.Meta.Deleted), err
 }

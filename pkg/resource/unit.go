@@ -80,7 +80,7 @@ func (u *unit) move(hash string) *claimMove {
 
 // records are the unit's messages in the order the log needs: what is checked
 // against a subject comes before what writes it.
-func (m *Manager) records(ctx context.Context, u *unit) ([]storage.Record, error) {
+func (cl *Claims) records(ctx context.Context, u *unit) ([]storage.Record, error) {
 	if len(u.claims) == 0 && len(u.guards) == 0 {
 		return u.events, nil
 	}
@@ -91,7 +91,7 @@ func (m *Manager) records(ctx context.Context, u *unit) ([]storage.Record, error
 	}
 	sort.Strings(hashes)
 	for _, h := range hashes {
-		r, err := m.claimRecord(ctx, h, u.claims[h])
+		r, err := cl.claimRecord(ctx, h, u.claims[h])
 		if err != nil {
 			return nil, err
 		}
@@ -104,11 +104,11 @@ func (m *Manager) records(ctx context.Context, u *unit) ([]storage.Record, error
 
 // claimRecord compares a move with the current holder of the value. The record
 // expects that no other write moves it meanwhile.
-func (m *Manager) claimRecord(ctx context.Context, hash string, move *claimMove) (*storage.Record, error) {
+func (cl *Claims) claimRecord(ctx context.Context, hash string, move *claimMove) (*storage.Record, error) {
 	subject := storage.ClaimSubject(hash)
 	var now claim
-	asOf := m.recent.last()
-	entry, err := m.log.Last(ctx, subject)
+	asOf := cl.recent.last()
+	entry, err := cl.log.Last(ctx, subject)
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
 	case err != nil:
@@ -129,14 +129,14 @@ func (m *Manager) claimRecord(ctx context.Context, hash string, move *claimMove)
 		next.Live = false
 	case now.Live && holder == (key{next.Type, next.ID}):
 		return nil, nil
-	case now.Live && (move.release == nil || holder != *move.release) && m.holds(ctx, holder, now.Constraint, hash):
+	case now.Live && (move.release == nil || holder != *move.release) && cl.holds(ctx, holder, now.Constraint, hash):
 		id := now.ID
-		if ok, err := m.mayRead(ctx, holder); err != nil {
+		if ok, err := cl.Guard.mayRead(ctx, holder); err != nil {
 			return nil, err
 		} else if !ok {
 			id = ""
 		}
-		return nil, m.censored(ctx, m.types[next.Type], &fault.Error{Code: fault.UniqueConflict, Field: move.field, ConflictingID: id,
+		return nil, cl.Guard.censored(ctx, cl.types[next.Type], &fault.Error{Code: fault.UniqueConflict, Field: move.field, ConflictingID: id,
 			Detail: "another " + next.Type + " has this " + move.field})
 	}
 	data, err := json.Marshal(next)
@@ -175,18 +175,18 @@ func (u *unit) hold(e *storage.Event, k key, constraint, field string, before []
 
 // holds reports whether a resource really has the value that a claim says it
 // has. It may not when the type was without the constraint for a while.
-func (m *Manager) holds(ctx context.Context, k key, constraint, hash string) bool {
-	s, err := m.head(ctx, k, true)
+func (cl *Claims) holds(ctx context.Context, k key, constraint, hash string) bool {
+	s, err := cl.States.head(ctx, k, true)
 	if err != nil {
 		return true // in doubt the claim stands
 	}
 	if !s.exists() || s.event.Meta.Deleted {
 		return false
 	}
-	t := m.types[k.typ]
+	t := cl.types[k.typ]
 	if t == nil {
 		return true
 	}
-	held, err := m.holdings(ctx, t, s)
+	held, err := cl.holdings(ctx, t, s)
 	return err != nil || slices.Contains(held.now(constraint), hash)
 }

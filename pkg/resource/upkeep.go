@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"github.com/autocrud-go/autocrud/internal/restart"
@@ -14,14 +15,36 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
+// Upkeep does afterwards what takes long: what follows deletes, erasing, expiry, the
+// sweep of binaries.
+type Upkeep struct {
+	Binaries   *BinaryStore
+	Guard      *Guard
+	Jobs       *Jobs
+	States     *States
+	Writer     *Writer
+	blobs      storage.Blobs
+	gone       gone
+	index      Index
+	leaving    atomic.Bool // purges leave binaries to the sweep
+	log        storage.Log
+	m          *Manager
+	names      []string // of the types, sorted
+	o          *Options
+	progress   *Progress
+	referrers  map[string][]referrer // by the type they refer to
+	strategies Strategies
+	types      map[string]*model.Type
+}
+
 // Upkeep follows the log and finishes what a write began: it erases what a
 // purge left behind, and carries deletes on to those that refer by cascade or
 // set_null. It keeps its place in the log, so that it goes on after a crash;
 // everything it does can be repeated, so two at once do no harm.
-func (m *Manager) Upkeep(ctx context.Context) error {
+func (up *Upkeep) Upkeep(ctx context.Context) error {
 	restart.Loop{Failed: func(err error, _ time.Duration) {
-		m.o.Logger.WarnContext(ctx, "upkeep begins again", "error", err)
-	}}.Run(ctx, m.upkeep)
+		up.o.Logger.WarnContext(ctx, "upkeep begins again", "error", err)
+	}}.Run(ctx, up.upkeep)
 	return nil
 }
 
@@ -32,8 +55,8 @@ const markEvery = 5000
 
 // upkeepMark is up to where upkeep is done, and the sequence of the entry that
 // says so.
-func (m *Manager) upkeepMark(ctx context.Context) (done, seq uint64, err error) {
-	entry, err := m.log.Last(ctx, storage.SystemSubject(archive.UpkeepSubject))
+func (up *Upkeep) upkeepMark(ctx context.Context) (done, seq uint64, err error) {
+	entry, err := up.log.Last(ctx, storage.SystemSubject(archive.UpkeepSubject))
 	if errors.Is(err, storage.ErrNotFound) {
 		return 0, 0, nil
 	}
@@ -45,21 +68,21 @@ func (m *Manager) upkeepMark(ctx context.Context) (done, seq uint64, err error) 
 	return at.Done, entry.Seq, err
 }
 
-func (m *Manager) upkeep(ctx context.Context) error {
+func (up *Upkeep) upkeep(ctx context.Context) error {
 	subject := storage.SystemSubject(archive.UpkeepSubject)
-	if err := archive.AwaitLoaded(ctx, m.log); err != nil {
+	if err := archive.AwaitLoaded(ctx, up.log); err != nil {
 		return err
 	}
-	marked, seq, err := m.upkeepMark(ctx)
+	marked, seq, err := up.upkeepMark(ctx)
 	if err != nil {
 		return err
 	}
-	feed, err := m.log.Follow(ctx, marked+1)
+	feed, err := up.log.Follow(ctx, marked+1)
 	if err != nil {
 		return err
 	}
 	defer feed.Close()
-	_, began, err := archive.Loading(ctx, m.log)
+	_, began, err := archive.Loading(ctx, up.log)
 	if err != nil {
 		return err
 	}
@@ -71,7 +94,7 @@ func (m *Manager) upkeep(ctx context.Context) error {
 		if entry.Subject == archive.LoadSubject && entry.Seq > began {
 			return errLoaded // with it came a new mark
 		}
-		worked, err := m.carryOn(ctx, entry)
+		worked, err := up.carryOn(ctx, entry)
 		if err != nil {
 			return err
 		}
@@ -82,7 +105,7 @@ func (m *Manager) upkeep(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		next, err := m.log.Append(ctx, []storage.Record{{Subject: subject, ID: newUUID(), Expected: seq, Data: data}})
+		next, err := up.log.Append(ctx, []storage.Record{{Subject: subject, ID: newUUID(), Expected: seq, Data: data}})
 		if err != nil {
 			return err // another upkeep is as far: begin at its place
 		}
@@ -91,13 +114,13 @@ func (m *Manager) upkeep(ctx context.Context) error {
 }
 
 // carryOn does what an entry asks for and reports whether that was anything.
-func (m *Manager) carryOn(ctx context.Context, entry storage.Entry) (bool, error) {
+func (up *Upkeep) carryOn(ctx context.Context, entry storage.Entry) (bool, error) {
 	typ, _, ok := storage.SplitRevisionSubject(entry.Subject)
 	if !ok {
 		return false, nil
 	}
-	t := m.types[typ]
-	follows := m.follows(typ)
+	t := up.types[typ]
+	follows := up.follows(typ)
 	if !follows && (t == nil || !t.Carries()) && !archive.MayErase(entry.Data) {
 		return false, nil
 	}
@@ -107,21 +130,21 @@ func (m *Manager) carryOn(ctx context.Context, entry storage.Entry) (bool, error
 	}
 	switch {
 	case e.Action == storage.Purged:
-		if err := m.erase(ctx, e); err != nil {
+		if err := up.erase(ctx, e); err != nil {
 			return false, err
 		}
 		fallthrough
 	case e.Action == storage.Deleted:
-		return true, m.cascade(ctx, e)
+		return true, up.cascade(ctx, e)
 	case t != nil && t.Carries() && !e.Meta.Deleted:
-		return m.late(ctx, t, e)
+		return up.late(ctx, t, e)
 	}
 	return false, nil
 }
 
 // follows reports whether deletes of a type are carried on.
-func (m *Manager) follows(typ string) bool {
-	for _, r := range m.referrers[typ] {
+func (up *Upkeep) follows(typ string) bool {
+	for _, r := range up.referrers[typ] {
 		if r.carries() {
 			return true
 		}
@@ -140,33 +163,33 @@ const cascadePage = 200
 // cascade changes every resource that refers to a deleted or purged one. What
 // refers to it later is met by late. A cycle ends because what is deleted
 // already is left alone.
-func (m *Manager) cascade(ctx context.Context, e *storage.Event) error {
+func (up *Upkeep) cascade(ctx context.Context, e *storage.Event) error {
 	target := key{e.Meta.Type, e.Meta.ID}
-	if !m.follows(target.typ) {
+	if !up.follows(target.typ) {
 		return nil
 	}
-	gone, err := m.stillGone(ctx, target)
+	gone, err := up.States.stillGone(ctx, target)
 	if err != nil || !gone {
 		return err
 	}
-	if err := m.waitIndexed(ctx, e.Seq); err != nil {
+	if err := up.States.waitIndexed(ctx, e.Seq); err != nil {
 		return err
 	}
-	for _, r := range m.referrers[target.typ] {
+	for _, r := range up.referrers[target.typ] {
 		if !r.carries() {
 			continue
 		}
-		q := storage.Search{Type: r.typ.Name, Filter: r.filter(target.id, e.Meta.RevisionCount), Limit: cascadePage, Order: m.byID(r.typ), Bare: true}
+		q := storage.Search{Type: r.typ.Name, Filter: r.filter(target.id, e.Meta.RevisionCount), Limit: cascadePage, Order: up.States.byID(r.typ), Bare: true}
 		if e.Action == storage.Purged && r.ref.OnDelete == model.Cascade {
 			q.Deletion = storage.LiveAndDeleted
 		}
 		for {
-			page, err := m.index.Search(ctx, q)
+			page, err := up.index.Search(ctx, q)
 			if err != nil {
 				return stored(err)
 			}
 			for _, row := range page.Rows {
-				if err := m.carry(ctx, r, row.ID, target, e); err != nil {
+				if err := up.carry(ctx, r, row.ID, target, e); err != nil {
 					return err
 				}
 			}
@@ -179,9 +202,9 @@ func (m *Manager) cascade(ctx context.Context, e *storage.Event) error {
 }
 
 // waitIndexed waits as long as it takes: upkeep has time.
-func (m *Manager) waitIndexed(ctx context.Context, seq uint64) error {
+func (st *States) waitIndexed(ctx context.Context, seq uint64) error {
 	for {
-		err := m.progress.Wait(ctx, seq)
+		err := st.progress.Wait(ctx, seq)
 		if fault.CodeOf(err) != fault.IndexLag || ctx.Err() != nil {
 			return err
 		}
@@ -191,15 +214,15 @@ func (m *Manager) waitIndexed(ctx context.Context, seq uint64) error {
 // stillGone reports whether a target is deleted or purged now: it may have been
 // restored since. The log is asked: an event is followed as soon as it is
 // durable, which can be before this process remembers that it committed it.
-func (m *Manager) stillGone(ctx context.Context, target key) (bool, error) {
-	s, err := m.head(ctx, target, true)
+func (st *States) stillGone(ctx context.Context, target key) (bool, error) {
+	s, err := st.head(ctx, target, true)
 	return err == nil && (!s.exists() || s.event.Meta.Deleted), err
 }
 
 // indexed is the state of a resource in the index, which the caller has waited
 // for.
-func (m *Manager) indexed(ctx context.Context, k key) (state, error) {
-	row, err := m.index.Head(ctx, k.typ, k.id)
+func (st *States) indexed(ctx context.Context, k key) (state, error) {
+	row, err := st.index.Head(ctx, k.typ, k.id)
 	if errors.Is(err, storage.ErrNotFound) {
 		return state{}, nil
 	}
@@ -207,8 +230,8 @@ func (m *Manager) indexed(ctx context.Context, k key) (state, error) {
 }
 
 // late treats a reference that landed after its target's delete as one before.
-func (m *Manager) late(ctx context.Context, t *model.Type, e *storage.Event) (worked bool, err error) {
-	content, err := m.content(ctx, e)
+func (up *Upkeep) late(ctx context.Context, t *model.Type, e *storage.Event) (worked bool, err error) {
+	content, err := up.States.content(ctx, e)
 	if err != nil {
 		return false, nil //nolint:nilerr // purged meanwhile, or damaged: the reader of it says so
 	}
@@ -227,17 +250,17 @@ func (m *Manager) late(ctx context.Context, t *model.Type, e *storage.Event) (wo
 				continue
 			}
 			target := key{ref.Type, id}
-			if err := m.waitIndexed(ctx, e.Seq); err != nil {
+			if err := up.States.waitIndexed(ctx, e.Seq); err != nil {
 				return worked, err
 			}
-			s, err := m.indexed(ctx, target)
+			s, err := up.States.indexed(ctx, target)
 			if err != nil {
 				return worked, err
 			}
 			if s.last == nil || s.exists() && !s.event.Meta.Deleted {
 				continue
 			}
-			if err := m.carry(ctx, r, e.Meta.ID, target, s.last); err != nil {
+			if err := up.carry(ctx, r, e.Meta.ID, target, s.last); err != nil {
 				return worked, err
 			}
 			worked = true
@@ -250,21 +273,21 @@ func (m *Manager) late(ctx context.Context, t *model.Type, e *storage.Event) (wo
 // the target: a cascade does to it what was done to the target, set_null empties the
 // reference. A resource that no longer refers is left alone, and so is one whose
 // target is back by the time its own state was read: a unit may bring both back.
-func (m *Manager) carry(ctx context.Context, r referrer, id string, target key, cause *storage.Event) error {
+func (up *Upkeep) carry(ctx context.Context, r referrer, id string, target key, cause *storage.Event) error {
 	ctx = policy.WithActor(ctx, policy.Actor{Principal: cause.Principal, RequestID: cause.RequestID, Address: cause.Address, UserAgent: cause.UserAgent})
 	purge := r.ref.OnDelete == model.Cascade && cause.Action == storage.Purged
-	_, err := m.write(ctx, r.typ, id, plan{action: "", make: func(ctx context.Context, w *mutation, s state) (step, error) {
+	_, err := up.Writer.write(ctx, r.typ, id, plan{action: "", make: func(ctx context.Context, w *mutation, s state) (step, error) {
 		if err := live(r.typ, id, s); err != nil && (!purge || fault.CodeOf(err) != fault.Deleted) {
 			return step{}, err
 		}
-		if gone, err := m.stillGone(ctx, target); err != nil || !gone {
+		if gone, err := up.States.stillGone(ctx, target); err != nil || !gone {
 			return step{}, err
 		}
 		version := r.typ.Version
-		content, err := m.contentNow(ctx, r.typ, s.event)
+		content, err := up.States.contentNow(ctx, r.typ, s.event)
 		if fault.CodeOf(err) == fault.InvalidState { // no migration fits it: as it was stored
 			version = s.event.Revision.SchemaVersion
-			content, err = m.content(ctx, s.event)
+			content, err = up.States.content(ctx, s.event)
 		}
 		if err != nil {
 			return step{}, err
@@ -279,18 +302,18 @@ func (m *Manager) carry(ctx context.Context, r referrer, id string, target key, 
 		case !found:
 			return step{}, nil
 		case purge:
-			if next, err = m.tombstone(ctx, s); err != nil {
+			if next, err = up.Writer.tombstone(ctx, s); err != nil {
 				return step{}, err
 			}
 		case r.ref.OnDelete == model.Cascade:
-			if content, err = m.content(ctx, s.event); err != nil {
+			if content, err = up.States.content(ctx, s.event); err != nil {
 				return step{}, err
 			}
 			next = step{event: successor(s, storage.Deleted), content: content}
 			next.event.Meta.Deleted = true
-			stopJob(next.event, m.now())
+			stopJob(next.event, up.States.now())
 		default:
-			next = m.nextRevision(r.typ, s, model.AppendCanonical(nil, cleared), s.event.Revision.Status, "")
+			next = up.Writer.nextRevision(r.typ, s, model.AppendCanonical(nil, cleared), s.event.Revision.Status, "")
 			next.event.Meta.SchemaVersion, next.event.Revision.SchemaVersion = version, version
 		}
 		next.event.Cause = cause.ID
@@ -300,7 +323,7 @@ func (m *Manager) carry(ctx context.Context, r referrer, id string, target key, 
 	case fault.Deleted, fault.NotFound:
 		return nil
 	case fault.Referenced: // by a restrict reference: it stays, and so does its reference
-		m.o.Logger.WarnContext(ctx, "a cascade stops at a restrict reference", "type", r.typ.Name, "id", id, "error", err)
+		up.o.Logger.WarnContext(ctx, "a cascade stops at a restrict reference", "type", r.typ.Name, "id", id, "error", err)
 		return nil
 	}
 	return err

@@ -16,7 +16,7 @@ import (
 
 func verify(t *testing.T, s *testenv.Stack) (findings []resource.Finding) {
 	t.Helper()
-	v, err := s.Manager.Verify(t.Context(), func(f resource.Finding) { findings = append(findings, f) })
+	v, err := s.Manager.Admin.Verify(t.Context(), func(f resource.Finding) { findings = append(findings, f) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +45,7 @@ func busyFilms(t *testing.T, s *testenv.Stack) {
 				t.Fatal(err)
 			}
 		case 3:
-			if _, err := s.Manager.Purge(ctx, "films", r.ID, resource.Match{}); err != nil {
+			if _, err := s.Manager.Upkeep.Purge(ctx, "films", r.ID, resource.Match{}); err != nil {
 				t.Fatal(err)
 			}
 			if i == 3 {
@@ -123,11 +123,11 @@ func TestVerifyFindsAnAlteredEvent(t *testing.T) {
 func TestSweepRemovesOnlyWhatNothingRefersTo(t *testing.T) {
 	s := testenv.Open(t, t.TempDir(), testenv.Types(t, posterModel), testenv.StackOptions{})
 	ctx := t.Context()
-	used, err := s.Manager.PutBinary(ctx, strings.NewReader("used"), 100)
+	used, err := s.Manager.Binaries.PutBinary(ctx, strings.NewReader("used"), 100)
 	if err != nil {
 		t.Fatal(err)
 	}
-	unused, err := s.Manager.PutBinary(ctx, strings.NewReader("unused"), 100)
+	unused, err := s.Manager.Binaries.PutBinary(ctx, strings.NewReader("unused"), 100)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,10 +135,10 @@ func TestSweepRemovesOnlyWhatNothingRefersTo(t *testing.T) {
 	if _, err := s.Blobs.Put(ctx, "posters/"+r.ID+":9/0190a000-0000-7000-8000-000000000000", []byte("orphan")); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := s.Manager.Sweep(ctx, resource.SweepAge); err != nil || out.Binaries != 0 || out.Objects != 1 {
+	if out, err := s.Manager.Upkeep.Sweep(ctx, resource.SweepAge); err != nil || out.Binaries != 0 || out.Objects != 1 {
 		t.Fatalf("young binaries must stay, the old orphan must go: %+v %v", out, err)
 	}
-	out, err := s.Manager.Sweep(ctx, -resource.SweepAge) // everything counts as old
+	out, err := s.Manager.Upkeep.Sweep(ctx, -resource.SweepAge) // everything counts as old
 	if err != nil || out.Binaries != 1 || out.Objects != 0 {
 		t.Fatalf("%+v %v", out, err)
 	}
@@ -148,7 +148,7 @@ func TestSweepRemovesOnlyWhatNothingRefersTo(t *testing.T) {
 	if f := verify(t, s); len(f) > 0 {
 		t.Fatalf("%+v", f)
 	}
-	if _, err := s.Manager.Purge(ctx, "posters", r.ID, resource.Match{}); err != nil {
+	if _, err := s.Manager.Upkeep.Purge(ctx, "posters", r.ID, resource.Match{}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.Blobs.OpenBinary(ctx, used.Digest); err == nil {
@@ -196,18 +196,18 @@ func TestMigrationOnReadAndInPlace(t *testing.T) {
 	if err != nil || len(l.Items) != 1 || string(l.Items[0].Data) != want {
 		t.Fatalf("%v", err)
 	}
-	dry, err := s.Manager.MigrateAll(ctx, "people", "", true)
+	dry, err := s.Manager.Admin.MigrateAll(ctx, "people", "", true)
 	if err != nil || dry.Migrated != 25 || dry.Failed != 0 || !dry.Done {
 		t.Fatalf("%+v %v", dry, err)
 	}
 	if _, err := s.Manager.Patch(ctx, "people", ids[3], resource.Patch{Kind: resource.MergePatch, Body: testenv.Doc(t, `{"nick":"x"}`)}, resource.UpdateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	done, err := s.Manager.MigrateAll(ctx, "people", "", false)
+	done, err := s.Manager.Admin.MigrateAll(ctx, "people", "", false)
 	if err != nil || done.Migrated != 24 {
 		t.Fatalf("%+v %v", done, err)
 	}
-	if again, err := s.Manager.MigrateAll(ctx, "people", "", false); err != nil || again.Migrated != 0 {
+	if again, err := s.Manager.Admin.MigrateAll(ctx, "people", "", false); err != nil || again.Migrated != 0 {
 		t.Fatalf("%+v %v", again, err)
 	}
 	if got := read(resource.GetOptions{Revision: 1}); got != want {
@@ -231,13 +231,13 @@ func TestConstraintsAreTakenOverWhenTheDataFits(t *testing.T) {
 	unique := peopleV1 + "unique: [nick]\n"
 	s = testenv.Open(t, dir, testenv.Types(t, unique), testenv.StackOptions{})
 	ctx := t.Context()
-	if names, err := s.Manager.Unadopted(ctx); err != nil || len(names) != 1 {
+	if names, err := s.Manager.Admin.Unadopted(ctx); err != nil || len(names) != 1 {
 		t.Fatalf("%v %v", names, err)
 	}
 	if _, err := s.Manager.List(ctx, "people", resource.ListOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Manager.Adopt(ctx, "people"); err == nil || !strings.Contains(err.Error(), b.ID) {
+	if err := s.Manager.Admin.Adopt(ctx, "people"); err == nil || !strings.Contains(err.Error(), b.ID) {
 		t.Fatalf("two hold one value: %v", err)
 	}
 	if _, err := s.Manager.Delete(ctx, "people", b.ID, resource.Match{}); err != nil {
@@ -246,10 +246,10 @@ func TestConstraintsAreTakenOverWhenTheDataFits(t *testing.T) {
 	if _, err := s.Manager.List(ctx, "people", resource.ListOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Manager.Adopt(ctx, "people"); err != nil {
+	if err := s.Manager.Admin.Adopt(ctx, "people"); err != nil {
 		t.Fatal(err)
 	}
-	if names, err := s.Manager.Unadopted(ctx); err != nil || len(names) != 0 {
+	if names, err := s.Manager.Admin.Unadopted(ctx); err != nil || len(names) != 0 {
 		t.Fatalf("%v %v", names, err)
 	}
 	_, err := s.Manager.Create(ctx, "people", testenv.Doc(t, `{"name":"c","nick":"x"}`), resource.CreateOptions{})

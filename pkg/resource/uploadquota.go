@@ -63,15 +63,15 @@ func (u *uploads) give(principal string, n int64) {
 // metered counts what is read of an upload.
 type metered struct {
 	io.Reader
-	m         *Manager
+	m         *BinaryStore
 	principal string // empty: there are none
 	n         int64
 }
 
 // meter has an upload count for its actor.
-func (m *Manager) meter(ctx context.Context, r io.Reader) *metered {
-	x := &metered{Reader: r, m: m}
-	if m.o.Access != nil {
+func (bn *BinaryStore) meter(ctx context.Context, r io.Reader) *metered {
+	x := &metered{Reader: r, m: bn}
+	if bn.o.Access != nil {
 		x.principal = policy.ActorOf(ctx).Principal
 	}
 	return x

@@ -24,30 +24,30 @@ import (
 // every store and process and after a restart, as long as it matters.
 
 // uploadRecord is the content that says that a principal uploaded a binary.
-func (m *Manager) uploadRecord(principal, digest string) string {
-	h := hmac.New(sha256.New, *m.hashKey.Load())
+func (bn *BinaryStore) uploadRecord(principal, digest string) string {
+	h := hmac.New(sha256.New, *bn.hashKey.Load())
 	h.Write([]byte("upload\x00" + digest + "\x00" + principal))
 	return "an upload " + hex.EncodeToString(h.Sum(nil))
 }
 
 // limitedUploads reports whether the actor refers only to what it uploaded or may read.
-func (m *Manager) limitedUploads(ctx context.Context) bool {
-	return m.o.Access != nil && policy.ActorOf(ctx).Identity != nil && m.Admin(ctx) != nil
+func (bn *BinaryStore) limitedUploads(ctx context.Context) bool {
+	return bn.o.Access != nil && policy.ActorOf(ctx).Identity != nil && bn.Guard.Admin(ctx) != nil
 }
 
 // recordUpload writes down that the actor uploaded a binary.
-func (m *Manager) recordUpload(ctx context.Context, digest string) error {
-	if !m.limitedUploads(ctx) {
+func (bn *BinaryStore) recordUpload(ctx context.Context, digest string) error {
+	if !bn.limitedUploads(ctx) {
 		return nil
 	}
-	text := m.uploadRecord(policy.ActorOf(ctx).Principal, digest)
-	_, err := m.blobs.PutBinary(ctx, strings.NewReader(text), int64(len(text)))
+	text := bn.uploadRecord(policy.ActorOf(ctx).Principal, digest)
+	_, err := bn.blobs.PutBinary(ctx, strings.NewReader(text), int64(len(text)))
 	return err
 }
 
 // mayRefer reports whether the actor may refer to a binary at a place of a document.
-func (m *Manager) mayRefer(ctx context.Context, w *mutation, t *model.Type, at, digest string) (bool, error) {
-	if !m.limitedUploads(ctx) {
+func (bn *BinaryStore) mayRefer(ctx context.Context, w *mutation, t *model.Type, at, digest string) (bool, error) {
+	if !bn.limitedUploads(ctx) {
 		return true, nil
 	}
 	if l := w.limits; l != nil && l.before != nil {
@@ -55,12 +55,12 @@ func (m *Manager) mayRefer(ctx context.Context, w *mutation, t *model.Type, at, 
 			return true, nil // what it sees, and what stays where it is
 		}
 	}
-	sum := sha256.Sum256([]byte(m.uploadRecord(policy.ActorOf(ctx).Principal, digest)))
-	err := m.blobs.TouchBinary(ctx, "sha256:"+hex.EncodeToString(sum[:]))
+	sum := sha256.Sum256([]byte(bn.uploadRecord(policy.ActorOf(ctx).Principal, digest)))
+	err := bn.blobs.TouchBinary(ctx, "sha256:"+hex.EncodeToString(sum[:]))
 	if err == nil || !errors.Is(err, storage.ErrNotFound) {
 		return err == nil, err
 	}
-	return m.readsBinary(ctx, digest)
+	return bn.readsBinary(ctx, digest)
 }
 
 // maxHolders is how many of those that refer to a binary are looked at for one that
@@ -69,30 +69,30 @@ const maxHolders = 100
 
 // readsBinary reports whether the actor may read a live resource that refers to a
 // binary.
-func (m *Manager) readsBinary(ctx context.Context, digest string) (bool, error) {
-	if err := m.freshen(ctx, Default, 0); err != nil {
+func (bn *BinaryStore) readsBinary(ctx context.Context, digest string) (bool, error) {
+	if err := bn.States.freshen(ctx, Default, 0); err != nil {
 		return false, err
 	}
-	held, err := m.index.Holders(ctx, digest, "", "", maxHolders)
+	held, err := bn.index.Holders(ctx, digest, "", "", maxHolders)
 	if err != nil {
 		return false, stored(err)
 	}
 	for _, h := range held {
-		t := m.types[h.Type]
-		if t == nil || m.May(ctx, t, "read") != nil {
+		t := bn.types[h.Type]
+		if t == nil || bn.Guard.May(ctx, t, "read") != nil {
 			continue
 		}
-		s, err := m.head(ctx, key{h.Type, h.ID}, false)
+		s, err := bn.States.head(ctx, key{h.Type, h.ID}, false)
 		if err != nil {
 			return false, err
 		}
 		if !s.exists() || s.event.Meta.Deleted {
 			continue
 		}
-		if ok, err := m.readable(ctx, t, s.event); err != nil || !ok {
+		if ok, err := bn.Guard.readable(ctx, t, s.event); err != nil || !ok {
 			continue
 		}
-		if ok, err := m.mayOpen(ctx, t, s, digest); err != nil || ok {
+		if ok, err := bn.Guard.mayOpen(ctx, t, s, digest); err != nil || ok {
 			return ok, err
 		}
 	}

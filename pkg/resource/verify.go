@@ -40,7 +40,7 @@ const verifyReaders = 16
 
 // verifier folds the log and compares.
 type verifier struct {
-	m      *Manager
+	m      *Admin
 	report func(Finding)
 	out    Verified
 	checks *errgroup.Group // of objects, several at a time
@@ -79,11 +79,11 @@ type verified struct {
 
 // Verify compares the log, the blobs and the index with each other up to where
 // the log ends now, and reports every difference. It changes nothing.
-func (m *Manager) Verify(ctx context.Context, report func(Finding)) (Verified, error) {
-	if err := m.Admin(ctx); err != nil {
+func (ad *Admin) Verify(ctx context.Context, report func(Finding)) (Verified, error) {
+	if err := ad.Guard.Admin(ctx); err != nil {
 		return Verified{}, err
 	}
-	v := &verifier{m: m, heads: map[key]verified{}, claims: map[string]claim{}, events: map[uint64]logged{}, binaries: map[string]error{}, hashes: map[string]hashed{},
+	v := &verifier{m: ad, heads: map[key]verified{}, claims: map[string]claim{}, events: map[uint64]logged{}, binaries: map[string]error{}, hashes: map[string]hashed{},
 		tombs: tombs{of: map[key]tomb{}}}
 	var mu sync.Mutex
 	v.report = func(f Finding) {
@@ -92,14 +92,14 @@ func (m *Manager) Verify(ctx context.Context, report func(Finding)) (Verified, e
 		v.out.Findings++
 		report(f)
 	}
-	state, err := m.log.State(ctx)
+	state, err := ad.log.State(ctx)
 	if err != nil {
 		return v.out, err
 	}
 	var reading context.Context
 	v.checks, reading = errgroup.WithContext(ctx)
 	v.checks.SetLimit(verifyReaders)
-	err = m.waitIndexed(reading, state.Last)
+	err = ad.States.waitIndexed(reading, state.Last)
 	if err == nil {
 		err = v.fold(reading, state)
 	}
@@ -119,8 +119,8 @@ func (m *Manager) Verify(ctx context.Context, report func(Finding)) (Verified, e
 		return v.out, err
 	}
 	v.compareHashes()
-	if m.o.Recorder != nil {
-		v.out.Entries, err = m.o.Recorder.verify(ctx, v.report)
+	if ad.o.Recorder != nil {
+		v.out.Entries, err = ad.o.Recorder.verify(ctx, v.report)
 	}
 	return v.out, err
 }
@@ -186,7 +186,7 @@ func (v *verifier) entry(ctx context.Context, entry storage.Entry) error {
 	h := verified{seq: e.Seq, event: e.ID, digest: digest(e), count: e.Meta.RevisionCount, hash: e.Revision.Hash,
 		deleted: e.Meta.Deleted, purged: e.Action == storage.Purged}
 	if t := v.m.types[typ]; t != nil && e.Action != storage.Purged {
-		if h.held, err = v.m.holdings(ctx, t, stateOf(e, false)); err != nil {
+		if h.held, err = v.m.Claims.holdings(ctx, t, stateOf(e, false)); err != nil {
 			find("its content cannot be read: %v", err)
 		}
 	}
@@ -307,7 +307,7 @@ func (v *verifier) compareIndex(ctx context.Context, last uint64) error {
 	for _, name := range v.m.names {
 		page, err := whenBuilt(ctx, Default, func() (storage.Page, error) {
 			return v.m.index.Search(ctx, storage.Search{Type: name, Limit: 1, Total: true, Deletion: storage.LiveAndDeleted,
-				Order: v.m.byID(v.m.types[name]), Bare: true})
+				Order: v.m.States.byID(v.m.types[name]), Bare: true})
 		})
 		if err != nil {
 			return err
@@ -393,7 +393,7 @@ func (v *verifier) checkHashes(e *storage.Event) {
 	}
 	for _, fields := range t.Unique {
 		name := strings.Join(fields, ",")
-		claimed, now := e.Claims[name], v.m.claimHash(t.Name, name, fields, values)
+		claimed, now := e.Claims[name], v.m.Claims.claimHash(t.Name, name, fields, values)
 		if claimed == "" || now == "" {
 			continue
 		}

@@ -14,7 +14,7 @@ func (v *verifier) compareClaims(ctx context.Context) error {
 	adopted := map[string]constraints{}
 	for _, name := range v.m.names {
 		var err error
-		if _, adopted[name], err = v.m.kept(ctx, name); err != nil {
+		if _, adopted[name], err = v.m.States.kept(ctx, name); err != nil {
 			return err
 		}
 	}

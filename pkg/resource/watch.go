@@ -13,6 +13,19 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
+// Watches tells of events as they happen.
+type Watches struct {
+	Guard    *Guard
+	Reads    *Reads
+	States   *States
+	Upkeep   *Upkeep
+	catchUps chan struct{} // slots of watches that read the log by themselves
+	hub      *hub
+	log      storage.Log
+	o        *Options
+	types    map[string]*model.Type
+}
+
 // ErrBehind ends a watch whose reader is too slow. Watching again from its At
 // goes on without a gap.
 var ErrBehind = errors.New("the watch is too far behind")
@@ -50,7 +63,7 @@ type Notice struct {
 
 // Watch follows what happens. It is used by one goroutine.
 type Watch struct {
-	m       *Manager
+	m       *Watches
 	typ     *model.Type // nil: all
 	subject string
 	name    string // of its topic
@@ -72,26 +85,26 @@ const maxCatchUps = 16
 
 // Watch begins one. RunWatches must be running. A point that the log does not
 // keep is gone.
-func (m *Manager) Watch(ctx context.Context, o WatchOptions) (*Watch, error) {
-	w := &Watch{m: m, name: "*", subject: "rev.>", trusted: o.Trusted, version: m.policyVersion(), seat: newSeat()}
+func (wa *Watches) Watch(ctx context.Context, o WatchOptions) (*Watch, error) {
+	w := &Watch{m: wa, name: "*", subject: "rev.>", trusted: o.Trusted, version: wa.Guard.policyVersion(), seat: newSeat()}
 	if o.Type != "" {
-		t, err := m.Type(o.Type)
+		t, err := wa.States.Type(o.Type)
 		if err != nil {
 			return nil, err
 		}
-		if err := m.May(ctx, t, "watch"); err != nil {
+		if err := wa.Guard.May(ctx, t, "watch"); err != nil {
 			return nil, err
 		}
 		w.typ, w.name, w.subject = t, t.Name, storage.RevisionSubject(t.Name, ">")
 	}
 	if o.ID != "" {
-		s, err := m.head(ctx, key{o.Type, o.ID}, false)
+		s, err := wa.States.head(ctx, key{o.Type, o.ID}, false)
 		if err != nil {
 			return nil, err
 		}
-		limited := m.accessTo(ctx, w.typ) != nil
+		limited := wa.Guard.accessTo(ctx, w.typ) != nil
 		if limited {
-			if err := m.visible(ctx, w.typ, o.ID, s); err != nil {
+			if err := wa.Guard.visible(ctx, w.typ, o.ID, s); err != nil {
 				return nil, err
 			}
 		}
@@ -103,11 +116,11 @@ func (m *Manager) Watch(ctx context.Context, o WatchOptions) (*Watch, error) {
 	if strings.TrimSpace(o.Filter) != "" {
 		var err error
 		w.asked = o.Filter
-		if w.filter, err = m.watchFilter(ctx, o.Type, o.Filter); err != nil {
+		if w.filter, err = wa.watchFilter(ctx, o.Type, o.Filter); err != nil {
 			return nil, fault.Errorf(fault.InvalidFilter, "filter: %v", err)
 		}
 	}
-	state, err := m.log.State(ctx)
+	state, err := wa.log.State(ctx)
 	if err != nil {
 		return nil, stored(err)
 	}
@@ -118,37 +131,37 @@ func (m *Manager) Watch(ctx context.Context, o WatchOptions) (*Watch, error) {
 	case *o.After == 0:
 		w.at = kept
 	default:
-		if first, err := m.watchableFrom(ctx, kept); err != nil {
+		if first, err := wa.Upkeep.watchableFrom(ctx, kept); err != nil {
 			return nil, err
 		} else if *o.After < first || *o.After > state.Last {
 			return nil, fault.Errorf(fault.Gone, "the log holds sequences from %d to %d, so a watch cannot go on after %d; list again and watch from the Autocrud-Index-Seq of the answer", first+1, state.Last, *o.After)
 		}
 		w.at = *o.After
 	}
-	for _, t := range m.types {
+	for _, t := range wa.types {
 		if w.typ == t || w.typ == nil && !t.Builtin {
-			if err := m.tellRead(ctx, t, "watch"); err != nil {
+			if err := wa.Guard.tellRead(ctx, t, "watch"); err != nil {
 				return nil, err
 			}
 		}
 	}
-	m.hub.enter()
+	wa.hub.enter()
 	return w, nil
 }
 
 // RunWatches serves watches until ctx ends; then every watch ends.
-func (m *Manager) RunWatches(ctx context.Context) error {
-	m.hub.run(ctx, func(err error) {
-		m.o.Logger.WarnContext(ctx, "following the log for watches begins again", "error", err)
+func (wa *Watches) RunWatches(ctx context.Context) error {
+	wa.hub.run(ctx, func(err error) {
+		wa.o.Logger.WarnContext(ctx, "following the log for watches begins again", "error", err)
 	})
 	return nil
 }
 
 // Watches is how many there are.
-func (m *Manager) Watches() int {
-	m.hub.mu.Lock()
-	defer m.hub.mu.Unlock()
-	return m.hub.watches
+func (wa *Watches) Watches() int {
+	wa.hub.mu.Lock()
+	defer wa.hub.mu.Unlock()
+	return wa.hub.watches
 }
 
 // At is the sequence up to which everything that concerns the watch was told.
@@ -291,13 +304,13 @@ func (w *Watch) look(ctx context.Context, m *moment) (Notice, bool, error) {
 	if err := w.Allowed(ctx); err != nil {
 		return Notice{}, false, err
 	}
-	after, err := m.after(ctx, w.m, t)
+	after, err := m.after(ctx, w.m.States, t)
 	if err != nil {
 		return Notice{}, false, err
 	}
 	content, ok, err := w.sees(ctx, after)
 	if err == nil && ok && !w.trusted {
-		ok, err = w.m.watchable(ctx, t, after)
+		ok, err = w.m.Guard.watchable(ctx, t, after)
 	}
 	if err != nil {
 		return Notice{}, false, err
@@ -310,7 +323,7 @@ func (w *Watch) look(ctx context.Context, m *moment) (Notice, bool, error) {
 	if w.filter == nil && w.visible() == nil {
 		return n, false, nil
 	}
-	before, known, err := m.before(ctx, w.m, t)
+	before, known, err := m.before(ctx, w.m.States, t)
 	if err != nil || known && before == nil {
 		return n, false, err
 	}
@@ -337,14 +350,14 @@ func (w *Watch) look(ctx context.Context, m *moment) (Notice, bool, error) {
 // Allowed refuses to go on when the policy has changed so that the watch would not
 // be begun any more: the right is gone, or a field of its filter is hidden now.
 func (w *Watch) Allowed(ctx context.Context) error {
-	if w.trusted || w.version == w.m.policyVersion() {
+	if w.trusted || w.version == w.m.Guard.policyVersion() {
 		return nil
 	}
-	version := w.m.policyVersion()
+	version := w.m.Guard.policyVersion()
 	name := ""
 	if w.typ != nil {
 		name = w.typ.Name
-		if err := w.m.May(ctx, w.typ, "watch"); err != nil {
+		if err := w.m.Guard.May(ctx, w.typ, "watch"); err != nil {
 			return err
 		}
 	}
@@ -368,7 +381,7 @@ func (w *Watch) farewell(ctx context.Context, s *sight) ([]byte, error) {
 	}
 	if ok && !w.trusted {
 		var err error
-		if ok, err = w.m.watchable(ctx, s.typ, s); err != nil {
+		if ok, err = w.m.Guard.watchable(ctx, s.typ, s); err != nil {
 			return nil, err
 		}
 	}
@@ -403,4 +416,17 @@ func (w *Watch) sees(ctx context.Context, s *sight) (content json.RawMessage, ok
 		return nil, false, nil //nolint:nilerr // content that no filter can be asked about
 	}
 	return content, query.Eval(w.filter, s) == query.True, nil
+}
+
+// keepEnding keeps, for watches, the state that a purge ends: they are told whether it was
+// theirs, and the purge erases it.
+func (wa *Watches) keepEnding(ctx context.Context, t *model.Type, last *storage.Event, purge string) {
+	if wa.o.Visible == nil {
+		return
+	}
+	if raw, err := wa.States.rawContent(ctx, last); err == nil && raw != nil { // a purge does not depend on it
+		state := &sight{typ: t, event: last}
+		state.set(raw)
+		wa.hub.ends(purge, state)
+	}
 }

@@ -38,7 +38,7 @@ func TestVisibleDecidesForEveryEvent(t *testing.T) {
 	ctx := policy.WithActor(t.Context(), policy.Actor{Principal: "ann"})
 	zero := uint64(0)
 	watch := func() *resource.Watch {
-		w, err := s.Manager.Watch(ctx, resource.WatchOptions{Type: "notes", After: &zero})
+		w, err := s.Manager.Watches.Watch(ctx, resource.WatchOptions{Type: "notes", After: &zero})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -12,9 +12,21 @@ import (
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/query"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
+
+// WebhookAccess is what the dispatcher of webhooks asks: what a webhook may be told.
+type WebhookAccess struct {
+	Guard   *Guard
+	Seals   *Seals
+	States  *States
+	Watches *Watches
+	Writer  *Writer
+	o       *Options
+	types   map[string]*model.Type
+}
 
 // Webhooks is the built-in type of addresses that are told of events.
 const Webhooks = "webhooks"
@@ -90,18 +102,22 @@ func (w *mutation) keepState(t *model.Type, data any) (any, error) {
 }
 
 // ReplayWebhook makes the deliveries of a webhook begin again.
-func (m *Manager) ReplayWebhook(ctx context.Context, id string, replay map[string]any, o UpdateOptions) (*Resource, error) {
-	return m.patch(ctx, Webhooks, id, Patch{Kind: MergePatch, Body: map[string]any{"replay": replay}}, o, request{replay: true})
+func (wh *WebhookAccess) ReplayWebhook(ctx context.Context, id string, replay map[string]any, o UpdateOptions) (*Resource, error) {
+	return wh.Writer.patch(ctx, Webhooks, id, Patch{Kind: MergePatch, Body: map[string]any{"replay": replay}}, o, request{replay: true})
 }
 
 // checkWebhook refuses a webhook that could never be told anything.
-func (m *Manager) checkWebhook(data any) error {
-	doc, _ := data.(map[string]any)
+func (wh *WebhookAccess) checkWebhook(content []byte) error {
+	tree, err := model.DecodeJSON(content)
+	if err != nil {
+		return err
+	}
+	doc, _ := tree.(map[string]any)
 	var fields []fault.FieldError
 	types, _ := doc["types"].([]any)
 	for i, x := range types {
 		name, _ := x.(string)
-		if t := m.types[name]; t == nil || t.Builtin {
+		if t := wh.types[name]; t == nil || t.Builtin {
 			fields = append(fields, fault.FieldError{Pointer: fmt.Sprint("/types/", i), Detail: "is not a type whose events are sent"})
 		}
 	}
@@ -117,7 +133,7 @@ func (m *Manager) checkWebhook(data any) error {
 		if len(types) == 1 {
 			only, _ = types[0].(string)
 		}
-		if _, err := m.watchFilter(context.Background(), only, text); err != nil {
+		if _, err := wh.Watches.watchFilter(context.Background(), only, text); err != nil {
 			fields = append(fields, fault.FieldError{Pointer: "/filter", Detail: err.Error()})
 		}
 	}
@@ -128,44 +144,44 @@ func (m *Manager) checkWebhook(data any) error {
 }
 
 // MayWatchAll reports whether the actor may see all of every event of a type.
-func (m *Manager) MayWatchAll(ctx context.Context, typ string) bool {
-	t := m.types[typ]
-	return t == nil || m.watchesAll(ctx, t)
+func (wh *WebhookAccess) MayWatchAll(ctx context.Context, typ string) bool {
+	t := wh.types[typ]
+	return t == nil || wh.Guard.watchesAll(ctx, t)
 }
 
 // watchFilter reads a filter over a type's fields, or over meta fields.
-func (m *Manager) watchFilter(ctx context.Context, typ, text string) (query.Expr, error) {
+func (wa *Watches) watchFilter(ctx context.Context, typ, text string) (query.Expr, error) {
 	fields := query.NewFields(storage.MetaFields(false)...)
-	if t := m.types[typ]; t != nil {
-		fields = m.searchable(ctx, t, "watch")
+	if t := wa.types[typ]; t != nil {
+		fields = wa.Reads.searchable(ctx, t, "watch")
 	}
-	return query.Parse(fields, text, query.Options{Now: m.o.Now()})
+	return query.Parse(fields, text, query.Options{Now: wa.o.Now()})
 }
 
 // MayTell reports whether a webhook, as an event of it left it, may be told of a
 // type: whether its owner then may watch all of that now.
-func (m *Manager) MayTell(ctx context.Context, id string, seq uint64, typ string) (bool, error) {
-	t := m.types[typ]
-	if m.o.Access == nil || t == nil {
+func (wh *WebhookAccess) MayTell(ctx context.Context, id string, seq uint64, typ string) (bool, error) {
+	t := wh.types[typ]
+	if wh.o.Access == nil || t == nil {
 		return true, nil
 	}
-	s, err := m.head(ctx, key{Webhooks, id}, false)
+	s, err := wh.States.head(ctx, key{Webhooks, id}, false)
 	if err != nil || !s.exists() {
 		return false, err
 	}
 	e := s.event
 	if s.seq() != seq {
-		if e, err = m.eventAt(ctx, key{Webhooks, id}, seq); err != nil || e == nil {
+		if e, err = wh.States.eventAt(ctx, key{Webhooks, id}, seq); err != nil || e == nil {
 			return false, err
 		}
 	}
-	return m.watchesAll(m.actForOwner(ctx, e), t), nil
+	return wh.Guard.watchesAll(wh.Guard.actForOwner(ctx, e), t), nil
 }
 
 // Purged reports whether the resource that an event is about was purged since,
 // also when another has its id now. It is as new as the index.
-func (m *Manager) Purged(ctx context.Context, t storage.Message) (bool, error) {
-	s, err := m.head(ctx, key{t.Type, t.Resource}, false)
+func (wh *WebhookAccess) Purged(ctx context.Context, t storage.Message) (bool, error) {
+	s, err := wh.States.head(ctx, key{t.Type, t.Resource}, false)
 	if err != nil {
 		return false, err
 	}
@@ -174,22 +190,39 @@ func (m *Manager) Purged(ctx context.Context, t storage.Message) (bool, error) {
 
 // Judged tells what a webhook is told of an event of the log: nothing, when it
 // does not match or was erased.
-func (m *Manager) Judged(ctx context.Context, h Webhook, seq uint64) (Notice, bool, error) {
+func (wa *Watches) Judged(ctx context.Context, h Webhook, seq uint64) (Notice, bool, error) {
 	only := ""
 	if len(h.Types) == 1 {
 		only = h.Types[0]
 	}
-	filter, err := m.watchFilter(ctx, only, h.Filter)
+	filter, err := wa.watchFilter(ctx, only, h.Filter)
 	if err != nil {
 		return Notice{}, false, err
 	}
-	entry, err := m.log.At(ctx, seq)
+	entry, err := wa.log.At(ctx, seq)
 	if errors.Is(err, storage.ErrNotFound) {
 		return Notice{}, false, nil
 	}
 	if err != nil {
 		return Notice{}, false, stored(err)
 	}
-	w := &Watch{m: m, typ: m.types[only], filter: filter, trusted: true}
+	w := &Watch{m: wa, typ: wa.types[only], filter: filter, trusted: true}
 	return w.look(ctx, &moment{entry: entry})
+}
+
+// mayBeTold refuses a webhook for what the actor may not watch all of.
+func (wh *WebhookAccess) mayBeTold(ctx context.Context, content []byte) error {
+	var h Webhook
+	if err := json.Unmarshal(content, &h); err != nil {
+		return err
+	}
+	for _, of := range wh.States.Types() {
+		if of.Builtin || len(h.Types) > 0 && !slices.Contains(h.Types, of.Name) {
+			continue
+		}
+		if !wh.Guard.watchesAll(ctx, of) {
+			return policy.Denied(ctx, of, "", "watch", policy.Decision{Why: "a webhook is told everything about " + of.Name + ", which needs the right to watch all of it"})
+		}
+	}
+	return nil
 }

@@ -87,24 +87,24 @@ const checkedFirst = 1 << 20
 
 // wholeBinary opens a binary for reading. Damage is an error: at once in a small
 // one, at the end of a large one.
-func (m *Manager) wholeBinary(ctx context.Context, k key, digest string) (storage.BinaryReader, error) {
-	r, err := m.blobs.OpenBinary(ctx, digest)
+func (bn *BinaryStore) wholeBinary(ctx context.Context, k key, digest string) (storage.BinaryReader, error) {
+	r, err := bn.blobs.OpenBinary(ctx, digest)
 	if err != nil {
 		return nil, err
 	}
 	w := &wholeReader{BinaryReader: r, digest: digest, sum: sha256.New(), damaged: func(err error) {
-		m.o.Logger.ErrorContext(ctx, "a binary is damaged; its answer was broken off", "type", k.typ, "id", k.id, "error", err)
+		bn.o.Logger.ErrorContext(ctx, "a binary is damaged; its answer was broken off", "type", k.typ, "id", k.id, "error", err)
 	}}
 	if r.Size() > checkedFirst {
 		return w, nil
 	}
-	err = checkBinary(ctx, m.blobs, digest)
+	err = checkBinary(ctx, bn.blobs, digest)
 	if err == nil {
 		return w, nil
 	}
 	r.Close()
 	if errors.Is(err, storage.ErrCorrupt) {
-		m.o.Logger.ErrorContext(ctx, "a binary is damaged", "type", k.typ, "id", k.id, "error", err)
+		bn.o.Logger.ErrorContext(ctx, "a binary is damaged", "type", k.typ, "id", k.id, "error", err)
 		return nil, &fault.Error{Code: fault.Unavailable, Detail: "the stored content of this binary is damaged", Cause: err}
 	}
 	return nil, err
@@ -112,11 +112,11 @@ func (m *Manager) wholeBinary(ctx context.Context, k key, digest string) (storag
 
 // lostBinary is why a binary that a resource refers to is not there: a purge was
 // faster, or it was lost.
-func (m *Manager) lostBinary(ctx context.Context, k key, cause, missing error) error {
-	s, err := m.head(ctx, k, true)
+func (bn *BinaryStore) lostBinary(ctx context.Context, k key, cause, missing error) error {
+	s, err := bn.States.head(ctx, k, true)
 	if err != nil || !s.exists() {
 		return missing
 	}
-	m.o.Logger.ErrorContext(ctx, "a binary is lost", "type", k.typ, "id", k.id, "error", cause)
+	bn.o.Logger.ErrorContext(ctx, "a binary is lost", "type", k.typ, "id", k.id, "error", cause)
 	return &fault.Error{Code: fault.Unavailable, Detail: "the stored content of this binary is lost", Cause: cause}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
@@ -12,6 +13,31 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
+
+// Writer carries plans out: it makes steps of them, passes them through the gate, and
+// commits them.
+type Writer struct {
+	Binaries *BinaryStore
+	Claims   *Claims
+	Gate     *Gate
+	Guard    *Guard
+	Seals    *Seals
+	States   *States
+	afters   *afters
+	blobs    storage.Blobs
+	// ending keeps for watches the state that a purge ends; nil: there are none.
+	ending     func(ctx context.Context, t *model.Type, last *storage.Event, purge string)
+	index      Index
+	loading    *atomic.Bool // a backup is being restored
+	locks      *locks
+	log        storage.Log
+	o          *Options
+	progress   *Progress
+	recent     *recent
+	strategies Strategies
+	types      map[string]*model.Type
+	underway   underway
+}
 
 // Match is a precondition on the resource's last event, from If-Match. The zero
 // value is none.
@@ -92,7 +118,7 @@ type written struct {
 
 // write runs a plan against the head until it is committed or refused. With an
 // idempotency key a write that was committed before is answered again.
-func (m *Manager) write(ctx context.Context, t *model.Type, id string, p plan) (out written, err error) {
+func (wr *Writer) write(ctx context.Context, t *model.Type, id string, p plan) (out written, err error) {
 	ctx, cancel := committing(enter(ctx))
 	defer cancel()
 	var after func()
@@ -103,36 +129,36 @@ func (m *Manager) write(ctx context.Context, t *model.Type, id string, p plan) (
 	}()
 	defer func() {
 		if c := fault.CodeOf(err); c != "" {
-			m.o.Observer.Refused(t.Name, c)
+			wr.o.Observer.Refused(t.Name, c)
 		}
 	}()
-	if err := m.mayPlan(ctx, t, p); err != nil {
+	if err := wr.mayPlan(ctx, t, p); err != nil {
 		return out, err
 	}
-	first, release, err := m.begin(ctx)
+	first, release, err := wr.begin(ctx)
 	if err != nil {
 		return out, err
 	}
 	defer release()
 	if first != nil {
-		out.event, out.content, err = m.again(ctx, first)
+		out.event, out.content, err = wr.again(ctx, first)
 		return out, err
 	}
-	defer m.keepBinaries(t)()
+	defer wr.Binaries.keepBinaries(t)()
 	k := key{t.Name, id}
-	defer m.locks.acquire(k)()
-	out, after, err = m.decide(ctx, t, k, nil, p)
+	defer wr.locks.acquire(k)()
+	out, after, err = wr.decide(ctx, t, k, nil, p)
 	return out, err
 }
 
 // writeFrom is write, without idempotency, for a caller that believes to know
 // the resource's newest event; the log decides whether it is.
-func (m *Manager) writeFrom(ctx context.Context, t *model.Type, id string, known *storage.Event, p plan) (written, error) {
+func (wr *Writer) writeFrom(ctx context.Context, t *model.Type, id string, known *storage.Event, p plan) (written, error) {
 	ctx, cancel := committing(withoutKey(ctx))
 	defer cancel()
 	k := key{t.Name, id}
-	release := m.locks.acquire(k)
-	out, after, err := m.decide(ctx, t, k, known, p)
+	release := wr.locks.acquire(k)
+	out, after, err := wr.decide(ctx, t, k, known, p)
 	release()
 	if after != nil {
 		after()
@@ -143,7 +169,7 @@ func (m *Manager) writeFrom(ctx context.Context, t *model.Type, id string, known
 // decide is write for the holder of the resource's lock. The first try is on
 // the known event, when there is one. What it returns as after, when it
 // committed, runs the hooks.
-func (m *Manager) decide(ctx context.Context, t *model.Type, k key, known *storage.Event, p plan) (out written, after func(), err error) {
+func (wr *Writer) decide(ctx context.Context, t *model.Type, k key, known *storage.Event, p plan) (out written, after func(), err error) {
 	begun := time.Now()
 	fresh := false
 	var object putObject
@@ -151,21 +177,21 @@ func (m *Manager) decide(ctx context.Context, t *model.Type, k key, known *stora
 		s := stateOf(known, false)
 		guess := known != nil
 		if known = nil; !guess {
-			if s, err = m.head(ctx, k, fresh); err != nil {
+			if s, err = wr.States.head(ctx, k, fresh); err != nil {
 				return out, nil, err
 			}
 		}
-		if first, err := m.committedBy(ctx, s); err != nil || first != nil {
+		if first, err := wr.committedBy(ctx, s); err != nil || first != nil {
 			if err == nil {
-				out.event, out.content, err = m.again(ctx, first)
+				out.event, out.content, err = wr.again(ctx, first)
 			}
 			return out, nil, err
 		}
-		next, err := m.planned(ctx, t, p, s)
+		next, err := wr.planned(ctx, t, p, s)
 		if err == nil && next.event != nil {
-			err = m.notErased(ctx, s)
+			err = wr.notErased(ctx, s)
 		}
-		if (err != nil || next.event == nil) && !s.fresh && (guess || !m.o.Sole) {
+		if (err != nil || next.event == nil) && !s.fresh && (guess || !wr.o.Sole) {
 			// Refused, or found needless, by what may be an old state.
 			fresh = true
 			continue
@@ -174,10 +200,10 @@ func (m *Manager) decide(ctx context.Context, t *model.Type, k key, known *stora
 			return out, nil, err
 		}
 		if next.event == nil {
-			content, err := m.content(ctx, s.event)
+			content, err := wr.States.content(ctx, s.event)
 			return written{event: s.event, content: content}, nil, err
 		}
-		e, err := m.commit(ctx, t, s, &next, &object)
+		e, err := wr.commit(ctx, t, s, &next, &object)
 		if errors.Is(err, storage.ErrConflict) {
 			fresh = true
 			continue
@@ -185,8 +211,8 @@ func (m *Manager) decide(ctx context.Context, t *model.Type, k key, known *stora
 		if err != nil {
 			return out, nil, stored(err)
 		}
-		m.o.Observer.Committed(t.Name, e.Action, time.Since(begun))
-		return written{e, next.content, true, next.secret}, func() { m.runAfter(ctx, t, s, next) }, nil
+		wr.o.Observer.Committed(t.Name, e.Action, time.Since(begun))
+		return written{e, next.content, true, next.secret}, func() { wr.runAfter(ctx, t, s, next) }, nil
 	}
 	return out, nil, errBusy()
 }
@@ -203,44 +229,44 @@ type putObject struct {
 }
 
 // commit appends one step by itself.
-func (m *Manager) commit(ctx context.Context, t *model.Type, s state, next *step, object *putObject) (_ *storage.Event, err error) {
-	ctx, span := m.o.Tracer.Start(ctx, "commit")
+func (wr *Writer) commit(ctx context.Context, t *model.Type, s state, next *step, object *putObject) (_ *storage.Event, err error) {
+	ctx, span := wr.o.Tracer.Start(ctx, "commit")
 	describeSpan(span, next.event)
 	defer func() { endSpan(span, next.event, err) }()
 	u := newUnit()
 	u.plan(t, *next)
-	if err := m.stage(ctx, t, s, next, object, u); err != nil {
+	if err := wr.stage(ctx, t, s, next, object, u); err != nil {
 		return nil, err
 	}
-	return next.event, m.append(ctx, u)
+	return next.event, wr.append(ctx, u)
 }
 
 // stage completes the event of a step, puts its object and adds to the unit
 // what has to be appended for it.
-func (m *Manager) stage(ctx context.Context, t *model.Type, s state, next *step, object *putObject, u *unit) error {
-	if err := m.letGo(ctx, t, next, u); err != nil {
+func (wr *Writer) stage(ctx context.Context, t *model.Type, s state, next *step, object *putObject, u *unit) error {
+	if err := wr.Claims.letGo(ctx, t, next, u); err != nil {
 		return err
 	}
 	e := next.event
-	m.stamp(ctx, s, e)
+	wr.stamp(ctx, s, e)
 	if next.put && s.exists() {
 		if err := t.KeepConcurrencyKey(e, next.content); err != nil {
 			return err
 		}
 	}
-	m.own(ctx, t, e)
-	if m.o.Hooks.watched(t.Name, e.Action) {
-		c, err := m.change(ctx, t, s, *next)
+	wr.Gate.own(ctx, t, e)
+	if wr.o.Hooks.watched(t.Name, e.Action) {
+		c, err := wr.change(ctx, t, s, *next)
 		if err != nil {
 			return err
 		}
-		if err := m.o.Hooks.runBefore(policy.AsCode(policy.AsProgram(withoutKey(ctx))), c); err != nil {
+		if err := wr.o.Hooks.runBefore(policy.AsCode(policy.AsProgram(withoutKey(ctx))), c); err != nil {
 			return err
 		}
 	}
 	if next.put {
 		if object.ref == "" || !bytes.Equal(object.content, next.content) {
-			ref, err := m.blobs.Put(ctx, t.Name+"/"+e.Revision.ID+"/"+e.ID, next.content)
+			ref, err := wr.blobs.Put(ctx, t.Name+"/"+e.Revision.ID+"/"+e.ID, next.content)
 			if err != nil {
 				return err
 			}
@@ -248,43 +274,39 @@ func (m *Manager) stage(ctx context.Context, t *model.Type, s state, next *step,
 		}
 		e.Ref = object.ref
 	}
-	if e.Action == storage.Purged && m.o.Visible != nil && s.exists() {
-		if raw, err := m.rawContent(ctx, s.event); err == nil && raw != nil { // a purge does not depend on it
-			state := &sight{typ: t, event: s.event}
-			state.set(raw)
-			m.hub.ends(e.ID, state)
-		}
+	if e.Action == storage.Purged && s.exists() && wr.ending != nil {
+		wr.ending(ctx, t, s.event, e.ID)
 	}
 	e.Binaries, e.Concealed = t.Digests(next.content), t.Concealed(next.content)
 	inline := len(next.content) <= storage.InlineLimit
 	if inline {
 		e.Content = next.content
 	}
-	u.sync = u.sync || next.put && (!inline || !m.o.LogSyncsBlobs)
+	u.sync = u.sync || next.put && (!inline || !wr.o.LogSyncsBlobs)
 	u.early = next.early
-	if err := m.constrain(ctx, t, s, e, next.content, u); err != nil {
-		return m.censored(ctx, t, err)
+	if err := wr.Claims.constrain(ctx, t, s, e, next.content, u); err != nil {
+		return wr.Guard.censored(ctx, t, err)
 	}
 	return u.add(s, e)
 }
 
 // append commits a unit and remembers what it made.
-func (m *Manager) append(ctx context.Context, u *unit) error {
+func (wr *Writer) append(ctx context.Context, u *unit) error {
 	if u.sync {
-		if err := m.blobs.Sync(ctx); err != nil {
+		if err := wr.blobs.Sync(ctx); err != nil {
 			return err
 		}
 	}
-	records, err := m.records(ctx, u)
+	records, err := wr.Claims.records(ctx, u)
 	if err != nil {
 		return err
 	}
-	if m.loading.Load() {
+	if wr.loading.Load() {
 		return &fault.Error{Code: fault.Unavailable, RetryAfter: 5 * time.Second, Detail: "a backup is being restored; nothing else is written meanwhile"}
 	}
-	store := m.log.Append
+	store := wr.log.Append
 	if u.early && len(u.staged) == 1 {
-		store = m.log.AppendEarly
+		store = wr.log.AppendEarly
 	}
 	last, err := store(ctx, records)
 	if err != nil {
@@ -293,22 +315,22 @@ func (m *Manager) append(ctx context.Context, u *unit) error {
 	for i, e := range u.staged { // the events are the last records of the unit
 		e.Seq = last - uint64(len(u.staged)-1-i)
 		e.Meta.Seq = e.Seq
-		m.recent.add(e, m.progress.Applied())
-		if m.o.Access != nil {
-			m.o.Access.Apply(e)
+		wr.recent.add(e, wr.progress.Applied())
+		if wr.o.Access != nil {
+			wr.o.Access.Apply(e)
 		}
-		if m.o.Committed != nil && (e.Meta.Job != nil || e.Meta.Type == QueueSettings || e.Action == storage.Purged) {
-			m.o.Committed(e)
+		if wr.o.Committed != nil && (e.Meta.Job != nil || wr.strategies[e.Meta.Type].Told || e.Action == storage.Purged) {
+			wr.o.Committed(e)
 		}
 	}
 	return nil
 }
 
 // stamp fills in what every event has: who, when, from where, after what.
-func (m *Manager) stamp(ctx context.Context, s state, e *storage.Event) {
+func (wr *Writer) stamp(ctx context.Context, s state, e *storage.Event) {
 	a := policy.ActorOf(ctx)
 	e.ID = newUUID()
-	e.At = m.o.Now().UTC().Truncate(time.Microsecond)
+	e.At = wr.o.Now().UTC().Truncate(time.Microsecond)
 	if s.last != nil && e.At.Before(s.last.At) {
 		e.At = s.last.At // a clock that was set back
 	}
@@ -344,7 +366,7 @@ func digest(e *storage.Event) string {
 }
 
 // change is what the hooks of a step see.
-func (m *Manager) change(ctx context.Context, t *model.Type, s state, next step) (Change, error) {
+func (wr *Writer) change(ctx context.Context, t *model.Type, s state, next step) (Change, error) {
 	e := next.event
 	c := Change{Type: t.Name, ID: e.Meta.ID, Action: e.Action, Actor: policy.ActorOf(ctx), Status: e.Meta.Status}
 	if next.put {
@@ -353,23 +375,23 @@ func (m *Manager) change(ctx context.Context, t *model.Type, s state, next step)
 	if !s.exists() {
 		return c, nil
 	}
-	old, err := m.contentNow(ctx, t, s.event)
+	old, err := wr.States.contentNow(ctx, t, s.event)
 	c.Old = old
 	return c, err
 }
 
-func (m *Manager) runAfter(ctx context.Context, t *model.Type, s state, next step) {
+func (wr *Writer) runAfter(ctx context.Context, t *model.Type, s state, next step) {
 	e := next.event
-	hooks := m.o.Hooks.after[hookKey{e.Meta.Type, e.Action}]
-	if len(hooks) == 0 || m.o.HooksApart {
+	hooks := wr.o.Hooks.after[hookKey{e.Meta.Type, e.Action}]
+	if len(hooks) == 0 || wr.o.HooksApart {
 		return
 	}
-	m.afters.begin(e.Seq)
+	wr.afters.begin(e.Seq)
 	ok := false
-	defer func() { m.afters.end(e.Seq, ok) }()
-	c, err := m.change(ctx, t, s, next)
+	defer func() { wr.afters.end(e.Seq, ok) }()
+	c, err := wr.change(ctx, t, s, next)
 	if err != nil && e.Action != storage.Purged { // what a purge erased cannot be shown
-		m.o.Logger.ErrorContext(ctx, "an after-hook was not run", "type", c.Type, "id", c.ID, "action", c.Action, "error", err)
+		wr.o.Logger.ErrorContext(ctx, "an after-hook was not run", "type", c.Type, "id", c.ID, "action", c.Action, "error", err)
 		return
 	}
 	ctx = policy.AsCode(policy.AsProgram(withoutKey(ctx)))
@@ -377,14 +399,14 @@ func (m *Manager) runAfter(ctx context.Context, t *model.Type, s state, next ste
 	for _, fn := range hooks {
 		if err := runHook(ctx, fn, c); err != nil {
 			ok = false
-			m.o.Logger.ErrorContext(ctx, "an after-hook failed", "type", c.Type, "id", c.ID, "action", c.Action, "error", err)
+			wr.o.Logger.ErrorContext(ctx, "an after-hook failed", "type", c.Type, "id", c.ID, "action", c.Action, "error", err)
 		}
 	}
 }
 
 // prepare makes canonical content of a document: defaults filled in, checked
 // against the schema, the validators, and what the index can hold.
-func (m *Manager) prepare(ctx context.Context, w *mutation, t *model.Type, data any) ([]byte, error) {
+func (wr *Writer) prepare(ctx context.Context, w *mutation, t *model.Type, data any) ([]byte, error) {
 	if w.limits != nil || t.WritesOnly() || t.HasReadOnly() {
 		data = model.CloneTree(data) // it is completed from the state, and again when that has changed
 	}
@@ -398,7 +420,7 @@ func (m *Manager) prepare(ctx context.Context, w *mutation, t *model.Type, data 
 	if data, err = w.keepState(t, data); err != nil {
 		return nil, err
 	}
-	if err := m.fit(ctx, w, t, data); err != nil {
+	if err := wr.fit(ctx, w, t, data); err != nil {
 		return nil, err
 	}
 	if t.Check != nil {
@@ -406,12 +428,7 @@ func (m *Manager) prepare(ctx context.Context, w *mutation, t *model.Type, data 
 			return nil, refusal(err)
 		}
 	}
-	if t.Name == Webhooks {
-		if err := m.checkWebhook(data); err != nil {
-			return nil, err
-		}
-	}
-	data, err = m.putSecret(w, t, data, secret)
+	data, err = wr.Seals.putSecret(w, t, data, secret)
 	if err != nil {
 		return nil, err
 	}
@@ -419,10 +436,10 @@ func (m *Manager) prepare(ctx context.Context, w *mutation, t *model.Type, data 
 	if len(content) > model.MaxContent {
 		return nil, fault.Errorf(fault.TooLarge, "the content has %d bytes, the most is %d", len(content), model.MaxContent)
 	}
-	if check := m.builtin[t.Name].check; check != nil {
-		if err := check(m, content); err != nil {
+	if check := wr.strategies.of(t).Check; check != nil {
+		if err := check(content); err != nil {
 			return nil, refusal(err)
 		}
 	}
-	return content, m.o.Hooks.validate(policy.AsCode(policy.AsProgram(ctx)), t.Name, content)
+	return content, wr.o.Hooks.validate(policy.AsCode(policy.AsProgram(ctx)), t.Name, content)
 }

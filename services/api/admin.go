@@ -29,7 +29,7 @@ func asAdmin(run handler) handler {
 		var cancel context.CancelFunc
 		c.r, cancel = long(c.w, c.r)
 		defer cancel()
-		if err := a.m.Admin(c.r.Context()); err != nil { // before it is waited for the body
+		if err := a.m.Guard.Admin(c.r.Context()); err != nil { // before it is waited for the body
 			return err
 		}
 		if err := nothing(c.w, c.r); err != nil {
@@ -42,7 +42,7 @@ func asAdmin(run handler) handler {
 // verifyStores compares log, blobs and index.
 func verifyStores(a *API, c call) error {
 	findings := []resource.Finding{}
-	v, err := a.m.Verify(c.r.Context(), func(f resource.Finding) {
+	v, err := a.m.Admin.Verify(c.r.Context(), func(f resource.Finding) {
 		if len(findings) < maxFindings {
 			findings = append(findings, f)
 		}
@@ -55,7 +55,7 @@ func verifyStores(a *API, c call) error {
 
 // sweepUnused removes what nothing refers to.
 func sweepUnused(a *API, c call) error {
-	out, err := a.m.Sweep(c.r.Context(), resource.SweepAge)
+	out, err := a.m.Upkeep.Sweep(c.r.Context(), resource.SweepAge)
 	if err != nil {
 		return err
 	}
@@ -79,14 +79,14 @@ func reindexType(a *API, c call) error {
 }
 
 func beginReindex(a *API, c call, typ string) error {
-	if err := a.m.Reindex(c.r.Context(), typ); err != nil {
+	if err := a.m.Admin.Reindex(c.r.Context(), typ); err != nil {
 		return err
 	}
 	return indexing(a, c, http.StatusAccepted)
 }
 
 func indexing(a *API, c call, status int) error {
-	out, err := a.m.Indexing(c.r.Context())
+	out, err := a.m.Admin.Indexing(c.r.Context())
 	if err != nil {
 		return err
 	}
@@ -108,7 +108,7 @@ func migrateType(a *API, c call) error {
 	}
 	r, cancel := long(c.w, c.r)
 	defer cancel()
-	report, err := a.m.MigrateAll(r.Context(), c.t.Name, after, dryRun)
+	report, err := a.m.Admin.MigrateAll(r.Context(), c.t.Name, after, dryRun)
 	if err != nil {
 		return err
 	}

@@ -116,12 +116,12 @@ func New(m *resource.Manager, o Options) *API {
 		watching:   newRoom(maxStreams, o.Limits.WatchesPerAddress, o.Limits.WatchesPerPrincipal),
 		perAddress: newLimiter(o.AddressRate), perPrincipal: newLimiter(o.PrincipalRate), telling: newTelling()}
 	a.running, a.end = context.WithCancel(context.Background())
-	a.metrics.gauges(a.o.Registry, m.Watches, func() int { return len(a.asking.slots) })
+	a.metrics.gauges(a.o.Registry, m.Watches.Watches, func() int { return len(a.asking.slots) })
 	table := newTable(o.Actions, o.Webhooks != nil)
 	table.tell(o.read)
-	a.openapi = serveDocument(openapi.Document(m.Types(), table.operations(m.Types()),
+	a.openapi = serveDocument(openapi.Document(m.States.Types(), table.operations(m.States.Types()),
 		openapi.Options{Version: o.Version, ServerURL: o.URL, Actions: o.Actions, Auth: o.Auth != nil}))
-	a.asyncapi = serveDocument(openapi.AsyncAPI(m.Types(), openapi.AsyncAPIOptions{Version: o.Version, Namespace: o.Namespace, Host: o.NATS, ServerURL: o.URL}))
+	a.asyncapi = serveDocument(openapi.AsyncAPI(m.States.Types(), openapi.AsyncAPIOptions{Version: o.Version, Namespace: o.Namespace, Host: o.NATS, ServerURL: o.URL}))
 	a.docs = docsHandler()
 	a.router = a.build(table)
 	return a

@@ -97,7 +97,7 @@ func TestMessagesAreAsTheDocumentSays(t *testing.T) {
 		if _, err := s.Manager.Delete(ctx, typ, "x", resource.Match{}); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.Manager.Purge(ctx, typ, "x", resource.Match{}); err != nil {
+		if _, err := s.Manager.Upkeep.Purge(ctx, typ, "x", resource.Match{}); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := s.Manager.Create(ctx, typ, map[string]any{}, resource.CreateOptions{ID: "x"}); err != nil {

@@ -49,7 +49,7 @@ func (a *API) tellRefusal(r *http.Request, e storage.AuditEntry) {
 		return
 	}
 	e.Outcome, e.Method, e.Path, e.Suppressed = resource.OutcomeRefused, r.Method, shorten(r.URL.Path, 300), int(a.telling.suppressed.Swap(0))
-	if err := a.m.Tell(context.WithoutCancel(r.Context()), e); err != nil {
+	if err := a.m.Guard.Tell(context.WithoutCancel(r.Context()), e); err != nil {
 		a.telling.suppressed.Add(int64(e.Suppressed) + 1)
 		a.logger.LogAttrs(r.Context(), slog.LevelError, "the audit misses a refusal", slog.String("principal", e.Principal), slog.String("action", e.Action),
 			slog.String("type", e.Type), slog.String("id", e.ID), slog.String("code", e.Code), slog.Any("error", err))
@@ -93,7 +93,7 @@ func listAudit(a *API, c call) error {
 	if lines {
 		return auditLines(a, c, o)
 	}
-	list, err := a.m.Audit(c.r.Context(), o)
+	list, err := a.m.Admin.Audit(c.r.Context(), o)
 	if err != nil {
 		return err
 	}
@@ -118,7 +118,7 @@ func auditLines(a *API, c call, o resource.AuditOptions) error {
 	defer cancel()
 	defer context.AfterFunc(c.r.Context(), cancel)() // the client left, or it took too long
 	o.Page.Size = resource.MaxPageSize
-	list, err := a.m.Audit(r.Context(), o)
+	list, err := a.m.Admin.Audit(r.Context(), o)
 	if err != nil {
 		return err
 	}
@@ -141,7 +141,7 @@ func auditLines(a *API, c call, o resource.AuditOptions) error {
 		if o.Page.Token = list.NextPageToken; o.Page.Token == "" {
 			break
 		}
-		if list, err = a.m.Audit(r.Context(), o); err != nil {
+		if list, err = a.m.Admin.Audit(r.Context(), o); err != nil {
 			a.logger.LogAttrs(r.Context(), slog.LevelError, "an export of the audit is cut off", slog.Any("error", err))
 			panic(http.ErrAbortHandler)
 		}

@@ -39,7 +39,7 @@ func (a *API) authenticate(r *http.Request) (*http.Request, error) {
 	from.Principal, from.Identity = who.Principal, who.Identity
 	r = r.WithContext(policy.WithActor(r.Context(), from))
 	if r.URL.Path == "/metrics" {
-		return r, a.m.Admin(r.Context())
+		return r, a.m.Guard.Admin(r.Context())
 	}
 	return r, nil
 }

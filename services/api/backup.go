@@ -13,7 +13,7 @@ import (
 // is cut, so that no client takes a beginning for the whole.
 func sendBackup(a *API, c call) error {
 	out := &started{ResponseWriter: c.w}
-	_, err := a.m.Backup(c.r.Context(), out, nil)
+	_, err := a.m.Admin.Backup(c.r.Context(), out, nil)
 	if err != nil && out.begun {
 		a.logger.ErrorContext(c.r.Context(), "a backup broke off", "error", err)
 		_ = http.NewResponseController(c.w).Flush() // what is sent tells why
@@ -49,7 +49,7 @@ func restoreBackup(a *API, c call) error {
 	if t := r.Header.Get("Content-Type"); t != typeBinary {
 		return fault.Errorf(fault.UnsupportedMediaType, "a backup is sent as %s", typeBinary)
 	}
-	if err := a.m.Restorable(r.Context()); err != nil {
+	if err := a.m.Admin.Restorable(r.Context()); err != nil {
 		return err // before the file is sent
 	}
 	f, err := os.CreateTemp("", "autocrud-restore-")
@@ -70,7 +70,7 @@ func restoreBackup(a *API, c call) error {
 	if err != nil {
 		return err
 	}
-	if err := a.m.RestoreBackup(r.Context(), b, nil); err != nil {
+	if err := a.m.Admin.RestoreBackup(r.Context(), b, nil); err != nil {
 		return err
 	}
 	return c.json(http.StatusOK, b.Summary)

@@ -29,7 +29,7 @@ type batchResult struct {
 }
 
 func runBatch(a *API, c call) (err error) {
-	if err := a.m.KnowsSome(c.r.Context()); err != nil {
+	if err := a.m.Guard.KnowsSome(c.r.Context()); err != nil {
 		return err
 	}
 	if err = c.withKey(); err != nil {

@@ -23,7 +23,7 @@ func uploadBinary(a *API, c call) error {
 	if r.ContentLength > resource.MaxBinary {
 		return fault.Errorf(fault.TooLarge, "the binary is over %d bytes", int64(resource.MaxBinary))
 	}
-	if err := a.m.MayWriteSome(r.Context()); err != nil {
+	if err := a.m.Guard.MayWriteSome(r.Context()); err != nil {
 		return err // before it is waited for the body
 	}
 	b, err := receive(a.m, r)
@@ -53,7 +53,7 @@ func receive(m *resource.Manager, r *http.Request) (model.Blob, error) {
 
 func receiveFrom(m *resource.Manager, r *http.Request, from io.Reader) (model.Blob, error) {
 	body := &bodyReader{r: from}
-	b, err := m.PutBinary(r.Context(), body, resource.MaxBinary)
+	b, err := m.Binaries.PutBinary(r.Context(), body, resource.MaxBinary)
 	if body.err != nil {
 		return model.Blob{}, endedEarly(body.err)
 	}

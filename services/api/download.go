@@ -22,7 +22,7 @@ func downloadBinary(a *API, c call) error {
 	var cancel func()
 	c.r, cancel = long(c.w, c.r) // the store is read for as long as the client takes
 	defer cancel()
-	r, mediaType, err := a.m.OpenBinary(c.r.Context(), c.t.Name, c.id, c.n)
+	r, mediaType, err := a.m.Binaries.OpenBinary(c.r.Context(), c.t.Name, c.id, c.n)
 	if err != nil {
 		return err
 	}

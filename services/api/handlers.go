@@ -328,19 +328,19 @@ func readHistory(a *API, c call) error {
 }
 
 func listTypes(a *API, c call) error {
-	known := slices.DeleteFunc(a.m.Types(), func(t *model.Type) bool { return !a.m.Knows(c.r.Context(), t) })
+	known := slices.DeleteFunc(a.m.States.Types(), func(t *model.Type) bool { return !a.m.Guard.Knows(c.r.Context(), t) })
 	return c.items(known, "")
 }
 
 func readType(a *API, c call) error {
-	t, err := a.m.Type(c.id)
+	t, err := a.m.States.Type(c.id)
 	if err != nil {
 		return err
 	}
 	if p := c.query(); p.err != nil {
 		return p.err
 	}
-	if err := a.m.MayKnow(c.r.Context(), t); err != nil {
+	if err := a.m.Guard.MayKnow(c.r.Context(), t); err != nil {
 		return err
 	}
 	return c.json(http.StatusOK, t)

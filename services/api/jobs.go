@@ -24,8 +24,8 @@ func (p *params) job() resource.JobOptions {
 	return o
 }
 
-func cancelJob(a *API, c call) error { return onJob(c, a.m.Cancel) }
-func rerunJob(a *API, c call) error  { return onJob(c, a.m.Rerun) }
+func cancelJob(a *API, c call) error { return onJob(c, a.m.Jobs.Cancel) }
+func rerunJob(a *API, c call) error  { return onJob(c, a.m.Jobs.Rerun) }
 
 func onJob(c call, do func(context.Context, string, string, resource.Match) (*resource.Resource, error)) error {
 	match, err := c.writeMatch()
@@ -63,7 +63,7 @@ func readLogs(a *API, c call) error {
 	if p.err != nil {
 		return p.err
 	}
-	l, err := a.m.Logs(c.r.Context(), c.t.Name, c.id, page)
+	l, err := a.m.Jobs.Logs(c.r.Context(), c.t.Name, c.id, page)
 	if err != nil {
 		return err
 	}
@@ -92,7 +92,7 @@ func (a *API) followLog(c call, place uint64) {
 	defer t.Stop()
 	for told := time.Now(); s.err == nil; {
 		// Asked before the lines are read: what was written until the end is in them.
-		ended, err := a.m.JobEnded(ctx, c.t.Name, c.id)
+		ended, err := a.m.Jobs.JobEnded(ctx, c.t.Name, c.id)
 		if err != nil && !ended {
 			s.resume(place)
 			return
@@ -101,7 +101,7 @@ func (a *API) followLog(c call, place uint64) {
 			s.write([]byte("event: end\ndata: {}\n\n"))
 			return
 		}
-		lines, err := a.m.LogAfter(ctx, c.t.Name, c.id, place, resource.MaxPageSize)
+		lines, err := a.m.Jobs.LogAfter(ctx, c.t.Name, c.id, place, resource.MaxPageSize)
 		if err != nil {
 			s.resume(place)
 			return

@@ -102,7 +102,7 @@ func purgeResource(a *API, c call) error {
 	if err := nothing(c.w, c.r); err != nil {
 		return err
 	}
-	out, err := a.m.Purge(c.r.Context(), c.t.Name, c.id, match)
+	out, err := a.m.Upkeep.Purge(c.r.Context(), c.t.Name, c.id, match)
 	if err != nil {
 		return err
 	}

@@ -46,7 +46,7 @@ func encodedSlash(raw string) bool {
 func (a *API) resolve(w http.ResponseWriter, r *http.Request) (c call, shape string, err error) {
 	c.w, c.r = w, r
 	typ, verb := verbOf(chi.URLParam(r, "type"))
-	if c.t, err = a.m.Type(typ); err != nil {
+	if c.t, err = a.m.States.Type(typ); err != nil {
 		return c, "", err
 	}
 	shape = "/{type}" + verb

@@ -18,7 +18,7 @@ func queueBulk(a *API, c call) error {
 	if op, _ := body["op"].(string); op == "purge" {
 		return invalid("/op", "must be patch, delete, restore, cancel or rerun")
 	}
-	r, err := a.m.QueueBulk(c.r.Context(), c.t.Name, body)
+	r, err := a.m.Bulk.QueueBulk(c.r.Context(), c.t.Name, body)
 	if err != nil {
 		return err
 	}
@@ -27,7 +27,7 @@ func queueBulk(a *API, c call) error {
 }
 
 func listQueues(a *API, c call) error {
-	queues, err := a.m.Queues(c.r.Context())
+	queues, err := a.m.Jobs.Queues(c.r.Context())
 	if err != nil {
 		return err
 	}
@@ -35,7 +35,7 @@ func listQueues(a *API, c call) error {
 }
 
 func readQueue(a *API, c call) error {
-	q, err := a.m.Queue(c.r.Context(), c.id)
+	q, err := a.m.Jobs.Queue(c.r.Context(), c.id)
 	if err != nil {
 		return err
 	}
@@ -49,7 +49,7 @@ func setPaused(a *API, c call, paused bool) error {
 	if err := nothing(c.w, c.r); err != nil {
 		return err
 	}
-	q, err := a.m.PauseQueue(c.r.Context(), c.id, paused)
+	q, err := a.m.Jobs.PauseQueue(c.r.Context(), c.id, paused)
 	if err != nil {
 		return err
 	}

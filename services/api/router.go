@@ -193,7 +193,7 @@ func (a *API) mayBegin(c call) error {
 	}
 	var first error
 	for _, action := range c.op.rights {
-		err := a.m.May(c.r.Context(), c.t, action)
+		err := a.m.Guard.May(c.r.Context(), c.t, action)
 		if err == nil {
 			return nil
 		}
@@ -202,7 +202,7 @@ func (a *API) mayBegin(c call) error {
 		}
 	}
 	if first == nil {
-		return a.m.MayKnow(c.r.Context(), c.t)
+		return a.m.Guard.MayKnow(c.r.Context(), c.t)
 	}
 	return first
 }

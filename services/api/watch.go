@@ -61,18 +61,18 @@ func (a *API) begin(w http.ResponseWriter, r *http.Request, o resource.WatchOpti
 		if o.Type == "" {
 			return nil
 		}
-		t, err := a.m.Type(o.Type)
+		t, err := a.m.States.Type(o.Type)
 		if err != nil {
 			return err
 		}
-		return a.m.May(ctx, t, "watch")
+		return a.m.Guard.May(ctx, t, "watch")
 	})
 	end := func() {
 		unwatched()
 		stopped()
 		cancel()
 	}
-	watch, err := a.m.Watch(ctx, o)
+	watch, err := a.m.Watches.Watch(ctx, o)
 	if err != nil {
 		end()
 		return nil, err

@@ -71,7 +71,7 @@ func replayWebhook(a *API, c call) error {
 		}
 		replay["from_time"] = at
 	}
-	r, err := a.m.ReplayWebhook(c.r.Context(), c.id, replay, resource.UpdateOptions{IfMatch: match})
+	r, err := a.m.Webhooks.ReplayWebhook(c.r.Context(), c.id, replay, resource.UpdateOptions{IfMatch: match})
 	if err != nil {
 		return err
 	}
@@ -128,7 +128,7 @@ func listDeliveries(a *API, c call) error {
 		items, next = items[:i], 0
 	}
 	for i := range items { // an envelope is for callers who may see it elsewhere
-		if !a.m.MayWatchAll(c.r.Context(), items[i].Type) {
+		if !a.m.Webhooks.MayWatchAll(c.r.Context(), items[i].Type) {
 			items[i].Request.Body = json.RawMessage("null")
 		}
 	}

@@ -171,7 +171,7 @@ func TestAPurgeErasesWhatWasTold(t *testing.T) {
 	if _, err := s.Manager.Delete(t.Context(), "films", "goes", resource.Match{}); err != nil {
 		t.Fatal(err)
 	}
-	if p, err := s.Manager.Purge(t.Context(), "films", "goes", resource.Match{}); err != nil || !p.Done {
+	if p, err := s.Manager.Upkeep.Purge(t.Context(), "films", "goes", resource.Match{}); err != nil || !p.Done {
 		t.Fatal(p, err)
 	}
 	last := create(t, s, "goes", 3)

@@ -148,10 +148,10 @@ func TestADamagedIndexIsBuiltAnew(t *testing.T) {
 			if n := findings(t, s); n < 5 {
 				t.Fatalf("verify finds %d", n)
 			}
-			if err := s.Manager.Reindex(t.Context(), typ); err != nil {
+			if err := s.Manager.Admin.Reindex(t.Context(), typ); err != nil {
 				t.Fatal(err)
 			}
-			if now, err := s.Manager.Indexing(t.Context()); err != nil || len(now.Building) != 1 {
+			if now, err := s.Manager.Admin.Indexing(t.Context()); err != nil || len(now.Building) != 1 {
 				t.Fatalf("%+v, %v", now, err)
 			}
 			waitBuilt(t, s, 0)
@@ -166,7 +166,7 @@ func TestADamagedIndexIsBuiltAnew(t *testing.T) {
 				t.Errorf("%d events of nobody", events)
 			}
 		}
-		if err := s.Manager.Reindex(t.Context(), "cars"); fault.CodeOf(err) != fault.UnknownType {
+		if err := s.Manager.Admin.Reindex(t.Context(), "cars"); fault.CodeOf(err) != fault.UnknownType {
 			t.Error(err)
 		}
 	})
@@ -214,7 +214,7 @@ func TestAnIndexIsBuiltFastWhileWritesGoOn(t *testing.T) {
 func waitBegun(t *testing.T, s *testenv.Stack) {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
-		now, err := s.Manager.Indexing(t.Context())
+		now, err := s.Manager.Admin.Indexing(t.Context())
 		if err != nil || len(now.Building) > 0 {
 			return
 		}
@@ -226,7 +226,7 @@ func waitBegun(t *testing.T, s *testenv.Stack) {
 func waitBuilt(t *testing.T, s *testenv.Stack, through uint64) {
 	t.Helper()
 	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); {
-		now, err := s.Manager.Indexing(t.Context())
+		now, err := s.Manager.Admin.Indexing(t.Context())
 		if err == nil && len(now.Building) == 0 && now.Applied >= through {
 			return
 		}
@@ -246,7 +246,7 @@ func readAny(t *testing.T, s *testenv.Stack, made int64) {
 
 func findings(t *testing.T, s *testenv.Stack) (n int) {
 	t.Helper()
-	if _, err := s.Manager.Verify(t.Context(), func(resource.Finding) { n++ }); err != nil {
+	if _, err := s.Manager.Admin.Verify(t.Context(), func(resource.Finding) { n++ }); err != nil {
 		t.Fatal(err)
 	}
 	return n
@@ -254,7 +254,7 @@ func findings(t *testing.T, s *testenv.Stack) (n int) {
 
 func clean(t *testing.T, s *testenv.Stack) {
 	t.Helper()
-	if _, err := s.Manager.Verify(t.Context(), func(f resource.Finding) { t.Errorf("%+v", f) }); err != nil {
+	if _, err := s.Manager.Admin.Verify(t.Context(), func(f resource.Finding) { t.Errorf("%+v", f) }); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -90,7 +90,7 @@ func (a *attempt) flush(ctx context.Context, w *Worker) {
 			n++
 		}
 		c, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
-		err := w.m.WriteLog(c, a.Claim, lines[:n])
+		err := w.m.Jobs.WriteLog(c, a.Claim, lines[:n])
 		cancel()
 		if err != nil {
 			w.o.Logger.WarnContext(ctx, "lines of a job's log are lost", "type", a.Type, "id", a.ID, "error", err)
@@ -126,7 +126,7 @@ func (w *Worker) attempt(ctx context.Context, g Grant) {
 	meta := &g.Head.Meta
 	ctx, span := w.begin(ctx, g.Head)
 	defer span.End()
-	c, err := w.m.Claim(w.actor(ctx, g.Head), meta.Type, meta.ID, resource.ClaimOptions{Worker: w.name, Head: g.Head, Takeover: g.Takeover})
+	c, err := w.m.Jobs.Claim(w.actor(ctx, g.Head), meta.Type, meta.ID, resource.ClaimOptions{Worker: w.name, Head: g.Head, Takeover: g.Takeover})
 	if err != nil {
 		switch fault.CodeOf(err) {
 		case fault.InvalidState, fault.Deleted, fault.NotFound: // another writer was faster
@@ -135,7 +135,7 @@ func (w *Worker) attempt(ctx context.Context, g Grant) {
 		}
 		return
 	}
-	t, _ := w.m.Type(meta.Type) // it has a handler, so it is there
+	t, _ := w.m.States.Type(meta.Type) // it has a handler, so it is there
 	begun := time.Now()
 	ctx, cancel := context.WithCancelCause(w.actor(ctx, c.Event)) // not the head that woke it: the job may have another owner since
 	defer cancel(nil)
@@ -175,7 +175,7 @@ func (w *Worker) tellFailed(ctx context.Context, c *resource.Claim, text string,
 // permitted runs the handler, unless the job's owner may not have it run any more,
 // which is then returned too.
 func (w *Worker) permitted(ctx context.Context, t *model.Type, a *attempt) (resource.Outcome, error) {
-	err := w.m.MayRun(ctx, a.Claim.Event)
+	err := w.m.Guard.MayRun(ctx, a.Claim.Event)
 	switch fault.CodeOf(err) {
 	case fault.PermissionDenied:
 		return resource.Outcome{Err: "the owner of this job may not have it run any more", Progress: a.progress()}, err
@@ -281,7 +281,7 @@ func backoff(b model.Backoff, attempt int) time.Duration {
 func (w *Worker) finish(ctx context.Context, t *model.Type, c *resource.Claim, o resource.Outcome) string {
 	commit := context.WithoutCancel(ctx)
 	for try := 0; ; try++ {
-		err := w.m.Finish(commit, c, o)
+		err := w.m.Jobs.Finish(commit, c, o)
 		if err == nil {
 			break
 		}

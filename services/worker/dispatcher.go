@@ -96,7 +96,7 @@ func NewDispatcher(m *resource.Manager, o DispatcherOptions) *Dispatcher {
 	d := &Dispatcher{m: m, o: o, types: map[string]bool{}, jobs: map[Named]*known{}, lanes: map[laneKey]*lane{}, queues: map[string]*queue{},
 		serials: map[serialKey]*serial{}, children: map[Named]map[Named]bool{}, busy: map[*known]bool{}, over: map[Named]uint64{},
 		loading: true, loaded: make(chan struct{}), kick: make(chan struct{}, 1)}
-	for _, t := range m.Types() {
+	for _, t := range m.States.Types() {
 		if t.Job != nil {
 			d.types[t.Name] = true
 			d.laneOf(t.Job.Queue, t.Name) // so that what is counted has all types
@@ -185,7 +185,7 @@ func (d *Dispatcher) load(ctx context.Context) error {
 // newest event is needed: it has the token.
 func (d *Dispatcher) loadState(ctx context.Context, typ string, state storage.JobState) error {
 	var running []string
-	err := d.m.JobsIn(ctx, typ, state, func(meta storage.Meta) bool {
+	err := d.m.Jobs.JobsIn(ctx, typ, state, func(meta storage.Meta) bool {
 		if state == storage.JobRunning {
 			running = append(running, meta.ID)
 			return true
@@ -198,7 +198,7 @@ func (d *Dispatcher) loadState(ctx context.Context, typ string, state storage.Jo
 	for len(running) > 0 && err == nil {
 		n := min(len(running), resource.MaxPageSize)
 		var events []*storage.Event
-		if events, err = d.m.Heads(ctx, typ, running[:n]); err != nil {
+		if events, err = d.m.Jobs.Heads(ctx, typ, running[:n]); err != nil {
 			return err
 		}
 		d.mu.Lock()
@@ -299,7 +299,7 @@ func (d *Dispatcher) silent(now time.Time) (lost []Named) {
 // message may be lost, or what is known of the job is not so.
 func (d *Dispatcher) refresh(ctx context.Context, lost []Named) {
 	for _, n := range lost {
-		e, err := d.m.Newest(ctx, n.Type, n.ID)
+		e, err := d.m.Jobs.Newest(ctx, n.Type, n.ID)
 		if err != nil {
 			return // the next tick tries again
 		}

@@ -142,7 +142,7 @@ func (d *Dispatcher) heads(ctx context.Context, jobs []grantedJob) ([]Grant, err
 	}
 	found := map[Named]*storage.Event{}
 	for typ, ids := range missing {
-		events, err := d.m.Heads(ctx, typ, ids)
+		events, err := d.m.Jobs.Heads(ctx, typ, ids)
 		if err != nil {
 			d.giveBack(jobs)
 			return nil, err
@@ -158,7 +158,7 @@ func (d *Dispatcher) heads(ctx context.Context, jobs []grantedJob) ([]Grant, err
 			j.event = found[j.Named]
 		}
 		if j.event == nil { // the index is behind
-			j.event, _ = d.m.Newest(ctx, j.Type, j.ID)
+			j.event, _ = d.m.Jobs.Newest(ctx, j.Type, j.ID)
 		}
 		if j.event == nil {
 			continue // gone; it is looked at again when it stays unclaimed

@@ -58,7 +58,7 @@ func (q *queue) started(time.Time) {
 
 // loadQueues reads the settings of all queues.
 func (d *Dispatcher) loadQueues(ctx context.Context) error {
-	settings, err := d.m.AllQueueSettings(ctx)
+	settings, err := d.m.Jobs.AllQueueSettings(ctx)
 	if err != nil {
 		return err
 	}

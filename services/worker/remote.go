@@ -160,7 +160,7 @@ func ServeCancels(bus storage.Bus, m *resource.Manager) (stop func(), err error)
 
 func cancelFor(ctx context.Context, m *resource.Manager, job Named, reason string) error {
 	ctx = policy.WithActor(ctx, policy.Actor{Principal: "dispatcher"})
-	return m.CancelFor(ctx, job.Type, job.ID, reason, "")
+	return m.Jobs.CancelFor(ctx, job.Type, job.ID, reason, "")
 }
 
 // maxTold bounds an event that is told with its content.

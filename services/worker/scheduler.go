@@ -68,7 +68,7 @@ func (s *Scheduler) Run(ctx context.Context) error {
 
 // look learns what schedules there are now.
 func (s *Scheduler) look(ctx context.Context, now time.Time) error {
-	all, err := s.m.AllSchedules(ctx)
+	all, err := s.m.Jobs.AllSchedules(ctx)
 	if err != nil {
 		return err
 	}
@@ -117,7 +117,7 @@ func (s *Scheduler) tick(ctx context.Context, p *planned) time.Duration {
 	wait := lookAgain
 	for len(p.due) > 0 {
 		at := p.due[0]
-		_, err := s.m.Fire(ctx, &p.Schedule, at)
+		_, err := s.m.Jobs.Fire(ctx, &p.Schedule, at)
 		switch fault.CodeOf(err) {
 		case fault.Unavailable, fault.OutcomeUnknown, fault.Conflict, fault.IndexLag:
 			if s.now().Sub(at) < giveUp || p.CatchUp == "one" {

@@ -303,7 +303,7 @@ func (d *Dispatcher) lookAt(parents []Named) {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	for _, p := range parents {
-		state, err := d.m.JobState(ctx, p.Type, p.ID)
+		state, err := d.m.Jobs.JobState(ctx, p.Type, p.ID)
 		if err != nil {
 			d.o.Logger.Warn("a job that others wait for could not be looked at", "type", p.Type, "id", p.ID, "error", err)
 			continue // its end is told, or the next look at the index asks again

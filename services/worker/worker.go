@@ -95,7 +95,7 @@ func New(m *resource.Manager, source Source, handlers map[string]Handler, o Opti
 	}
 	w := &Worker{m: m, source: source, handlers: map[string]Handler{}, o: o, name: "worker-" + uuid.NewString()[:8],
 		slots: make(chan struct{}, o.Concurrency), running: map[string]*attempt{}}
-	for _, t := range m.Types() {
+	for _, t := range m.States.Types() {
 		if t.Job == nil {
 			continue
 		}
@@ -301,5 +301,5 @@ func (w *Worker) leave(a *attempt) {
 
 // actor makes what the worker does for a job the deed of its owner.
 func (w *Worker) actor(ctx context.Context, job *storage.Event) context.Context {
-	return w.m.ActForJob(ctx, job, w.name)
+	return w.m.Guard.ActForJob(ctx, job, w.name)
 }

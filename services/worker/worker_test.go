@@ -277,7 +277,7 @@ func TestAJobThatKillsItsWorkersEndsAsFailed(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, g := range grants {
-			if _, err := r.Manager.Claim(t.Context(), "tasks", "a", resource.ClaimOptions{Worker: "doomed", Head: g.Head, Takeover: g.Takeover}); err == nil {
+			if _, err := r.Manager.Jobs.Claim(t.Context(), "tasks", "a", resource.ClaimOptions{Worker: "doomed", Head: g.Head, Takeover: g.Takeover}); err == nil {
 				claims++
 			}
 		}

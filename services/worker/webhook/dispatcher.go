@@ -171,7 +171,7 @@ func (d *Dispatcher) follow(ctx context.Context) error {
 		}
 	}
 	d.forget(ctx, there)
-	w, err := d.m.Watch(ctx, resource.WatchOptions{Type: resource.Webhooks, After: seq, Trusted: true})
+	w, err := d.m.Watches.Watch(ctx, resource.WatchOptions{Type: resource.Webhooks, After: seq, Trusted: true})
 	if err != nil {
 		return err
 	}

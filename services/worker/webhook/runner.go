@@ -174,7 +174,7 @@ func (r *runner) one(ctx context.Context, t storage.Message, receipt storage.Rec
 		_ = receipt.Done()
 		return
 	}
-	secrets, err := r.d.m.Secrets(ctx, resource.Webhooks, r.h.id)
+	secrets, err := r.d.m.Webhooks.Secrets(ctx, resource.Webhooks, r.h.id)
 	if err != nil || ctx.Err() != nil {
 		later(receipt, t.Attempt) // deleted meanwhile, most likely: then this ends soon
 		return
@@ -234,7 +234,7 @@ func (r *runner) record(ctx context.Context, t storage.Message, x storage.Delive
 		r.d.o.Logger.WarnContext(ctx, "a delivery is not recorded", "webhook", r.h.id, "seq", x.Seq, "error", err)
 		return
 	}
-	purged, err := r.d.m.Purged(ctx, t)
+	purged, err := r.d.m.Webhooks.Purged(ctx, t)
 	if purged {
 		_, err = r.d.deliveries.Erase(ctx, x.Type, x.Resource)
 	}
@@ -250,12 +250,12 @@ func (r *runner) message(ctx context.Context, t *storage.Message) (message, bool
 	if !r.h.replays() && t.At.Before(r.h.since()) {
 		return message{}, false, nil
 	}
-	if ok, err := r.d.m.MayTell(ctx, r.h.id, r.h.meta.Seq, t.Type); err != nil || !ok {
+	if ok, err := r.d.m.Webhooks.MayTell(ctx, r.h.id, r.h.meta.Seq, t.Type); err != nil || !ok {
 		return message{}, false, err
 	}
 	body := t.Body
 	if strings.TrimSpace(h.Filter) != "" {
-		n, told, err := r.d.m.Judged(ctx, h, t.Seq)
+		n, told, err := r.d.m.Watches.Judged(ctx, h, t.Seq)
 		if err != nil || !told {
 			return message{}, false, err
 		}
@@ -337,7 +337,7 @@ func (d *Dispatcher) Test(ctx context.Context, id string) (storage.Delivery, err
 	if err := json.Unmarshal(res.Data, &r.h.data); err != nil {
 		return storage.Delivery{}, err
 	}
-	secrets, err := d.m.Secrets(ctx, resource.Webhooks, id)
+	secrets, err := d.m.Webhooks.Secrets(ctx, resource.Webhooks, id)
 	if err != nil {
 		return storage.Delivery{}, err
 	}
