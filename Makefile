@@ -2,17 +2,21 @@
 GO ?= go
 export CGO_ENABLED ?= 0
 BIN := bin
+DIST ?= dist
 FUZZTIME ?= 10s
 ROWS ?= 1000000
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-full test-short race fuzz lint platforms vuln outdated bench bench-search bench-jobs clean up down compose-check deploy-check
+.PHONY: help build run test test-full test-short race fuzz lint platforms vuln outdated bench bench-search bench-jobs dist clean up down compose-check deploy-check
 
 help: ## list what can be made
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build the program into bin/
 	$(GO) build -o $(BIN)/autocrud ./cmd/autocrud
+
+dist: ## archives for six platforms with checksums and a bill of materials in dist/, the same bytes each time
+	$(GO) run ./scripts/dist -out $(DIST)
 
 run: build ## start the quickstart example with its seed data
 	@sh examples/quickstart/run.sh $(BIN)/autocrud

@@ -11,7 +11,7 @@ import (
 
 // apart are packages that are no rooms of the program: programs, measurements and
 // what only tests use.
-var apart = append([]string{"cmd", "examples", "internal/bench", "tests", "deploy", "docs"}, testOnly...)
+var apart = append([]string{"cmd", "examples", "internal/bench", "tests", "deploy", "docs", "scripts"}, testOnly...)
 
 // roomsOf reads the first column of the table under "## The rooms".
 func roomsOf(page string) (rooms []string) {

@@ -41,6 +41,7 @@ export AUTOCRUD_TEST_DAMAGE="${AUTOCRUD_TEST_DAMAGE:-100}"
 export AUTOCRUD_TEST_MODELS="${AUTOCRUD_TEST_MODELS:-100}"
 export AUTOCRUD_TEST_CRON="${AUTOCRUD_TEST_CRON:-all}"
 part "platforms" sh scripts/platforms.sh
+part "a release, twice" sh scripts/test-dist.sh
 part "cron in every zone" big env $plain -count=1 ./pkg/model -run Cron
 part "oracles, damage, models" big env $plain -count=1 -timeout 45m ./tests -run 'TestNoAnswerSaysWhatMayNotBeKnown|TestNothingIsDoneThatItsPrincipalMayNotDo|TestDamageIsTold|RandomModels'
 part "every operation, every promise, in memory" big env AUTOCRUD_TEST_STORAGES=memory $plain -count=1 ./tests -run TestEveryOperationKeepsEveryPromise

@@ -260,11 +260,3 @@ func (c *asyncapiCmd) Run(e *env) error {
 	_, err = e.Out.Write(openapi.AsyncAPI(types, openapi.AsyncAPIOptions{Version: e.app.Version, Namespace: c.Namespace}))
 	return err
 }
-
-type versionCmd struct{}
-
-// Run prints it.
-func (versionCmd) Run(e *env) error {
-	_, err := fmt.Fprintln(e.Out, "autocrud", e.app.Version)
-	return err
-}
