@@ -38,11 +38,11 @@ func SyncFile(name string) error {
 }
 
 // OpenForSync opens a file that another part of the program writes, so that Sync
-// works, and stands in the way of nobody: the file can be written and removed, and
+// works, and is in no other process's way: the file can be written and removed, and
 // where KeepsOpen says so replaced, while it is open.
 func OpenForSync(name string) (*os.File, error) { return openForSync(name) }
 
-// Open opens a file to be read, and stands in the way of nobody who removes it.
+// Open opens a file to be read, so that another process can still remove it.
 func Open(name string) (*os.File, error) { return openShared(name) }
 
 // SyncFolder makes the names in a folder durable: files that were made, renamed or

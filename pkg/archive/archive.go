@@ -97,6 +97,7 @@ func (o *Object) Name() string { return archiveName(o.Identity, o.First, o.Last)
 
 var archiveMagic = []byte("autocrud archive 1\n")
 
+// LoadedEntry is an entry that a backup or an archive gives back to a log.
 type LoadedEntry struct {
 	Seq     uint64 `json:"seq"`
 	Subject string `json:"subject"`

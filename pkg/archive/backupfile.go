@@ -37,10 +37,12 @@ const (
 )
 
 const (
-	maxFrame   = 16 << 20
+	maxFrame = 16 << 20
+	// PieceBytes is the most of a binary in one frame.
 	PieceBytes = 256 << 10
 )
 
+// BackupHeader begins a backup file.
 type BackupHeader struct {
 	Format   int       `json:"format"`
 	Identity string    `json:"identity"`
@@ -69,6 +71,7 @@ type FrameWriter struct {
 	buf     []byte
 }
 
+// NewFrameWriter begins a backup file.
 func NewFrameWriter(w io.Writer) (*FrameWriter, error) {
 	f := &FrameWriter{out: w, sum: sha256.New()}
 	f.to = f
@@ -88,6 +91,7 @@ func (f *FrameWriter) Write(p []byte) (int, error) {
 	return n, err
 }
 
+// Frame writes one frame of a kind.
 func (f *FrameWriter) Frame(kind byte, body []byte) error {
 	f.buf = append(f.buf[:0], kind)
 	f.buf = binary.AppendUvarint(f.buf, uint64(len(body)))
@@ -98,6 +102,7 @@ func (f *FrameWriter) Frame(kind byte, body []byte) error {
 	return err
 }
 
+// JSON writes a frame that holds a value as JSON.
 func (f *FrameWriter) JSON(kind byte, v any) error {
 	body, err := json.Marshal(v)
 	if err != nil {
@@ -106,6 +111,7 @@ func (f *FrameWriter) JSON(kind byte, v any) error {
 	return f.Frame(kind, body)
 }
 
+// Entry writes a frame that holds an entry of the log.
 func (f *FrameWriter) Entry(e storage.Entry) error {
 	head, err := json.Marshal(LoadedEntry{e.Seq, e.Subject, e.ID, e.More})
 	if err != nil {
@@ -155,6 +161,7 @@ type Backup struct {
 	header  BackupHeader
 }
 
+// DamagedBackup is the error for a file that is damaged or cut short.
 func DamagedBackup(format string, args ...any) error {
 	return fault.Errorf(fault.ValidationFailed, "the backup is damaged or cut short, nothing was written: %s", fmt.Sprintf(format, args...))
 }

@@ -109,6 +109,7 @@ func ErrInterrupted(from string) error {
 	return fault.Errorf(fault.InvalidState, "an earlier load from %s was interrupted, so the log is incomplete: stop the service, empty its stores and load again", from)
 }
 
+// ErrNotEmpty refuses to fill a log that holds data.
 var ErrNotEmpty = fmt.Errorf("the log is not empty: a backup is restored, and a log rebuilt, where there is no data yet")
 
 // UpkeepMark is how far upkeep is, as kept in the log.
@@ -116,6 +117,7 @@ type UpkeepMark struct {
 	Done uint64 `json:"done"`
 }
 
+// UpkeepSubject is the subject of the mark of upkeep.
 const UpkeepSubject = "upkeep"
 
 // MayErase tells quickly that an entry may be a tombstone.

@@ -69,6 +69,7 @@ func KeyText(id, secret string) string {
 	return keyPrefix + id + "_" + secret
 }
 
+// HashKey is the hash under which an API key is stored.
 func HashKey(text string) string {
 	sum := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(sum[:])

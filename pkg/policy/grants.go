@@ -275,12 +275,12 @@ func (x *Permissions) EverHidden(action string) (out []string) {
 	return out
 }
 
-// Hidden lists the fields of a state that no rule for the action shows, and
-// readonly those that none lets write.
+// Hidden lists the fields of a state that no rule for the action shows.
 func (x *Permissions) Hidden(action string, row query.Row) []string {
 	return x.common(action, row, func(g grant) []string { return g.hide })
 }
 
+// Readonly lists the fields of a state that no rule for the action lets write.
 func (x *Permissions) Readonly(action string, row query.Row) []string {
 	return x.common(action, row, func(g grant) []string { return g.readonly })
 }

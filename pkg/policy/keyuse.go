@@ -90,6 +90,7 @@ func (a *Access) writeUse(ctx context.Context, log storage.Log, mine map[string]
 	return storage.ErrConflict
 }
 
+// ReadUse reads when keys were used last, and the sequence of that record.
 func ReadUse(ctx context.Context, log storage.Log) (all map[string]int64, seq uint64, err error) {
 	all = map[string]int64{}
 	e, err := log.Last(ctx, useSubject)

@@ -233,6 +233,7 @@ func AsProgram(ctx context.Context) context.Context {
 	return WithActor(ctx, a)
 }
 
+// InGroups are the groups of the actor.
 func (a Actor) InGroups() []string {
 	if a.Identity != nil {
 		return a.Identity.Groups
@@ -281,4 +282,5 @@ func (r Rule) reaches(name string) bool {
 	return false
 }
 
+// Denies reports whether the rule denies what it matches.
 func (r Rule) Denies() bool { return r.Effect == "deny" }

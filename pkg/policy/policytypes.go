@@ -82,6 +82,7 @@ func CheckRole(a *Access, types []*model.Type, content []byte) error {
 	return nil
 }
 
+// CheckBinding refuses a binding whose role or subjects cannot work.
 func CheckBinding(a *Access, types []*model.Type, content []byte) error {
 	if err := SmallEnough(content); err != nil {
 		return err

@@ -29,6 +29,7 @@ func RefusalOf(err error) *Refusal {
 	return r
 }
 
+// Denied is the error for an action that a decision does not allow.
 func Denied(ctx context.Context, t *model.Type, id, action string, d Decision) error {
 	name := ""
 	if t != nil {

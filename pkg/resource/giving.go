@@ -16,7 +16,7 @@ import (
 )
 
 // giving is what the built-in types that give rights do beyond their schema: API
-// keys, roles and bindings. Nobody gives what he has not.
+// keys, roles and bindings. A principal gives only rights that it has.
 type giving struct {
 	access *policy.Access
 	types  map[string]*model.Type

@@ -14,7 +14,7 @@ import (
 
 // TestMain is also the processes of the tests of groups: a worker, the command that
 // it runs, and the child which the command starts. The child holds a lock, so that
-// everybody can see on every platform whether it is there.
+// the test can see on every platform whether it lives.
 func TestMain(m *testing.M) {
 	switch os.Getenv("GROUP_TEST") {
 	case "":
@@ -66,7 +66,7 @@ func newLock(t *testing.T) string {
 	return name
 }
 
-// goes waits until nobody holds the lock.
+// goes waits until no process holds the lock.
 func goes(t *testing.T, lock string) {
 	t.Helper()
 	for end := time.Now().Add(10 * time.Second); held(lock); time.Sleep(10 * time.Millisecond) {
