@@ -41,7 +41,8 @@ export AUTOCRUD_TEST_DAMAGE="${AUTOCRUD_TEST_DAMAGE:-100}"
 export AUTOCRUD_TEST_MODELS="${AUTOCRUD_TEST_MODELS:-100}"
 export AUTOCRUD_TEST_CRON="${AUTOCRUD_TEST_CRON:-all}"
 part "platforms" sh scripts/platforms.sh
-part "a release, twice" sh scripts/test-dist.sh
+part "a release, twice" env GOFLAGS="$given" sh scripts/test-dist.sh
+part "searches, definitions" big env AUTOCRUD_TEST_SEARCHES="${AUTOCRUD_TEST_SEARCHES:-1000}" AUTOCRUD_TEST_FILMS="${AUTOCRUD_TEST_FILMS:-20000}" $plain -count=1 ./pkg/storage/storagetest ./services/indexer -run 'TestSQLitePostgresAndTheEvaluatorAgree|TestADefinitionChangesUnderLoad'
 part "cron in every zone" big env $plain -count=1 ./pkg/model -run Cron
 part "oracles, damage, models" big env $plain -count=1 -timeout 45m ./tests -run 'TestNoAnswerSaysWhatMayNotBeKnown|TestNothingIsDoneThatItsPrincipalMayNotDo|TestDamageIsTold|RandomModels'
 part "every operation, every promise, in memory" big env AUTOCRUD_TEST_STORAGES=memory $plain -count=1 ./tests -run TestEveryOperationKeepsEveryPromise

@@ -1,6 +1,6 @@
 #!/bin/sh
 # The tests at a small size. Each runs once; of ./tests, what runs on storage rows
-# does so on the row in memory and on one of the others, which the seed draws. The
+# does so on the row in memory and on one of the others, drawn for each test. The
 # packages whose parts run side by side are built with the race detector, where
 # there is a C compiler, and so is a share of ./tests, which the seed draws too, as
 # it does the cells of the cross. scripts/test-full.sh runs all of that.
@@ -16,25 +16,21 @@ begin
 trap 'kill "$beside" 2>/dev/null || true; rm -rf "$times" "$said" ${scratch:+"$scratch"}' EXIT
 trap 'exit 130' INT TERM
 in_memory
-set -- disk s3 postgres split
-shift $((AUTOCRUD_TEST_SEED % 4))
-rows=${AUTOCRUD_TEST_STORAGES:-memory,$1}
-echo "AUTOCRUD_TEST_SEED=$AUTOCRUD_TEST_SEED, storage rows $rows"
-export AUTOCRUD_TEST_CELLS="${AUTOCRUD_TEST_CELLS:-6}" # of so many cells of the cross, one
+echo "AUTOCRUD_TEST_SEED=$AUTOCRUD_TEST_SEED"
 
 side_by_side='/(pkg/resource|pkg/hook|pkg/storage/natslog|internal/restart|services/worker)$'
 beside=
 if [ "$race" != "$plain" ]; then
 	(
 		part "packages, race detector" env $race $(packages "$side_by_side")
-		part "a share of ./tests, race detector" env AUTOCRUD_TEST_PART=rest AUTOCRUD_TEST_SHARE=6 AUTOCRUD_TEST_STORAGES=memory $race ./tests
+		part "a share of ./tests, race detector" env AUTOCRUD_TEST_PART=rest AUTOCRUD_TEST_SHARE=6 AUTOCRUD_TEST_CELLS=6 AUTOCRUD_TEST_STORAGES=memory $race ./tests
 		exit $failed
 	) >"$said" 2>&1 &
 	beside=$!
 else
 	side_by_side='^$'
 fi
-part "./tests" env AUTOCRUD_TEST_STORAGES=$rows $plain -parallel 4 ./tests
+part "./tests" env AUTOCRUD_TEST_ROWS=1 AUTOCRUD_TEST_CELLS=6 $plain -parallel 4 ./tests
 part "packages" env $plain $(packages -v "$side_by_side|/tests$")
 [ -z "$beside" ] || wait "$beside" || failed=1
 beside=

@@ -30,7 +30,7 @@ unique: [weight]
 func eachParcels(t *testing.T, docs map[string]string, fn func(t *testing.T, c *apitest.Client)) {
 	t.Helper()
 	t.Parallel()
-	for _, s := range storages {
+	for _, s := range storages(t) {
 		t.Run(s.Name, func(t *testing.T) {
 			t.Parallel()
 			c := run(t, s, nil, map[string]string{"parcels": parcels})
@@ -129,7 +129,7 @@ func TestFieldsOfEveryNameCanBeAskedAbout(t *testing.T) {
 		"    credits: {type: object, properties: {first name: {type: string}}}\n" +
 		"index: [c d, é, \"@type\", AND, \"null\", \"true\", 1st, \"a,b\", \"x`y\", credits.first name]\nrefs: {to it: {type: odd}}\n"
 	t.Parallel()
-	for _, s := range storages {
+	for _, s := range storages(t) {
 		t.Run(s.Name, func(t *testing.T) {
 			t.Parallel()
 			c := run(t, s, nil, map[string]string{"odd": model})
@@ -174,7 +174,7 @@ bindings:
   - {role: keeper, subjects: ["key:keeper"]}
 `
 	t.Parallel()
-	for _, s := range storages {
+	for _, s := range storages(t) {
 		if s.Split {
 			continue // services of their own get no policy here
 		}
@@ -220,7 +220,7 @@ bindings:
 func TestFullTextOfScriptsWithoutSpaces(t *testing.T) {
 	const model = "name: notes\nschema: {type: object, properties: {text: {type: string}, more: {type: array, items: {type: string}}}}\nfulltext: [text, more]\n"
 	t.Parallel()
-	for _, s := range storages {
+	for _, s := range storages(t) {
 		t.Run(s.Name, func(t *testing.T) {
 			t.Parallel()
 			c := run(t, s, nil, map[string]string{"notes": model})

@@ -164,7 +164,7 @@ func TestABackupUnderWritesIsRestoredOnEveryRow(t *testing.T) {
 	close(stop)
 	wg.Wait()
 	notes := firstDeeds(t, c, "notes")
-	for _, row := range storages {
+	for _, row := range storages(t) {
 		t.Run(row.Name, func(t *testing.T) {
 			to := run(t, row, nil, constrained)
 			if status, body := sendBackup(t, to, file); status != 200 {

@@ -24,7 +24,7 @@ schema:
 
 func TestABinaryInAnyPlaceIsReadThroughItsResourceWhicheverWayItCame(t *testing.T) {
 	t.Parallel()
-	for _, s := range storages {
+	for _, s := range storages(t) {
 		t.Run(s.Name, func(t *testing.T) {
 			t.Parallel()
 			c := run(t, s, nil, galleries)

@@ -71,7 +71,7 @@ refs: {studio: {type: studios}}
 func eachEssay(t *testing.T, fn func(t *testing.T, c *apitest.Client)) {
 	t.Helper()
 	t.Parallel()
-	for _, s := range storages {
+	for _, s := range storages(t) {
 		t.Run(s.Name, func(t *testing.T) {
 			t.Parallel()
 			fn(t, run(t, s, nil, essays))

@@ -23,7 +23,7 @@ bindings:
 // read in a live resource. Everything else is answered as what is nowhere.
 func TestADigestAloneGivesNoBinary(t *testing.T) {
 	t.Parallel()
-	for _, row := range storages {
+	for _, row := range storages(t) {
 		t.Run(row.Name, func(t *testing.T) {
 			t.Parallel()
 			s := row.Settings(t)

@@ -9,7 +9,7 @@ import (
 
 func TestAnIntegerBeyond64BitsIsRefusedWhereverItIsSent(t *testing.T) {
 	t.Parallel()
-	for _, s := range storages {
+	for _, s := range storages(t) {
 		t.Run(s.Name, func(t *testing.T) {
 			t.Parallel()
 			c := run(t, s, nil, map[string]string{"readings": `name: readings

@@ -111,7 +111,7 @@ func TestAFinishedJobCanBeRunAgain(t *testing.T) {
 }
 
 func TestAUniqueKeyIsHeldUntilTheJobIsFinished(t *testing.T) {
-	for _, s := range storages {
+	for _, s := range storages(t) {
 		t.Run(s.Name, func(t *testing.T) {
 			release := make(chan struct{})
 			c := startTasks(t, s, model.JobSpec{}, func(ctx context.Context, _ *job.Job[task]) error {
@@ -156,7 +156,7 @@ func TestAUniqueKeyIsHeldUntilTheJobIsFinished(t *testing.T) {
 }
 
 func TestJobsOfOneKeyRunOneAtATimeInOrder(t *testing.T) {
-	for _, s := range storages {
+	for _, s := range storages(t) {
 		t.Run(s.Name, func(t *testing.T) {
 			const keys, each = 5, 8
 			var mu sync.Mutex

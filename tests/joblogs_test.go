@@ -61,7 +61,7 @@ func follows(t *testing.T, c *apitest.Client, path, last string) (lines []string
 }
 
 func TestProgressAndLogsAreSeenWhileAJobRuns(t *testing.T) {
-	for _, s := range storages {
+	for _, s := range storages(t) {
 		t.Run(s.Name, func(t *testing.T) {
 			proceed := make(chan struct{})
 			c := startTasks(t, s, model.JobSpec{}, func(ctx context.Context, j *job.Job[task]) error {

@@ -48,7 +48,7 @@ func ended(t *testing.T, c *apitest.Client, path string) (r *apitest.Response) {
 // eachJob runs a test on every storage row with one more job type.
 func eachJob(t *testing.T, name, handler string, fn func(t *testing.T, c *apitest.Client)) {
 	t.Helper()
-	for _, s := range storages {
+	for _, s := range storages(t) {
 		t.Run(s.Name, func(t *testing.T) {
 			t.Parallel()
 			fn(t, run(t, s, nil, jobModel(name, handler)))
@@ -167,7 +167,7 @@ func (h *handled) serve(t *testing.T, answer func(w http.ResponseWriter, attempt
 }
 
 func TestAWebServerRunsAJob(t *testing.T) {
-	for _, s := range storages {
+	for _, s := range storages(t) {
 		t.Run(s.Name, func(t *testing.T) {
 			h := &handled{}
 			url := h.serve(t, func(w http.ResponseWriter, _ int) { _, _ = io.WriteString(w, `{"sent":[1,2]}`) })
@@ -229,7 +229,7 @@ type letter struct {
 }
 
 func TestGoCodeRunsAJob(t *testing.T) {
-	for _, s := range storages {
+	for _, s := range storages(t) {
 		t.Run(s.Name, func(t *testing.T) {
 			app := autocrud.New()
 			autocrud.Register[letter](app, "letters", model.WithJob(model.JobSpec{MaxAttempts: 3,

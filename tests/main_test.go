@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/url"
 	"os"
+	"slices"
 	"strconv"
 	"testing"
 
@@ -25,14 +26,34 @@ func TestMain(m *testing.M) {
 	apitest.Main(m)
 }
 
-// storages are the rows that the suites run on.
-var storages = apitest.Storages()
+// allRows are the storage rows that AUTOCRUD_TEST_STORAGES names, or all.
+var allRows = apitest.Storages()
+
+// storages are the rows that a test runs on: all, or with AUTOCRUD_TEST_ROWS=1 the
+// one in memory and one of the others.
+func storages(t testing.TB) []apitest.Storage {
+	t.Helper()
+	return drawRow(t, allRows)
+}
+
+// drawRow takes all but one of the rows that are not in memory out, if it is asked
+// for; AUTOCRUD_TEST_SEED and the test choose the one.
+func drawRow(t testing.TB, rows []apitest.Storage) []apitest.Storage {
+	t.Helper()
+	isMemory := func(s apitest.Storage) bool { return s.Name == inMemory.Name }
+	others := slices.DeleteFunc(slices.Clone(rows), isMemory)
+	if envInt("AUTOCRUD_TEST_ROWS") != 1 || len(others) == 0 {
+		return rows
+	}
+	one := others[draw(t.Name())%uint64(len(others))]
+	return slices.DeleteFunc(slices.Clone(rows), func(s apitest.Storage) bool { return !isMemory(s) && s.Name != one.Name })
+}
 
 // each runs a test on every storage row with a program of its own.
 func each(t *testing.T, fn func(t *testing.T, c *apitest.Client)) {
 	t.Helper()
 	t.Parallel()
-	for _, s := range storages {
+	for _, s := range storages(t) {
 		t.Run(s.Name, func(t *testing.T) {
 			t.Parallel()
 			fn(t, run(t, s, nil, nil))

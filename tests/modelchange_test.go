@@ -46,7 +46,7 @@ func (p *changing) with(models map[string]string) *apitest.Client {
 func changed(t *testing.T, fn func(t *testing.T, p *changing)) {
 	t.Helper()
 	t.Parallel()
-	for _, row := range storages {
+	for _, row := range storages(t) {
 		if row.Name == "memory" || row.Split {
 			continue
 		}

@@ -171,7 +171,7 @@ func oneWayApp() (*autocrud.App, *secretsOf) {
 
 func TestWhatIsWriteOnlyIsToldNowhere(t *testing.T) {
 	t.Parallel()
-	for _, row := range storages {
+	for _, row := range storages(t) {
 		if row.Split {
 			continue
 		}

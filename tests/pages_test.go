@@ -22,7 +22,7 @@ var large = map[string]string{
 // shown of them.
 func TestPagesAreBoundedByBytes(t *testing.T) {
 	oneAfterTheOther() // the race detector takes memory of its own
-	for _, row := range apitest.Storages() {
+	for _, row := range storages(t) {
 		t.Run(row.Name, func(t *testing.T) {
 			t.Parallel()
 			c := run(t, row, nil, large)
@@ -149,7 +149,7 @@ func TestLongRequestsAreRefusedEarly(t *testing.T) {
 // Lists that multiply are refused before anything is multiplied.
 func TestListsInGroupsAreBounded(t *testing.T) {
 	oneAfterTheOther() // the race detector takes memory of its own
-	for _, row := range apitest.Storages() {
+	for _, row := range storages(t) {
 		t.Run(row.Name, func(t *testing.T) {
 			t.Parallel()
 			c := run(t, row, nil, large)

@@ -35,7 +35,7 @@ func binaryFiles(t testing.TB, root string) (out []string) {
 // the answer says so or breaks off, verify finds it, and no backup is made without it.
 func TestARottenBinaryIsNeverTakenForAWholeOne(t *testing.T) {
 	t.Parallel()
-	for _, row := range storages {
+	for _, row := range storages(t) {
 		if row.Name != "disk" && row.Name != "s3" && row.Name != "postgres" {
 			continue // memory has no files, and split is the stores of postgres
 		}

@@ -36,7 +36,7 @@ refs:
 
 func TestEveryDeletedResourceHasAWayBack(t *testing.T) {
 	t.Parallel()
-	for _, row := range storages {
+	for _, row := range storages(t) {
 		t.Run(row.Name, func(t *testing.T) {
 			t.Parallel()
 			c := run(t, row, nil, shelves)
@@ -224,7 +224,7 @@ bindings:
 
 func TestARequestThatIsSentAgainBringsNothingErasedBack(t *testing.T) {
 	t.Parallel()
-	for _, row := range storages {
+	for _, row := range storages(t) {
 		t.Run(row.Name, func(t *testing.T) {
 			t.Parallel()
 			c := run(t, row, nil, shelves)

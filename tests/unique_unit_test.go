@@ -21,7 +21,7 @@ func batch(ops ...string) string { return `{"operations":[` + strings.Join(ops, 
 
 func TestTwoOperationsOfOneBatchNeverTakeOneValue(t *testing.T) {
 	t.Parallel()
-	for _, row := range storages {
+	for _, row := range storages(t) {
 		t.Run(row.Name, func(t *testing.T) {
 			t.Parallel()
 			c := run(t, row, nil, members)
@@ -81,7 +81,7 @@ func uniqueModel(unique string) map[string]string {
 
 func TestUniqueThatWasTakenOutAndPutBackHolds(t *testing.T) {
 	t.Parallel()
-	for _, row := range storages {
+	for _, row := range storages(t) {
 		if row.Name == "memory" || row.Split { // nothing outlives the process
 			continue
 		}

@@ -15,7 +15,7 @@ import (
 func TestUploadsEndAtTheirQuota(t *testing.T) {
 	t.Parallel()
 	binary := apitest.Header("Content-Type", "application/octet-stream")
-	for _, row := range storages {
+	for _, row := range storages(t) {
 		if row.Split {
 			continue // each process has its own
 		}

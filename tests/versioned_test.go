@@ -42,7 +42,7 @@ refs: {book: {type: books, onDelete: cascade}}
 }
 
 func library(t *testing.T, fn func(t *testing.T, c *apitest.Client)) {
-	for _, s := range storages {
+	for _, s := range storages(t) {
 		t.Run(s.Name, func(t *testing.T) {
 			t.Parallel()
 			fn(t, run(t, s, nil, constrained))

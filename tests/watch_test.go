@@ -266,7 +266,7 @@ func (m *mirror) apply(t *testing.T, e apitest.Event) {
 // that it does not, before and after a client comes back.
 func TestAPurgeIsToldToWhoSawTheRow(t *testing.T) {
 	t.Parallel()
-	for _, row := range storages {
+	for _, row := range storages(t) {
 		if row.Split {
 			continue // guardModels starts one program
 		}

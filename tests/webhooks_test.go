@@ -106,7 +106,7 @@ func hookTo(t *testing.T, c *apitest.Client, r *receiver, more string) *apitest.
 }
 
 func TestAWebhookIsToldInOrderAndSigned(t *testing.T) {
-	for _, s := range storages {
+	for _, s := range storages(t) {
 		t.Run(s.Name, func(t *testing.T) {
 			t.Parallel()
 			settings := s.Settings

@@ -3,6 +3,8 @@ package indexer_test
 import (
 	"context"
 	"fmt"
+	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -15,7 +17,6 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 	"github.com/autocrud-go/autocrud/pkg/storage/pgindex"
-	"github.com/autocrud-go/autocrud/pkg/storage/storagetest"
 )
 
 func TestMain(m *testing.M) { testenv.Main(m) }
@@ -39,8 +40,13 @@ index: [name]
 `
 )
 
-// films is how many there are; the race detector makes the databases slow.
-var films = map[bool]int{false: 20_000, true: 4_000}[storagetest.Race]
+// films is how many there are; AUTOCRUD_TEST_FILMS=20000 is the full size.
+var films = max(number("AUTOCRUD_TEST_FILMS"), 4_000)
+
+func number(variable string) int {
+	n, _ := strconv.Atoi(os.Getenv(variable)) // 0 when it is not set
+	return n
+}
 
 // TestADefinitionChangesUnderLoad adds a field and full text to, and takes a
 // field from, a type with many resources, while they are read and written. What

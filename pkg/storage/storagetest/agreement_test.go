@@ -2,6 +2,8 @@ package storagetest_test
 
 import (
 	"fmt"
+	"os"
+	"strconv"
 	"testing"
 
 	"github.com/autocrud-go/autocrud/internal/testenv"
@@ -13,10 +15,13 @@ import (
 
 func TestMain(m *testing.M) { testenv.Main(m) }
 
-// TestSQLitePostgresAndTheEvaluatorAgree asks 20,000 random searches, a tenth
-// of them in short mode and under the race detector.
+// TestSQLitePostgresAndTheEvaluatorAgree asks 4,000 random searches, or 20 times
+// AUTOCRUD_TEST_SEARCHES; fewer in short mode and under the race detector.
 func TestSQLitePostgresAndTheEvaluatorAgree(t *testing.T) {
-	each := 1000
+	each := 200
+	if n, err := strconv.Atoi(os.Getenv("AUTOCRUD_TEST_SEARCHES")); err == nil {
+		each = n
+	}
 	if testing.Short() || storagetest.Race {
 		each = 100
 	}
