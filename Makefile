@@ -3,11 +3,12 @@ GO ?= go
 export CGO_ENABLED ?= 0
 BIN := bin
 DIST ?= dist
+IMAGE ?= autocrud:local
 FUZZTIME ?= 10s
 ROWS ?= 1000000
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-full test-short race fuzz lint platforms vuln outdated bench bench-search bench-jobs dist clean up down compose-check deploy-check
+.PHONY: help build run test test-full test-short race fuzz lint platforms vuln outdated bench bench-search bench-jobs dist clean up down image compose-check deploy-check
 
 help: ## list what can be made
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,8 +60,11 @@ up: ## everything as containers (needs docker); makes .env with random secrets
 	@sh scripts/env.sh
 	docker compose -f docker-compose.yml up --build --detach --wait
 
+image: ## the image autocrud:local (IMAGE=name:tag for another), without compose
+	DOCKER_BUILDKIT=1 docker build --build-arg VERSION=$(lastword $(subst :, ,$(IMAGE))) --build-arg REVISION=$$(git rev-parse HEAD) --build-arg CREATED=$$(git log -1 --format=%cI) --tag $(IMAGE) .
+
 down: ## stop the containers; data and .env stay
-	docker compose -f docker-compose.yml down
+	docker compose -f docker-compose.yml down --remove-orphans
 
 compose-check: ## the compose files are right (no docker needed)
 	cd deploy/test && $(GO) test -count=1 -run Compose ./...
@@ -68,5 +72,6 @@ compose-check: ## the compose files are right (no docker needed)
 deploy-check: ## the compose files, both Kubernetes overlays and the alert rules are right
 	cd deploy/test && $(GO) test -count=1 ./...
 
-clean: ## remove what was built and the quickstart's data
-	rm -rf $(BIN) data
+clean: ## remove what was built and the quickstart's data; the data of containers stays
+	rm -rf $(BIN) $(DIST)
+	[ ! -d data ] || find data -mindepth 1 -maxdepth 1 ! -name compose -exec rm -rf {} +

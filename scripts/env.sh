@@ -11,9 +11,13 @@ if [ ! -e .env ]; then
 		*) echo "$line" ;;
 		esac
 	done <.env.example >.env.new
+	# Compose takes what has the same project name for the same deployment.
+	echo "COMPOSE_PROJECT_NAME=autocrud-$(pwd | cksum | cut -d' ' -f1)" >>.env.new
 	mv .env.new .env
 	echo "made .env with random secrets"
 fi
+# Containers read these as another user, whatever the umask was.
+chmod -R a+rX deploy/nats examples/quickstart/models
 volumes=$(sed -n 's/^AUTOCRUD_VOLUMES=//p' .env)
 for v in nats nats-2 nats-3 postgres s3; do
 	[ -d "$volumes/$v" ] && continue

@@ -4,8 +4,10 @@ package test
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -91,6 +93,9 @@ func checkService(t *testing.T, name string, s types.ServiceConfig) {
 			t.Errorf("%s is published to %q", name, port.HostIP)
 		}
 	}
+	if s.Logging == nil || s.Logging.Options["max-size"] == "" {
+		t.Errorf("the log of %s may fill the disk", name)
+	}
 	for key, value := range s.Environment {
 		if regexp.MustCompile(`PASSWORD|SECRET|ACCESS_KEY`).MatchString(key) && (value == nil || !strings.Contains(*value, "value-of-")) {
 			t.Errorf("%s: %s does not come from the environment", name, key)
@@ -121,13 +126,128 @@ func TestComposeNeedsEverySecret(t *testing.T) {
 	}
 }
 
+// TestComposeRunsOnEngine20 leaves out what Debian 12 ships no engine for.
+func TestComposeRunsOnEngine20(t *testing.T) {
+	for _, name := range []string{"docker-compose.yml", "compose.cluster.yml", "compose.override.yml"} {
+		b, err := os.ReadFile(filepath.Join(root, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(b), "start_interval") {
+			t.Errorf("%s: start_interval needs Docker Engine 25", name)
+		}
+	}
+}
+
+// copied finds the folders of the program that the Dockerfile copies.
+func copied(dockerfile string) (out []string) {
+	for _, m := range regexp.MustCompile(`(?m)^COPY ([^-\s]\S*) `).FindAllStringSubmatch(dockerfile, -1) {
+		out = append(out, m[1])
+	}
+	return out
+}
+
+// TestTheImageIsMadeOfTheProgramOnly: each package of the program is copied, and
+// a page of the documentation compiles nothing.
+func TestTheImageIsMadeOfTheProgramOnly(t *testing.T) {
+	b, err := os.ReadFile(filepath.Join(root, "Dockerfile"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	folders := copied(string(b))
+	if slices.ContainsFunc(folders, func(f string) bool { return f == "." || strings.HasSuffix(f, ".md") || f == "docs" }) {
+		t.Errorf("copied are %v", folders)
+	}
+	cmd := exec.Command("go", "list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", "./cmd/autocrud")
+	cmd.Dir = root
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	packages := 0
+	for path := range strings.FieldsSeq(string(out)) {
+		dir, ours := strings.CutPrefix(path, "github.com/autocrud-go/autocrud/")
+		if !ours {
+			continue
+		}
+		packages++
+		if top, _, _ := strings.Cut(dir, "/"); !slices.Contains(folders, top) {
+			t.Errorf("%s is not copied", dir)
+		}
+	}
+	if packages < 10 {
+		t.Errorf("%d packages", packages)
+	}
+}
+
+// TestEnvIsOfItsCheckout makes two, in two folders.
+func TestEnvIsOfItsCheckout(t *testing.T) {
+	var projects []string
+	for range 2 {
+		dir := t.TempDir()
+		for _, name := range []string{".env.example", "scripts/env.sh", "deploy/nats/nats.conf", "examples/quickstart/models/planets.yaml"} {
+			b, err := os.ReadFile(filepath.Join(root, name))
+			if err == nil {
+				err = os.MkdirAll(filepath.Join(dir, filepath.Dir(name)), 0o700)
+			}
+			if err == nil {
+				err = os.WriteFile(filepath.Join(dir, name), b, 0o600)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		cmd := exec.Command("sh", "scripts/env.sh")
+		cmd.Dir = dir
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		b, err := os.ReadFile(filepath.Join(dir, ".env"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		projects = append(projects, regexp.MustCompile(`(?m)^COMPOSE_PROJECT_NAME=autocrud-\d+$`).FindString(string(b)))
+		info, err := os.Stat(filepath.Join(dir, "deploy/nats/nats.conf"))
+		if err != nil || info.Mode().Perm()&0o004 == 0 {
+			t.Errorf("other users cannot read what the containers read: %v, %v", info.Mode(), err)
+		}
+	}
+	if projects[0] == "" || projects[0] == projects[1] {
+		t.Errorf("the projects are %q", projects)
+	}
+}
+
+// TestCleanKeepsTheDataOfContainers runs make clean on a folder.
+func TestCleanKeepsTheDataOfContainers(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"data/compose/nats", "data/blobs", "bin", "dist"} {
+		if err := os.MkdirAll(filepath.Join(dir, name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	makefile, err := filepath.Abs(filepath.Join(root, "Makefile"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("make", "-f", makefile, "clean")
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	for name, stays := range map[string]bool{"data/compose/nats": true, "data/blobs": false, "bin": false, "dist": false} {
+		if _, err := os.Stat(filepath.Join(dir, name)); (err == nil) != stays {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestDockerfileIsPinnedAndNotRoot(t *testing.T) {
 	b, err := os.ReadFile(filepath.Join(root, "Dockerfile"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	from := regexp.MustCompile(`(?m)^FROM (\S+)`).FindAllStringSubmatch(string(b), -1)
-	if len(from) != 2 {
+	if len(from) != 3 {
 		t.Fatal(from)
 	}
 	for _, f := range from {

@@ -28,6 +28,9 @@ func NATSConfig(name string) (*server.Options, error) {
 			return nil, err
 		}
 	}
+	if err := os.Setenv("NATS_NAME", "nats-1"); err != nil {
+		return nil, err
+	}
 	return server.ProcessConfigFile(filepath.Join(filepath.Dir(self), "../../deploy/nats", name))
 }
 
