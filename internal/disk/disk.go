@@ -23,7 +23,7 @@ var ErrLocked = errors.New("locked by another process")
 // Sync makes the content of f, and its length, durable. f may write.
 func Sync(f *os.File) error { return syncData(f) }
 
-// SyncFile makes the content of the named file durable, whoever wrote it. A file
+// SyncFile makes the content of the named file durable, whichever process wrote it. A file
 // that is gone needs nothing.
 func SyncFile(name string) error {
 	f, err := OpenForSync(name)
