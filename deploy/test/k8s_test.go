@@ -145,6 +145,95 @@ func checkPod(t *testing.T, name string, p corev1.PodSpec) {
 	}
 }
 
+// TestAnOverlayCanBeAppliedAgain: what an autoscaler decides is not said twice, a
+// finished job goes, and memory has room above what Go aims at.
+func TestAnOverlayCanBeAppliedAgain(t *testing.T) {
+	for _, overlay := range []string{"dev", "production"} {
+		scaled, replicas := map[string]bool{}, map[string]bool{}
+		for _, o := range build(t, overlay) {
+			switch x := o.(type) {
+			case *autoscalingv2.HorizontalPodAutoscaler:
+				scaled[x.Spec.ScaleTargetRef.Name] = true
+			case *appsv1.Deployment:
+				replicas[x.Name] = x.Spec.Replicas != nil
+				for _, e := range x.Spec.Template.Spec.Containers[0].Env {
+					if e.Name == "GOMEMLIMIT" && e.ValueFrom != nil {
+						t.Errorf("%s: GOMEMLIMIT is the limit itself", x.Name)
+					}
+				}
+			case *batchv1.Job:
+				if x.Spec.TTLSecondsAfterFinished == nil {
+					t.Errorf("%s stays when it has finished", x.Name)
+				}
+			}
+		}
+		if len(scaled) != 2 {
+			t.Errorf("%s: scaled are %v", overlay, scaled)
+		}
+		for name := range scaled {
+			if replicas[name] {
+				t.Errorf("%s: %s has replicas and an autoscaler", overlay, name)
+			}
+		}
+	}
+}
+
+// TestProductionNATSFitsItsChart keeps to what the chart reads: it has a ConfigMap
+// nats-config, merges replace its lists, and names its cluster by merge.
+func TestProductionNATSFitsItsChart(t *testing.T) {
+	b, err := os.ReadFile(filepath.Join(root, "deploy/k8s/overlays/production/nats-values.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var v struct {
+		Container, Reloader struct {
+			Merge map[string]any
+			Patch []struct {
+				Op, Path string
+				Value    struct{ ConfigMap struct{ Name string } }
+			}
+		}
+		TLSCA       struct{ Enabled bool } `json:"tlsCA"`
+		PodTemplate struct {
+			Merge struct{ Spec map[string]any }
+			Patch []struct {
+				Op, Path string
+				Value    struct{ ConfigMap struct{ Name string } }
+			}
+		}
+		Config struct{ Cluster struct{ Name, Merge any } }
+	}
+	if err := yaml.Unmarshal(b, &v); err != nil {
+		t.Fatal(err)
+	}
+	if v.Container.Merge["volumeMounts"] != nil || v.PodTemplate.Merge.Spec["volumes"] != nil {
+		t.Error("a list of the chart is replaced")
+	}
+	if v.Reloader.Merge["securityContext"] == nil || !v.TLSCA.Enabled || v.Config.Cluster.Name != nil || v.Config.Cluster.Merge == nil {
+		t.Errorf("%+v", v)
+	}
+	names, selected := map[string]bool{}, false
+	for _, o := range build(t, "production") {
+		switch x := o.(type) {
+		case *corev1.ConfigMap:
+			names[x.Name] = true
+		case *networkingv1.NetworkPolicy:
+			selected = selected || x.Spec.PodSelector.MatchLabels["app.kubernetes.io/name"] == "nats" && len(x.Spec.Ingress) > 0 && len(x.Spec.Egress) > 0
+		}
+	}
+	if names["nats-config"] || !selected {
+		t.Errorf("the ConfigMaps are %v; a policy for NATS: %v", names, selected)
+	}
+	for _, p := range v.PodTemplate.Patch {
+		if p.Op != "add" || !strings.HasSuffix(p.Path, "/-") || !names[p.Value.ConfigMap.Name] {
+			t.Errorf("%+v", p)
+		}
+	}
+	if len(v.PodTemplate.Patch) != 1 || len(v.Container.Patch) != 1 {
+		t.Error("the users are not mounted")
+	}
+}
+
 // TestAlertRulesNameWhatIsDocumented: docs/observability.md is itself checked
 // against what the program exports.
 func TestAlertRulesNameWhatIsDocumented(t *testing.T) {
