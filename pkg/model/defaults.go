@@ -214,7 +214,7 @@ func (b *fillers) build(v any, pointer string) *filler {
 	}
 	b.buildOthers(f, node, pointer)
 	if ref, ok := node["$ref"].(string); ok {
-		if target, ok := lookupRef(b.root, ref); ok {
+		if target, ok := LookupRef(b.root, ref); ok {
 			f.also = append(f.also, b.build(target, ref[1:]))
 		}
 	}
@@ -276,7 +276,7 @@ func (b *fillers) defaultOf(v any, pointer string, depth int) (any, string, bool
 		return d, pointer, true
 	}
 	if ref, ok := node["$ref"].(string); ok {
-		if target, ok := lookupRef(b.root, ref); ok {
+		if target, ok := LookupRef(b.root, ref); ok {
 			return b.defaultOf(target, ref[1:], depth+1)
 		}
 	}

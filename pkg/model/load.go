@@ -18,13 +18,19 @@ import (
 // elsewhere and may be referred to. Its error is a ModelErrors with every
 // mistake of every file, or that of the file system.
 func LoadTypes(dir string, known ...string) ([]*Type, error) {
+	files, err := ReadFiles(dir)
+	if err != nil {
+		return nil, err
+	}
+	return ParseTypes(files, known...)
+}
+
+// ReadFiles reads the model files of a folder, by name.
+func ReadFiles(dir string) (files []File, err error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, fmt.Errorf("models: %w", err)
 	}
-	var types []*Type
-	var list ModelErrors
-	names := slices.Clone(known)
 	for _, entry := range entries {
 		ext := strings.ToLower(filepath.Ext(entry.Name()))
 		if entry.IsDir() || strings.HasPrefix(entry.Name(), ".") || !slices.Contains([]string{".yaml", ".yml", ".json"}, ext) {
@@ -34,7 +40,24 @@ func LoadTypes(dir string, known ...string) ([]*Type, error) {
 		if err != nil {
 			return nil, fmt.Errorf("models: %w", err)
 		}
-		t, problems := ParseType(entry.Name(), b)
+		files = append(files, File{entry.Name(), b})
+	}
+	return files, nil
+}
+
+// File is a model file.
+type File struct {
+	Name    string // whose ending says whether it is JSON or YAML
+	Content []byte
+}
+
+// ParseTypes is LoadTypes for files that are read already.
+func ParseTypes(files []File, known ...string) ([]*Type, error) {
+	var types []*Type
+	var list ModelErrors
+	names := slices.Clone(known)
+	for _, f := range files {
+		t, problems := ParseType(f.Name, f.Content)
 		list = append(list, problems...)
 		if t != nil {
 			names = append(names, t.Name)

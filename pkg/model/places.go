@@ -126,7 +126,7 @@ func (p *places) buildSame(n *placeNode, node map[string]any) {
 		}
 	}
 	if ref, ok := node["$ref"].(string); ok {
-		target, _ := lookupRef(p.root, ref)
+		target, _ := LookupRef(p.root, ref)
 		add(target, true)
 	}
 	for _, x := range listOf(node["allOf"]) {

@@ -191,7 +191,7 @@ func (e *effective) names(v any, depth int) map[string]int {
 		}
 	}
 	if ref, ok := node["$ref"].(string); ok {
-		if target, ok := lookupRef(e.root, ref); ok {
+		if target, ok := LookupRef(e.root, ref); ok {
 			add(target)
 		}
 	}
@@ -275,7 +275,7 @@ func (e *effective) checkRef(v any, at string) {
 	case !strings.HasPrefix(ref, "#"):
 		e.p.Add(at, "schema: $ref %q: only references within the schema are followed (#/$defs/...)", ref)
 	default:
-		target, ok := lookupRef(e.root, ref)
+		target, ok := LookupRef(e.root, ref)
 		if !ok {
 			e.p.Add(at, "schema: $ref %q leads nowhere", ref)
 			return
@@ -287,7 +287,7 @@ func (e *effective) checkRef(v any, at string) {
 			if !ok {
 				return
 			}
-			if target, ok = lookupRef(e.root, next); !ok {
+			if target, ok = LookupRef(e.root, next); !ok {
 				return
 			}
 		}

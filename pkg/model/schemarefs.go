@@ -15,7 +15,7 @@ func (e *effective) wasSeen(node map[string]any) bool {
 // which its meaning would be lost.
 func (e *effective) checkReferred() {
 	for _, ref := range slices.Sorted(maps.Keys(e.refs)) {
-		target, _ := lookupRef(e.root, ref)
+		target, _ := LookupRef(e.root, ref)
 		if node, ok := target.(map[string]any); ok && !e.wasSeen(node) && holdsKey(target, "x-binary") {
 			e.p.Add(e.refs[ref], "schema: $ref %q leads to no place of a schema; x-binary has a meaning in $defs", ref)
 		}
@@ -70,7 +70,7 @@ func (e *effective) checkCircles() {
 func (e *effective) sameValue(node map[string]any) []any {
 	out := slices.Concat(listOf(node["allOf"]), listOf(node["anyOf"]), listOf(node["oneOf"]), []any{node["if"], node["then"], node["else"], node["not"]})
 	if ref, ok := node["$ref"].(string); ok {
-		target, _ := lookupRef(e.root, ref)
+		target, _ := LookupRef(e.root, ref)
 		out = append(out, target)
 	}
 	dependent, _ := node["dependentSchemas"].(map[string]any)

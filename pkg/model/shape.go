@@ -89,8 +89,8 @@ func kindOf(v any) kinds {
 	return objects
 }
 
-// lookupRef follows a local reference, "#" or "#/pointer".
-func lookupRef(root map[string]any, ref string) (any, bool) {
+// LookupRef follows a local reference, "#" or "#/pointer", within a schema.
+func LookupRef(root map[string]any, ref string) (any, bool) {
 	ref, ok := strings.CutPrefix(ref, "#")
 	if !ok {
 		return nil, false
@@ -137,7 +137,7 @@ func (s shapes) same(v any, depth int) []map[string]any {
 	}
 	all := []map[string]any{node}
 	if ref, ok := node["$ref"].(string); ok {
-		target, _ := lookupRef(s.root, ref)
+		target, _ := LookupRef(s.root, ref)
 		all = append(all, s.same(target, depth+1)...)
 	}
 	for _, k := range []string{"allOf", "anyOf", "oneOf"} {
@@ -169,7 +169,7 @@ func (s shapes) kinds(v any, depth int) kinds {
 	}
 	if k == 0 {
 		if ref, ok := node["$ref"].(string); ok {
-			target, _ := lookupRef(s.root, ref)
+			target, _ := LookupRef(s.root, ref)
 			k = s.kinds(target, depth+1)
 		}
 	}

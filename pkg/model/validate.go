@@ -139,7 +139,7 @@ func (x *explainer) binary(f *jsonschema.ValidationError) bool {
 	if i < 0 || len(f.InstanceLocation) == 0 {
 		return false
 	}
-	found, _ := lookupRef(x.tree, "#"+place[:i])
+	found, _ := LookupRef(x.tree, "#"+place[:i])
 	node, _ := found.(map[string]any)
 	spec, ok := node["x-binary"]
 	if !ok {

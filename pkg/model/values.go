@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/query"
@@ -38,6 +39,23 @@ func CheckID(id string) error {
 		return fault.Errorf(fault.InvalidRequest, "an id is 1 to 128 letters, digits, '-' and '_'")
 	}
 	return nil
+}
+
+// UniqueKey is the same for two resources whose values of the fields are the same.
+// ok is false when one is null: then they are unique as they are.
+func UniqueKey(fields []string, values map[string]query.Value) (key string, ok bool) {
+	list := make([]any, len(fields))
+	for i, f := range fields {
+		switch v := values[f].(type) {
+		case nil:
+			return "", false
+		case time.Time:
+			list[i] = strconv.FormatInt(v.UnixMicro(), 10)
+		default:
+			list[i] = v
+		}
+	}
+	return string(AppendCanonical(nil, list)), true
 }
 
 // MaxContent is the largest content of a resource, in bytes of canonical JSON.

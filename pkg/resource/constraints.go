@@ -8,10 +8,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"sync/atomic"
-	"time"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/model"
@@ -114,20 +112,13 @@ func hasUniqueKey(e *storage.Event) bool {
 
 // claimHash hides the value behind a keyed hash, "" when a part is null.
 func (cl *Claims) claimHash(typ, name string, fields []string, values map[string]query.Value) string {
-	list := make([]any, len(fields))
-	for i, f := range fields {
-		switch v := values[f].(type) {
-		case nil:
-			return ""
-		case time.Time:
-			list[i] = strconv.FormatInt(v.UnixMicro(), 10)
-		default:
-			list[i] = v
-		}
+	value, ok := model.UniqueKey(fields, values)
+	if !ok {
+		return ""
 	}
 	h := hmac.New(sha256.New, *cl.hashKey.Load())
 	h.Write([]byte(typ + "\x00" + name + "\x00"))
-	h.Write(model.AppendCanonical(nil, list))
+	h.Write([]byte(value))
 	return hex.EncodeToString(h.Sum(nil))
 }
 
