@@ -168,7 +168,7 @@ func (a *App) Start(ctx context.Context, s Settings) (*Running, error) {
 // Provision makes the streams, the bucket and the database schema that services
 // beside each other need, and checks those that are there.
 func (a *App) Provision(ctx context.Context, s Settings) error {
-	return wiring.Provision(ctx, s.wired().WithDefaults())
+	return wiring.Provision(ctx, s.wired().WithDefaults(), a.inner)
 }
 
 // Main is the whole program: it reads the command line and the environment,

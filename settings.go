@@ -46,6 +46,9 @@ type Settings struct {
 	// AllowMissing starts the program although a type that has data has no model.
 	// Default: false, and the start is refused.
 	AllowMissing bool
+	// AllowUnfit starts the program although live resources do not fit their changed
+	// model; they stay as they are. Default: false, and the start is refused.
+	AllowUnfit bool
 	// AcceptDamage starts the program with what is left of a damaged or shortened log.
 	// What refers to lost events is lost too: copy the data first. Default: false,
 	// and the start is refused.

@@ -14,7 +14,7 @@ func init() {
 	for reason, names := range map[string][]string{
 		reads: {"Types", "Type", "Get", "List", "Count", "Aggregate", "Revisions", "History", "Diff", "Referrers", "Expand", "Logs", "LogAfter", "OpenBinary",
 			"Can", "Check", "May", "Admin", "Knows", "MayKnow", "KnowsSome", "MayWriteSome", "Auditor", "Audit", "AuditsReads", "Watch", "Watches", "Queues", "Queue", "AllQueueSettings", "Indexing", "PageToken", "PageAfter",
-			"MayWatchAll", "Restorable"},
+			"MayWatchAll", "Restorable", "Plan"},
 		internal: {"Adopt", "Unadopted", "RunAfterHooks", "Tell", "RunBulk", "Expire", "JobEnded", "WriteLog", "JobsIn", "Heads", "JobState", "Newest", "Claim", "Finish",
 			"CancelFor", "ActFor", "ActForJob", "MayRun", "PruneEvery", "Prune", "Known", "AllSchedules", "Fire", "Secrets", "Sweep", "SweepEvery", "Upkeep", "RunWatches",
 			"LeaveBinaries", "MayTell", "Purged", "Judged"},

@@ -48,6 +48,7 @@ func (w *world) wholes() (rows []*operation) {
 	add("restoreBackup", whole{method: "POST", path: "/v1:restore", body: "no backup", media: "application/octet-stream", needs: needsAdmin, limit: "a backup has any size"})
 	add("types", whole{method: "GET", path: "/v1/types", needs: needsCredential})
 	add("type", whole{method: "GET", path: "/v1/types/things", needs: "read", typed: true})
+	add("planModels", whole{method: "POST", path: "/v1/types:plan", body: map[string]any{"models": []any{}}, needs: needsAdmin})
 	add("can", whole{method: "POST", path: "/v1:can", body: map[string]any{"action": "read", "type": "things"}, needs: needsCredential})
 	add("upload", whole{method: "POST", path: "/v1/blobs", body: "a binary", media: "application/octet-stream", needs: "create", limit: "a binary has any size up to a limit of its own"})
 	for _, typ := range []string{"things", "drafts", "tasks"} {

@@ -11,7 +11,8 @@ import (
 	"github.com/autocrud-go/autocrud/internal/apitest"
 )
 
-// changing is a program that is started again with other models.
+// changing is a program that is started again with other models, also those that
+// its data does not fit.
 type changing struct {
 	t        *testing.T
 	settings autocrud.Settings
@@ -24,7 +25,7 @@ func (p *changing) with(models map[string]string) *apitest.Client {
 		p.stop()
 	}
 	s := p.settings
-	s.Models, s.Addr, s.LogLevel = apitest.WriteModels(p.t, models), "127.0.0.1:0", "error"
+	s.Models, s.Addr, s.LogLevel, s.AllowUnfit = apitest.WriteModels(p.t, models), "127.0.0.1:0", "error", true
 	r, err := autocrud.New().Start(context.Background(), s)
 	if err != nil {
 		p.t.Fatal(err)

@@ -63,7 +63,7 @@ func (l *balancer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // TestARollingRestartLosesNoRequest restarts each of two API processes in turn
 // under load, behind a balancer that never repeats a request.
 func TestARollingRestartLosesNoRequest(t *testing.T) {
-	s := startWithoutAPI(t)
+	s := startWithoutAPI(t, nil)
 	env := apitest.Environment(apitest.As(s, "api"))
 	launch := func(addr string) *apitest.Process {
 		return apitest.LaunchWith(t, env, "api", "--addr", addr, "--drain-delay", "500ms")
@@ -143,10 +143,10 @@ func TestARollingRestartLosesNoRequest(t *testing.T) {
 
 // startWithoutAPI starts all but the API, for settings whose API processes the
 // caller starts.
-func startWithoutAPI(t *testing.T) autocrud.Settings {
+func startWithoutAPI(t *testing.T, more map[string]string) autocrud.Settings {
 	t.Helper()
 	s := apitest.Services(t)
-	s.Models = apitest.WriteModels(t, models)
+	s.Models = apitest.WriteModels(t, with(more))
 	app := autocrud.New()
 	if err := app.Provision(t.Context(), apitest.As(s, "provision")); err != nil {
 		t.Fatal(err)

@@ -29,7 +29,7 @@ func TestStrongFindsWhatTheOtherAPIAcknowledged(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	s := startWithoutAPI(t)
+	s := startWithoutAPI(t, nil)
 	env := apitest.Environment(apitest.As(s, "api"))
 	var apis [2]string
 	for i := range apis {

@@ -199,7 +199,7 @@ type provisionCmd struct {
 
 // Run makes what is missing.
 func (c *provisionCmd) Run(e *env) error {
-	if err := wiring.Provision(e.ctx, c.Settings); err != nil {
+	if err := wiring.Provision(e.ctx, c.Settings, e.app); err != nil {
 		return err
 	}
 	_, err := fmt.Fprintln(e.Out, "everything is there")
@@ -208,6 +208,7 @@ func (c *provisionCmd) Run(e *env) error {
 
 type modelsCmd struct {
 	Check modelsCheckCmd `cmd:"" help:"Check model files; every problem with its file and line."`
+	Plan  modelsPlanCmd  `cmd:"" help:"Say what changed models would do to the data that is there, and which resources do not fit them; exit 2 if any does not."`
 }
 
 type modelsCheckCmd struct {

@@ -27,6 +27,14 @@ func (p *progress) set(n int64) {
 	}
 }
 
+// of sets how much of how much is done, which may only be known by then.
+func (p *progress) of(n, total int64) {
+	if p != nil && p.bar.GetMax64() != total {
+		p.bar.ChangeMax64(total)
+	}
+	p.set(n)
+}
+
 func (p *progress) finish() {
 	if p != nil {
 		_ = p.bar.Finish()

@@ -7,8 +7,9 @@ import (
 )
 
 // Provision makes what services need and checks what exists: the streams,
-// the claim key, the bucket, and the fixed tables of the index.
-func Provision(ctx context.Context, set Settings) (err error) {
+// the claim key, the bucket, and the fixed tables of the index. Models
+// that the data does not fit are refused, where it has any models.
+func Provision(ctx context.Context, set Settings, app App) (err error) {
 	defer func() { err = set.scrubbed(err) }()
 	set.Service = "provision"
 	if err := set.check(); err != nil {
@@ -24,6 +25,9 @@ func Provision(ctx context.Context, set Settings) (err error) {
 		return err
 	}
 	if err = st.fit(ctx, &set, logger); err != nil {
+		return err
+	}
+	if err = judgeProvisioned(ctx, &set, app, st, logger); err != nil {
 		return err
 	}
 	claimKey, err := st.claimKey(ctx, logger)

@@ -159,6 +159,10 @@ func (p *program) start(ctx context.Context) (_ *Running, err error) {
 	if err := p.wire(ctx); err != nil {
 		return nil, err
 	}
+	changed, err := p.judgeModels(ctx)
+	if err != nil {
+		return nil, err
+	}
 	if err := p.readIndex(ctx); err != nil {
 		return nil, err
 	}
@@ -176,7 +180,11 @@ func (p *program) start(ctx context.Context) (_ *Running, err error) {
 	listening := begin(ctx, p.indexing.listen)
 	indexing := begin(ctx, p.index)
 	if p.has.api {
-		if err := adopt(ctx, p.manager.Admin, p.indexing, p.begun); err != nil {
+		err := adopt(ctx, p.manager.Admin, p.indexing, p.begun)
+		if err == nil {
+			err = p.judging().record(ctx, p.st.log, changed)
+		}
+		if err != nil {
 			indexing.interrupt(nil)
 			listening.interrupt(nil)
 			return nil, err

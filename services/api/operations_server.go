@@ -36,6 +36,11 @@ var serverOperations = []operation{
 	{handle: readIndexing, Operation: openapi.Operation{Method: "GET", Path: "/v1:reindex", Name: "indexing", Summary: "How far is the index?",
 		Answers: answers(answer("200", "The types that are being built, and the sequences of index and log", openapi.Indexing)), Problems: askProblems}},
 
+	{handle: planModels, Operation: openapi.Operation{Method: "POST", Path: "/v1/types:plan", Name: "planModels", Summary: "What would changed models do to the data?",
+		Description: "Against the models that the data was written by. Where a change may refuse what it allowed, every live resource is read as it would be after its migrations, and checked. Nothing is changed.",
+		Body:        openapi.ModelsBody, Answers: answers(answer("200", "What changes, type by type, and which resources do not fit", openapi.Plan)),
+		Problems: []string{"400", "405", "413", "415", "422", "503"}}},
+
 	// Queues.
 	{handle: listQueues, Operation: openapi.Operation{Method: "GET", Path: "/v1/queues", Name: "queues", Summary: "List the queues of jobs",
 		Answers: answers(answer("200", "All queues", openapi.Queues)), Problems: askProblems}},

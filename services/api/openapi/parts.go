@@ -20,6 +20,7 @@ var (
 	RotateBody   Part = rotateBody // how long the secret before stays good
 	BatchBody    Part = (*document).batchBody
 	QuestionBody Part = questionBody // what is asked of the policy
+	ModelsBody   Part = modelsBody   // model files
 	UploadBody   Part = uploadBody
 	BackupBody   Part = backupBody
 )
@@ -60,6 +61,7 @@ var (
 	Decision  Part = decisionAnswer // of the policy
 	Uploaded  Part = uploadedAnswer
 	Audit     Part = auditAnswer
+	Plan      Part = planAnswer // of changed models
 	Model     Part = (*document).model
 	ModelPage Part = (*document).modelPage
 	AnyObject Part = anyObject

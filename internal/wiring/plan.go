@@ -1,0 +1,44 @@
+package wiring
+
+import (
+	"context"
+	"slices"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/model/plan"
+)
+
+// Plan says what types would do to the data of a stopped program. Nothing is changed,
+// the index neither: the log alone is read.
+func Plan(ctx context.Context, set Settings, types []*model.Type, report func(done, total uint64)) (_ *plan.Report, err error) {
+	defer func() { err = set.scrubbed(err) }()
+	if err := set.check(); err != nil {
+		return nil, err
+	}
+	set.existing, set.maintenance = true, true
+	logger := set.Logger()
+	st, err := openStores(ctx, &set, newObserver(prometheus.NewRegistry()), logger)
+	if err != nil {
+		return nil, err
+	}
+	defer st.close()
+	if err := checkLog(ctx, st); err != nil {
+		return nil, err
+	}
+	if err := st.fit(ctx, &set, logger); err != nil {
+		return nil, err
+	}
+	var before []string // those served before tell of data that no recorded model is of
+	if st.known != nil {
+		before = st.known.Types
+	}
+	asked, err := plan.Against(ctx, st.log, types, isBuiltin, before)
+	if err != nil {
+		return nil, err
+	}
+	return plan.Make(ctx, plan.Source{Log: st.log, Blobs: st.blobs, Report: report}, asked)
+}
+
+func isBuiltin(name string) bool { return slices.Contains(model.BuiltinTypes, name) }
