@@ -17,7 +17,7 @@ type file struct {
 	mode os.FileMode
 }
 
-// tarball writes files below a folder, all of one time and of nobody.
+// tarball writes files below a folder, all of one time and of no user.
 func tarball(w io.Writer, folder string, files []file, at time.Time) error {
 	z, err := gzip.NewWriterLevel(w, gzip.BestCompression)
 	if err != nil {

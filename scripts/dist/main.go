@@ -1,6 +1,6 @@
 // Command dist makes what a release consists of: an archive of the program for each
 // platform, an SPDX document of what is in them, and their checksums. The same commit
-// and the same Go give the same bytes, whoever runs it and wherever.
+// and the same Go give the same bytes, on every machine.
 //
 //	go run ./scripts/dist [-out dist] [-platforms linux/amd64,...]
 package main
