@@ -69,7 +69,7 @@ func (k *kind) calls() []*operation {
 		return err
 	})
 	add("Manager.Purge", ":purge", func(ctx context.Context, m *resource.Manager, typ, id string, _ content, match resource.Match) error {
-		_, err := m.Upkeep.Purge(ctx, typ, id, match)
+		_, err := m.Purge(ctx, typ, id, match)
 		return err
 	})
 	add("Manager.Batch", "PUT", func(ctx context.Context, m *resource.Manager, typ, id string, doc content, match resource.Match) error {
@@ -93,11 +93,11 @@ func (k *kind) calls() []*operation {
 	})
 	if k.job {
 		add("Manager.Cancel", ":cancel", func(ctx context.Context, m *resource.Manager, typ, id string, _ content, match resource.Match) error {
-			_, err := m.Jobs.Cancel(ctx, typ, id, match)
+			_, err := m.Cancel(ctx, typ, id, match)
 			return err
 		})
 		add("Manager.Rerun", ":rerun", func(ctx context.Context, m *resource.Manager, typ, id string, _ content, match resource.Match) error {
-			_, err := m.Jobs.Rerun(ctx, typ, id, match)
+			_, err := m.Rerun(ctx, typ, id, match)
 			return err
 		})
 	}

@@ -169,7 +169,7 @@ func (w *world) operations(t testing.TB) []*operation {
 func (w *world) keptBinaries(t testing.TB) (faults []string) {
 	t.Helper()
 	dropped := w.admin.Post(t, "/v1/blobs", w.marker(), apitest.Header("Content-Type", "text/plain")).Want(t, 201).Text("/digest")
-	swept, err := w.m.Upkeep.Sweep(t.Context(), 0)
+	swept, err := w.upkeep.Sweep(t.Context(), 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -143,8 +143,9 @@ type world struct {
 	stop     func()
 	admin    *caller
 	callers  map[string]*caller
-	other    *apitest.Client // the admin of another namespace
-	m        *resource.Manager
+	other    *apitest.Client   // the admin of another namespace
+	m        *resource.Manager // that Go code of the program gets
+	upkeep   *resource.Upkeep
 	hooks    *hookServer
 	count    atomic.Int64
 	unwanted sync.Map // type/id of what a hook refuses
@@ -260,7 +261,7 @@ func (w *world) begin(t testing.TB, s autocrud.Settings, models map[string]strin
 		}
 	})
 	t.Cleanup(stop)
-	w.settings = s
+	w.settings, w.upkeep = s, r.Domain.Upkeep
 	admin := apitest.NewClient(t, r.URL).As(adminKey)
 	if w.admin == nil {
 		w.admin = &caller{name: "admin", token: adminKey, actor: policy.Actor{Principal: "admin", Address: "127.0.0.1", Identity: &policy.Identity{Admin: true}}}

@@ -28,7 +28,7 @@ func TestStructSaysWhatTheFileSays(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	fromStruct, err := r.Manager.States.Type("planets")
+	fromStruct, err := r.Manager.Type("planets")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -32,7 +32,7 @@ type place struct {
 
 func (p place) isOffline() bool { return p.Offline || p.DataDir != "" }
 
-func (p place) offline(e *env, fn func(context.Context, *resource.Manager) error) error {
+func (p place) offline(e *env, fn func(context.Context, *resource.Domain) error) error {
 	return wiring.Offline(e.ctx, p.settings(), e.app, fn)
 }
 
@@ -68,7 +68,7 @@ func (c *verifyCmd) Run(e *env) error {
 		if err := c.ask(e, "/v1:verify", &answer); err != nil {
 			return err
 		}
-	} else if err := c.offline(e, func(ctx context.Context, m *resource.Manager) (err error) {
+	} else if err := c.offline(e, func(ctx context.Context, m *resource.Domain) (err error) {
 		answer.Verified, err = m.Admin.Verify(ctx, func(f resource.Finding) { answer.Findings = append(answer.Findings, f) })
 		return err
 	}); err != nil {
@@ -100,7 +100,7 @@ func (c *gcCmd) Run(e *env) error {
 		if err := c.ask(e, "/v1:gc", &out); err != nil {
 			return err
 		}
-	} else if err := c.offline(e, func(ctx context.Context, m *resource.Manager) (err error) {
+	} else if err := c.offline(e, func(ctx context.Context, m *resource.Domain) (err error) {
 		out, err = m.Upkeep.Sweep(ctx, resource.SweepAge)
 		return err
 	}); err != nil {
@@ -128,7 +128,7 @@ func (c *migrateCmd) Run(e *env) error {
 	if !c.isOffline() {
 		return c.pages(e, page)
 	}
-	return c.offline(e, func(ctx context.Context, m *resource.Manager) error {
+	return c.offline(e, func(ctx context.Context, m *resource.Domain) error {
 		return c.pages(e, func(after string) (resource.MigrationReport, error) {
 			r, err := m.Admin.MigrateAll(ctx, c.Type, after, c.DryRun)
 			if err != nil {

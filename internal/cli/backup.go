@@ -65,7 +65,7 @@ func (c *backupCmd) write(e *env, w io.Writer) error {
 	if !c.isOffline() {
 		return c.download(e.ctx, "/v1:backup", &counted{w, bar, 0})
 	}
-	return c.offline(e, func(ctx context.Context, m *resource.Manager) error {
+	return c.offline(e, func(ctx context.Context, m *resource.Domain) error {
 		_, err := m.Admin.Backup(ctx, w, func(done, _ uint64) { bar.set(int64(done)) })
 		return err
 	})
@@ -108,7 +108,7 @@ func (c *restoreCmd) Run(e *env) error {
 	}
 	bar := newProgress(e.Err, b.Summary.Entries, "restoring")
 	if c.isOffline() {
-		err = wiring.OfflineOrNew(e.ctx, c.settings(), e.app, b.FirstSeq(), func(ctx context.Context, m *resource.Manager) error {
+		err = wiring.OfflineOrNew(e.ctx, c.settings(), e.app, b.FirstSeq(), func(ctx context.Context, m *resource.Domain) error {
 			return m.Admin.RestoreBackup(ctx, b, func(done, _ uint64) { bar.set(int64(done)) })
 		})
 	} else {

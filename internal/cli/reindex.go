@@ -30,7 +30,7 @@ func (c *reindexCmd) Run(e *env) error {
 		}
 		return c.await(e, func() (resource.Indexing, error) { return c.indexing(e) })
 	}
-	return c.offline(e, func(ctx context.Context, m *resource.Manager) error {
+	return c.offline(e, func(ctx context.Context, m *resource.Domain) error {
 		if err := m.Admin.Reindex(ctx, c.Type); err != nil {
 			return err
 		}

@@ -19,7 +19,7 @@ import (
 
 // Stack is a Manager on the real parts of a storage row.
 type Stack struct {
-	Manager *resource.Manager
+	Manager *resource.Domain
 	Log     *natslog.Log
 	Blobs   storage.Blobs
 	Index   storage.Index
@@ -100,7 +100,7 @@ func Open(t testing.TB, dir string, types []*model.Type, o StackOptions) *Stack 
 		o.Manager(&mo)
 	}
 	events, _ := o.Indexer.Outward.(storage.Subscriptions)
-	s := &Stack{Events: events, Manager: resource.NewManager(types, log, blobs, index, mo), Log: log, Blobs: blobs, Index: index, NATS: server.Events, Addr: server.Addr()}
+	s := &Stack{Events: events, Manager: resource.NewDomain(types, log, blobs, index, mo), Log: log, Blobs: blobs, Index: index, NATS: server.Events, Addr: server.Addr()}
 	ctx, cancel := context.WithCancel(context.Background())
 	actors := []func(context.Context) error{ix.Run, s.Manager.Upkeep.Upkeep, s.Manager.Watches.RunWatches}
 	done := make(chan struct{}, len(actors))

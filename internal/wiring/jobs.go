@@ -101,14 +101,14 @@ func (j *jobs) work(ctx context.Context) error {
 	}
 	scheduler := begin(ctx, worker.NewScheduler(j.manager, j.logger).Run)
 	defer scheduler.interrupt(nil)
-	w := worker.New(j.manager, source, withBulk(j.app.Handlers), worker.Options{Concurrency: j.set.WorkerSlots, Live: j.live,
+	w := worker.New(j.manager, source, withBulk(j.app.Handlers, j.manager.Bulk), worker.Options{Concurrency: j.set.WorkerSlots, Live: j.live,
 		Observer: newAttempts(j.registry), Tracer: j.tracer, Logger: j.logger})
 	j.measureWorker(w)
 	return w.Run(ctx)
 }
 
 // withBulk adds the handler of the built-in jobs.
-func withBulk(handlers map[string]worker.Handler) map[string]worker.Handler {
+func withBulk(handlers map[string]worker.Handler, bulk *resource.BulkChanges) map[string]worker.Handler {
 	out := maps.Clone(handlers)
 	if out == nil {
 		out = map[string]worker.Handler{}
@@ -118,7 +118,7 @@ func withBulk(handlers map[string]worker.Handler) map[string]worker.Handler {
 		if _, err := a.LastCheckpoint(&at); err != nil {
 			return nil, job.Fail(err)
 		}
-		at, err := a.Manager.Bulk.RunBulk(ctx, a.Data, at, func(at resource.BulkState) {
+		at, err := bulk.RunBulk(ctx, a.Data, at, func(at resource.BulkState) {
 			a.Report.Progress(storage.Progress{Done: at.Changed + at.Unchanged + at.Failed, Total: at.Total})
 			_ = a.SetCheckpoint(at) // always marshals
 		})

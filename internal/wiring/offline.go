@@ -11,19 +11,19 @@ import (
 // Offline opens the stores of a stopped program, brings the index up to the log,
 // and calls fn with a Manager of it. Stores without a log are a SettingError, and
 // nothing is made.
-func Offline(ctx context.Context, set Settings, app App, fn func(context.Context, *resource.Manager) error) error {
+func Offline(ctx context.Context, set Settings, app App, fn func(context.Context, *resource.Domain) error) error {
 	set.existing = true
 	return offline(ctx, set, app, fn)
 }
 
 // OfflineOrNew is Offline for what fills stores, which may be new: a log that is made
 // begins at the sequence first.
-func OfflineOrNew(ctx context.Context, set Settings, app App, first uint64, fn func(context.Context, *resource.Manager) error) error {
+func OfflineOrNew(ctx context.Context, set Settings, app App, first uint64, fn func(context.Context, *resource.Domain) error) error {
 	set.firstSeq = first
 	return offline(ctx, set, app, fn)
 }
 
-func offline(ctx context.Context, set Settings, app App, fn func(context.Context, *resource.Manager) error) (err error) {
+func offline(ctx context.Context, set Settings, app App, fn func(context.Context, *resource.Domain) error) (err error) {
 	defer func() { err = set.scrubbed(err) }()
 	if err := set.check(); err != nil {
 		return err

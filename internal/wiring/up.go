@@ -30,9 +30,12 @@ import (
 type Running struct {
 	URL     string
 	Manager *resource.Manager
-	stop    context.CancelFunc
-	done    chan struct{}
-	err     error
+	// Domain is the Manager and what only the program itself does: jobs, upkeep,
+	// watches, backups.
+	Domain *resource.Domain
+	stop   context.CancelFunc
+	done   chan struct{}
+	err    error
 }
 
 // Stop ends it and waits until what is under way is finished.
@@ -143,7 +146,7 @@ type program struct {
 	front    front
 
 	begun    uint64 // last sequence of the log at the start
-	manager  *resource.Manager
+	manager  *resource.Domain
 	indexing *indexing
 	live     *resource.Live
 	jobs     *jobs
@@ -190,7 +193,7 @@ func (p *program) start(ctx context.Context) (_ *Running, err error) {
 			return nil, err
 		}
 	}
-	out := &Running{URL: p.front.scheme() + "://" + p.listener.Addr().String(), Manager: p.manager, stop: stop, done: make(chan struct{})}
+	out := &Running{URL: p.front.scheme() + "://" + p.listener.Addr().String(), Manager: p.manager.Manager, Domain: p.manager, stop: stop, done: make(chan struct{})}
 	var g run.Group
 	g.Add(both(p.front.serve(p.listener, p.handler(out.URL)))(until(ctx, p.jobs.work)))
 	if p.has.worker {
@@ -276,7 +279,7 @@ func (p *program) wire(ctx context.Context) error {
 		}
 		p.indexing.indexer = indexer.New(p.types, p.st.log, blobs, p.st.index, p.progress, o)
 	}
-	p.manager = resource.NewManager(p.types, p.st.log, blobs, p.st.index, resource.Options{
+	p.manager = resource.NewDomain(p.types, p.st.log, blobs, p.st.index, resource.Options{
 		LogSyncsBlobs: p.st.grouped, Sole: p.st.sole, NoErase: !p.has.worker && !p.set.maintenance, Last: state.Last, Secret: secret, ClaimKey: claimKey, Uploads: resource.UploadQuota{Principal: p.set.UploadQuotaPrincipal, All: p.set.UploadQuota}, Access: p.access, Outward: p.st.outward, Archive: p.st.archive, Deliveries: p.st.sent, Recorder: resource.NewRecorder(p.st.audit, keyOfAudit), Hooks: p.app.Hooks, HooksApart: !p.st.sole,
 		Progress: p.progress, Live: p.live, JobLogs: p.st.jobLogs, Committed: p.jobs.committed(), Observer: p.observer, Tracer: p.tracer, Logger: p.logger})
 	p.jobs.own()

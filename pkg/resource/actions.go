@@ -46,15 +46,15 @@ func (a *Action) Check(reserved map[string]bool) error {
 
 // input checks what an action is given, and its resource.
 func (m *Manager) input(ctx context.Context, a *Action, id string, doc any) ([]byte, error) {
-	t, err := m.States.Type(a.Type)
+	t, err := m.parts.States.Type(a.Type)
 	if err != nil {
 		return nil, err
 	}
-	if err := m.Guard.May(ctx, t, a.Name); err != nil {
+	if err := m.parts.Guard.May(ctx, t, a.Name); err != nil {
 		return nil, err
 	}
 	if a.OnResource {
-		if _, err := m.States.find(a.Type, id); err != nil {
+		if _, err := m.parts.States.find(a.Type, id); err != nil {
 			return nil, err
 		}
 		if err := m.Check(ctx, a.Name, a.Type, id, Match{Any: true}); err != nil {

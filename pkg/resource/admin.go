@@ -27,3 +27,9 @@ type Admin struct {
 	recent  *recent
 	types   map[string]*model.Type
 }
+
+// NewAdmin is the administration of a Manager.
+func NewAdmin(m *Manager) *Admin {
+	ad := &Admin{Claims: m.parts.Claims, Guard: m.parts.Guard, Reads: m.parts.Reads, States: m.parts.States, Writer: m.parts.Writer, blobs: m.parts.Core.Blobs, cursors: m.parts.Core.Cursors, hashKey: m.parts.Core.HashKey, index: m.parts.Core.Index, loading: m.parts.Core.Loading, log: m.parts.Core.Log, names: m.parts.Core.Names, o: m.parts.Core.Options, recent: m.parts.Core.Recent, types: m.parts.Core.Types}
+	return ad
+}

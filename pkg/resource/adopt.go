@@ -48,18 +48,6 @@ func (ad *Admin) Unadopted(ctx context.Context) ([]string, error) {
 	return out, nil
 }
 
-func (st *States) kept(ctx context.Context, name string) (uint64, constraints, error) {
-	c := constraints{Unique: [][]string{}, Refs: map[string]string{}}
-	entry, err := st.log.Last(ctx, storage.SystemSubject("constraints."+name))
-	switch {
-	case errors.Is(err, storage.ErrNotFound):
-		return 0, c, nil
-	case err != nil:
-		return 0, c, err
-	}
-	return entry.Seq, c, json.Unmarshal(entry.Data, &c)
-}
-
 // maxOffenders bounds how many resources a refusal names.
 const maxOffenders = 5
 

@@ -3,7 +3,6 @@ package resource
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -15,10 +14,10 @@ import (
 
 // AfterHooks runs hooks of writes of all processes from the stream of events.
 type AfterHooks struct {
-	States *States
-	afters *afters
-	log    storage.Log
-	o      *Options
+	States   *States
+	hookRuns *hookRuns
+	log      storage.Log
+	o        *Options
 }
 
 // afterHooks is the name under which after-hooks keep where they are in the
@@ -39,41 +38,6 @@ const (
 // between them that is about a day.
 const afterAttempts = 20
 
-// afters are the events whose after-hooks this process ran, or runs, right after
-// the commit. Only what the stream has not brought yet is in it.
-type afters struct {
-	mu      sync.Mutex
-	active  bool // the stream is followed
-	running map[uint64]bool
-	done    map[uint64]bool
-}
-
-func (a *afters) begin(seq uint64) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.active {
-		a.running[seq] = true
-	}
-}
-
-func (a *afters) end(seq uint64, ok bool) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	delete(a.running, seq)
-	if ok && a.active {
-		a.done[seq] = true
-	}
-}
-
-// take reports what became of an event here and forgets one that is done.
-func (a *afters) take(seq uint64) (done, running bool) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	done = a.done[seq]
-	delete(a.done, seq)
-	return done, a.running[seq]
-}
-
 // RunAfterHooks follows the stream of events and runs every after-hook that did
 // not end well right after its commit: its process died, it failed, or other
 // processes write too and all run here. A hook that fails is tried again with
@@ -88,9 +52,9 @@ func (ah *AfterHooks) RunAfterHooks(ctx context.Context, events storage.Subscrip
 		<-ctx.Done()
 		return nil
 	}
-	ah.afters.mu.Lock()
-	ah.afters.active, ah.afters.running, ah.afters.done = true, map[uint64]bool{}, map[uint64]bool{}
-	ah.afters.mu.Unlock()
+	ah.hookRuns.mu.Lock()
+	ah.hookRuns.active, ah.hookRuns.running, ah.hookRuns.done = true, map[uint64]bool{}, map[uint64]bool{}
+	ah.hookRuns.mu.Unlock()
 	o := storage.SubscribeOptions{Types: slices.Sorted(maps.Keys(types)), Open: aftersOpen, Silence: time.Minute, Since: ah.o.Now()}
 	for ctx.Err() == nil {
 		if err := ah.followAfter(ctx, events, o); err != nil && ctx.Err() == nil {
@@ -134,7 +98,7 @@ func (ah *AfterHooks) followAfter(ctx context.Context, events storage.Subscripti
 // to the receipt comes again.
 func (ah *AfterHooks) afterAgain(ctx context.Context, t storage.Message, receipt storage.Receipt) {
 	hooks := ah.o.Hooks.after[hookKey{t.Type, t.Action}]
-	done, running := ah.afters.take(t.Seq)
+	done, running := ah.hookRuns.take(t.Seq)
 	switch {
 	case len(hooks) == 0 || done:
 		_ = receipt.Done()
@@ -169,15 +133,6 @@ func (ah *AfterHooks) afterAgain(ctx context.Context, t storage.Message, receipt
 		ah.o.Logger.ErrorContext(ctx, "an after-hook failed and is tried again", "type", t.Type, "id", t.Resource, "action", t.Action, "seq", t.Seq, "error", err)
 		_ = receipt.Retry(min(time.Second<<min(t.Attempt-1, 12), 2*time.Hour))
 	}
-}
-
-func runHook(ctx context.Context, fn Hook, c Change) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = fmt.Errorf("the hook panicked: %v", v)
-		}
-	}()
-	return fn(ctx, c)
 }
 
 // changeAt is what hooks see of an event of the log; ErrNotFound when it was

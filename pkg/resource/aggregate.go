@@ -40,22 +40,22 @@ func (m *Manager) Count(ctx context.Context, typ string, o ListOptions) (n int64
 
 // Aggregate counts and sums up what List would find, in groups.
 func (m *Manager) Aggregate(ctx context.Context, typ string, o AggregateOptions) (*Aggregate, error) {
-	t, err := m.States.Type(typ)
+	t, err := m.parts.States.Type(typ)
 	if err != nil {
 		return nil, err
 	}
-	a, binding, err := m.Reads.aggregation(ctx, t, o)
+	a, binding, err := m.parts.Reads.aggregation(ctx, t, o)
 	if err != nil {
 		return nil, err
 	}
-	if err := m.States.freshen(ctx, o.Consistency, o.MinSeq); err != nil {
+	if err := m.parts.States.freshen(ctx, o.Consistency, o.MinSeq); err != nil {
 		return nil, err
 	}
-	g, err := whenBuilt(ctx, o.Consistency, func() (storage.Groups, error) { return m.index.Aggregate(ctx, a) })
+	g, err := whenBuilt(ctx, o.Consistency, func() (storage.Groups, error) { return m.parts.Core.Index.Aggregate(ctx, a) })
 	if err != nil {
 		return nil, err
 	}
-	if err := m.Guard.tellRead(ctx, t, "list"); err != nil {
+	if err := m.parts.Guard.tellRead(ctx, t, "list"); err != nil {
 		return nil, err
 	}
 	out := &Aggregate{Groups: g.Groups, IndexSeq: g.Applied}
@@ -67,7 +67,7 @@ func (m *Manager) Aggregate(ctx context.Context, typ string, o AggregateOptions)
 		}
 	}
 	if g.Next != nil {
-		out.NextPageToken = m.cursors.Encode(*g.Next, binding)
+		out.NextPageToken = m.parts.Core.Cursors.Encode(*g.Next, binding)
 	}
 	return out, nil
 }

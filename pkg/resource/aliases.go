@@ -326,5 +326,7 @@ var (
 	WithActor = policy.WithActor
 )
 
+// InlineLimit is the largest content that travels in its event.
+//
 // Deprecated: use storage.InlineLimit.
 const InlineLimit = storage.InlineLimit

@@ -303,3 +303,11 @@ func (gd *Guard) AuditsReads() bool {
 	}
 	return false
 }
+
+// Finding is one difference between the log, the blobs and the index.
+type Finding struct {
+	Type    string `json:"type,omitempty"`
+	ID      string `json:"id,omitempty"`
+	Seq     uint64 `json:"seq,omitempty"`
+	Problem string `json:"problem"`
+}

@@ -45,7 +45,7 @@ func (m *Manager) Batch(ctx context.Context, ops []BatchOperation, atomic bool) 
 	seen := map[key]int{}
 	for i := range ops {
 		if ops[i].ID == "" && ops[i].Op == "create" {
-			ops[i].ID = m.States.newID(operationKey(ctx, i))
+			ops[i].ID = m.parts.States.newID(operationKey(ctx, i))
 			continue
 		}
 		k := key{ops[i].Type, ops[i].ID}
@@ -55,11 +55,11 @@ func (m *Manager) Batch(ctx context.Context, ops []BatchOperation, atomic bool) 
 		seen[k] = i
 	}
 	if atomic {
-		return m.Writer.batchAtomic(ctx, ops)
+		return m.parts.Writer.batchAtomic(ctx, ops)
 	}
 	out := make([]BatchResult, len(ops))
 	for i, op := range ops {
-		out[i] = m.Writer.batchOne(operationKey(ctx, i), op)
+		out[i] = m.parts.Writer.batchOne(operationKey(ctx, i), op)
 	}
 	return out, nil
 }

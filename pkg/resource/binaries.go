@@ -269,3 +269,29 @@ func (bn *BinaryStore) saidType(ctx context.Context, t *model.Type, s state, dig
 	}
 	return b.ContentType
 }
+
+// keepBinaries keeps a sweep from deleting what a write has looked at and not
+// yet committed a reference to.
+func (bn *BinaryStore) keepBinaries(types ...*model.Type) (release func()) {
+	for _, t := range types {
+		if len(t.Binaries) > 0 {
+			bn.sweeping.RLock()
+			return bn.sweeping.RUnlock
+		}
+	}
+	return func() {}
+}
+
+// sweepBinary deletes a binary without holders.
+func (bn *BinaryStore) sweepBinary(ctx context.Context, digest string) (bool, error) {
+	bn.sweeping.Lock()
+	defer bn.sweeping.Unlock()
+	if err := bn.States.waitIndexed(ctx, bn.recent.last()); err != nil {
+		return false, err
+	}
+	held, err := bn.index.Holders(ctx, digest, "", "", 1)
+	if err != nil || len(held) > 0 {
+		return false, err
+	}
+	return true, bn.blobs.DeleteBinary(ctx, digest)
+}

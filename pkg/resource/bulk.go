@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/autocrud-go/autocrud/pkg/model"
-	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -28,15 +27,6 @@ const bulkSchema = `{"type":"object","required":["op","type"],"additionalPropert
 func BulkType() (*model.Type, error) {
 	return model.NewType(model.Type{Name: BulkJobs, Title: "Bulk job", Builtin: true, Schema: json.RawMessage(bulkSchema),
 		Job: &model.JobSpec{Timeout: 10 * time.Minute}})
-}
-
-// queuePurge makes the job that tells how a long erasing goes; nil when the
-// program does not serve bulk jobs.
-func (up *Upkeep) queuePurge(ctx context.Context, k key) (*Resource, error) {
-	if up.types[BulkJobs] == nil {
-		return nil, nil
-	}
-	return up.m.Create(policy.AsProgram(withoutKey(ctx)), BulkJobs, map[string]any{"op": "purge", "type": k.typ, "id": k.id}, CreateOptions{})
 }
 
 // runPurge does the erasing of a long history. It can be repeated.

@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -29,6 +27,13 @@ type BulkChanges struct {
 	log    storage.Log
 	m      *Manager
 	types  map[string]*model.Type
+}
+
+// NewBulkChanges is the bulk changes of a Manager.
+func NewBulkChanges(m *Manager, jobs *Jobs, upkeep *Upkeep) *BulkChanges {
+	bk := &BulkChanges{Guard: m.parts.Guard, Jobs: jobs, Reads: m.parts.Reads, States: m.parts.States, Upkeep: upkeep, index: m.parts.Core.Index, log: m.parts.Core.Log, m: m, types: m.parts.Core.Types}
+	m.Register(BulkJobs, Strategy{Check: bk.checkBulk, Hands: bk.mayBulk, Runs: bk.mayRunBulk})
+	return bk
 }
 
 // Bulk is a change of everything that matches a filter.
@@ -101,22 +106,6 @@ func (bk *BulkChanges) checkBulk(content []byte) error {
 	}
 	_, _, err = bk.Reads.search(context.Background(), t, ListOptions{Filter: b.Filter})
 	return err
-}
-
-// touches reports whether a patch may name a member of the document.
-func (p Patch) touches(name string) bool {
-	if doc, merge := p.Body.(map[string]any); merge {
-		_, named := doc[name]
-		return named
-	}
-	ops, _ := p.Body.([]any)
-	return slices.ContainsFunc(ops, func(op any) bool {
-		doc, _ := op.(map[string]any)
-		return slices.ContainsFunc([]string{"path", "from"}, func(member string) bool {
-			at, said := doc[member].(string)
-			return said && (at == "" || at == "/"+name || strings.HasPrefix(at, "/"+name+"/"))
-		})
-	})
 }
 
 func readBulk(content []byte) (b Bulk, p Patch, err error) {

@@ -24,25 +24,25 @@ func (m *Manager) Can(ctx context.Context, q Question) (policy.Decision, error) 
 	if q.Action == "" || q.Type == "" {
 		return policy.Decision{}, &fault.Error{Code: fault.ValidationFailed, Detail: "action and type are needed", Fields: []fault.FieldError{{Pointer: "", Detail: "needs action and type"}}}
 	}
-	t, err := m.States.Type(q.Type)
+	t, err := m.parts.States.Type(q.Type)
 	if err != nil {
 		return policy.Decision{}, err
 	}
 	if q.Principal != "" && q.Principal != policy.ActorOf(ctx).Principal || q.Groups != nil {
-		if err := m.Guard.Admin(ctx); err != nil {
+		if err := m.parts.Guard.Admin(ctx); err != nil {
 			return policy.Decision{}, err
 		}
 		who := policy.Actor{Principal: q.Principal}
 		if who.Principal == "" {
 			who.Principal = policy.ActorOf(ctx).Principal
 		}
-		ctx = m.Guard.ActFor(ctx, who, q.Groups)
+		ctx = m.parts.Guard.ActFor(ctx, who, q.Groups)
 	}
-	if m.o.Access == nil {
+	if m.parts.Core.Options.Access == nil {
 		return policy.Decision{Allowed: true, Why: "authentication is off"}, nil
 	}
 	d := policy.Decision{Allowed: true, Rule: "admin", Why: "admin has every right"}
-	x := m.Guard.accessTo(ctx, t)
+	x := m.parts.Guard.accessTo(ctx, t)
 	if x != nil {
 		if d = x.May(q.Action); !d.Allowed {
 			return d, nil
@@ -56,7 +56,7 @@ func (m *Manager) Can(ctx context.Context, q Question) (policy.Decision, error) 
 		return policy.Decision{Why: "there is no such resource, or it may not be read"}, err
 	}
 	if x != nil && s.exists() {
-		v, err := m.Guard.view(ctx, t, s.event)
+		v, err := m.parts.Guard.view(ctx, t, s.event)
 		if err != nil {
 			return policy.Decision{}, err
 		}
@@ -64,7 +64,7 @@ func (m *Manager) Can(ctx context.Context, q Question) (policy.Decision, error) 
 			return d, nil
 		}
 	} else if x != nil {
-		who, now := policy.ActorOf(ctx), m.States.now()
+		who, now := policy.ActorOf(ctx), m.parts.States.now()
 		e := &storage.Event{Meta: storage.Meta{Type: t.Name, CreatedAt: now, CreatedBy: who.Principal, UpdatedAt: now, UpdatedBy: who.Principal, Status: t.DefaultStatus}}
 		if d = x.On(q.Action, newView(t, e, (&limits{}).defaulted(t, q.Data))); !d.Allowed {
 			return d, nil
@@ -89,12 +89,12 @@ func (m *Manager) asked(ctx context.Context, x *policy.Permissions, t *model.Typ
 	if q.Action == "create" {
 		return &state{}, nil
 	}
-	s, err := m.States.head(ctx, key{t.Name, q.ID}, false)
+	s, err := m.parts.States.head(ctx, key{t.Name, q.ID}, false)
 	if err != nil || !s.exists() {
 		return nil, err
 	}
 	if x != nil {
-		if ok, err := m.Guard.readable(ctx, t, s.event); err != nil || !ok {
+		if ok, err := m.parts.Guard.readable(ctx, t, s.event); err != nil || !ok {
 			return nil, err
 		}
 	}
@@ -107,34 +107,34 @@ func (m *Manager) planAsked(t *model.Type, q Question) (p plan, ok bool) {
 	any := Match{Any: true}
 	switch q.Action {
 	case "create":
-		return m.Writer.planCreate(t, q.ID, q.Data, CreateOptions{ID: q.ID}), q.Data != nil
+		return m.parts.Writer.planCreate(t, q.ID, q.Data, CreateOptions{ID: q.ID}), q.Data != nil
 	case "update", "modify":
 		if q.Data != nil {
-			return m.Writer.planUpdate(t, q.ID, q.Data, UpdateOptions{IfMatch: any, InPlace: q.Action == "modify"}), q.ID != ""
+			return m.parts.Writer.planUpdate(t, q.ID, q.Data, UpdateOptions{IfMatch: any, InPlace: q.Action == "modify"}), q.ID != ""
 		}
 	case "delete":
-		return m.Writer.planDelete(t, q.ID, any), true
+		return m.parts.Writer.planDelete(t, q.ID, any), true
 	case "restore":
-		p, err := m.Writer.planRestore(t, q.ID, RestoreOptions{IfMatch: any})
+		p, err := m.parts.Writer.planRestore(t, q.ID, RestoreOptions{IfMatch: any})
 		return p, err == nil
 	case "purge":
-		return plan{action: "purge", make: func(ctx context.Context, _ *mutation, s state) (step, error) { return m.Writer.tombstone(ctx, s) }}, true
+		return plan{action: "purge", make: func(ctx context.Context, _ *mutation, s state) (step, error) { return m.parts.Writer.tombstone(ctx, s) }}, true
 	case "publish", "switch":
 	default:
 		return p, false
 	}
 	return plan{action: q.Action, make: func(ctx context.Context, w *mutation, s state) (step, error) {
-		return m.Writer.unchanged(ctx, s, successor(s, storage.Updated))
+		return m.parts.Writer.unchanged(ctx, s, successor(s, storage.Updated))
 	}}, q.ID != ""
 }
 
 // tryOut does what a write does up to where it would be committed.
 func (m *Manager) tryOut(ctx context.Context, t *model.Type, p plan, s state) error {
-	next, err := m.Writer.planned(ctx, t, p, s)
+	next, err := m.parts.Writer.planned(ctx, t, p, s)
 	if err != nil || next.event == nil {
 		return err
 	}
 	u := newUnit()
 	u.plan(t, next)
-	return m.Guard.censored(ctx, t, m.Claims.constrain(ctx, t, s, next.event, next.content, u))
+	return m.parts.Guard.censored(ctx, t, m.parts.Claims.constrain(ctx, t, s, next.event, next.content, u))
 }

@@ -348,3 +348,58 @@ func (cl *Claims) claimed(ctx context.Context, typ string, fields []string, valu
 	}
 	return c.ID, true, nil
 }
+
+func (r referrer) carries() bool {
+	return r.ref.OnDelete == model.Cascade || r.ref.OnDelete == model.SetNull
+}
+
+// clear returns the document without references to the id, and whether there
+// were any.
+func (r referrer) clear(tree any, id string) (any, bool) {
+	found := false
+	refers := func(v any) bool {
+		s, ok := v.(string)
+		if !ok {
+			return false
+		}
+		got, _, ok := r.ref.Target(s)
+		return ok && got == id
+	}
+	var walk func(v any, names []string) any
+	nullable := r.typ.Nullable(r.path)
+	walk = func(v any, names []string) any {
+		switch v := v.(type) {
+		case []any:
+			out := []any{}
+			for _, x := range v {
+				if len(names) == 0 && refers(x) {
+					found = true
+					continue
+				}
+				out = append(out, walk(x, names))
+			}
+			return out
+		case map[string]any:
+			if len(names) == 0 {
+				return v
+			}
+			out := make(map[string]any, len(v))
+			for k, x := range v {
+				if k == names[0] {
+					before := found
+					if x = walk(x, names[1:]); x == nil && found != before && !nullable {
+						continue // optional, but not null
+					}
+				}
+				out[k] = x
+			}
+			return out
+		}
+		if len(names) == 0 && refers(v) {
+			found = true
+			return nil
+		}
+		return v
+	}
+	return walk(tree, model.SplitPath(r.path)), found
+}

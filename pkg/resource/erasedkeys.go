@@ -106,3 +106,11 @@ func (wr *Writer) erasedBefore(ctx context.Context, s state) ([]storage.ErasedKe
 	}
 	return first[0].Event.Erased, nil
 }
+
+// tombstone is the event that stays of a purged resource.
+func (wr *Writer) tombstone(ctx context.Context, s state) (step, error) {
+	keys, err := wr.keysOf(ctx, s)
+	old := s.event.Meta
+	return step{event: &storage.Event{Action: storage.Purged, Meta: storage.Meta{Type: old.Type, ID: old.ID, Deleted: true, RevisionCount: old.RevisionCount,
+		CreatedAt: old.CreatedAt, CreatedBy: old.CreatedBy}, Erased: keys}}, err
+}

@@ -10,15 +10,15 @@ import (
 
 // AskPolicy asks everything that an operation asks the policy.
 func (m *Manager) AskPolicy(ctx context.Context, t *model.Type) {
-	_ = m.Guard.May(ctx, t, "read")
-	_ = m.Guard.Admin(ctx)
-	_ = m.Guard.visible(ctx, t, "x", state{})
-	_, _ = m.Guard.readable(ctx, t, nil)
-	_, _ = m.Guard.redacted(ctx, t, "read", nil)
-	_ = m.Guard.narrow(ctx, t, "list", nil)
-	_ = m.Writer.mayPlan(ctx, t, plan{action: "update"})
-	_ = m.Guard.censored(ctx, t, nil)
-	_, _ = m.Guard.watchable(ctx, t, nil)
+	_ = m.parts.Guard.May(ctx, t, "read")
+	_ = m.parts.Guard.Admin(ctx)
+	_ = m.parts.Guard.visible(ctx, t, "x", state{})
+	_, _ = m.parts.Guard.readable(ctx, t, nil)
+	_, _ = m.parts.Guard.redacted(ctx, t, "read", nil)
+	_ = m.parts.Guard.narrow(ctx, t, "list", nil)
+	_ = m.parts.Writer.mayPlan(ctx, t, plan{action: "update"})
+	_ = m.parts.Guard.censored(ctx, t, nil)
+	_, _ = m.parts.Guard.watchable(ctx, t, nil)
 	_ = policy.AsProgram(ctx)
 }
 

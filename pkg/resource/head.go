@@ -8,6 +8,7 @@ import (
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/query"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -201,3 +202,64 @@ func (gd *Guard) resource(ctx context.Context, e *storage.Event) (*Resource, err
 	}
 	return gd.answer(ctx, e, content)
 }
+
+// contentNow is content as the type's version has it.
+func (st *States) contentNow(ctx context.Context, t *model.Type, e *storage.Event) ([]byte, error) {
+	b, err := st.content(ctx, e)
+	if err != nil {
+		return nil, err
+	}
+	return t.Current(b, e.Revision.SchemaVersion)
+}
+
+// indexed is the state of a resource in the index, which the caller has waited
+// for.
+func (st *States) indexed(ctx context.Context, k key) (state, error) {
+	row, err := st.index.Head(ctx, k.typ, k.id)
+	if errors.Is(err, storage.ErrNotFound) {
+		return state{}, nil
+	}
+	return stateOf(row.Event, false), err
+}
+
+// stillGone reports whether a target is deleted or purged now: it may have been
+// restored since. The log is asked: an event is followed as soon as it is
+// durable, which can be before this process remembers that it committed it.
+func (st *States) stillGone(ctx context.Context, target key) (bool, error) {
+	s, err := st.head(ctx, target, true)
+	return err == nil && (!s.exists() || s.event.Meta.Deleted), err
+}
+
+// valuesNow are the indexed values of a state, as the index has them: when no
+// migration fits, those of the content as it was stored.
+func (st *States) valuesNow(ctx context.Context, t *model.Type, e *storage.Event) (map[string]query.Value, error) {
+	raw, err := st.content(ctx, e)
+	if err != nil {
+		return nil, err
+	}
+	return t.ValuesAt(raw, e.Revision.SchemaVersion)
+}
+
+// waitIndexed waits as long as it takes: upkeep has time.
+func (st *States) waitIndexed(ctx context.Context, seq uint64) error {
+	for {
+		err := st.progress.Wait(ctx, seq)
+		if fault.CodeOf(err) != fault.IndexLag || ctx.Err() != nil {
+			return err
+		}
+	}
+}
+
+func (st *States) kept(ctx context.Context, name string) (uint64, constraints, error) {
+	c := constraints{Unique: [][]string{}, Refs: map[string]string{}}
+	entry, err := st.log.Last(ctx, storage.SystemSubject("constraints."+name))
+	switch {
+	case errors.Is(err, storage.ErrNotFound):
+		return 0, c, nil
+	case err != nil:
+		return 0, c, err
+	}
+	return entry.Seq, c, json.Unmarshal(entry.Data, &c)
+}
+
+func (st *States) now() time.Time { return st.o.Now().UTC().Truncate(time.Microsecond) }

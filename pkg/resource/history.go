@@ -56,10 +56,14 @@ func (rd *Reads) nextToken(n uint64, binding string) string {
 
 // PageToken makes the token of a list that the Manager does not keep itself, for
 // the page at a place in it.
-func (m *Manager) PageToken(place uint64, list string) string { return m.Reads.nextToken(place, list) }
+func (m *Manager) PageToken(place uint64, list string) string {
+	return m.parts.Reads.nextToken(place, list)
+}
 
 // PageAfter reads what PageToken made; 0 for the first page.
-func (m *Manager) PageAfter(token, list string) (uint64, error) { return m.Reads.after(token, list) }
+func (m *Manager) PageAfter(token, list string) (uint64, error) {
+	return m.parts.Reads.after(token, list)
+}
 
 // Limit is how many items the page has at most.
 func (o PageOptions) Limit() int { return o.size() }
@@ -74,23 +78,23 @@ type RevisionList struct {
 // Revisions lists a resource's revisions, newest first; with chain only those
 // from HEAD along the parents. It answers for deleted resources too.
 func (m *Manager) Revisions(ctx context.Context, typ, id string, chain bool, o PageOptions) (*RevisionList, error) {
-	t, err := m.States.find(typ, id)
+	t, err := m.parts.States.find(typ, id)
 	if err != nil {
 		return nil, err
 	}
 	k := key{typ, id}
-	s, err := m.States.head(ctx, k, false)
+	s, err := m.parts.States.head(ctx, k, false)
 	if err != nil {
 		return nil, err
 	}
-	if err := m.Guard.visible(ctx, t, id, s); err != nil {
+	if err := m.parts.Guard.visible(ctx, t, id, s); err != nil {
 		return nil, err
 	}
 	if !s.exists() {
 		return nil, live(t, id, s)
 	}
 	binding := "revisions/" + typ + "/" + id + "/" + strconv.FormatBool(chain)
-	before, err := m.Reads.after(o.Token, binding)
+	before, err := m.parts.Reads.after(o.Token, binding)
 	if err != nil {
 		return nil, err
 	}
@@ -104,14 +108,14 @@ func (m *Manager) Revisions(ctx context.Context, typ, id string, chain bool, o P
 	out := &RevisionList{EventID: s.event.ID, Items: []storage.Revision{}}
 	for n, looked := from, 0; n > 0; looked++ {
 		if len(out.Items) == o.size() || looked == maxLooked {
-			out.NextPageToken = m.Reads.nextToken(uint64(n), binding)
+			out.NextPageToken = m.parts.Reads.nextToken(uint64(n), binding)
 			break
 		}
-		e, err := m.States.wrote(ctx, k, n)
+		e, err := m.parts.States.wrote(ctx, k, n)
 		if err != nil {
 			return nil, err
 		}
-		shown, ok, err := m.Guard.shownRevision(ctx, t, s, e)
+		shown, ok, err := m.parts.Guard.shownRevision(ctx, t, s, e)
 		if err != nil {
 			return nil, err
 		}
@@ -149,35 +153,35 @@ type HistoryList struct {
 // History lists every event of a resource, oldest first. It answers for deleted
 // resources too.
 func (m *Manager) History(ctx context.Context, typ, id string, o PageOptions) (*HistoryList, error) {
-	t, err := m.States.find(typ, id)
+	t, err := m.parts.States.find(typ, id)
 	if err != nil {
 		return nil, err
 	}
-	s, err := m.States.head(ctx, key{typ, id}, false)
+	s, err := m.parts.States.head(ctx, key{typ, id}, false)
 	if err != nil {
 		return nil, err
 	}
-	if err := m.Guard.visible(ctx, t, id, s); err != nil {
+	if err := m.parts.Guard.visible(ctx, t, id, s); err != nil {
 		return nil, err
 	}
 	if !s.exists() {
 		return nil, live(t, id, s)
 	}
 	binding := "history/" + typ + "/" + id
-	after, err := m.Reads.after(o.Token, binding)
+	after, err := m.parts.Reads.after(o.Token, binding)
 	if err != nil {
 		return nil, err
 	}
-	if err := m.States.freshen(ctx, Default, s.event.Seq); err != nil {
+	if err := m.parts.States.freshen(ctx, Default, s.event.Seq); err != nil {
 		return nil, err
 	}
-	events, more, err := m.Reads.eventsAfter(ctx, t, id, after, o.size())
+	events, more, err := m.parts.Reads.eventsAfter(ctx, t, id, after, o.size())
 	if err != nil {
 		return nil, err
 	}
 	out := &HistoryList{EventID: s.event.ID, Items: []HistoryItem{}}
 	if more > 0 {
-		out.NextPageToken = m.Reads.nextToken(more, binding)
+		out.NextPageToken = m.parts.Reads.nextToken(more, binding)
 	}
 	for _, p := range events {
 		e := p.Event

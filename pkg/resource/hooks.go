@@ -3,6 +3,8 @@ package resource
 import (
 	"context"
 	"encoding/json"
+	"fmt"
+	"sync"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/policy"
@@ -95,4 +97,48 @@ func refusal(err error) error {
 		return err
 	}
 	return &fault.Error{Code: fault.ValidationFailed, Detail: err.Error(), Fields: []fault.FieldError{{Pointer: "", Detail: err.Error()}}}
+}
+
+// hookRuns are the events whose after-hooks this process ran, or runs, right after
+// the commit. Only what the stream has not brought yet is in it.
+type hookRuns struct {
+	mu      sync.Mutex
+	active  bool // the stream is followed
+	running map[uint64]bool
+	done    map[uint64]bool
+}
+
+func (a *hookRuns) begin(seq uint64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.active {
+		a.running[seq] = true
+	}
+}
+
+func (a *hookRuns) end(seq uint64, ok bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.running, seq)
+	if ok && a.active {
+		a.done[seq] = true
+	}
+}
+
+// take reports what became of an event here and forgets one that is done.
+func (a *hookRuns) take(seq uint64) (done, running bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	done = a.done[seq]
+	delete(a.done, seq)
+	return done, a.running[seq]
+}
+
+func runHook(ctx context.Context, fn Hook, c Change) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("the hook panicked: %v", v)
+		}
+	}()
+	return fn(ctx, c)
 }

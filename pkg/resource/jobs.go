@@ -26,6 +26,14 @@ type Jobs struct {
 	types      map[string]*model.Type
 }
 
+// NewJobs is the jobs of a Manager.
+func NewJobs(m *Manager) *Jobs {
+	jb := &Jobs{Gate: m.parts.Gate, Guard: m.parts.Guard, Reads: m.parts.Reads, States: m.parts.States, Writer: m.parts.Writer, index: m.parts.Core.Index, m: m, names: m.parts.Core.Names, o: m.parts.Core.Options, strategies: m.parts.Core.Strategies, types: m.parts.Core.Types}
+	m.Register(QueueSettings, Strategy{Check: checkQueue, ByLimited: true, Told: true})
+	m.Register(Schedules, Strategy{Check: jb.checkSchedule, Hands: jb.maySchedule, Show: jb.showTimes, ShowsInLists: true, ActsLater: true})
+	return jb
+}
+
 // The limits of what a job keeps.
 const (
 	keptFailures   = 10      // failed attempts that are kept with their errors
@@ -35,32 +43,6 @@ const (
 	MaxResult      = 1 << 18 // bytes of a job's result; it travels in every later event
 )
 
-func (st *States) now() time.Time { return st.o.Now().UTC().Truncate(time.Microsecond) }
-
-// newJob is the state a job begins with.
-func (wr *Writer) newJob(t *model.Type, content []byte, o JobOptions) (*storage.Job, error) {
-	now := wr.States.now()
-	j := &storage.Job{State: storage.JobPending, Queue: t.Job.Queue, Priority: o.Priority, MaxAttempts: t.Job.MaxAttempts, RunAt: now,
-		UniqueKey: o.UniqueKey, Schedule: o.Schedule}
-	if o.MaxAttempts > 0 {
-		j.MaxAttempts = o.MaxAttempts
-	}
-	if o.RunAt.After(now) {
-		j.RunAt, j.State = o.RunAt.UTC().Truncate(time.Microsecond), storage.JobScheduled
-	}
-	j.QueuedAt = j.RunAt
-	for _, name := range o.After {
-		k, err := jobNamed(t, name)
-		if err != nil {
-			return nil, err
-		}
-		j.After, j.State = append(j.After, k.typ+"/"+k.id), storage.JobScheduled
-	}
-	var err error
-	j.ConcurrencyKey, err = t.ConcurrencyKey(content)
-	return j, err
-}
-
 // jobNamed reads "<type>/<id>", or an id of the given type.
 func jobNamed(t *model.Type, name string) (key, error) {
 	typ, id, ok := strings.Cut(name, "/")
@@ -68,41 +50,6 @@ func jobNamed(t *model.Type, name string) (key, error) {
 		typ, id = t.Name, name
 	}
 	return key{typ, id}, model.CheckID(id)
-}
-
-// checkAfter refuses to wait for what is not there.
-func (wr *Writer) checkAfter(ctx context.Context, t *model.Type, after []string) error {
-	if len(after) > maxAfter {
-		return fault.Errorf(fault.InvalidRequest, "a job waits for at most %d others", maxAfter)
-	}
-	for _, name := range after {
-		k, err := jobNamed(t, name)
-		if err != nil {
-			return err
-		}
-		parent := wr.types[k.typ]
-		if parent == nil || parent.Job == nil {
-			return fault.Errorf(fault.InvalidRequest, "after: %q is no type of jobs", k.typ)
-		}
-		s, err := wr.States.head(ctx, k, false)
-		if err == nil && !s.exists() && !s.fresh {
-			s, err = wr.States.head(ctx, k, true)
-		}
-		if err != nil {
-			return err
-		}
-		if s.exists() {
-			if ok, err := wr.Guard.readable(ctx, parent, s.event); err != nil {
-				return err
-			} else if !ok {
-				s = state{}
-			}
-		}
-		if !s.exists() || s.event.Meta.Deleted || s.event.Meta.Job == nil {
-			return fault.Errorf(fault.DanglingReference, "after: there is no job %q of %s", k.id, k.typ)
-		}
-	}
-	return nil
 }
 
 // Claim is the right to run one attempt of a job. Its token fences: a
@@ -285,15 +232,6 @@ func addFailure(j *storage.Job, text string, now time.Time) {
 	}
 	list := j.Errors[max(0, len(j.Errors)-keptFailures+1):]
 	j.Errors = append(append([]storage.JobFailure{}, list...), storage.JobFailure{Attempt: j.Attempts, At: now, Worker: j.Worker, Error: text})
-}
-
-// stopJob makes the delete of a running job end its attempt. What waits goes on
-// to wait, for a restore.
-func stopJob(e *storage.Event, now time.Time) {
-	if j := e.Meta.Job; j != nil && j.State == storage.JobRunning {
-		j.State, j.FinishedAt, j.Worker = storage.JobStateCancel, &now, ""
-		e.Attempt, e.LeaseUntil = "", nil
-	}
 }
 
 // Cancel ends a job that is not finished. The attempt that runs is told to

@@ -2,6 +2,7 @@ package resource
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"strings"
 
@@ -39,37 +40,37 @@ type List struct {
 
 // List searches a type.
 func (m *Manager) List(ctx context.Context, typ string, o ListOptions) (*List, error) {
-	t, err := m.States.Type(typ)
+	t, err := m.parts.States.Type(typ)
 	if err != nil {
 		return nil, err
 	}
-	s, binding, err := m.Reads.search(ctx, t, o)
+	s, binding, err := m.parts.Reads.search(ctx, t, o)
 	if err != nil {
 		return nil, err
 	}
-	if x := m.Guard.accessTo(ctx, t); x != nil && len(x.EverHidden("list")) > 0 {
+	if x := m.parts.Guard.accessTo(ctx, t); x != nil && len(x.EverHidden("list")) > 0 {
 		s.Bare, o.Bare = false, false // the hash is that of what is shown
 	}
-	strategy := m.strategies.of(t)
+	strategy := m.parts.Core.Strategies.of(t)
 	if strategy.ShowsInLists || t.WritesOnly() {
 		s.Bare, o.Bare = false, false // what is shown is made of the data; the hash is that of what is shown
 	}
-	if err := m.States.freshen(ctx, o.Consistency, o.MinSeq); err != nil {
+	if err := m.parts.States.freshen(ctx, o.Consistency, o.MinSeq); err != nil {
 		return nil, err
 	}
-	page, err := whenBuilt(ctx, o.Consistency, func() (storage.Page, error) { return m.index.Search(ctx, s) })
+	page, err := whenBuilt(ctx, o.Consistency, func() (storage.Page, error) { return m.parts.Core.Index.Search(ctx, s) })
 	if err != nil {
 		return nil, err
 	}
 	out := &List{Total: page.Total, IndexSeq: page.Applied, Items: make([]*Resource, len(page.Rows))}
 	if page.Next != nil {
-		out.NextPageToken = m.cursors.Encode(*page.Next, binding)
+		out.NextPageToken = m.parts.Core.Cursors.Encode(*page.Next, binding)
 	}
-	if err := m.Reads.fill(policy.AsProgram(ctx), typ, page.Rows, out.Items, o.Bare); err != nil {
+	if err := m.parts.Reads.fill(policy.AsProgram(ctx), typ, page.Rows, out.Items, o.Bare); err != nil {
 		return nil, err
 	}
-	out.Items = m.Guard.readAgain(ctx, t, "list", page.Rows, out.Items)
-	if err := m.Guard.redactAll(ctx, t, "list", out.Items); err != nil {
+	out.Items = m.parts.Guard.readAgain(ctx, t, "list", page.Rows, out.Items)
+	if err := m.parts.Guard.redactAll(ctx, t, "list", out.Items); err != nil {
 		return nil, err
 	}
 	if strategy.ShowsInLists {
@@ -79,7 +80,7 @@ func (m *Manager) List(ctx context.Context, typ string, o ListOptions) (*List, e
 			}
 		}
 	}
-	return out, m.Guard.tellRead(ctx, t, "list", idsOf(out.Items)...)
+	return out, m.parts.Guard.tellRead(ctx, t, "list", idsOf(out.Items)...)
 }
 
 func idsOf(items []*Resource) []string {
@@ -198,4 +199,42 @@ func (rd *Reads) fill(ctx context.Context, typ string, rows []storage.Row, items
 		})
 	}
 	return g.Wait()
+}
+
+// migrateItem is migrateRow for one of many: what no migration fits has a problem
+// in the place of its data.
+func migrateItem(t *model.Type, r *Resource) error {
+	err := migrateRow(t, r)
+	if fault.CodeOf(err) != fault.InvalidState {
+		return err
+	}
+	errors.As(err, &r.Problem)
+	r.Data = nil
+	return nil
+}
+
+// migrateRow migrates the data of an answer made from an index row.
+func migrateRow(t *model.Type, r *Resource) error {
+	if r.Data == nil {
+		return nil
+	}
+	if len(t.Migrations) > 0 {
+		var meta struct {
+			Version string `json:"schema_version"`
+		}
+		if err := json.Unmarshal(r.Meta, &meta); err != nil {
+			return err
+		}
+		data, err := t.Current(r.Data, meta.Version)
+		if err != nil {
+			return err
+		}
+		r.Data = data
+	}
+	if r.Data = t.Conceal(r.Data); !t.WritesOnly() {
+		return nil
+	}
+	var err error
+	r.Revision, err = rehash(r.Revision, r.Data)
+	return err
 }

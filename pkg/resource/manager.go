@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"sort"
 	"sync/atomic"
 	"time"
@@ -35,6 +34,12 @@ type Index interface {
 // Manager is the one way to resources: every operation, from HTTP, jobs or Go,
 // goes through it. All methods are safe for concurrent use.
 type Manager struct {
+	parts Parts
+	d     *Domain
+}
+
+// Parts are what an operation goes through, each of which knows only those before it.
+type Parts struct {
 	States   *States
 	Guard    *Guard
 	Reads    *Reads
@@ -44,22 +49,30 @@ type Manager struct {
 	Gate     *Gate
 	Writer   *Writer
 
-	Jobs       *Jobs
-	Upkeep     *Upkeep
-	Watches    *Watches
-	Webhooks   *WebhookAccess
-	Bulk       *BulkChanges
 	AfterHooks *AfterHooks
-	Admin      *Admin
 
-	types      map[string]*model.Type
-	names      []string // of the types, sorted
-	strategies Strategies
-	log        storage.Log
-	index      Index
-	cursors    *query.Cursors
-	o          Options
+	Core Core
 }
+
+// Core is what the parts of a Manager share.
+type Core struct {
+	Types      map[string]*model.Type
+	Names      []string // of the types, sorted
+	Strategies Strategies
+	Log        storage.Log
+	Blobs      storage.Blobs
+	Index      Index
+	Progress   *Progress
+	Recent     *recent
+	Referrers  map[string][]referrer // by the type they refer to
+	Cursors    *query.Cursors
+	HashKey    *atomic.Pointer[[]byte] // Options.ClaimKey, or that of what was restored
+	Loading    *atomic.Bool            // a backup is being restored
+	Options    *Options
+}
+
+// Register gives a built-in type its strategy. It is done before the first operation.
+func (m *Manager) Register(typ string, s Strategy) { m.parts.Core.Strategies[typ] = s }
 
 // Options of a Manager. The zero value is right for a process of its own.
 type Options struct {
@@ -127,8 +140,8 @@ type nobody struct{}
 func (nobody) Committed(string, storage.Action, time.Duration) {}
 func (nobody) Refused(string, fault.Code)                      {}
 
-// NewManager serves the types from the three stores.
-func NewManager(types []*model.Type, log storage.Log, blobs storage.Blobs, index Index, o Options) *Manager {
+// newManager serves the types from the three stores.
+func newManager(types []*model.Type, log storage.Log, blobs storage.Blobs, index Index, o Options) *Manager {
 	if o.Hooks == nil {
 		o.Hooks = NewHooks()
 	}
@@ -158,35 +171,29 @@ func NewManager(types []*model.Type, log storage.Log, blobs storage.Blobs, index
 		o.ClaimKey = make([]byte, 32)
 		_, _ = rand.Read(o.ClaimKey) // never fails
 	}
-	m := &Manager{types: map[string]*model.Type{}, strategies: Strategies{}, log: log, index: index, o: o}
+	c := Core{Types: map[string]*model.Type{}, Strategies: Strategies{}, Log: log, Blobs: blobs, Index: index, Progress: o.Progress, Recent: newRecent(o.Last),
+		Referrers: findReferrers(types), Cursors: query.NewCursors(o.Secret), HashKey: &atomic.Pointer[[]byte]{}, Loading: &atomic.Bool{}, Options: &o}
+	c.HashKey.Store(&o.ClaimKey)
 	for _, t := range types {
-		m.types[t.Name] = t
-		m.names = append(m.names, t.Name)
+		c.Types[t.Name] = t
+		c.Names = append(c.Names, t.Name)
 	}
-	sort.Strings(m.names)
-	recent, referrers, cursors := newRecent(o.Last), findReferrers(types), query.NewCursors(o.Secret)
-	hashKey, loading, afters := &atomic.Pointer[[]byte]{}, &atomic.Bool{}, &afters{}
-	hashKey.Store(&o.ClaimKey)
-	m.cursors = cursors
-	m.States = &States{blobs: blobs, index: index, log: log, names: m.names, o: &m.o, progress: o.Progress, recent: recent, types: m.types}
-	m.Guard = &Guard{States: m.States, index: index, o: &m.o, strategies: m.strategies, types: m.types}
-	m.Reads = &Reads{Guard: m.Guard, States: m.States, blobs: blobs, cursors: cursors, index: index, o: &m.o, progress: o.Progress, recent: recent}
-	m.Seals = &Seals{States: m.States, hashKey: hashKey, o: &m.o}
-	m.Binaries = &BinaryStore{Guard: m.Guard, States: m.States, blobs: blobs, hashKey: hashKey, index: index, o: &m.o, recent: recent, types: m.types}
-	m.Claims = &Claims{Guard: m.Guard, States: m.States, hashKey: hashKey, index: index, log: log, o: &m.o, progress: o.Progress, recent: recent, referrers: referrers, types: m.types}
-	m.Gate = &Gate{Guard: m.Guard, Seals: m.Seals, States: m.States, o: &m.o, strategies: m.strategies, types: m.types}
-	m.Writer = &Writer{Binaries: m.Binaries, Claims: m.Claims, Gate: m.Gate, Guard: m.Guard, Seals: m.Seals, States: m.States, afters: afters, blobs: blobs, index: index, loading: loading, locks: newLocks(), log: log, o: &m.o, progress: o.Progress, recent: recent, strategies: m.strategies, types: m.types, underway: underway{flights: map[string]*flight{}}}
-	m.Jobs = &Jobs{Gate: m.Gate, Guard: m.Guard, Reads: m.Reads, States: m.States, Writer: m.Writer, index: index, m: m, names: m.names, o: &m.o, strategies: m.strategies, types: m.types}
-	m.Upkeep = &Upkeep{Binaries: m.Binaries, Guard: m.Guard, Jobs: m.Jobs, States: m.States, Writer: m.Writer, blobs: blobs, index: index, log: log, m: m, names: m.names, o: &m.o, progress: o.Progress, referrers: referrers, strategies: m.strategies, types: m.types}
-	m.Watches = &Watches{Guard: m.Guard, Reads: m.Reads, States: m.States, Upkeep: m.Upkeep, catchUps: make(chan struct{}, maxCatchUps), hub: newHub(log), log: log, o: &m.o, types: m.types}
-	m.Webhooks = &WebhookAccess{Guard: m.Guard, Seals: m.Seals, States: m.States, Watches: m.Watches, Writer: m.Writer, o: &m.o, types: m.types}
-	m.Bulk = &BulkChanges{Guard: m.Guard, Jobs: m.Jobs, Reads: m.Reads, States: m.States, Upkeep: m.Upkeep, index: index, log: log, m: m, types: m.types}
-	m.AfterHooks = &AfterHooks{States: m.States, afters: afters, log: log, o: &m.o}
-	m.Admin = &Admin{Claims: m.Claims, Guard: m.Guard, Reads: m.Reads, States: m.States, Writer: m.Writer, blobs: blobs, cursors: cursors, hashKey: hashKey, index: index, loading: loading, log: log, names: m.names, o: &m.o, recent: recent, types: m.types}
-	m.Writer.ending = m.Watches.keepEnding
-	maps.Copy(m.strategies, builtins(m))
+	sort.Strings(c.Names)
+	m, hookRuns := &Manager{parts: Parts{Core: c}}, &hookRuns{}
+	m.parts.States = &States{blobs: c.Blobs, index: c.Index, log: c.Log, names: c.Names, o: c.Options, progress: c.Progress, recent: c.Recent, types: c.Types}
+	m.parts.Guard = &Guard{States: m.parts.States, index: c.Index, o: c.Options, strategies: c.Strategies, types: c.Types}
+	m.parts.Reads = &Reads{Guard: m.parts.Guard, States: m.parts.States, blobs: c.Blobs, cursors: c.Cursors, index: c.Index, o: c.Options, progress: c.Progress, recent: c.Recent}
+	m.parts.Seals = &Seals{States: m.parts.States, hashKey: c.HashKey, o: c.Options}
+	m.parts.Binaries = &BinaryStore{Guard: m.parts.Guard, States: m.parts.States, blobs: c.Blobs, hashKey: c.HashKey, index: c.Index, o: c.Options, recent: c.Recent, types: c.Types}
+	m.parts.Claims = &Claims{Guard: m.parts.Guard, States: m.parts.States, hashKey: c.HashKey, index: c.Index, log: c.Log, o: c.Options, progress: c.Progress, recent: c.Recent, referrers: c.Referrers, types: c.Types}
+	m.parts.Gate = &Gate{Guard: m.parts.Guard, Seals: m.parts.Seals, States: m.parts.States, o: c.Options, strategies: c.Strategies, types: c.Types}
+	m.parts.Writer = &Writer{Binaries: m.parts.Binaries, Claims: m.parts.Claims, Gate: m.parts.Gate, Guard: m.parts.Guard, Seals: m.parts.Seals, States: m.parts.States, hookRuns: hookRuns, blobs: c.Blobs, index: c.Index, loading: c.Loading, locks: newLocks(), log: c.Log, o: c.Options, progress: c.Progress, recent: c.Recent, strategies: c.Strategies, types: c.Types, underway: underway{flights: map[string]*flight{}}}
+	m.parts.AfterHooks = &AfterHooks{States: m.parts.States, hookRuns: hookRuns, log: c.Log, o: c.Options}
+	for name, s := range (giving{access: o.Access, types: c.Types, log: log, claimed: m.parts.Claims.claimed}).strategies() {
+		m.Register(name, s)
+	}
 	if o.Access != nil && o.Visible == nil {
-		m.o.Visible = m.Guard.watched
+		o.Visible = m.parts.Guard.watched
 	}
 	return m
 }

@@ -2,71 +2,12 @@ package resource
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/query"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
-
-// valuesNow are the indexed values of a state, as the index has them: when no
-// migration fits, those of the content as it was stored.
-func (st *States) valuesNow(ctx context.Context, t *model.Type, e *storage.Event) (map[string]query.Value, error) {
-	raw, err := st.content(ctx, e)
-	if err != nil {
-		return nil, err
-	}
-	return t.ValuesAt(raw, e.Revision.SchemaVersion)
-}
-
-// contentNow is content as the type's version has it.
-func (st *States) contentNow(ctx context.Context, t *model.Type, e *storage.Event) ([]byte, error) {
-	b, err := st.content(ctx, e)
-	if err != nil {
-		return nil, err
-	}
-	return t.Current(b, e.Revision.SchemaVersion)
-}
-
-// migrateRow migrates the data of an answer made from an index row.
-func migrateRow(t *model.Type, r *Resource) error {
-	if r.Data == nil {
-		return nil
-	}
-	if len(t.Migrations) > 0 {
-		var meta struct {
-			Version string `json:"schema_version"`
-		}
-		if err := json.Unmarshal(r.Meta, &meta); err != nil {
-			return err
-		}
-		data, err := t.Current(r.Data, meta.Version)
-		if err != nil {
-			return err
-		}
-		r.Data = data
-	}
-	if r.Data = t.Conceal(r.Data); !t.WritesOnly() {
-		return nil
-	}
-	var err error
-	r.Revision, err = rehash(r.Revision, r.Data)
-	return err
-}
-
-// migrateItem is migrateRow for one of many: what no migration fits has a problem
-// in the place of its data.
-func migrateItem(t *model.Type, r *Resource) error {
-	err := migrateRow(t, r)
-	if fault.CodeOf(err) != fault.InvalidState {
-		return err
-	}
-	errors.As(err, &r.Problem)
-	r.Data = nil
-	return nil
-}
 
 // MigrationReport is what a migration did, or with a dry run would do.
 type MigrationReport struct {

@@ -2,8 +2,11 @@ package resource
 
 import (
 	"context"
+	"maps"
+	"reflect"
 	"time"
 
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -57,4 +60,28 @@ func (wr *Writer) mutate(ctx context.Context, t *model.Type, p plan, s state) (*
 	}
 	w.sealed = t.Sealed(content)
 	return w, nil
+}
+
+// keepState puts the program's own property of the state that a write found into a
+// document that leaves it out, and refuses one that changes it.
+func (w *mutation) keepState(t *model.Type, data any) (any, error) {
+	doc, ok := data.(map[string]any)
+	switch {
+	case !w.kept || !ok || w.asks.replay:
+	case doc[t.State] == nil && w.property != nil:
+		doc = maps.Clone(doc)
+		doc[t.State] = w.property
+		return doc, nil
+	case !reflect.DeepEqual(doc[t.State], w.property):
+		return nil, &fault.Error{Code: fault.ValidationFailed, Detail: "the " + t.State + " is not changed by writes", Fields: []fault.FieldError{{Pointer: "/" + t.State,
+			Detail: "is not the current value; leave it out, and use :replay to begin again"}}}
+	}
+	return data, nil
+}
+
+// stateIn is what content has of the program's own property.
+func stateIn(t *model.Type, content []byte) any {
+	tree, _ := model.DecodeJSON(content)
+	doc, _ := tree.(map[string]any)
+	return doc[t.State]
 }

@@ -37,32 +37,32 @@ type JobOptions struct {
 // Create makes a resource. An id that exists is already_exists, also when the
 // content is equal.
 func (m *Manager) Create(ctx context.Context, typ string, data any, o CreateOptions) (*Resource, error) {
-	t, err := m.States.Type(typ)
+	t, err := m.parts.States.Type(typ)
 	if err != nil {
 		return nil, err
 	}
-	if err := m.Guard.May(ctx, t, "create"); err != nil {
+	if err := m.parts.Guard.May(ctx, t, "create"); err != nil {
 		return nil, err
 	}
 	ctx = enter(ctx)
 	id := o.ID
 	if id == "" {
-		id = m.States.newID(ctx)
+		id = m.parts.States.newID(ctx)
 	} else if err := model.CheckID(id); err != nil {
 		return nil, err
 	}
-	p := m.Writer.planCreate(t, id, data, o)
-	commit := m.Writer.write
+	p := m.parts.Writer.planCreate(t, id, data, o)
+	commit := m.parts.Writer.write
 	if o.ID == "" && !keyed(ctx) {
-		commit = m.Writer.createNew
+		commit = m.parts.Writer.createNew
 	}
 	out, err := commit(ctx, t, id, p)
 	if err != nil {
 		return nil, err
 	}
-	r, err := m.Guard.answer(ctx, out.event, out.content)
+	r, err := m.parts.Guard.answer(ctx, out.event, out.content)
 	if err == nil {
-		r.Secret = m.Seals.secretMade(ctx, t, out, data)
+		r.Secret = m.parts.Seals.secretMade(ctx, t, out, data)
 	}
 	return r, err
 }
@@ -197,18 +197,18 @@ type UpdateOptions struct {
 // Update replaces the content with a new revision. Content equal to the current
 // revision's changes nothing, a different status is still applied.
 func (m *Manager) Update(ctx context.Context, typ, id string, data any, o UpdateOptions) (*Resource, bool, error) {
-	t, err := m.States.find(typ, id)
+	t, err := m.parts.States.find(typ, id)
 	if err != nil {
 		return nil, false, err
 	}
-	out, err := m.Writer.write(ctx, t, id, m.Writer.planUpdate(t, id, data, o))
+	out, err := m.parts.Writer.write(ctx, t, id, m.parts.Writer.planUpdate(t, id, data, o))
 	if err != nil {
 		return nil, false, err
 	}
-	r, err := m.Guard.answer(ctx, out.event, out.content)
+	r, err := m.parts.Guard.answer(ctx, out.event, out.content)
 	created := o.Create && out.event.Action == storage.Created
 	if created && err == nil {
-		r.Secret = m.Seals.secretMade(ctx, t, out, data)
+		r.Secret = m.parts.Seals.secretMade(ctx, t, out, data)
 	}
 	return r, created, err
 }
@@ -342,11 +342,11 @@ func successor(s state, action storage.Action) *storage.Event {
 
 // Delete marks a resource as deleted; no revision is written.
 func (m *Manager) Delete(ctx context.Context, typ, id string, match Match) (*Resource, error) {
-	t, err := m.States.find(typ, id)
+	t, err := m.parts.States.find(typ, id)
 	if err != nil {
 		return nil, err
 	}
-	return m.Writer.run(ctx, t, id, m.Writer.planDelete(t, id, match))
+	return m.parts.Writer.run(ctx, t, id, m.parts.Writer.planDelete(t, id, match))
 }
 
 func (wr *Writer) planDelete(t *model.Type, id string, match Match) plan {
@@ -366,11 +366,11 @@ func (wr *Writer) planDelete(t *model.Type, id string, match Match) plan {
 
 // SetStatus publishes a draft, or begins a draft from a stable revision.
 func (m *Manager) SetStatus(ctx context.Context, typ, id string, status storage.Status, match Match) (*Resource, error) {
-	t, err := m.States.find(typ, id)
+	t, err := m.parts.States.find(typ, id)
 	if err != nil {
 		return nil, err
 	}
-	return m.Writer.run(ctx, t, id, plan{action: "publish", make: func(ctx context.Context, w *mutation, s state) (step, error) {
+	return m.parts.Writer.run(ctx, t, id, plan{action: "publish", make: func(ctx context.Context, w *mutation, s state) (step, error) {
 		if err := live(t, id, s); err != nil {
 			return step{}, err
 		}
@@ -380,25 +380,27 @@ func (m *Manager) SetStatus(ctx context.Context, typ, id string, status storage.
 		if s.event.Revision.Status == status {
 			return step{}, nil
 		}
-		read := m.States.content // as it was stored, or as a new revision of it is
+		read := m.parts.States.content // as it was stored, or as a new revision of it is
 		if status == storage.Draft {
-			read = func(ctx context.Context, e *storage.Event) ([]byte, error) { return m.States.contentNow(ctx, t, e) }
+			read = func(ctx context.Context, e *storage.Event) ([]byte, error) {
+				return m.parts.States.contentNow(ctx, t, e)
+			}
 		}
 		content, err := read(ctx, s.event)
 		if err != nil {
 			return step{}, err
 		}
-		return m.Writer.setStatus(t, s, content, status, ""), nil
+		return m.parts.Writer.setStatus(t, s, content, status, ""), nil
 	}})
 }
 
 // Switch moves HEAD to another revision; a later update's parent is that one.
 func (m *Manager) Switch(ctx context.Context, typ, id string, number int, match Match) (*Resource, error) {
-	t, err := m.States.find(typ, id)
+	t, err := m.parts.States.find(typ, id)
 	if err != nil {
 		return nil, err
 	}
-	return m.Writer.run(ctx, t, id, m.Writer.planSwitch(t, id, number, match))
+	return m.parts.Writer.run(ctx, t, id, m.parts.Writer.planSwitch(t, id, number, match))
 }
 
 func (wr *Writer) planSwitch(t *model.Type, id string, number int, match Match) plan {

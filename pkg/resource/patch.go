@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/jsonpatch"
@@ -28,7 +30,7 @@ type Patch struct {
 // Patch applies a patch to the newest state and writes the result as Update
 // does. When another write comes first it is applied again to what that left.
 func (m *Manager) Patch(ctx context.Context, typ, id string, p Patch, o UpdateOptions) (*Resource, error) {
-	return m.Writer.patch(ctx, typ, id, p, o, request{})
+	return m.parts.Writer.patch(ctx, typ, id, p, o, request{})
 }
 
 func (wr *Writer) patch(ctx context.Context, typ, id string, p Patch, o UpdateOptions, asks request) (*Resource, error) {
@@ -141,4 +143,20 @@ func patchError(code fault.Code, what string, err error) error {
 		out.Fields = []fault.FieldError{{Pointer: e.Pointer, Detail: e.Reason}}
 	}
 	return out
+}
+
+// touches reports whether a patch may name a member of the document.
+func (p Patch) touches(name string) bool {
+	if doc, merge := p.Body.(map[string]any); merge {
+		_, named := doc[name]
+		return named
+	}
+	ops, _ := p.Body.([]any)
+	return slices.ContainsFunc(ops, func(op any) bool {
+		doc, _ := op.(map[string]any)
+		return slices.ContainsFunc([]string{"path", "from"}, func(member string) bool {
+			at, said := doc[member].(string)
+			return said && (at == "" || at == "/"+name || strings.HasPrefix(at, "/"+name+"/"))
+		})
+	})
 }

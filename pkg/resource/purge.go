@@ -8,6 +8,7 @@ import (
 
 	"github.com/autocrud-go/autocrud/pkg/archive"
 	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -92,14 +93,6 @@ func (up *Upkeep) eraseNow(ctx context.Context, tombstone *storage.Event) error 
 	}
 }
 
-// tombstone is the event that stays of a purged resource.
-func (wr *Writer) tombstone(ctx context.Context, s state) (step, error) {
-	keys, err := wr.keysOf(ctx, s)
-	old := s.event.Meta
-	return step{event: &storage.Event{Action: storage.Purged, Meta: storage.Meta{Type: old.Type, ID: old.ID, Deleted: true, RevisionCount: old.RevisionCount,
-		CreatedAt: old.CreatedAt, CreatedBy: old.CreatedBy}, Erased: keys}}, err
-}
-
 // erase destroys what is before a tombstone: the revision objects, then the
 // events that lead to them, then what was told outside. It can be repeated.
 func (up *Upkeep) erase(ctx context.Context, tombstone *storage.Event) error {
@@ -166,4 +159,13 @@ func (up *Upkeep) erase(ctx context.Context, tombstone *storage.Event) error {
 	}
 	_, err := up.o.Deliveries.Erase(ctx, tombstone.Meta.Type, tombstone.Meta.ID)
 	return err
+}
+
+// queuePurge makes the job that tells how a long erasing goes; nil when the
+// program does not serve bulk jobs.
+func (up *Upkeep) queuePurge(ctx context.Context, k key) (*Resource, error) {
+	if up.types[BulkJobs] == nil {
+		return nil, nil
+	}
+	return up.m.Create(policy.AsProgram(withoutKey(ctx)), BulkJobs, map[string]any{"op": "purge", "type": k.typ, "id": k.id}, CreateOptions{})
 }

@@ -51,20 +51,20 @@ type GetOptions struct {
 
 // Get reads one resource.
 func (m *Manager) Get(ctx context.Context, typ, id string, o GetOptions) (*Resource, error) {
-	t, err := m.States.find(typ, id)
+	t, err := m.parts.States.find(typ, id)
 	if err != nil {
 		return nil, err
 	}
 	var r *Resource
-	if x := m.Guard.accessTo(ctx, t); x != nil {
-		r, err = m.Reads.getLimited(ctx, x, id, o)
+	if x := m.parts.Guard.accessTo(ctx, t); x != nil {
+		r, err = m.parts.Reads.getLimited(ctx, x, id, o)
 	} else {
-		r, err = m.Reads.get(ctx, t, id, o)
+		r, err = m.parts.Reads.get(ctx, t, id, o)
 	}
 	if err == nil {
-		err = m.Guard.tellRead(ctx, t, "read", id)
+		err = m.parts.Guard.tellRead(ctx, t, "read", id)
 	}
-	if show := m.strategies.of(t).Show; err == nil && show != nil {
+	if show := m.parts.Core.Strategies.of(t).Show; err == nil && show != nil {
 		err = show(ctx, r, Showing{Past: o.Revision != 0 || o.Status != "" || !o.AsOf.IsZero()})
 	}
 	if err != nil {

@@ -126,3 +126,13 @@ func (l *locks) acquire(k key) (release func()) {
 		l.mu.Unlock()
 	}
 }
+
+// jump tells that everything up to a sequence was written, in whatever way.
+func (r *recent) jump(seq uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	clear(r.events)
+	clear(r.seqs)
+	r.order = nil
+	r.high, r.floor = max(r.high, seq), max(r.floor, seq)
+}

@@ -29,15 +29,15 @@ type ReferringList struct {
 
 // Referrers lists the live resources that refer to one.
 func (m *Manager) Referrers(ctx context.Context, typ, id string, o PageOptions) (*ReferringList, error) {
-	t, err := m.States.find(typ, id)
+	t, err := m.parts.States.find(typ, id)
 	if err != nil {
 		return nil, err
 	}
-	s, err := m.States.head(ctx, key{typ, id}, false)
+	s, err := m.parts.States.head(ctx, key{typ, id}, false)
 	if err != nil {
 		return nil, err
 	}
-	if err := m.Guard.visible(ctx, t, id, s); err != nil {
+	if err := m.parts.Guard.visible(ctx, t, id, s); err != nil {
 		return nil, err
 	}
 	if !s.exists() {
@@ -46,18 +46,18 @@ func (m *Manager) Referrers(ctx context.Context, typ, id string, o PageOptions) 
 	binding := "referrers/" + typ + "/" + id
 	at, after := 0, ""
 	if o.Token != "" {
-		c, err := m.cursors.Decode(o.Token, binding, nil)
+		c, err := m.parts.Core.Cursors.Decode(o.Token, binding, nil)
 		if err != nil {
 			return nil, fault.Errorf(fault.InvalidPageToken, "%v", err)
 		}
 		place, last, _ := strings.Cut(c.ID, " ")
 		at, after = len(place), last // the place is written in strokes
 	}
-	if err := m.States.freshen(ctx, Default, 0); err != nil {
+	if err := m.parts.States.freshen(ctx, Default, 0); err != nil {
 		return nil, err
 	}
-	fields := slices.DeleteFunc(slices.Clone(m.Claims.referrers[typ]), func(r referrer) bool {
-		x := m.Guard.accessTo(ctx, r.typ)
+	fields := slices.DeleteFunc(slices.Clone(m.parts.Claims.referrers[typ]), func(r referrer) bool {
+		x := m.parts.Guard.accessTo(ctx, r.typ)
 		return x != nil && (!x.May("list").Allowed || policy.Touches(r.path, x.EverHidden("list")))
 	})
 	sort.Slice(fields, func(i, j int) bool {
@@ -66,15 +66,15 @@ func (m *Manager) Referrers(ctx context.Context, typ, id string, o PageOptions) 
 	out := &ReferringList{Items: []Referring{}, EventID: s.event.ID}
 	for ; at < len(fields); at, after = at+1, "" {
 		r := fields[at]
-		q := storage.Search{Type: r.typ.Name, Filter: m.Guard.narrow(ctx, r.typ, "list", r.filter(id, s.event.Meta.RevisionCount)), Order: m.States.byID(r.typ), Limit: o.size() - len(out.Items), Bare: true}
+		q := storage.Search{Type: r.typ.Name, Filter: m.parts.Guard.narrow(ctx, r.typ, "list", r.filter(id, s.event.Meta.RevisionCount)), Order: m.parts.States.byID(r.typ), Limit: o.size() - len(out.Items), Bare: true}
 		if q.Limit == 0 {
-			out.NextPageToken = m.cursors.Encode(query.Cursor{ID: strings.Repeat("|", at) + " "}, binding)
+			out.NextPageToken = m.parts.Core.Cursors.Encode(query.Cursor{ID: strings.Repeat("|", at) + " "}, binding)
 			return out, nil
 		}
 		if after != "" {
 			q.After = &query.Cursor{Values: []query.Value{after}, ID: after}
 		}
-		page, err := m.index.Search(ctx, q)
+		page, err := m.parts.Core.Index.Search(ctx, q)
 		if err != nil {
 			return nil, stored(err)
 		}
@@ -84,12 +84,12 @@ func (m *Manager) Referrers(ctx context.Context, typ, id string, o PageOptions) 
 			out.Items = append(out.Items, Referring{r.typ.Name, row.ID, r.path})
 		}
 		if len(ids) > 0 {
-			if err := m.Guard.tellRead(ctx, r.typ, "list", ids...); err != nil {
+			if err := m.parts.Guard.tellRead(ctx, r.typ, "list", ids...); err != nil {
 				return nil, err
 			}
 		}
 		if page.Next != nil {
-			out.NextPageToken = m.cursors.Encode(query.Cursor{ID: strings.Repeat("|", at) + " " + page.Next.ID}, binding)
+			out.NextPageToken = m.parts.Core.Cursors.Encode(query.Cursor{ID: strings.Repeat("|", at) + " " + page.Next.ID}, binding)
 			return out, nil
 		}
 	}
@@ -103,7 +103,7 @@ const maxExpanded = 1000
 // to, each once, with one search for each referred type. What is deleted or
 // gone is left out.
 func (m *Manager) Expand(ctx context.Context, typ string, items []*Resource, fields []string) (map[string]map[string]*Resource, error) {
-	t, err := m.States.Type(typ)
+	t, err := m.parts.States.Type(typ)
 	if err != nil {
 		return nil, err
 	}
@@ -137,7 +137,7 @@ func (m *Manager) Expand(ctx context.Context, typ string, items []*Resource, fie
 	}
 	out := map[string]map[string]*Resource{}
 	for name, ids := range wanted {
-		if out[name], err = m.Reads.readAll(ctx, name, ids); err != nil {
+		if out[name], err = m.parts.Reads.readAll(ctx, name, ids); err != nil {
 			return nil, err
 		}
 	}

@@ -217,13 +217,3 @@ func (r *restoring) event(ctx context.Context, typ string, e *storage.Event, con
 	r.digests[subject] = digest(e)
 	return data, nil
 }
-
-// jump tells that everything up to a sequence was written, in whatever way.
-func (r *recent) jump(seq uint64) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	clear(r.events)
-	clear(r.seqs)
-	r.order = nil
-	r.high, r.floor = max(r.high, seq), max(r.floor, seq)
-}

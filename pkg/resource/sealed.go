@@ -9,6 +9,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"maps"
 	"strings"
 	"sync/atomic"
@@ -153,37 +154,6 @@ func parseSecret(text string) ([]byte, error) {
 	return b, nil
 }
 
-// Secrets opens the secrets of a resource that are good now, the newest first.
-// It is for what uses them, never for an answer.
-func (wh *WebhookAccess) Secrets(ctx context.Context, typ, id string) (out [][]byte, err error) {
-	t, err := wh.States.find(typ, id)
-	if err != nil {
-		return nil, err
-	}
-	s, err := wh.States.head(ctx, key{typ, id}, false)
-	if err != nil {
-		return nil, err
-	}
-	if err := live(t, id, s); err != nil {
-		return nil, err
-	}
-	content, err := wh.States.content(ctx, s.event)
-	if err != nil {
-		return nil, err
-	}
-	for i, b := range t.Sealed(content) {
-		if i > 0 && (b.Until == nil || b.Until.Before(wh.o.Now())) {
-			continue
-		}
-		secret, err := wh.Seals.unseal(t, b)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, secret)
-	}
-	return out, nil
-}
-
 // secretMade is the secret that a create made, for its answer; "" when the caller
 // chose it. A repetition under the same Idempotency-Key shows it while it is still
 // the one in force and the caller may read the resource.
@@ -250,4 +220,19 @@ func (x *step) anew(t *model.Type, content []byte) {
 	e.Meta.RevisionCount, e.Meta.CurrentRevision, e.Meta.SchemaVersion = n, revisionID(e.Meta.ID, n), t.Version
 	e.Revision = newRevision(t, e.Meta.ID, n, &parent, status, content, "")
 	e.Wrote, x.content, x.put = n, content, true
+}
+
+// freshKey makes a secret and keeps its hash; the one before is good for the
+// time of the rotation.
+func (w *mutation) freshKey(now time.Time) []model.Box {
+	raw := make([]byte, policy.SecretBytes)
+	_, _ = rand.Read(raw) // never fails
+	w.secret = hex.EncodeToString(raw)
+	list := []model.Box{{Key: policy.HashKey(w.secret)}}
+	if old := w.sealed; w.asks.rotate != nil && len(old) > 0 {
+		until := now.Add(*w.asks.rotate)
+		old[0].Until = &until
+		list = append(list, old[0])
+	}
+	return list
 }

@@ -12,7 +12,6 @@ import (
 
 	"github.com/autocrud-go/autocrud/pkg/archive"
 	"github.com/autocrud-go/autocrud/pkg/fault"
-	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -149,35 +148,9 @@ func (s *sweep) remove(ctx context.Context) (out Swept, err error) {
 	return out, nil
 }
 
-// keepBinaries keeps a sweep from deleting what a write has looked at and not
-// yet committed a reference to.
-func (bn *BinaryStore) keepBinaries(types ...*model.Type) (release func()) {
-	for _, t := range types {
-		if len(t.Binaries) > 0 {
-			bn.sweeping.RLock()
-			return bn.sweeping.RUnlock
-		}
-	}
-	return func() {}
-}
-
 // LeaveBinaries has purges leave binaries to the sweep, which asks the log too: there
 // is data without a model, and the index does not know what it refers to.
 func (up *Upkeep) LeaveBinaries() { up.leaving.Store(true) }
-
-// sweepBinary deletes a binary without holders.
-func (bn *BinaryStore) sweepBinary(ctx context.Context, digest string) (bool, error) {
-	bn.sweeping.Lock()
-	defer bn.sweeping.Unlock()
-	if err := bn.States.waitIndexed(ctx, bn.recent.last()); err != nil {
-		return false, err
-	}
-	held, err := bn.index.Holders(ctx, digest, "", "", 1)
-	if err != nil || len(held) > 0 {
-		return false, err
-	}
-	return true, bn.blobs.DeleteBinary(ctx, digest)
-}
 
 // unknownObject tells of a revision object whose event was never committed, as far
 // as the index knows. The key is "<type>/<revision id>/<event id>", and the event id

@@ -27,15 +27,15 @@ func (m *Manager) Restore(ctx context.Context, typ, id string, match Match) (*Re
 // back as it was: its reference or its unique value is gone. The one needs the right
 // to switch too, the other that to update.
 func (m *Manager) RestoreAs(ctx context.Context, typ, id string, o RestoreOptions) (*Resource, error) {
-	t, err := m.States.find(typ, id)
+	t, err := m.parts.States.find(typ, id)
 	if err != nil {
 		return nil, err
 	}
-	p, err := m.Writer.planRestore(t, id, o)
+	p, err := m.parts.Writer.planRestore(t, id, o)
 	if err != nil {
 		return nil, err
 	}
-	return m.Writer.run(ctx, t, id, p)
+	return m.parts.Writer.run(ctx, t, id, p)
 }
 
 func (wr *Writer) planRestore(t *model.Type, id string, o RestoreOptions) (plan, error) {

@@ -37,6 +37,12 @@ type Upkeep struct {
 	types      map[string]*model.Type
 }
 
+// NewUpkeep is the upkeep of a Manager.
+func NewUpkeep(m *Manager, jobs *Jobs) *Upkeep {
+	up := &Upkeep{Binaries: m.parts.Binaries, Guard: m.parts.Guard, Jobs: jobs, States: m.parts.States, Writer: m.parts.Writer, blobs: m.parts.Core.Blobs, index: m.parts.Core.Index, log: m.parts.Core.Log, m: m, names: m.parts.Core.Names, o: m.parts.Core.Options, progress: m.parts.Core.Progress, referrers: m.parts.Core.Referrers, strategies: m.parts.Core.Strategies, types: m.parts.Core.Types}
+	return up
+}
+
 // Upkeep follows the log and finishes what a write began: it erases what a
 // purge left behind, and carries deletes on to those that refer by cascade or
 // set_null. It keeps its place in the log, so that it goes on after a crash;
@@ -152,10 +158,6 @@ func (up *Upkeep) follows(typ string) bool {
 	return false
 }
 
-func (r referrer) carries() bool {
-	return r.ref.OnDelete == model.Cascade || r.ref.OnDelete == model.SetNull
-}
-
 // cascadePage is how many referring resources are changed before the next are
 // looked for.
 const cascadePage = 200
@@ -199,34 +201,6 @@ func (up *Upkeep) cascade(ctx context.Context, e *storage.Event) error {
 		}
 	}
 	return nil
-}
-
-// waitIndexed waits as long as it takes: upkeep has time.
-func (st *States) waitIndexed(ctx context.Context, seq uint64) error {
-	for {
-		err := st.progress.Wait(ctx, seq)
-		if fault.CodeOf(err) != fault.IndexLag || ctx.Err() != nil {
-			return err
-		}
-	}
-}
-
-// stillGone reports whether a target is deleted or purged now: it may have been
-// restored since. The log is asked: an event is followed as soon as it is
-// durable, which can be before this process remembers that it committed it.
-func (st *States) stillGone(ctx context.Context, target key) (bool, error) {
-	s, err := st.head(ctx, target, true)
-	return err == nil && (!s.exists() || s.event.Meta.Deleted), err
-}
-
-// indexed is the state of a resource in the index, which the caller has waited
-// for.
-func (st *States) indexed(ctx context.Context, k key) (state, error) {
-	row, err := st.index.Head(ctx, k.typ, k.id)
-	if errors.Is(err, storage.ErrNotFound) {
-		return state{}, nil
-	}
-	return stateOf(row.Event, false), err
 }
 
 // late treats a reference that landed after its target's delete as one before.
@@ -327,55 +301,4 @@ func (up *Upkeep) carry(ctx context.Context, r referrer, id string, target key, 
 		return nil
 	}
 	return err
-}
-
-// clear returns the document without references to the id, and whether there
-// were any.
-func (r referrer) clear(tree any, id string) (any, bool) {
-	found := false
-	refers := func(v any) bool {
-		s, ok := v.(string)
-		if !ok {
-			return false
-		}
-		got, _, ok := r.ref.Target(s)
-		return ok && got == id
-	}
-	var walk func(v any, names []string) any
-	nullable := r.typ.Nullable(r.path)
-	walk = func(v any, names []string) any {
-		switch v := v.(type) {
-		case []any:
-			out := []any{}
-			for _, x := range v {
-				if len(names) == 0 && refers(x) {
-					found = true
-					continue
-				}
-				out = append(out, walk(x, names))
-			}
-			return out
-		case map[string]any:
-			if len(names) == 0 {
-				return v
-			}
-			out := make(map[string]any, len(v))
-			for k, x := range v {
-				if k == names[0] {
-					before := found
-					if x = walk(x, names[1:]); x == nil && found != before && !nullable {
-						continue // optional, but not null
-					}
-				}
-				out[k] = x
-			}
-			return out
-		}
-		if len(names) == 0 && refers(v) {
-			found = true
-			return nil
-		}
-		return v
-	}
-	return walk(tree, model.SplitPath(r.path)), found
 }

@@ -16,14 +16,6 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
-// Finding is one difference between the log, the blobs and the index.
-type Finding struct {
-	Type    string `json:"type,omitempty"`
-	ID      string `json:"id,omitempty"`
-	Seq     uint64 `json:"seq,omitempty"`
-	Problem string `json:"problem"`
-}
-
 // Verified is what Verify looked at.
 type Verified struct {
 	Events    int `json:"events"`

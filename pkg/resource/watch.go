@@ -26,6 +26,13 @@ type Watches struct {
 	types    map[string]*model.Type
 }
 
+// NewWatches is the watches of a Manager.
+func NewWatches(m *Manager, upkeep *Upkeep) *Watches {
+	wa := &Watches{Guard: m.parts.Guard, Reads: m.parts.Reads, States: m.parts.States, Upkeep: upkeep, catchUps: make(chan struct{}, maxCatchUps), hub: newHub(m.parts.Core.Log), log: m.parts.Core.Log, o: m.parts.Core.Options, types: m.parts.Core.Types}
+	m.parts.Writer.ending = wa.keepEnding
+	return wa
+}
+
 // ErrBehind ends a watch whose reader is too slow. Watching again from its At
 // goes on without a gap.
 var ErrBehind = errors.New("the watch is too far behind")
@@ -429,4 +436,35 @@ func (wa *Watches) keepEnding(ctx context.Context, t *model.Type, last *storage.
 		state.set(raw)
 		wa.hub.ends(purge, state)
 	}
+}
+
+// Judged tells what a webhook is told of an event of the log: nothing, when it
+// does not match or was erased.
+func (wa *Watches) Judged(ctx context.Context, h Webhook, seq uint64) (Notice, bool, error) {
+	only := ""
+	if len(h.Types) == 1 {
+		only = h.Types[0]
+	}
+	filter, err := wa.watchFilter(ctx, only, h.Filter)
+	if err != nil {
+		return Notice{}, false, err
+	}
+	entry, err := wa.log.At(ctx, seq)
+	if errors.Is(err, storage.ErrNotFound) {
+		return Notice{}, false, nil
+	}
+	if err != nil {
+		return Notice{}, false, stored(err)
+	}
+	w := &Watch{m: wa, typ: wa.types[only], filter: filter, trusted: true}
+	return w.look(ctx, &moment{entry: entry})
+}
+
+// watchFilter reads a filter over a type's fields, or over meta fields.
+func (wa *Watches) watchFilter(ctx context.Context, typ, text string) (query.Expr, error) {
+	fields := query.NewFields(storage.MetaFields(false)...)
+	if t := wa.types[typ]; t != nil {
+		fields = wa.Reads.searchable(ctx, t, "watch")
+	}
+	return query.Parse(fields, text, query.Options{Now: wa.o.Now()})
 }

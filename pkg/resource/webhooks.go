@@ -3,17 +3,13 @@ package resource
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"maps"
-	"reflect"
 	"slices"
 	"strings"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/policy"
-	"github.com/autocrud-go/autocrud/pkg/query"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -26,6 +22,13 @@ type WebhookAccess struct {
 	Writer  *Writer
 	o       *Options
 	types   map[string]*model.Type
+}
+
+// NewWebhookAccess is what a Manager knows of webhooks.
+func NewWebhookAccess(m *Manager, watches *Watches) *WebhookAccess {
+	wh := &WebhookAccess{Guard: m.parts.Guard, Seals: m.parts.Seals, States: m.parts.States, Watches: watches, Writer: m.parts.Writer, o: m.parts.Core.Options, types: m.parts.Core.Types}
+	m.Register(Webhooks, Strategy{Check: wh.checkWebhook, Hands: wh.mayBeTold, ActsLater: true})
+	return wh
 }
 
 // Webhooks is the built-in type of addresses that are told of events.
@@ -77,30 +80,6 @@ type Replay struct {
 	FromTime *string `json:"from_time,omitempty"`
 }
 
-// stateIn is what content has of the program's own property.
-func stateIn(t *model.Type, content []byte) any {
-	tree, _ := model.DecodeJSON(content)
-	doc, _ := tree.(map[string]any)
-	return doc[t.State]
-}
-
-// keepState puts the program's own property of the state that a write found into a
-// document that leaves it out, and refuses one that changes it.
-func (w *mutation) keepState(t *model.Type, data any) (any, error) {
-	doc, ok := data.(map[string]any)
-	switch {
-	case !w.kept || !ok || w.asks.replay:
-	case doc[t.State] == nil && w.property != nil:
-		doc = maps.Clone(doc)
-		doc[t.State] = w.property
-		return doc, nil
-	case !reflect.DeepEqual(doc[t.State], w.property):
-		return nil, &fault.Error{Code: fault.ValidationFailed, Detail: "the " + t.State + " is not changed by writes", Fields: []fault.FieldError{{Pointer: "/" + t.State,
-			Detail: "is not the current value; leave it out, and use :replay to begin again"}}}
-	}
-	return data, nil
-}
-
 // ReplayWebhook makes the deliveries of a webhook begin again.
 func (wh *WebhookAccess) ReplayWebhook(ctx context.Context, id string, replay map[string]any, o UpdateOptions) (*Resource, error) {
 	return wh.Writer.patch(ctx, Webhooks, id, Patch{Kind: MergePatch, Body: map[string]any{"replay": replay}}, o, request{replay: true})
@@ -149,15 +128,6 @@ func (wh *WebhookAccess) MayWatchAll(ctx context.Context, typ string) bool {
 	return t == nil || wh.Guard.watchesAll(ctx, t)
 }
 
-// watchFilter reads a filter over a type's fields, or over meta fields.
-func (wa *Watches) watchFilter(ctx context.Context, typ, text string) (query.Expr, error) {
-	fields := query.NewFields(storage.MetaFields(false)...)
-	if t := wa.types[typ]; t != nil {
-		fields = wa.Reads.searchable(ctx, t, "watch")
-	}
-	return query.Parse(fields, text, query.Options{Now: wa.o.Now()})
-}
-
 // MayTell reports whether a webhook, as an event of it left it, may be told of a
 // type: whether its owner then may watch all of that now.
 func (wh *WebhookAccess) MayTell(ctx context.Context, id string, seq uint64, typ string) (bool, error) {
@@ -188,28 +158,6 @@ func (wh *WebhookAccess) Purged(ctx context.Context, t storage.Message) (bool, e
 	return !s.exists() && s.seq() > t.Seq || s.exists() && t.At.Before(s.event.Meta.CreatedAt), nil
 }
 
-// Judged tells what a webhook is told of an event of the log: nothing, when it
-// does not match or was erased.
-func (wa *Watches) Judged(ctx context.Context, h Webhook, seq uint64) (Notice, bool, error) {
-	only := ""
-	if len(h.Types) == 1 {
-		only = h.Types[0]
-	}
-	filter, err := wa.watchFilter(ctx, only, h.Filter)
-	if err != nil {
-		return Notice{}, false, err
-	}
-	entry, err := wa.log.At(ctx, seq)
-	if errors.Is(err, storage.ErrNotFound) {
-		return Notice{}, false, nil
-	}
-	if err != nil {
-		return Notice{}, false, stored(err)
-	}
-	w := &Watch{m: wa, typ: wa.types[only], filter: filter, trusted: true}
-	return w.look(ctx, &moment{entry: entry})
-}
-
 // mayBeTold refuses a webhook for what the actor may not watch all of.
 func (wh *WebhookAccess) mayBeTold(ctx context.Context, content []byte) error {
 	var h Webhook
@@ -225,4 +173,35 @@ func (wh *WebhookAccess) mayBeTold(ctx context.Context, content []byte) error {
 		}
 	}
 	return nil
+}
+
+// Secrets opens the secrets of a resource that are good now, the newest first.
+// It is for what uses them, never for an answer.
+func (wh *WebhookAccess) Secrets(ctx context.Context, typ, id string) (out [][]byte, err error) {
+	t, err := wh.States.find(typ, id)
+	if err != nil {
+		return nil, err
+	}
+	s, err := wh.States.head(ctx, key{typ, id}, false)
+	if err != nil {
+		return nil, err
+	}
+	if err := live(t, id, s); err != nil {
+		return nil, err
+	}
+	content, err := wh.States.content(ctx, s.event)
+	if err != nil {
+		return nil, err
+	}
+	for i, b := range t.Sealed(content) {
+		if i > 0 && (b.Until == nil || b.Until.Before(wh.o.Now())) {
+			continue
+		}
+		secret, err := wh.Seals.unseal(t, b)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, secret)
+	}
+	return out, nil
 }

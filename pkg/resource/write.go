@@ -23,7 +23,7 @@ type Writer struct {
 	Guard    *Guard
 	Seals    *Seals
 	States   *States
-	afters   *afters
+	hookRuns *hookRuns
 	blobs    storage.Blobs
 	// ending keeps for watches the state that a purge ends; nil: there are none.
 	ending     func(ctx context.Context, t *model.Type, last *storage.Event, purge string)
@@ -386,9 +386,9 @@ func (wr *Writer) runAfter(ctx context.Context, t *model.Type, s state, next ste
 	if len(hooks) == 0 || wr.o.HooksApart {
 		return
 	}
-	wr.afters.begin(e.Seq)
+	wr.hookRuns.begin(e.Seq)
 	ok := false
-	defer func() { wr.afters.end(e.Seq, ok) }()
+	defer func() { wr.hookRuns.end(e.Seq, ok) }()
 	c, err := wr.change(ctx, t, s, next)
 	if err != nil && e.Action != storage.Purged { // what a purge erased cannot be shown
 		wr.o.Logger.ErrorContext(ctx, "an after-hook was not run", "type", c.Type, "id", c.ID, "action", c.Action, "error", err)

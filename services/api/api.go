@@ -62,7 +62,7 @@ type Options struct {
 
 // API implements http.Handler.
 type API struct {
-	m            *resource.Manager
+	m            *resource.Domain
 	o            Options
 	logger       *slog.Logger
 	router       http.Handler
@@ -100,7 +100,7 @@ type call struct {
 }
 
 // New makes the API of a manager.
-func New(m *resource.Manager, o Options) *API {
+func New(m *resource.Domain, o Options) *API {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}

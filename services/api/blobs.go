@@ -34,7 +34,7 @@ func uploadBinary(a *API, c call) error {
 }
 
 // receive stores the body, or the one file of a form.
-func receive(m *resource.Manager, r *http.Request) (model.Blob, error) {
+func receive(m *resource.Domain, r *http.Request) (model.Blob, error) {
 	if said := r.Header.Get("Content-Type"); said != "" {
 		if _, err := model.MediaType(said); err != nil {
 			return model.Blob{}, fault.Errorf(fault.UnsupportedMediaType, "Content-Type: %v", err)
@@ -51,7 +51,7 @@ func receive(m *resource.Manager, r *http.Request) (model.Blob, error) {
 	return receiveFrom(m, r, r.Body)
 }
 
-func receiveFrom(m *resource.Manager, r *http.Request, from io.Reader) (model.Blob, error) {
+func receiveFrom(m *resource.Domain, r *http.Request, from io.Reader) (model.Blob, error) {
 	body := &bodyReader{r: from}
 	b, err := m.Binaries.PutBinary(r.Context(), body, resource.MaxBinary)
 	if body.err != nil {
@@ -63,7 +63,7 @@ func receiveFrom(m *resource.Manager, r *http.Request, from io.Reader) (model.Bl
 // receiveForm stores the file of a form (RFC 7578) that holds one file and nothing
 // else. What was stored of a form that is refused is swept, as all that nothing
 // refers to.
-func receiveForm(m *resource.Manager, r *http.Request) (b model.Blob, err error) {
+func receiveForm(m *resource.Domain, r *http.Request) (b model.Blob, err error) {
 	form, err := r.MultipartReader()
 	if err != nil {
 		return b, fault.Errorf(fault.InvalidRequest, "the form cannot be read: %v", err)

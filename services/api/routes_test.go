@@ -122,7 +122,7 @@ func TestTheDocumentDescribesEveryRouteAndNothingElse(t *testing.T) {
 	types, actions := served(t)
 	for _, auth := range []api.Authenticator{nil, stub{}} {
 		for _, hooks := range []api.Webhooks{nil, noWebhooks{}} {
-			a := api.New(resource.NewManager(types, nil, nil, nil, resource.Options{}), api.Options{Auth: auth, Actions: actions, Webhooks: hooks})
+			a := api.New(resource.NewDomain(types, nil, nil, nil, resource.Options{}), api.Options{Auth: auth, Actions: actions, Webhooks: hooks})
 			untold := []string{"GET /", "GET /docs/*"} // the way to the page of the document, and its files
 			for _, typ := range types {
 				if len(typ.Binaries) == 0 { // which its older revisions may have had
@@ -156,7 +156,7 @@ func TestTheDocumentDescribesEveryRouteAndNothingElse(t *testing.T) {
 
 func TestWhatTheDocumentCallsPublicNeedsNoCredential(t *testing.T) {
 	types, actions := served(t)
-	a := api.New(resource.NewManager(types, nil, nil, nil, resource.Options{}), api.Options{Auth: stub{}, Actions: actions, Webhooks: noWebhooks{}, HideMetrics: true})
+	a := api.New(resource.NewDomain(types, nil, nil, nil, resource.Options{}), api.Options{Auth: stub{}, Actions: actions, Webhooks: noWebhooks{}, HideMetrics: true})
 	fill := strings.NewReplacer("{id}", "x", "{n}", "1", "{queue}", "default", "{type}", "movies")
 	_, public := describedBy(t, a)
 	for route, open := range public {
@@ -173,7 +173,7 @@ func TestWhatTheDocumentCallsPublicNeedsNoCredential(t *testing.T) {
 // A parameter that the document lists is taken, and no other is.
 func TestTheParametersOfTheDocumentAreThoseThatAreTaken(t *testing.T) {
 	types, actions := served(t)
-	a := api.New(resource.NewManager(types, nil, nil, nil, resource.Options{}), api.Options{Actions: actions, Webhooks: noWebhooks{}})
+	a := api.New(resource.NewDomain(types, nil, nil, nil, resource.Options{}), api.Options{Actions: actions, Webhooks: noWebhooks{}})
 	fill := strings.NewReplacer("{id}", "x", "{n}", "1", "{digest}", "x", "{queue}", "default", "{type}", "movies")
 	checked := 0
 	for op, declared := range parametersOf(t, a) {
@@ -214,7 +214,7 @@ func TestAHandlerReadsTheParametersOfItsRow(t *testing.T) {
 	read := map[string]bool{}
 	o := api.Options{Actions: actions, Webhooks: noWebhooks{}}
 	o.Reads(func(parameter string) { read[parameter] = true })
-	a := api.New(resource.NewManager(types, nil, nil, nil, resource.Options{}), o)
+	a := api.New(resource.NewDomain(types, nil, nil, nil, resource.Options{}), o)
 	fill := strings.NewReplacer("{id}", "x", "{n}", "1", "{digest}", "x", "{queue}", "default", "{type}", "movies")
 	checked := 0
 	for op, declared := range parametersOf(t, a) {
@@ -332,7 +332,7 @@ type noWebhooks struct{ api.Webhooks }
 func TestNoActionTakesTheVerbOfAnOperation(t *testing.T) {
 	reserved := api.ReservedVerbs()
 	types, _ := served(t)
-	a := api.New(resource.NewManager(types, nil, nil, nil, resource.Options{}), api.Options{Webhooks: noWebhooks{}})
+	a := api.New(resource.NewDomain(types, nil, nil, nil, resource.Options{}), api.Options{Webhooks: noWebhooks{}})
 	for route := range routedOf(a, types) {
 		_, verb, _ := strings.Cut(route, ":")
 		if verb == "" || strings.Contains(route, " /v1:") || strings.Contains(route, " /v1/types:") {
@@ -354,7 +354,7 @@ func TestNoActionTakesTheVerbOfAnOperation(t *testing.T) {
 
 // A type whose name is a word of the server's own paths could not be reached.
 func TestNoTypeTakesAWordOfThePaths(t *testing.T) {
-	a := api.New(resource.NewManager(nil, nil, nil, nil, resource.Options{}), api.Options{})
+	a := api.New(resource.NewDomain(nil, nil, nil, nil, resource.Options{}), api.Options{})
 	words := 0
 	for _, template := range a.Templates() {
 		word, _, _ := strings.Cut(strings.TrimPrefix(template, "/v1/"), "/")
@@ -407,7 +407,7 @@ func TestTheDocumentListsEveryOperationOfABatch(t *testing.T) {
 // would send anything else as JSON, and the program would keep that.
 func TestTheBodyOfAnUploadIsBytes(t *testing.T) {
 	types, _ := served(t)
-	a := api.New(resource.NewManager(types, nil, nil, nil, resource.Options{}), api.Options{})
+	a := api.New(resource.NewDomain(types, nil, nil, nil, resource.Options{}), api.Options{})
 	var doc struct {
 		Paths map[string]map[string]struct {
 			RequestBody struct {

@@ -37,7 +37,7 @@ func TestStrongNeverMissesWhatAnotherAcknowledged(t *testing.T) {
 		t.Fatal(err)
 	}
 	progress := resource.NewProgress()
-	other := resource.NewManager(types, s.Log, s.Blobs, own, resource.Options{LogSyncsBlobs: true, Progress: progress})
+	other := resource.NewDomain(types, s.Log, s.Blobs, own, resource.Options{LogSyncsBlobs: true, Progress: progress})
 	ctx, stop := context.WithCancel(t.Context())
 	var g errgroup.Group
 	g.Go(func() error { // what the other one knows of the index

@@ -33,12 +33,12 @@ func size(t *testing.T, variable string, suite int) int {
 	return n
 }
 
-func createFilm(ctx context.Context, m *resource.Manager, id, title string, year int) (*resource.Resource, error) {
+func createFilm(ctx context.Context, m *resource.Domain, id, title string, year int) (*resource.Resource, error) {
 	return m.Create(ctx, "films", map[string]any{"title": title, "year": int64(year), "tags": []any{"x"}}, resource.CreateOptions{ID: id})
 }
 
 // createFilms makes n of them, f0 and so on.
-func createFilms(t *testing.T, m *resource.Manager, n int) {
+func createFilms(t *testing.T, m *resource.Domain, n int) {
 	t.Helper()
 	g, ctx := errgroup.WithContext(t.Context())
 	for w := range 64 {
@@ -97,7 +97,7 @@ func TestAWalkUnderSixteenClientsMeetsEachRowOnce(t *testing.T) {
 }
 
 // disturb writes to one of every third film, or makes one.
-func disturb(ctx context.Context, m *resource.Manager, n int, made *atomic.Int64) (err error) {
+func disturb(ctx context.Context, m *resource.Domain, n int, made *atomic.Int64) (err error) {
 	id := fmt.Sprint("f", rand.IntN(n/3)*3)
 	switch rand.IntN(4) {
 	case 0:
@@ -117,7 +117,7 @@ func disturb(ctx context.Context, m *resource.Manager, n int, made *atomic.Int64
 }
 
 // walkFilms counts how often a walk meets each of the first films.
-func walkFilms(t *testing.T, m *resource.Manager, n int, order string) (seen []int, pages int) {
+func walkFilms(t *testing.T, m *resource.Domain, n int, order string) (seen []int, pages int) {
 	t.Helper()
 	seen = make([]int, n)
 	o := resource.ListOptions{OrderBy: order, Page: resource.PageOptions{Size: max(20, min(500, n/40))}, Bare: true}
@@ -159,7 +159,7 @@ func TestAWriteIsSoonFound(t *testing.T) {
 }
 
 // underLoad writes 1,000 per second and looks for one of 20.
-func underLoad(t *testing.T, m *resource.Manager, long time.Duration) []time.Duration {
+func underLoad(t *testing.T, m *resource.Domain, long time.Duration) []time.Duration {
 	t.Helper()
 	const workers = 20
 	var g errgroup.Group
@@ -196,7 +196,7 @@ func underLoad(t *testing.T, m *resource.Manager, long time.Duration) []time.Dur
 	return slices.Concat(took...)
 }
 
-func await(ctx context.Context, m *resource.Manager, title string) error {
+func await(ctx context.Context, m *resource.Domain, title string) error {
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(500 * time.Microsecond) {
 		n, _, err := m.Count(ctx, "films", resource.ListOptions{Filter: fmt.Sprintf("title = %q", title), Consistency: resource.Eventual})
 		if err != nil || n == 1 {

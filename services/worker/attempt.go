@@ -193,7 +193,7 @@ func (w *Worker) permitted(ctx context.Context, t *model.Type, a *attempt) (reso
 func (w *Worker) run(ctx context.Context, t *model.Type, a *attempt) resource.Outcome {
 	ctx, cancel := context.WithTimeoutCause(ctx, t.Job.Timeout, context.DeadlineExceeded)
 	defer cancel()
-	in := &job.Attempt{Claim: a.Claim, Manager: w.m, Report: a}
+	in := &job.Attempt{Claim: a.Claim, Manager: w.m.Manager, Report: a}
 	type answer struct {
 		result json.RawMessage
 		err    error

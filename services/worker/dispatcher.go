@@ -21,7 +21,7 @@ import (
 // It keeps nothing: another one in its place is as good once it has looked.
 // Two at once would only make workers lose claims.
 type Dispatcher struct {
-	m *resource.Manager
+	m *resource.Domain
 	o DispatcherOptions
 
 	mu       sync.Mutex
@@ -70,7 +70,7 @@ type DispatcherOptions struct {
 }
 
 // NewDispatcher makes one; Run makes it work.
-func NewDispatcher(m *resource.Manager, o DispatcherOptions) *Dispatcher {
+func NewDispatcher(m *resource.Domain, o DispatcherOptions) *Dispatcher {
 	if o.Silence == 0 {
 		o.Silence = 15 * time.Second
 	}

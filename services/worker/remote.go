@@ -143,7 +143,7 @@ func Canceller(bus storage.Bus) func(context.Context, Named, string) error {
 }
 
 // ServeCancels does what a Canceller asks for until stop.
-func ServeCancels(bus storage.Bus, m *resource.Manager) (stop func(), err error) {
+func ServeCancels(bus storage.Bus, m *resource.Domain) (stop func(), err error) {
 	return bus.Serve(onCancel, func(ctx context.Context, data []byte) []byte {
 		var r cancelRequest
 		if json.Unmarshal(data, &r) != nil {
@@ -158,7 +158,7 @@ func ServeCancels(bus storage.Bus, m *resource.Manager) (stop func(), err error)
 	})
 }
 
-func cancelFor(ctx context.Context, m *resource.Manager, job Named, reason string) error {
+func cancelFor(ctx context.Context, m *resource.Domain, job Named, reason string) error {
 	ctx = policy.WithActor(ctx, policy.Actor{Principal: "dispatcher"})
 	return m.Jobs.CancelFor(ctx, job.Type, job.ID, reason, "")
 }

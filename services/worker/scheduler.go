@@ -14,7 +14,7 @@ import (
 // one: all try, and the job's id, which is made of the schedule and the time,
 // lets one of them succeed.
 type Scheduler struct {
-	m       *resource.Manager
+	m       *resource.Domain
 	logger  *slog.Logger
 	now     func() time.Time
 	planned map[string]*planned // by schedule
@@ -29,7 +29,7 @@ type planned struct {
 }
 
 // NewScheduler makes one; a nil logger is silent.
-func NewScheduler(m *resource.Manager, logger *slog.Logger) *Scheduler {
+func NewScheduler(m *resource.Domain, logger *slog.Logger) *Scheduler {
 	if logger == nil {
 		logger = slog.New(slog.DiscardHandler)
 	}

@@ -57,7 +57,7 @@ func (nobody) Attempted(string, string, string, time.Duration) {}
 
 // Worker runs the jobs of all job types it has a handler for.
 type Worker struct {
-	m        *resource.Manager
+	m        *resource.Domain
 	source   Source
 	handlers map[string]Handler
 	types    []string
@@ -71,7 +71,7 @@ type Worker struct {
 }
 
 // New makes a worker. Types without a handler in Go run their model's.
-func New(m *resource.Manager, source Source, handlers map[string]Handler, o Options) *Worker {
+func New(m *resource.Domain, source Source, handlers map[string]Handler, o Options) *Worker {
 	if o.Concurrency == 0 {
 		o.Concurrency = 16
 	}

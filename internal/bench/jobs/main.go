@@ -192,7 +192,7 @@ func callIn(callers int, fn func() error) (int64, time.Duration, error) {
 // moment it is resumed to the last committed outcome.
 func (p *program) drain(ctx context.Context, typ string) (float64, error) {
 	pause := func(paused bool) error {
-		_, err := p.Manager.Jobs.PauseQueue(ctx, "default", paused)
+		_, err := p.Domain.Jobs.PauseQueue(ctx, "default", paused)
 		return err
 	}
 	if err := pause(true); err != nil {

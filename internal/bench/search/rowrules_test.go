@@ -64,7 +64,7 @@ func guarded(t *testing.T, x storage.Index) (base string, keys map[string]string
 			Content: fmt.Appendf(nil, `{"name":%q,"secret":[{"key":"%x"}]}`, r.role, sha256.Sum256([]byte(secret)))})
 		keys[r.role] = "ack_" + r.role + "_" + secret
 	}
-	m := resource.NewManager(types, testenv.Log(t, nil), memblob.New(), x, resource.Options{Access: access})
+	m := resource.NewDomain(types, testenv.Log(t, nil), memblob.New(), x, resource.Options{Access: access})
 	srv := httptest.NewServer(api.New(m, api.Options{Auth: identity.New(access, nil)}))
 	t.Cleanup(srv.Close)
 	return srv.URL + "/v1/articles", keys

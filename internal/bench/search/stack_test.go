@@ -184,7 +184,7 @@ func (h *hand) run(t *testing.T, stmt *sql.Stmt, args []any) {
 // serve starts the API on the index alone.
 func serve(t *testing.T, x storage.Index) string {
 	types := testenv.Types(t, articleModel)
-	m := resource.NewManager(types, testenv.Log(t, nil), memblob.New(), x, resource.Options{})
+	m := resource.NewDomain(types, testenv.Log(t, nil), memblob.New(), x, resource.Options{})
 	srv := httptest.NewServer(api.New(m, api.Options{}))
 	t.Cleanup(srv.Close)
 	return srv.URL + "/v1/articles"

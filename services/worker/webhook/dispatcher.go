@@ -48,7 +48,7 @@ type Options struct {
 
 // Dispatcher runs the webhooks.
 type Dispatcher struct {
-	m          *resource.Manager
+	m          *resource.Domain
 	events     storage.Subscriptions
 	deliveries storage.Deliveries
 	sender     *Sender
@@ -62,7 +62,7 @@ type Dispatcher struct {
 }
 
 // New makes a dispatcher.
-func New(m *resource.Manager, events storage.Subscriptions, deliveries storage.Deliveries, s *Sender, o Options) *Dispatcher {
+func New(m *resource.Domain, events storage.Subscriptions, deliveries storage.Deliveries, s *Sender, o Options) *Dispatcher {
 	if o.AtOnce == 0 {
 		o.AtOnce = 8
 	}
