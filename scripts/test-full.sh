@@ -28,6 +28,8 @@ part "./tests, race detector" env AUTOCRUD_TEST_PART=rest AUTOCRUD_TEST_STORAGES
 wait "$beside" || failed=1
 beside=
 cat "$said"
+# make test has these in memory, where a disk would be waited for.
+part "programs that are killed, stores, on disk" env AUTOCRUD_TEST_PART=processes AUTOCRUD_TEST_ROWS=1 $plain ./tests ./pkg/storage/sqliteindex ./pkg/storage/pgindex ./services/indexer
 
 # big COMMAND...: a test that is asked for has to be there.
 big() {

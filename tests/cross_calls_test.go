@@ -117,13 +117,11 @@ func (w *world) there(t testing.TB) (names []string) {
 	for _, op := range append(enumOf(t, w.admin.Doc, "things.bulk", "op"), enumOf(t, w.admin.Doc, "tasks.bulk", "op")...) {
 		names = append(names, "bulk op "+op)
 	}
-	for _, of := range []struct {
-		name string
-		typ  reflect.Type
-	}{{"Manager", reflect.TypeFor[*resource.Manager]()}, {"Typed", reflect.TypeFor[resource.Typed[goThing]]()}} {
-		for i := range of.typ.NumMethod() {
-			names = append(names, "Go "+of.name+"."+of.typ.Method(i).Name)
-		}
+	for _, method := range methodsOf(reflect.TypeFor[resource.Domain](), map[reflect.Type]bool{}) {
+		names = append(names, "Go Manager."+method)
+	}
+	for i := range reflect.TypeFor[resource.Typed[goThing]]().NumMethod() {
+		names = append(names, "Go Typed."+reflect.TypeFor[resource.Typed[goThing]]().Method(i).Name)
 	}
 	for line := range strings.Lines(apitest.Run(t, "", "--help").Stdout) {
 		if word := strings.Fields(line); strings.HasPrefix(line, "  ") && !strings.HasPrefix(line, "   ") && len(word) > 0 && !strings.HasPrefix(word[0], "-") {
@@ -132,6 +130,25 @@ func (w *world) there(t testing.TB) (names []string) {
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
+}
+
+// methodsOf are the methods of the Manager and of every part beside it.
+func methodsOf(domain reflect.Type, seen map[reflect.Type]bool) (names []string) {
+	for i := range domain.NumField() {
+		f := domain.Field(i)
+		switch {
+		case !f.IsExported() || seen[f.Type]:
+			continue
+		case f.Type.Kind() == reflect.Struct && f.Type.PkgPath() == domain.PkgPath() && f.Name != "Core":
+			names = append(names, methodsOf(f.Type, seen)...)
+		case f.Type.Kind() == reflect.Pointer && f.Type.Elem().PkgPath() == domain.PkgPath():
+			for m := range f.Type.NumMethod() {
+				names = append(names, f.Type.Method(m).Name)
+			}
+		}
+		seen[f.Type] = true
+	}
+	return names
 }
 
 // enumOf is the list of values that a property of an operation's body may have.
