@@ -82,7 +82,6 @@ func (r *rig) dispatch(o worker.DispatcherOptions) {
 	d := worker.NewDispatcher(r.Manager, o)
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
-	wg.Go(func() { _ = d.Run(ctx) })
 	unserve, err := d.Serve(r.bus)
 	if err != nil {
 		r.t.Fatal(err)
@@ -90,6 +89,9 @@ func (r *rig) dispatch(o worker.DispatcherOptions) {
 	r.mu.Lock()
 	r.d, r.stop = d, sync.OnceFunc(func() { unserve(); cancel(); wg.Wait() })
 	r.mu.Unlock()
+	// As in the program, it is told of what is indexed before it looks for itself: what
+	// came between the two would be found by its next look only.
+	wg.Go(func() { _ = d.Run(ctx) })
 }
 
 // work starts a worker; the returned function ends it as SIGTERM does.
