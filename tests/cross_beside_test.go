@@ -17,7 +17,7 @@ func init() {
 			"MayWatchAll", "Restorable", "Plan"},
 		internal: {"Adopt", "Unadopted", "RunAfterHooks", "Tell", "RunBulk", "Expire", "JobEnded", "WriteLog", "JobsIn", "Heads", "JobState", "Newest", "Claim", "Finish",
 			"CancelFor", "ActFor", "ActForJob", "MayRun", "PruneEvery", "Prune", "Known", "AllSchedules", "Fire", "Secrets", "Sweep", "SweepEvery", "Upkeep", "RunWatches",
-			"LeaveBinaries", "MayTell", "Purged", "Judged", "Register"},
+			"LeaveBinaries", "MayTell", "Purged", "Judged"},
 		operates: {"Backup", "RestoreBackup", "Verify", "Reindex", "MigrateAll", "PauseQueue", "PutBinary"},
 		"its request has a row, which calls nothing else": {"RunAction", "QueueAction", "QueueBulk", "RotateKey", "ReplayWebhook"},
 	} {

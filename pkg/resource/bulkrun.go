@@ -32,7 +32,7 @@ type BulkChanges struct {
 // NewBulkChanges is the bulk changes of a Manager.
 func NewBulkChanges(m *Manager, jobs *Jobs, upkeep *Upkeep) *BulkChanges {
 	bk := &BulkChanges{Guard: m.parts.Guard, Jobs: jobs, Reads: m.parts.Reads, States: m.parts.States, Upkeep: upkeep, index: m.parts.Core.Index, log: m.parts.Core.Log, m: m, types: m.parts.Core.Types}
-	m.Register(BulkJobs, Strategy{Check: bk.checkBulk, Hands: bk.mayBulk, Runs: bk.mayRunBulk})
+	m.register(BulkJobs, Strategy{Check: bk.checkBulk, Hands: bk.mayBulk, Runs: bk.mayRunBulk})
 	return bk
 }
 

@@ -29,8 +29,8 @@ type Jobs struct {
 // NewJobs is the jobs of a Manager.
 func NewJobs(m *Manager) *Jobs {
 	jb := &Jobs{Gate: m.parts.Gate, Guard: m.parts.Guard, Reads: m.parts.Reads, States: m.parts.States, Writer: m.parts.Writer, index: m.parts.Core.Index, m: m, names: m.parts.Core.Names, o: m.parts.Core.Options, strategies: m.parts.Core.Strategies, types: m.parts.Core.Types}
-	m.Register(QueueSettings, Strategy{Check: checkQueue, ByLimited: true, Told: true})
-	m.Register(Schedules, Strategy{Check: jb.checkSchedule, Hands: jb.maySchedule, Show: jb.showTimes, ShowsInLists: true, ActsLater: true})
+	m.register(QueueSettings, Strategy{Check: checkQueue, ByLimited: true, Told: true})
+	m.register(Schedules, Strategy{Check: jb.checkSchedule, Hands: jb.maySchedule, Show: jb.showTimes, ShowsInLists: true, ActsLater: true})
 	return jb
 }
 

@@ -71,8 +71,9 @@ type Core struct {
 	Options    *Options
 }
 
-// Register gives a built-in type its strategy. It is done before the first operation.
-func (m *Manager) Register(typ string, s Strategy) { m.parts.Core.Strategies[typ] = s }
+// register gives a built-in type its strategy. It is done before the first operation, and
+// not by applications: they could take the checks of a type away.
+func (m *Manager) register(typ string, s Strategy) { m.parts.Core.Strategies[typ] = s }
 
 // Options of a Manager. The zero value is right for a process of its own.
 type Options struct {
@@ -190,7 +191,7 @@ func newManager(types []*model.Type, log storage.Log, blobs storage.Blobs, index
 	m.parts.Writer = &Writer{Binaries: m.parts.Binaries, Claims: m.parts.Claims, Gate: m.parts.Gate, Guard: m.parts.Guard, Seals: m.parts.Seals, States: m.parts.States, hookRuns: hookRuns, blobs: c.Blobs, index: c.Index, loading: c.Loading, locks: newLocks(), log: c.Log, o: c.Options, progress: c.Progress, recent: c.Recent, strategies: c.Strategies, types: c.Types, underway: underway{flights: map[string]*flight{}}}
 	m.parts.AfterHooks = &AfterHooks{States: m.parts.States, hookRuns: hookRuns, log: c.Log, o: c.Options}
 	for name, s := range (giving{access: o.Access, types: c.Types, log: log, claimed: m.parts.Claims.claimed}).strategies() {
-		m.Register(name, s)
+		m.register(name, s)
 	}
 	if o.Access != nil && o.Visible == nil {
 		o.Visible = m.parts.Guard.watched

@@ -8,7 +8,7 @@ import (
 )
 
 // Strategy is what a built-in type does beyond what its schema says. The engine knows
-// no built-in type by its name: the package of a type registers its strategy. Every part
+// no built-in type by its name: the part that brings a type registers its strategy. Every part
 // may be left out.
 type Strategy struct {
 	// Check refuses content that fits the schema and cannot work.

@@ -27,7 +27,7 @@ type WebhookAccess struct {
 // NewWebhookAccess is what a Manager knows of webhooks.
 func NewWebhookAccess(m *Manager, watches *Watches) *WebhookAccess {
 	wh := &WebhookAccess{Guard: m.parts.Guard, Seals: m.parts.Seals, States: m.parts.States, Watches: watches, Writer: m.parts.Writer, o: m.parts.Core.Options, types: m.parts.Core.Types}
-	m.Register(Webhooks, Strategy{Check: wh.checkWebhook, Hands: wh.mayBeTold, ActsLater: true})
+	m.register(Webhooks, Strategy{Check: wh.checkWebhook, Hands: wh.mayBeTold, ActsLater: true})
 	return wh
 }
 

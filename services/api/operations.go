@@ -204,7 +204,7 @@ var typeOperations = []operation{
 		Parameters: writeConditions, Body: openapi.SwitchBody,
 		Answers:  answers(written("200", "Switched", openapi.Whole)),
 		Problems: writeProblems}},
-	// Those of the program have no drafts.
+	// Types of the program have no drafts; a draft of one is refused.
 	{handle: setStatus, Operation: openapi.Operation{Method: "POST", Path: "/v1/{type}/{id}:status", Name: "status", Summary: "Publish a draft of {one}, or begin a new one",
 		Parameters: writeConditions, Body: openapi.StatusBody,
 		Answers:  answers(written("200", "Its status is now the one asked for", openapi.Whole)),
