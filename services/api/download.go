@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -15,8 +16,8 @@ import (
 // downloadBinary sends a binary through a resource that refers to it. A cache may keep
 // it and asks again each time, which the tag makes cheap: so a purge, or a right
 // that was taken away, holds from the next request on. What is stored never runs
-// as a page of this origin: it is sandboxed, its type is not guessed, and all but
-// pictures are attachments.
+// as a page of this origin: it is sandboxed, its type is not guessed, and all but the
+// media that are shown are attachments.
 func downloadBinary(a *API, c call) error {
 	asked, ifRange := first(c.header("Range")), first(c.header("If-Range"))
 	var cancel func()
@@ -47,7 +48,7 @@ func downloadBinary(a *API, c call) error {
 	h := c.w.Header()
 	h.Set("Content-Type", mediaType)
 	h.Set("Content-Security-Policy", "sandbox; default-src 'none'")
-	if !strings.HasPrefix(mediaType, "image/") || strings.HasPrefix(mediaType, "image/svg") {
+	if !shown(mediaType) {
 		h.Set("Content-Disposition", "attachment")
 	}
 	c.tag(tag)
@@ -58,6 +59,17 @@ func downloadBinary(a *API, c call) error {
 	}
 	http.ServeContent(c.w, plain, "", time.Time{}, r)
 	return nil
+}
+
+// shownMedia are the kinds of binaries that a browser shows where it is: pictures
+// of dots, sound and films, none of which holds a script.
+var shownMedia = []string{"image/png", "image/apng", "image/jpeg", "image/gif", "image/webp", "image/avif", "image/bmp",
+	"audio/mpeg", "audio/mp4", "audio/ogg", "audio/wav", "audio/webm", "audio/aac", "audio/flac", "video/mp4", "video/ogg", "video/webm"}
+
+// shown reports whether a binary of the media type is no attachment.
+func shown(mediaType string) bool {
+	kind, _, _ := strings.Cut(mediaType, ";")
+	return slices.Contains(shownMedia, strings.ToLower(strings.TrimSpace(kind)))
 }
 
 // maxRanges bounds the parts of one answer; a request for more gets the whole.
