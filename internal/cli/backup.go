@@ -88,41 +88,72 @@ func (c *counted) Write(p []byte) (int, error) {
 
 type restoreCmd struct {
 	place `embed:""`
-	File  string `arg:"" help:"File that backup wrote."`
+	File  string `arg:"" help:"File that backup wrote; - is standard input."`
 }
 
 // Run checks the whole file before anything is written.
 func (c *restoreCmd) Run(e *env) error {
-	f, err := os.Open(c.File)
+	restore := c.fromFile
+	if c.File == "-" && !c.isOffline() {
+		restore = c.fromInput
+	}
+	s, err := restore(e)
 	if err != nil {
+		return refused(err)
+	}
+	lost := len(s.Lost)
+	if _, err = fmt.Fprintf(e.Out, "%d events and %d binaries restored\n", s.Events, s.Binaries-int64(lost)); err != nil || lost == 0 {
 		return err
 	}
+	return &exitError{exitFailed, fmt.Sprintf("%d binaries were damaged already when the backup was made and are lost: %s", lost, strings.Join(s.Lost, ", "))}
+}
+
+// fromInput passes a backup on to the server, which checks it: in a container there may
+// be no room for a copy of it.
+func (c *restoreCmd) fromInput(e *env) (archive.BackupSummary, error) {
+	return c.upload(e.ctx, "/v1:restore", e.In, -1)
+}
+
+func (c *restoreCmd) fromFile(e *env) (none archive.BackupSummary, err error) {
+	f, remove, err := c.open(e)
+	if err != nil {
+		return none, err
+	}
+	defer remove()
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return err
+		return none, err
 	}
 	b, err := archive.OpenBackup(f, info.Size())
 	if err != nil {
-		return refused(err)
+		return none, err
 	}
 	bar := newProgress(e.Err, b.Summary.Entries, "restoring")
-	if c.isOffline() {
-		err = wiring.OfflineOrNew(e.ctx, c.settings(), e.app, b.FirstSeq(), func(ctx context.Context, m *resource.Domain) error {
-			return m.Admin.RestoreBackup(ctx, b, func(done, _ uint64) { bar.set(int64(done)) })
-		})
-	} else {
-		err = c.upload(e.ctx, "/v1:restore", f, info.Size())
+	defer bar.finish()
+	if !c.isOffline() {
+		return c.upload(e.ctx, "/v1:restore", f, info.Size())
 	}
-	bar.finish()
-	if err != nil {
-		return refused(err)
+	return b.Summary, wiring.OfflineOrNew(e.ctx, c.settings(), e.app, b.FirstSeq(), func(ctx context.Context, m *resource.Domain) error {
+		return m.Admin.RestoreBackup(ctx, b, func(done, _ uint64) { bar.set(int64(done)) })
+	})
+}
+
+// open opens the file. Standard input is copied first: a backup is read from its end.
+func (c *restoreCmd) open(e *env) (f *os.File, remove func(), err error) {
+	if c.File != "-" {
+		f, err = os.Open(c.File)
+		return f, func() {}, err
 	}
-	lost := len(b.Summary.Lost)
-	if _, err = fmt.Fprintf(e.Out, "%d events and %d binaries restored\n", b.Summary.Events, b.Summary.Binaries-int64(lost)); err != nil || lost == 0 {
-		return err
+	if f, err = os.CreateTemp("", "autocrud-restore-"); err != nil {
+		return nil, nil, err
 	}
-	return &exitError{exitFailed, fmt.Sprintf("%d binaries were damaged already when the backup was made and are lost: %s", lost, strings.Join(b.Summary.Lost, ", "))}
+	remove = func() { os.Remove(f.Name()) }
+	if _, err = io.Copy(f, e.In); err != nil {
+		f.Close()
+		remove()
+	}
+	return f, remove, err
 }
 
 // refused makes what is wrong with the input or the place a matter of usage.
@@ -190,12 +221,12 @@ func (s server) download(ctx context.Context, path string, w io.Writer) error {
 	return err
 }
 
-func (s server) upload(ctx context.Context, path string, r io.Reader, size int64) error {
+// upload sends a backup; its size is -1 where it is not known.
+func (s server) upload(ctx context.Context, path string, r io.Reader, size int64) (out archive.BackupSummary, err error) {
 	resp, err := s.transfer(ctx, http.MethodPost, path, r, size)
 	if err != nil {
-		return err
+		return out, err
 	}
 	defer resp.Body.Close()
-	var out archive.BackupSummary
-	return json.NewDecoder(resp.Body).Decode(&out)
+	return out, json.NewDecoder(resp.Body).Decode(&out)
 }
