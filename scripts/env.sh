@@ -1,13 +1,15 @@
 #!/bin/sh
 # Makes .env with random secrets, and the folders of the volumes with the owner
-# that the containers have, unless they are there.
+# that the containers have, unless they are there. An .env of an earlier version gets
+# the secrets that it lacks.
 set -eu
 umask 077
+secret() { od -An -N24 -tx1 /dev/urandom | tr -d ' \n'; }
 if [ ! -e .env ]; then
 	while IFS= read -r line; do
 		case $line in
 		AUTOCRUD_VOLUMES=) echo "$line${AUTOCRUD_VOLUMES:-$(pwd)/data/compose}" ;;
-		[A-Z]*=) echo "$line$(od -An -N24 -tx1 /dev/urandom | tr -d ' \n')" ;;
+		[A-Z]*=) echo "$line$(secret)" ;;
 		*) echo "$line" ;;
 		esac
 	done <.env.example >.env.new
@@ -15,6 +17,14 @@ if [ ! -e .env ]; then
 	echo "COMPOSE_PROJECT_NAME=autocrud-$(pwd | cksum | cut -d' ' -f1)" >>.env.new
 	mv .env.new .env
 	echo "made .env with random secrets"
+fi
+sed -n 's/^\([A-Z_0-9]*\)=$/\1/p' .env.example | while IFS= read -r name; do
+	grep -q "^$name=" .env || { echo "$name=$(secret)" >>.env; echo "added $name to .env"; }
+done
+# The key of the first admin is where the other secrets are.
+if grep -q '^AUTOCRUD_AUTH=required' .env && ! grep -q '^AUTOCRUD_ADMIN_KEY=' .env; then
+	echo "AUTOCRUD_ADMIN_KEY=$(secret)" >>.env
+	echo "added AUTOCRUD_ADMIN_KEY to .env"
 fi
 # Containers read these as another user, whatever the umask was.
 chmod -R a+rX deploy/nats examples/quickstart/models

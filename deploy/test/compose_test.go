@@ -40,7 +40,7 @@ func load(t *testing.T, env []string, files ...string) (*types.Project, error) {
 	for i, f := range files {
 		files[i] = filepath.Join(root, f)
 	}
-	o, err := cli.NewProjectOptions(files, cli.WithEnv(env), cli.WithWorkingDirectory(root))
+	o, err := cli.NewProjectOptions(files, cli.WithEnv(env), cli.WithWorkingDirectory(root), cli.WithProfiles([]string{"recovery"}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +62,7 @@ func TestComposeFiles(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, want := range []string{"nats", "postgres", "s3", "provision", "api", "indexer", "worker"} {
+			for _, want := range []string{"nats", "postgres", "s3", "provision", "api", "indexer", "worker", "rebuild-log"} {
 				if _, ok := p.Services[want]; !ok {
 					t.Errorf("there is no service %s", want)
 				}
@@ -85,7 +85,10 @@ func checkService(t *testing.T, name string, s types.ServiceConfig) {
 	if s.Privileged || len(s.CapAdd) > 0 || len(s.CapDrop) != 1 || s.CapDrop[0] != "ALL" || !s.ReadOnly {
 		t.Errorf("%s has rights that it does not need", name)
 	}
-	if name != "provision" && (s.HealthCheck == nil || s.HealthCheck.Disable || len(s.HealthCheck.Test) == 0) {
+	if s.MemLimit == 0 {
+		t.Errorf("%s may take all memory", name)
+	}
+	if name != "provision" && name != "rebuild-log" && (s.HealthCheck == nil || s.HealthCheck.Disable || len(s.HealthCheck.Test) == 0) {
 		t.Errorf("%s has no health check", name)
 	}
 	for _, port := range s.Ports {
@@ -205,6 +208,19 @@ func TestEnvIsOfItsCheckout(t *testing.T) {
 		b, err := os.ReadFile(filepath.Join(dir, ".env"))
 		if err != nil {
 			t.Fatal(err)
+		}
+		missing := regexp.MustCompile(`(?m)^NATS_RECOVERY_PASSWORD=.*\n`).ReplaceAllString(string(b), "") + "AUTOCRUD_AUTH=required\n"
+		if err := os.WriteFile(filepath.Join(dir, ".env"), []byte(missing), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		cmd = exec.Command("sh", "scripts/env.sh")
+		cmd.Dir = dir
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		if again, err := os.ReadFile(filepath.Join(dir, ".env")); err != nil || !regexp.MustCompile(`(?m)^NATS_RECOVERY_PASSWORD=[0-9a-f]{48}$`).Match(again) ||
+			!regexp.MustCompile(`(?m)^AUTOCRUD_ADMIN_KEY=[0-9a-f]{48}$`).Match(again) || !strings.HasPrefix(string(again), missing) {
+			t.Errorf("an .env of an earlier version became %s, %v", again, err)
 		}
 		projects = append(projects, regexp.MustCompile(`(?m)^COMPOSE_PROJECT_NAME=autocrud-\d+$`).FindString(string(b)))
 		info, err := os.Stat(filepath.Join(dir, "deploy/nats/nats.conf"))

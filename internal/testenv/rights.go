@@ -23,7 +23,7 @@ func NATSConfig(name string) (*server.Options, error) {
 	if !ok {
 		return nil, errors.New("the source of the tests cannot be found")
 	}
-	for _, user := range []string{"PROVISION", "API", "INDEXER", "WORKER", "HOOK", "ROUTE"} {
+	for _, user := range []string{"PROVISION", "API", "INDEXER", "WORKER", "RECOVERY", "HOOK", "ROUTE"} {
 		if err := os.Setenv("NATS_"+user+"_PASSWORD", `"`+Password+`"`); err != nil {
 			return nil, err
 		}
