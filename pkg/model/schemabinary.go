@@ -30,6 +30,7 @@ func (e *effective) binary(in map[string]any, spec any, ptr string) any {
 			"digest":       map[string]any{"type": "string", "pattern": "^sha256:[0-9a-f]{64}$"},
 			"size":         size,
 			"content_type": kind,
+			"name":         map[string]any{"type": "string", "maxLength": int64(255)},
 		},
 	}
 	if typesOf(in["type"]).has(nulls) {

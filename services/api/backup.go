@@ -7,6 +7,7 @@ import (
 
 	"github.com/autocrud-go/autocrud/pkg/archive"
 	"github.com/autocrud-go/autocrud/pkg/fault"
+	"github.com/autocrud-go/autocrud/services/api/form"
 )
 
 // sendBackup streams everything as one file. When it fails half way the connection
@@ -61,7 +62,7 @@ func restoreBackup(a *API, c call) error {
 	body := &bodyReader{r: r.Body}
 	n, err := io.Copy(f, body)
 	if body.err != nil {
-		return endedEarly(body.err)
+		return form.Ended(body.err)
 	}
 	if err != nil {
 		return &fault.Error{Code: fault.Unavailable, Detail: "there is no room for the backup in the temporary folder", Cause: err}

@@ -1,16 +1,15 @@
 package api
 
 import (
-	"errors"
+	"context"
 	"io"
 	"mime"
-	"mime/multipart"
 	"net/http"
-	"strings"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/services/api/form"
 )
 
 // uploadBinary streams a binary to the store.
@@ -30,76 +29,86 @@ func uploadBinary(a *API, c call) error {
 	if err != nil {
 		return err
 	}
-	return c.json(http.StatusCreated, map[string]any{"digest": b.Digest, "size": b.Size, "content_type": b.ContentType})
+	return c.json(http.StatusCreated, b.value())
 }
 
-// receive stores the body, or the one file of a form.
-func receive(m *resource.Domain, r *http.Request) (model.Blob, error) {
+// upload is a binary that was received, and what its sender calls it.
+type upload struct {
+	model.Blob
+	name string // empty: it has none
+}
+
+// value is what stands for the binary in a document.
+func (u upload) value() map[string]any {
+	v := map[string]any{"digest": u.Digest, "size": u.Size, "content_type": u.ContentType}
+	if u.name != "" {
+		v["name"] = u.name
+	}
+	return v
+}
+
+// receive stores the body, or the one file of a form. What was stored of a form that is
+// refused is swept, as all that nothing refers to.
+func receive(m *resource.Domain, r *http.Request) (u upload, err error) {
 	if said := r.Header.Get("Content-Type"); said != "" {
 		if _, err := model.MediaType(said); err != nil {
-			return model.Blob{}, fault.Errorf(fault.UnsupportedMediaType, "Content-Type: %v", err)
+			return u, fault.Errorf(fault.UnsupportedMediaType, "Content-Type: %v", err)
 		}
 	}
-	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")) // whatever it is, unless it is a form
-	switch kind {
-	case "application/x-www-form-urlencoded":
-		return model.Blob{}, fault.Errorf(fault.UnsupportedMediaType,
-			"a form is not accepted; send the file itself, like curl -H 'Content-Type: application/octet-stream' --data-binary @FILE, or as the one file of a multipart/form-data")
-	case "multipart/form-data":
-		return receiveForm(m, r)
+	if form.Is(r) {
+		err = form.One(r, func(f form.File) (err error) {
+			u, err = receiveFile(m, r, f)
+			return err
+		})
+		return u, err
 	}
-	return receiveFrom(m, r, r.Body)
+	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind == "application/x-www-form-urlencoded" {
+		return u, fault.Errorf(fault.UnsupportedMediaType,
+			"a form is not accepted; send the file itself, like curl -H 'Content-Type: application/octet-stream' --data-binary @FILE, or as the one file of a multipart/form-data")
+	}
+	u.Blob, err = receiveFrom(m, r, r.Body)
+	return u, err
 }
 
 func receiveFrom(m *resource.Domain, r *http.Request, from io.Reader) (model.Blob, error) {
 	body := &bodyReader{r: from}
 	b, err := m.Binaries.PutBinary(r.Context(), body, resource.MaxBinary)
 	if body.err != nil {
-		return model.Blob{}, endedEarly(body.err)
+		return model.Blob{}, form.Ended(body.err)
 	}
 	return b, err
 }
 
-// receiveForm stores the file of a form (RFC 7578) that holds one file and nothing
-// else. What was stored of a form that is refused is swept, as all that nothing
-// refers to.
-func receiveForm(m *resource.Domain, r *http.Request) (b model.Blob, err error) {
-	form, err := r.MultipartReader()
-	if err != nil {
-		return b, fault.Errorf(fault.InvalidRequest, "the form cannot be read: %v", err)
+// receiveFile stores a file of a form. It is of the type that its sender says, where
+// its bytes could be that.
+func receiveFile(m *resource.Domain, r *http.Request, f form.File) (upload, error) {
+	b, err := receiveFrom(m, r, f.Content)
+	if counts, fits := model.FitsMediaType(b.ContentType, f.Said); err == nil && f.Said != "" && fits {
+		b.ContentType = counts
 	}
-	for files := 0; ; files++ {
-		part, err := form.NextRawPart()
-		switch {
-		case errors.Is(err, io.EOF) && files == 1:
-			return b, nil
-		case errors.Is(err, io.EOF):
-			return b, fault.Errorf(fault.InvalidRequest, "the form holds no file; it takes one")
-		case err != nil:
-			return b, endedEarly(err)
-		case part.FileName() == "":
-			return b, fault.Errorf(fault.InvalidRequest, "the form has a field %q; it takes one file and nothing else", shorten(part.FormName(), 100))
-		case encoded(part):
-			return b, fault.Errorf(fault.InvalidRequest, "the file of the form is encoded (%s); send its bytes as they are", shorten(part.Header.Get(transferEncoding), 100))
-		case files == 1:
-			return b, fault.Errorf(fault.InvalidRequest, "the form holds several files; send each in a request of its own")
-		}
-		if b, err = receiveFrom(m, r, part); err != nil {
-			return b, err
-		}
-	}
+	return upload{b, f.Name}, err
 }
 
-const transferEncoding = "Content-Transfer-Encoding"
-
-// encoded reports whether a part is not the bytes themselves, which RFC 7578 section 4.7
-// no longer knows.
-func encoded(part *multipart.Part) bool {
-	switch strings.ToLower(strings.TrimSpace(part.Header.Get(transferEncoding))) {
-	case "", "7bit", "8bit", "binary":
-		return false
+// forItsForm gives a request with a form the time that its files take.
+func (c *call) forItsForm() (end func()) {
+	if !form.Is(c.r) {
+		return func() {}
 	}
-	return true
+	var cancel context.CancelFunc
+	c.r, cancel = long(c.w, c.r)
+	return cancel
+}
+
+// receiveDocument reads the document of a form and stores its files.
+func receiveDocument(a *API, c call) (any, error) {
+	r := c.r
+	if e := r.Header.Get("Content-Encoding"); e != "" && e != "identity" {
+		return nil, fault.Errorf(fault.UnsupportedMediaType, "Content-Encoding %q is not accepted; send the form as it is", e)
+	}
+	return form.Document(r, maxBody, func(f form.File) (map[string]any, error) {
+		u, err := receiveFile(a.m, r, f)
+		return u.value(), err
+	})
 }
 
 // bodyReader remembers what went wrong on the client's side.

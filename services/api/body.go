@@ -10,6 +10,7 @@ import (
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/services/api/form"
 )
 
 // maxBody is the most bytes of a JSON body.
@@ -65,18 +66,9 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, erro
 	case errors.As(err, &over):
 		return nil, fault.Errorf(fault.TooLarge, "the body is over %d bytes", limit)
 	case err != nil:
-		return nil, endedEarly(err)
+		return nil, form.Ended(err)
 	}
 	return b, nil
-}
-
-// endedEarly tells why a body is not whole.
-func endedEarly(err error) error {
-	var slow *fault.Error
-	if errors.As(err, &slow) {
-		return slow
-	}
-	return fault.Errorf(fault.InvalidRequest, "the body ended early: %w", err)
 }
 
 // nothing checks that an action without parameters got no body or {}.

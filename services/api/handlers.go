@@ -11,6 +11,7 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
+	"github.com/autocrud-go/autocrud/services/api/form"
 )
 
 var everything = parts{data: true, meta: true, revision: true}
@@ -25,6 +26,7 @@ func createJob(a *API, c call) error {
 }
 
 func create(a *API, c call, p *params, job resource.JobOptions) error {
+	defer c.forItsForm()()
 	o := resource.CreateOptions{ID: p.text("id"), Status: p.status(), Message: p.message(), Job: job}
 	returns := p.returns(everything)
 	if p.has("id") {
@@ -36,7 +38,7 @@ func create(a *API, c call, p *params, job resource.JobOptions) error {
 	if err != nil {
 		return err
 	}
-	data, err := c.data(p)
+	data, err := a.data(c, p)
 	if err != nil {
 		return err
 	}
@@ -51,8 +53,15 @@ func create(a *API, c call, p *params, job resource.JobOptions) error {
 	return c.written(http.StatusCreated, r, returns)
 }
 
-// data reads the body of a create or a replace, after its parameters.
-func (c call) data(p *params) (any, error) {
+// data reads the body of a create or a replace, after its parameters: a document, or a
+// form with a document and files.
+func (a *API) data(c call, p *params) (any, error) {
+	if form.Is(c.r) && !hasNoBinaries(c.t) {
+		if p.err != nil {
+			return nil, p.err
+		}
+		return receiveDocument(a, c)
+	}
 	if _, err := contentType(c.r, typeJSON); err != nil {
 		return nil, err
 	}
@@ -207,6 +216,7 @@ func (c call) change(p *params) (o resource.UpdateOptions, err error) {
 }
 
 func replaceResource(a *API, c call) error {
+	defer c.forItsForm()()
 	p := c.query()
 	o, err := c.change(p)
 	if err != nil {
@@ -216,7 +226,7 @@ func replaceResource(a *API, c call) error {
 	if o.Create = o.IfMatch.Absent; o.Create && (!o.IfMatch.None() || o.InPlace) {
 		p.refuse("If-None-Match: * creates; it goes with neither If-Match nor mode=modify")
 	}
-	data, err := c.data(p)
+	data, err := a.data(c, p)
 	if err != nil {
 		return err
 	}

@@ -95,7 +95,7 @@ func indexingAnswer(*document, *model.Type) object {
 }
 
 func uploadedAnswer(*document, *model.Type) object {
-	return jsonContent(recordSchema(object{{"digest", object{{"type", "string"}, {"pattern", "^sha256:[0-9a-f]{64}$"}}}, {"size", countSchema}, {"content_type", stringSchema}},
+	return jsonContent(recordSchema(object{{"digest", object{{"type", "string"}, {"pattern", "^sha256:[0-9a-f]{64}$"}}}, {"size", countSchema}, {"content_type", stringSchema}, {"name", stringSchema}},
 		"digest", "size", "content_type"), nil)
 }
 
@@ -107,6 +107,17 @@ func uploadBody(*document, *model.Type) object {
 	file := object{{"type", "string"}, {"format", "binary"}, {"description", "The file. Its part may have any name and has a file name."}}
 	form := recordSchema(object{{"file", file}}, "file")
 	return withBody(true, object{{typeBinary, bytesSchema}, {typeForm, object{{"schema", form}}}, {"*/*", bytesSchema}})
+}
+
+// withForm adds to a body that is a document a form with it and files, for a type with
+// binaries.
+func withForm(t *model.Type, content object) object {
+	if len(t.Binaries) == 0 {
+		return content
+	}
+	data := object{{"type", "string"}, {"contentMediaType", "application/json"}, {"description", "The document. Default: {}"}}
+	file := object{{"type", "string"}, {"format", "binary"}, {"description", "A file; its part has the pointer of its field as the name, and a file name."}}
+	return append(content, member{typeForm, object{{"schema", object{{"type", "object"}, {"properties", object{{"data", data}}}, {"additionalProperties", file}}}}})
 }
 
 func backupBody(*document, *model.Type) object {
@@ -136,7 +147,8 @@ func inlineBinaries(v any) any {
 	case map[string]any:
 		if _, ok := v["x-binary"]; ok {
 			return map[string]any{"anyOf": []any{v, map[string]any{"type": "object", "required": []any{"base64"}, "additionalProperties": false,
-				"properties": map[string]any{"base64": map[string]any{"type": "string", "contentEncoding": "base64"}, "content_type": map[string]any{"type": "string"}}}}}
+				"properties": map[string]any{"base64": map[string]any{"type": "string", "contentEncoding": "base64"}, "content_type": map[string]any{"type": "string"},
+					"name": map[string]any{"type": "string", "maxLength": 255}}}}}
 		}
 		for k := range v {
 			v[k] = inlineBinaries(v[k])

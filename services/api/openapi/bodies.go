@@ -16,11 +16,11 @@ func withBody(required bool, content object) object {
 }
 
 func (d *document) dataBody(t *model.Type) object {
-	return withBody(true, jsonContent(componentRef("schemas", d.names[t.Name].write), sampleData(t)))
+	return withBody(true, withForm(t, jsonContent(componentRef("schemas", d.names[t.Name].write), sampleData(t))))
 }
 
 func (d *document) replaceBody(t *model.Type) object {
-	return withBody(true, jsonContent(componentRef("schemas", d.names[t.Name].replace), sampleData(t)))
+	return withBody(true, withForm(t, jsonContent(componentRef("schemas", d.names[t.Name].replace), sampleData(t))))
 }
 
 func (d *document) patchBody(t *model.Type) object {

@@ -1,0 +1,226 @@
+// Package form reads forms with files (multipart/form-data, RFC 7578): each file is
+// handed on as it comes, and nothing of a form is kept in memory but its document.
+package form
+
+import (
+	"errors"
+	"io"
+	"mime"
+	"mime/multipart"
+	"net/http"
+	"path"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/autocrud-go/autocrud/pkg/fault"
+	"github.com/autocrud-go/autocrud/pkg/jsonpatch"
+	"github.com/autocrud-go/autocrud/pkg/model"
+)
+
+// Type is the media type of forms with files.
+const Type = "multipart/form-data"
+
+// Is reports whether the body of a request is a form with files.
+func Is(r *http.Request) bool {
+	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")) // whatever it is, unless it is a form
+	return kind == Type
+}
+
+// File is a part of a form that is a file. Its content is read before the next part.
+type File struct {
+	Field   string // the name of the part
+	Name    string // of the file itself, without folders
+	Said    string // the media type that the sender gives it; empty: none that tells anything
+	Content io.Reader
+}
+
+// Limits of a form.
+const (
+	maxFiles = 100
+	maxName  = 255 // bytes of the name of a file
+	dataPart = "data"
+)
+
+// One gives the file of a form that holds one file and nothing else to store.
+func One(r *http.Request, store func(File) error) error {
+	files := 0
+	err := parts(r, func(p *multipart.Part) error {
+		if p.FileName() == "" {
+			return refuse("the form has a field %q; it takes one file and nothing else", shorten(p.FormName()))
+		}
+		f, err := fileOf(p)
+		if err != nil {
+			return err
+		}
+		if files++; files > 1 {
+			return refuse("the form holds several files; send each in a request of its own")
+		}
+		return store(f)
+	})
+	if err == nil && files == 0 {
+		err = refuse("the form holds no file; it takes one")
+	}
+	return err
+}
+
+// Document reads a form that is a document and the files that it refers to: a part
+// `data` is the document in JSON, {} without it, and every file is at the place in it
+// that is the name of its part, a JSON pointer (RFC 6901). Store keeps a file and
+// returns what stands for it in the document.
+func Document(r *http.Request, limit int64, store func(File) (map[string]any, error)) (any, error) {
+	var doc []byte
+	var ops []any
+	err := parts(r, func(p *multipart.Part) error {
+		if p.FileName() == "" {
+			return readData(p, &doc, limit)
+		}
+		f, err := fileOf(p)
+		if err != nil {
+			return err
+		}
+		if _, err := jsonpatch.ParsePointer(f.Field); err != nil || f.Field == "" {
+			return refuse("the part of a file is named by the pointer of its field, like /poster, not %q", shorten(f.Field))
+		}
+		if len(ops) == maxFiles {
+			return refuse("the form holds more than %d files", maxFiles)
+		}
+		value, err := store(f)
+		if err == nil {
+			ops = append(ops, map[string]any{"op": "add", "path": f.Field, "value": value})
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if doc == nil {
+		doc = []byte("{}")
+	}
+	tree, err := model.DecodeInput(doc)
+	if err != nil {
+		return nil, err
+	}
+	return place(tree, ops)
+}
+
+// place puts the files where they belong, where nothing else is.
+func place(tree any, ops []any) (any, error) {
+	for _, op := range ops {
+		at, _ := op.(map[string]any)["path"].(string)
+		pointer, err := jsonpatch.ParsePointer(at)
+		if err != nil {
+			return nil, err
+		}
+		if v, there := pointer.Find(tree); there && v != nil {
+			return nil, misplaced(at, "is given as a file and in data")
+		}
+		patch, err := jsonpatch.Parse([]any{op})
+		if err == nil {
+			tree, err = patch.Apply(tree, jsonpatch.Options{})
+		}
+		if err != nil {
+			return nil, misplaced(at, "data has no place for this file")
+		}
+	}
+	return tree, nil
+}
+
+func misplaced(at, detail string) error {
+	return &fault.Error{Code: fault.ValidationFailed, Detail: "a file of the form has no place in the document", Fields: []fault.FieldError{{Pointer: at, Detail: detail}}}
+}
+
+// readData reads the document of a form.
+func readData(p *multipart.Part, doc *[]byte, limit int64) error {
+	switch {
+	case p.FormName() != dataPart:
+		return refuse("the form has a field %q; it takes one part %s, the document in JSON, and files", shorten(p.FormName()), dataPart)
+	case *doc != nil:
+		return refuse("the form has several parts %s", dataPart)
+	}
+	if said := p.Header.Get("Content-Type"); said != "" {
+		if kind, _, err := mime.ParseMediaType(said); err != nil || kind != "application/json" && kind != "text/plain" {
+			return fault.Errorf(fault.UnsupportedMediaType, "the part %s of the form is application/json", dataPart)
+		}
+	}
+	b, err := io.ReadAll(io.LimitReader(p, limit+1))
+	if err != nil {
+		return Ended(err)
+	}
+	if int64(len(b)) > limit {
+		return fault.Errorf(fault.TooLarge, "the part %s of the form is over %d bytes", dataPart, limit)
+	}
+	*doc = append([]byte{}, b...) // an empty one is there, and no document
+	return nil
+}
+
+// parts gives each part of a form to fn.
+func parts(r *http.Request, fn func(*multipart.Part) error) error {
+	form, err := r.MultipartReader()
+	if err != nil {
+		return refuse("the form cannot be read: %v", err)
+	}
+	for {
+		p, err := form.NextRawPart()
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return Ended(err)
+		}
+		if err := fn(p); err != nil {
+			return err
+		}
+	}
+}
+
+const transferEncoding = "Content-Transfer-Encoding"
+
+func fileOf(p *multipart.Part) (File, error) {
+	switch strings.ToLower(strings.TrimSpace(p.Header.Get(transferEncoding))) {
+	case "", "7bit", "8bit", "binary": // the bytes themselves; RFC 7578 section 4.7 knows no other
+	default:
+		return File{}, refuse("the file of the form is encoded (%s); send its bytes as they are", shorten(p.Header.Get(transferEncoding)))
+	}
+	f := File{Field: p.FormName(), Name: nameOf(p.FileName()), Content: p}
+	if said, err := model.MediaType(p.Header.Get("Content-Type")); err == nil && !strings.HasPrefix(said, "application/octet-stream") {
+		f.Said = said
+	}
+	return f, nil
+}
+
+// nameOf is the name of a file without its folders, and without what is no text; of a
+// long one the end is kept, which tells the kind.
+func nameOf(name string) string {
+	name = strings.ToValidUTF8(path.Base(strings.ReplaceAll(name, `\`, "/")), "")
+	name = strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return -1
+		}
+		return r
+	}, name)
+	for len(name) > maxName {
+		_, n := utf8.DecodeRuneInString(name)
+		name = name[n:]
+	}
+	return name
+}
+
+// Ended tells why a body is not whole.
+func Ended(err error) error {
+	var slow *fault.Error
+	if errors.As(err, &slow) {
+		return slow
+	}
+	return fault.Errorf(fault.InvalidRequest, "the body ended early: %w", err)
+}
+
+func refuse(format string, args ...any) error {
+	return fault.Errorf(fault.InvalidRequest, format, args...)
+}
+
+func shorten(s string) string {
+	if len(s) > 100 {
+		s = s[:100]
+	}
+	return strings.ToValidUTF8(s, "")
+}
