@@ -22,6 +22,9 @@ type Blobs interface {
 	Get(ctx context.Context, ref string) ([]byte, error)
 	// Delete erases the bytes of ref; deleting twice is no error.
 	Delete(ctx context.Context, ref string) error
+	// DeleteAll is Delete of many, which is much faster than of each, and gives back
+	// the room that they took where the store can.
+	DeleteAll(ctx context.Context, refs []string) error
 	// List calls fn for every object that is not deleted, in no order.
 	List(ctx context.Context, fn func(key, ref string) error) error
 

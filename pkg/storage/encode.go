@@ -120,6 +120,9 @@ func (e *Event) appendHeader(b []byte) []byte {
 	if e.Inline {
 		b = append(b, `,"inline":true`...)
 	}
+	if e.Apart {
+		b = append(b, `,"apart":true`...)
+	}
 	if len(e.Binaries) > 0 {
 		b = appendAny(append(b, `,"binaries":`...), e.Binaries)
 	}

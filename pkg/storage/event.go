@@ -173,6 +173,9 @@ type Event struct {
 	Previous string `json:"previous,omitempty"`
 	// Inline tells that the content travels with the event.
 	Inline bool `json:"inline,omitempty"`
+	// Apart tells that the content is in its object alone, because it will be pruned:
+	// neither the event nor what is told outside holds it.
+	Apart bool `json:"apart,omitempty"`
 
 	// Binaries are the digests of the binaries that HEAD's content refers to.
 	Binaries []string `json:"binaries,omitempty"`
@@ -208,7 +211,7 @@ type Event struct {
 	Groups []string `json:"groups,omitempty"`
 
 	Seq     uint64 `json:"-"` // place in the log; known after the commit
-	Content []byte `json:"-"` // canonical JSON of HEAD's revision when Inline
+	Content []byte `json:"-"` // canonical JSON of HEAD's revision when Inline, or when known to the process
 	Header  []byte `json:"-"` // the encoded form without content; set by Decode
 }
 
@@ -230,13 +233,16 @@ type ErasedKey struct {
 // The content is last and raw so that neither side parses it to find its end.
 func (e *Event) Encode() ([]byte, error) {
 	e.Version = EventVersion
-	e.Inline = e.Content != nil
+	e.Inline = e.Content != nil && !e.Apart
 	if y := e.At.Year(); y < 0 || y > 9999 {
 		return nil, fmt.Errorf("encode event %s: the year %d", e.ID, y)
 	}
 	b := e.appendHeader(make([]byte, 0, 1400+len(e.Content)))
 	e.Header = b[:len(b):len(b)]
 	b = append(b, '\n')
+	if !e.Inline {
+		return b, nil
+	}
 	return append(b, e.Content...), nil
 }
 

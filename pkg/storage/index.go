@@ -126,6 +126,11 @@ type Batch struct {
 	// Dropped are the sequences of tombstones that are not in the log any more:
 	// they leave the history, and their rows where nothing came after them.
 	Dropped []uint64
+	// Pruned tells which revisions are not kept any more; the binaries of those that
+	// are hold their resource alone. History are events that are not in the log any
+	// more: they belong to the history and to no row.
+	Pruned  []*Pruned
+	History []*Event
 	// Replay names the fresh types that this is history for: their new tables
 	// and their events are made what the log says up to Through, the position
 	// and all else stay as they are.
@@ -285,6 +290,9 @@ type IndexReader interface {
 	// Holders lists resources of which an event refers to the binary, at most
 	// limit; typ and id, when not empty, narrow it to one resource.
 	Holders(ctx context.Context, digest, typ, id string, limit int) ([]Holder, error)
+	// Pruned tells which revisions of a resource are not kept any more; nil when all
+	// are.
+	Pruned(ctx context.Context, typ, id string) (*Pruned, error)
 	// Types lists the types that have at least one resource.
 	Types(ctx context.Context) ([]string, error)
 }

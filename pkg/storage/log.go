@@ -76,6 +76,9 @@ type Log interface {
 	// their space is used again, which is much faster, but until then their
 	// bytes are there, and cannot be erased any more.
 	Forget(ctx context.Context, subject string, before uint64) (n int, err error)
+	// EraseAt is Erase of the entries at these places, none of which is the last of
+	// its subject.
+	EraseAt(ctx context.Context, seqs []uint64) error
 	// Drop forgets the entries of a subject up to the one at seq, that one at the
 	// end. When it was the last, the subject looks unused then, and an append behind
 	// it meets ErrConflict. An entry that is gone already is no error.

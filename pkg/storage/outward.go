@@ -48,4 +48,7 @@ type Outward interface {
 	// for the tombstone to be published, then it is ErrNotReady. It can be
 	// repeated.
 	Erase(ctx context.Context, tombstone *Event) (n int, err error)
+	// EraseAt destroys the copies of the events of a resource that are at these places
+	// of the log, once the stream is past the last of them, as Erase does.
+	EraseAt(ctx context.Context, typ, id string, seqs []uint64) error
 }

@@ -52,6 +52,9 @@ type Store struct {
 
 	room room
 
+	reclaimMu sync.Mutex
+	erased    map[int]int64 // bytes of each segment, since its room was given back
+
 	readMu sync.RWMutex
 	open   map[int]*os.File
 }
@@ -265,18 +268,17 @@ func (s *Store) Get(_ context.Context, ref string) ([]byte, error) {
 	}
 	h := parseHeader(rec)
 	switch {
+	case h.gone():
+		return nil, fmt.Errorf("object %s: %w", ref, storage.ErrNotFound)
 	case h.magic != magic || h.size() != p.length:
 		return nil, fmt.Errorf("object %s: %w: bad header", ref, storage.ErrCorrupt)
-	case h.state == stateGone:
-		return nil, fmt.Errorf("object %s: %w", ref, storage.ErrNotFound)
 	case crc32.Checksum(rec[headerSize:], castagnoli) != h.sum:
 		return nil, fmt.Errorf("object %s: %w: bad checksum", ref, storage.ErrCorrupt)
 	}
 	return rec[headerSize+h.key:], nil
 }
 
-// Delete implements storage.Blobs: the key and the bytes are overwritten and
-// synced; the lengths stay, so that a scan finds the next record.
+// Delete implements storage.Blobs.
 func (s *Store) Delete(_ context.Context, ref string) error {
 	p, err := parseRef(ref)
 	if err != nil {
@@ -289,19 +291,8 @@ func (s *Store) Delete(_ context.Context, ref string) error {
 		}
 		return fmt.Errorf("delete %s: %w", ref, err)
 	}
-	head := make([]byte, headerSize)
-	if _, err := f.ReadAt(head, p.offset); err != nil {
-		return fmt.Errorf("delete %s: %w: %w", ref, storage.ErrUnavailable, err)
-	}
-	h := parseHeader(head)
-	if h.magic != magic || h.size() != p.length {
-		return fmt.Errorf("delete %s: %w: bad header", ref, storage.ErrCorrupt)
-	}
-	zero := make([]byte, p.length)
-	copy(zero, head[:11])
-	zero[4] = stateGone
-	if _, err := f.WriteAt(zero, p.offset); err != nil {
-		return fmt.Errorf("delete %s: %w: %w", ref, storage.ErrUnavailable, err)
+	if _, err := overwrite(f, p); err != nil {
+		return fmt.Errorf("delete %s: %w", ref, err)
 	}
 	if err := disk.Sync(f); err != nil {
 		return fmt.Errorf("delete %s: %w: %w", ref, storage.ErrUnavailable, err)
@@ -317,6 +308,9 @@ func (s *Store) List(ctx context.Context, fn func(key, ref string) error) error 
 	}
 	for _, n := range numbers {
 		f, err := s.reader(n)
+		if errors.Is(err, storage.ErrNotFound) {
+			continue // everything in it was erased meanwhile
+		}
 		if err != nil {
 			return fmt.Errorf("list blobs: %w", err)
 		}

@@ -59,6 +59,16 @@ func (s *Store) Delete(_ context.Context, ref string) error {
 	return nil
 }
 
+// DeleteAll implements storage.Blobs.
+func (s *Store) DeleteAll(ctx context.Context, refs []string) error {
+	for _, ref := range refs {
+		if err := s.Delete(ctx, ref); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // List implements storage.Blobs.
 func (s *Store) List(_ context.Context, fn func(key, ref string) error) error {
 	s.mu.RLock()

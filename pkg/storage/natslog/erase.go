@@ -51,6 +51,30 @@ func (l *Log) remove(ctx context.Context, subject string, before uint64, one fun
 	return n, nil
 }
 
+// EraseAt implements storage.Log.
+func (l *Log) EraseAt(ctx context.Context, seqs []uint64) error {
+	var doomed []uint64
+	for _, seq := range seqs {
+		_, err := l.At(ctx, seq)
+		if errors.Is(err, storage.ErrNotFound) {
+			continue // erased already
+		}
+		if err != nil {
+			return err
+		}
+		doomed = append(doomed, seq)
+	}
+	if err := l.erasing(len(doomed)); err != nil {
+		return err
+	}
+	for _, seq := range doomed {
+		if err := l.eraseOne(ctx, seq); err != nil {
+			return fmt.Errorf("erase %d: %w", seq, err)
+		}
+	}
+	return nil
+}
+
 // erasing tells of entries that are about to be erased.
 func (l *Log) erasing(n int) error {
 	if n == 0 || l.o.Erasing == nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -343,6 +344,43 @@ func (w *Outward) Erase(ctx context.Context, tombstone *storage.Event) (n int, e
 		}
 		n++
 		seq = m.Sequence + 1
+	}
+}
+
+// EraseAt implements storage.Outward.
+func (w *Outward) EraseAt(ctx context.Context, typ, id string, seqs []uint64) error {
+	if len(seqs) == 0 {
+		return nil
+	}
+	last := &storage.Event{Seq: slices.Max(seqs), At: time.Now(), Meta: storage.Meta{Type: typ, ID: id}}
+	if done, err := w.awaitPublished(ctx, last); err != nil || done {
+		return err
+	}
+	doomed := map[uint64]bool{}
+	for _, seq := range seqs {
+		doomed[seq] = true
+	}
+	subject := w.prefix + typ + ".*." + id
+	for seq := uint64(1); ; {
+		m, err := w.stream.GetMsg(ctx, seq, jetstream.WithGetMsgSubject(subject))
+		if errors.Is(err, jetstream.ErrMsgNotFound) {
+			return nil
+		}
+		if err != nil {
+			return unavailable("erase events", err)
+		}
+		at, err := strconv.ParseUint(m.Header.Get(ceSequence), 10, 64)
+		if err == nil && at > last.Seq {
+			return nil
+		}
+		if seq = m.Sequence + 1; !doomed[at] {
+			continue
+		}
+		if err := w.stream.SecureDeleteMsg(ctx, m.Sequence); err != nil {
+			if _, gone := w.stream.GetMsg(ctx, m.Sequence); !errors.Is(gone, jetstream.ErrMsgNotFound) {
+				return unavailable("erase events", err)
+			}
+		}
 	}
 }
 

@@ -55,6 +55,9 @@ func (x *Index) Apply(ctx context.Context, b storage.Batch) (err error) {
 		if err := writes.send(ctx, tx, b, applied, x.replaying(b)); err != nil {
 			return err
 		}
+		if err := prune(ctx, tx, b); err != nil {
+			return err
+		}
 		if err := x.drop(ctx, tx, b.Dropped); err != nil {
 			return err
 		}
@@ -313,6 +316,7 @@ func (w *writes) send(ctx context.Context, tx pgx.Tx, b storage.Batch, applied u
 	for _, c := range w.purges {
 		batch.Queue("DELETE FROM events WHERE type = $1 AND id = $2 AND seq < $3", c.Event.Meta.Type, c.Event.Meta.ID, int64(c.Event.Seq))
 		batch.Queue("DELETE FROM holders WHERE type = $1 AND id = $2", c.Event.Meta.Type, c.Event.Meta.ID)
+		batch.Queue("DELETE FROM pruned WHERE type = $1 AND id = $2 AND seq < $3", c.Event.Meta.Type, c.Event.Meta.ID, int64(c.Event.Seq))
 	}
 	if digests, types, ids := holders(w.events); len(digests) > 0 {
 		batch.Queue("INSERT INTO holders SELECT * FROM unnest($1::text[], $2::text[], $3::text[]) ON CONFLICT DO NOTHING", digests, types, ids)
@@ -343,7 +347,8 @@ const (
 		WHERE (e.type, e.id, e.wrote, e.at, e.damaged, e.header, e.keyed) IS DISTINCT FROM (excluded.type, excluded.id, excluded.wrote, excluded.at, excluded.damaged, excluded.header, excluded.keyed)`
 	// ... and takes away what is not in the log, of the part that it is about.
 	dropUnlogged = `DELETE FROM events AS e USING definitions AS d
-		WHERE d.name = ANY($1) AND e.type = d.type AND (e.seq > d.replayed OR d.replayed = 0) AND e.seq <= least(d.fill, $2) AND NOT e.seq = ANY($3)`
+		WHERE d.name = ANY($1) AND e.type = d.type AND (e.seq > d.replayed OR d.replayed = 0) AND e.seq <= least(d.fill, $2) AND NOT e.seq = ANY($3)
+		AND NOT EXISTS (SELECT 1 FROM pruned AS p WHERE p.type = e.type AND p.id = e.id AND p.seq > e.seq)`
 )
 
 func seqsOf(changes []*storage.IndexChange) []int64 {

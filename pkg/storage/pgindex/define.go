@@ -338,7 +338,7 @@ func (x *Index) Reset(ctx context.Context, identity string, through uint64) erro
 		if err := dropAbsent(ctx, tx, nil); err != nil { // all
 			return err
 		}
-		if _, err := tx.Exec(ctx, "TRUNCATE events, holders"); err != nil {
+		if _, err := tx.Exec(ctx, "TRUNCATE events, holders, pruned"); err != nil {
 			return err
 		}
 		_, err := tx.Exec(ctx, "UPDATE position SET identity = $1, applied = 0, fill = $2", identity, int64(through))

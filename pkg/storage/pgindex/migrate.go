@@ -51,8 +51,12 @@ func (x *Index) migrate(ctx context.Context) error {
 // fixed are the tables that every index has.
 var fixed = []string{"position", "definitions", "events", "holders", "goose_db_version"}
 
-// version is that of the newest migration.
-const version = 2
+// version is that of the newest migration, pruning of the one that made the table of
+// what was pruned: until then there is none.
+const (
+	version = 3
+	pruning = 3
+)
 
 // prepareSchema makes the schema and our functions and tells whether the fixed
 // tables exist as they must be. When one of them was dropped, all are
@@ -73,8 +77,9 @@ func (x *Index) prepareSchema(ctx context.Context) (whole bool, err error) {
 		}
 		if there == len(fixed) {
 			var newest int
-			var placed bool
-			err := tx.QueryRow(ctx, "SELECT max(version_id), EXISTS (SELECT 1 FROM position) FROM goose_db_version").Scan(&newest, &placed)
+			var placed, prunes bool
+			err := tx.QueryRow(ctx, "SELECT max(version_id), EXISTS (SELECT 1 FROM position), to_regclass('pruned') IS NOT NULL FROM goose_db_version").Scan(&newest, &placed, &prunes)
+			placed = placed && (prunes || newest < pruning)
 			if whole = placed && newest >= version; err != nil || placed {
 				return err
 			}
@@ -87,7 +92,7 @@ func (x *Index) prepareSchema(ctx context.Context) (whole bool, err error) {
 // dropAll drops every table of ours: without the fixed ones it is unknown what
 // the others hold.
 func (x *Index) dropAll(ctx context.Context, tx pgx.Tx) error {
-	rows, err := tx.Query(ctx, `SELECT tablename FROM pg_tables WHERE schemaname = $1 AND (tablename LIKE 't\_%' OR tablename = ANY($2))`, x.o.Schema, fixed)
+	rows, err := tx.Query(ctx, `SELECT tablename FROM pg_tables WHERE schemaname = $1 AND (tablename LIKE 't\_%' OR tablename = ANY($2))`, x.o.Schema, append([]string{"pruned"}, fixed...))
 	if err != nil {
 		return err
 	}

@@ -22,6 +22,7 @@ import (
 
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -227,6 +228,19 @@ func (s *Store) Delete(ctx context.Context, ref string) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, s.o.Timeout)
 	defer cancel()
 	return s.remove(ctx, s.name("revisions", ref))
+}
+
+// deleteAtOnce is how many objects are deleted at a time.
+const deleteAtOnce = 8
+
+// DeleteAll implements storage.Blobs. Not every server takes one request for many.
+func (s *Store) DeleteAll(ctx context.Context, refs []string) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(deleteAtOnce)
+	for _, ref := range refs {
+		g.Go(func() error { return s.Delete(ctx, ref) })
+	}
+	return g.Wait()
 }
 
 func (s *Store) remove(ctx context.Context, name string) error {

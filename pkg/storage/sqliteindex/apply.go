@@ -72,10 +72,10 @@ func (x *Index) Apply(ctx context.Context, b storage.Batch) (err error) {
 		return fmt.Errorf("%w: there are tables that are not defined yet", storage.ErrNotReady)
 	}
 	applied := x.applied.Load()
-	if len(b.Changes) == 0 && len(b.Replay) == 0 && len(b.Dropped) == 0 && b.Through <= applied {
+	if len(b.Changes) == 0 && len(b.Replay) == 0 && len(b.Dropped) == 0 && len(b.Pruned) == 0 && b.Through <= applied {
 		return errors.Join(ctx.Err(), x.look(ctx))
 	}
-	erased := false
+	erased := len(b.Pruned) > 0
 	var next map[string]*tables
 	err = x.inTransaction(ctx, func(ctx context.Context) error {
 		newest := map[resource]int{}
@@ -94,7 +94,10 @@ func (x *Index) Apply(ctx context.Context, b storage.Batch) (err error) {
 			}
 			erased = erased || c.Event.Action == storage.Purged
 		}
-		err := x.drop(ctx, b.Dropped)
+		err := x.prune(ctx, b)
+		if err == nil {
+			err = x.drop(ctx, b.Dropped)
+		}
 		switch {
 		case err != nil:
 		case len(b.Replay) > 0:
@@ -162,7 +165,8 @@ func (x *Index) dropUnlogged(ctx context.Context, b storage.Batch) error {
 			continue
 		}
 		_, err := x.conn.ExecContext(ctx, `DELETE FROM events WHERE type = ?1 AND seq > (SELECT iif(replayed = 0, -1e18, replayed) FROM definitions WHERE name = ?2)
-			AND seq <= min(?3, ?4) AND seq NOT IN (SELECT value FROM json_each(?5))`, typ, of.building.name, int64(b.Through), int64(of.building.fill), string(logged))
+			AND seq <= min(?3, ?4) AND seq NOT IN (SELECT value FROM json_each(?5))
+			AND NOT EXISTS (SELECT 1 FROM pruned AS p WHERE p.type = events.type AND p.id = events.id AND p.seq > events.seq)`, typ, of.building.name, int64(b.Through), int64(of.building.fill), string(logged))
 		if err != nil {
 			return err
 		}
@@ -189,6 +193,9 @@ func (x *Index) applyOne(ctx context.Context, c *storage.IndexChange, applied ui
 			return err
 		}
 		if _, err := x.fixed.release.ExecContext(ctx, e.Meta.Type, e.Meta.ID); err != nil {
+			return err
+		}
+		if _, err := x.conn.ExecContext(ctx, "DELETE FROM pruned WHERE type = ?1 AND id = ?2 AND seq < ?3", e.Meta.Type, e.Meta.ID, seq); err != nil {
 			return err
 		}
 	}

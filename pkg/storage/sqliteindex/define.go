@@ -369,7 +369,7 @@ func (x *Index) Reset(ctx context.Context, identity string, through uint64) erro
 		if err := x.dropAbsent(ctx, nil); err != nil { // all
 			return err
 		}
-		if _, err := x.conn.ExecContext(ctx, "DELETE FROM events; DELETE FROM holders"); err != nil {
+		if _, err := x.conn.ExecContext(ctx, "DELETE FROM events; DELETE FROM holders; DELETE FROM pruned"); err != nil {
 			return err
 		}
 		_, err := x.conn.ExecContext(ctx, "UPDATE position SET identity = ?1, applied = 0, fill = ?2", identity, int64(through))

@@ -161,12 +161,14 @@ CREATE TABLE IF NOT EXISTS definitions (name TEXT PRIMARY KEY, type TEXT NOT NUL
 CREATE TABLE IF NOT EXISTS events (seq INTEGER PRIMARY KEY, type TEXT NOT NULL, id TEXT NOT NULL, wrote INTEGER NOT NULL,
 	at INTEGER NOT NULL, damaged TEXT, header BLOB NOT NULL, keyed TEXT);
 CREATE TABLE IF NOT EXISTS holders (digest TEXT NOT NULL, type TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (digest, type, id)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS pruned (type TEXT NOT NULL, id TEXT NOT NULL, seq INTEGER NOT NULL, through INTEGER NOT NULL, kept TEXT NOT NULL,
+	PRIMARY KEY (type, id)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS holders_of_resource ON holders (type, id);
 CREATE INDEX IF NOT EXISTS events_by_key ON events (keyed, seq) WHERE keyed IS NOT NULL;
 CREATE INDEX IF NOT EXISTS events_of_resource ON events (type, id, seq, wrote);
 `
 
-var fixedNames = []string{"position", "definitions", "events", "holders"}
+var fixedNames = []string{"position", "definitions", "events", "holders", "pruned"}
 
 // schemaVersion is of the fixed tables. An index of another one is made anew.
 const schemaVersion = 3

@@ -36,6 +36,37 @@ func TestBlobs(t *testing.T, open func(t *testing.T) storage.Blobs) {
 			t.Fatal(err)
 		}
 	})
+	t.Run("DeleteAllErasesThoseAndNoOther", func(t *testing.T) {
+		b := open(t)
+		var doomed, kept []string
+		for i := range 40 {
+			ref := put(t, b, fmt.Sprint("k", i), fmt.Sprint("content ", i))
+			if i%3 == 0 {
+				kept = append(kept, ref)
+			} else {
+				doomed = append(doomed, ref)
+			}
+		}
+		for range 2 { // what is gone is no error, nor what never was
+			if err := b.DeleteAll(t.Context(), append(doomed, "never")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for i, ref := range kept {
+			if got, err := b.Get(t.Context(), ref); err != nil || string(got) != fmt.Sprint("content ", 3*i) {
+				t.Fatalf("%s is %q, %v", ref, got, err)
+			}
+		}
+		for _, ref := range doomed {
+			if _, err := b.Get(t.Context(), ref); !errors.Is(err, storage.ErrNotFound) {
+				t.Fatalf("%s: %v, want not found", ref, err)
+			}
+		}
+		n := 0
+		if err := b.List(t.Context(), func(string, string) error { n++; return nil }); err != nil || n != len(kept) {
+			t.Fatalf("%d are listed, %v; want %d", n, err, len(kept))
+		}
+	})
 	t.Run("ConcurrentPutsDoNotMix", func(t *testing.T) {
 		b := open(t)
 		var wg sync.WaitGroup

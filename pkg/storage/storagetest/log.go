@@ -120,6 +120,23 @@ func TestLog(t *testing.T, open func(t *testing.T) storage.Log) {
 		}
 		mustAppend(t, l, record("a", b, "three"))
 	})
+	t.Run("EraseAtErasesThoseAlone", func(t *testing.T) {
+		l := open(t)
+		a := mustAppend(t, l, record("a", 0, "one"))
+		b := mustAppend(t, l, record("a", a, "two"))
+		c := mustAppend(t, l, record("a", b, "three"))
+		for range 2 { // what is gone is no error
+			if err := l.EraseAt(t.Context(), []uint64{b}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for seq, there := range map[uint64]bool{a: true, b: false, c: true} {
+			if _, err := l.At(t.Context(), seq); there != (err == nil) {
+				t.Errorf("entry %d: %v, there must be one: %t", seq, err, there)
+			}
+		}
+		mustAppend(t, l, record("a", c, "four"))
+	})
 	t.Run("WhatFollowsADroppedEntryConflicts", func(t *testing.T) {
 		l := open(t)
 		a := mustAppend(t, l, record("a", mustAppend(t, l, record("a", 0, "zero")), "one"))
