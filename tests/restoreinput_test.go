@@ -1,12 +1,45 @@
 package tests_test
 
 import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/autocrud-go/autocrud"
 	"github.com/autocrud-go/autocrud/internal/apitest"
 )
+
+// Of the backups in a folder the newest stay.
+func TestABackupKeepsSoManyBesideIt(t *testing.T) {
+	t.Parallel()
+	c := apitest.Start(t, nil, autocrud.Settings{Storage: "memory", Models: apitest.WriteModels(t, with(constrained))})
+	dir := t.TempDir()
+	for i, name := range []string{"b.backup", "a.backup", "c.txt"} { // b is the oldest
+		path := filepath.Join(dir, name)
+		at := time.Now().Add(time.Duration(i-9) * time.Hour)
+		if err := errors.Join(os.WriteFile(path, nil, 0o600), os.Chtimes(path, at, at)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := apitest.Run(t, "", "backup", "--keep", "2", filepath.Join(dir, "c.backup"), "--url", c.URL); got.Code != 0 {
+		t.Fatalf("%+v", got)
+	}
+	left, err := filepath.Glob(filepath.Join(dir, "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{filepath.Join(dir, "a.backup"), filepath.Join(dir, "c.backup"), filepath.Join(dir, "c.txt")}
+	if !slices.Equal(left, want) {
+		t.Errorf("left are %v", left)
+	}
+	if got := apitest.Run(t, "", "backup", "--keep", "2", filepath.Join(dir, "noending"), "--url", c.URL); got.Code != 2 {
+		t.Errorf("%+v", got)
+	}
+}
 
 // A backup goes from one server to another without a file: there is none that both a
 // container and its machine reach.

@@ -65,7 +65,7 @@ func build(t *testing.T, overlay string) (objects []runtime.Object) {
 }
 
 func TestOverlays(t *testing.T) {
-	for overlay, want := range map[string]int{"dev": 7, "production": 4} {
+	for overlay, want := range map[string]int{"dev": 9, "production": 6} {
 		t.Run(overlay, func(t *testing.T) {
 			pods := 0
 			for _, o := range build(t, overlay) {
@@ -83,6 +83,9 @@ func TestOverlays(t *testing.T) {
 				case *batchv1.Job:
 					pods++
 					checkPod(t, x.Name, x.Spec.Template.Spec)
+				case *batchv1.CronJob:
+					pods++
+					checkPod(t, x.Name, x.Spec.JobTemplate.Spec.Template.Spec)
 				case *corev1.Secret:
 					t.Errorf("the secret %s is shipped", x.Name)
 				case *corev1.ServiceAccount:

@@ -8,6 +8,8 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/autocrud-go/autocrud/internal/disk"
@@ -19,11 +21,15 @@ import (
 
 type backupCmd struct {
 	place `embed:""`
+	Keep  int    `help:"Afterwards remove the oldest files in its folder with the same ending, all but so many. 0: none."`
 	File  string `arg:"" help:"File to write; - is standard output."`
 }
 
 // Run writes a backup beside its name and gives it the name once it is whole.
 func (c *backupCmd) Run(e *env) error {
+	if c.Keep < 0 || c.Keep > 0 && filepath.Ext(c.File) == "" {
+		return &exitError{exitUsage, "--keep is a number of files, whose names have an ending like .backup"}
+	}
 	if c.File == "-" {
 		return c.write(e, e.Out)
 	}
@@ -55,8 +61,36 @@ func (c *backupCmd) Run(e *env) error {
 	if err := disk.Replace(f.Name(), c.File); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(e.Out, "%d events and %d binaries in %s (%d bytes)\n", b.Summary.Events, b.Summary.Binaries, c.File, b.Summary.Bytes)
-	return err
+	if _, err = fmt.Fprintf(e.Out, "%d events and %d binaries in %s (%d bytes)\n", b.Summary.Events, b.Summary.Binaries, c.File, b.Summary.Bytes); err != nil || c.Keep == 0 {
+		return err
+	}
+	return removeOldest(c.File, c.Keep)
+}
+
+// removeOldest removes files beside one that have its ending, but for the newest.
+func removeOldest(file string, keep int) error {
+	dir := filepath.Dir(file)
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	var files []os.FileInfo
+	for _, entry := range entries {
+		info, err := entry.Info()
+		if err != nil {
+			return err
+		}
+		if info.Mode().IsRegular() && filepath.Ext(info.Name()) == filepath.Ext(file) {
+			files = append(files, info)
+		}
+	}
+	slices.SortFunc(files, func(a, b os.FileInfo) int { return b.ModTime().Compare(a.ModTime()) })
+	for _, f := range files[min(keep, len(files)):] {
+		if err := os.Remove(filepath.Join(dir, f.Name())); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (c *backupCmd) write(e *env, w io.Writer) error {
