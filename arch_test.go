@@ -15,6 +15,7 @@ const module = "github.com/autocrud-go/autocrud"
 // except where barred says otherwise.
 var layers = [][]string{
 	{"pkg/query", "pkg/jsonpatch", "pkg/format", "pkg/fault", "internal/restart", "internal/disk"},
+	{"pkg/reshape"},
 	{"pkg/storage"},
 	{"pkg/storage/internal/sqlrender", "pkg/storage/internal/sqltables"},
 	{"pkg/storage/natslog", "pkg/storage/memblob", "pkg/storage/fsblob", "pkg/storage/s3blob", "pkg/storage/sqliteindex", "pkg/storage/pgindex"},
@@ -42,6 +43,7 @@ var barred = map[string][]string{
 	"pkg/query":     {"net/http", "database/sql", "github.com/nats-io", "modernc.org", "github.com/jackc"},
 	"pkg/jsonpatch": {"net/http", "database/sql", "github.com/"},
 	"pkg/fault":     {"net/http", "database/sql", "github.com/"},
+	"pkg/reshape":   {"net/http", "database/sql"},
 	"pkg/format":    {"net/http", "database/sql", "github.com/"},
 	"pkg/storage":   {"net/http", "database/sql", "github.com/nats-io", "modernc.org", "github.com/jackc", "github.com/minio"},
 	"pkg":           {"go.opentelemetry.io/otel/sdk", "go.opentelemetry.io/otel/exporters"},

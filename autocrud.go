@@ -155,6 +155,16 @@ func HandleJob[T any](a *App, typ string, fn func(ctx context.Context, j *job.Jo
 	}
 }
 
+// Migration gives the function to migrations of model files that name it: {from: "1",
+// function: NAME}. It gets the data as encoding/json would decode it, but integers as
+// int64, and returns that of the next schema version.
+func Migration(a *App, name string, fn func(tree any) (any, error)) {
+	if a.inner.Migrations == nil {
+		a.inner.Migrations = map[string]model.MigrationFunc{}
+	}
+	a.inner.Migrations[name] = fn
+}
+
 // Start runs the service that the settings name, by default api, indexer and
 // worker in one, and returns when requests are taken. It ends when ctx does, or
 // by Stop.

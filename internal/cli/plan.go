@@ -25,7 +25,11 @@ func (c *modelsPlanCmd) Run(e *env) error {
 	if c.Dir != "" {
 		dir = c.Dir
 	}
-	types, err := wiring.LoadTypes(dir, e.app)
+	load := wiring.ReadTypes // a running server has the functions of its migrations
+	if c.isOffline() {
+		load = wiring.LoadTypes
+	}
+	types, err := load(dir, e.app)
 	if err != nil {
 		return err
 	}

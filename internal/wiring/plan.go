@@ -8,6 +8,7 @@ import (
 
 	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/model/plan"
+	"github.com/autocrud-go/autocrud/pkg/policy"
 )
 
 // Plan says what types would do to the data of a stopped program. Nothing is changed,
@@ -38,7 +39,24 @@ func Plan(ctx context.Context, set Settings, types []*model.Type, report func(do
 	if err != nil {
 		return nil, err
 	}
+	if asked.Rules, err = brokenRules(ctx, st, types); err != nil {
+		return nil, err
+	}
 	return plan.Make(ctx, plan.Source{Log: st.log, Blobs: st.blobs, Report: report}, asked)
+}
+
+// brokenRules are the rules of the roles in the log that cannot work with the types, by
+// type. Those of a policy file are checked when the program starts.
+func brokenRules(ctx context.Context, st *stores, types []*model.Type) (map[string][]string, error) {
+	all, err := withBuiltins(types)
+	if err != nil {
+		return nil, err
+	}
+	access := policy.NewAccess(all, nil, nil)
+	if err := access.Load(ctx, st.log); err != nil {
+		return nil, err
+	}
+	return access.Mistakes(all), nil
 }
 
 func isBuiltin(name string) bool { return slices.Contains(model.BuiltinTypes, name) }

@@ -76,6 +76,8 @@ type App struct {
 	Hooks    *resource.Hooks
 	Handlers map[string]worker.Handler
 	Actions  []*resource.Action
+	// Migrations are the functions that migrations of model files name.
+	Migrations map[string]model.MigrationFunc
 }
 
 // SettingError is a setting that cannot be; nothing was started.
@@ -210,6 +212,15 @@ func isLoopback(addr string) (bool, error) {
 
 // LoadTypes reads the models folder and adds the application's types.
 func LoadTypes(dir string, app App) ([]*model.Type, error) {
+	types, err := ReadTypes(dir, app)
+	if err != nil {
+		return nil, err
+	}
+	return types, model.BindMigrations(types, app.Migrations)
+}
+
+// ReadTypes is LoadTypes where the functions that migrations name need not be here.
+func ReadTypes(dir string, app App) ([]*model.Type, error) {
 	types := slices.Clone(app.Types)
 	names := make([]string, len(types))
 	for i, t := range types {
@@ -243,6 +254,12 @@ func ServedTypes(dir string, app App, nets ...netip.Prefix) ([]*model.Type, erro
 	if err != nil {
 		return nil, err
 	}
+	return withBuiltins(types, nets...)
+}
+
+// withBuiltins adds the program's own types, by name.
+func withBuiltins(types []*model.Type, nets ...netip.Prefix) ([]*model.Type, error) {
+	types = slices.Clone(types)
 	webhooks := func() (*model.Type, error) { return resource.WebhookType(webhook.NewSender(nets, "").CheckURL) }
 	for _, builtin := range []func() (*model.Type, error){resource.BulkType, resource.QueueType, resource.ScheduleType, policy.APIKeyType, policy.RoleType, policy.BindingType, webhooks} {
 		t, err := builtin()

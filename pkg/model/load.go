@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/autocrud-go/autocrud/pkg/reshape"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -247,15 +248,18 @@ func readMigrations(r reader) []Migration {
 	var out []Migration
 	for i, x := range take[[]any](r, "migrations", "a list") {
 		at := PointerTo("/migrations", i)
-		m := r.p.object(x, at, "from", "patch")
+		m := r.p.object(x, at, "from", "patch", "function")
 		from, ok := m.m["from"].(int64)
 		migration := Migration{From: strconv.FormatInt(from, 10)}
 		if !ok {
 			migration.From = m.text("from")
 		}
-		if ops := take[[]any](m, "patch", "a list of RFC 6902 operations"); len(ops) > 0 {
+		migration.Function = m.text("function")
+		if ops := take[[]any](m, "patch", "a list of operations"); len(ops) > 0 {
 			for j, op := range ops {
-				r.p.object(op, PointerTo(at+"/patch", j), "op", "path", "value", "from")
+				members, _ := op.(map[string]any)
+				name, _ := members["op"].(string)
+				r.p.object(op, PointerTo(at+"/patch", j), reshape.Members(name)...)
 			}
 			migration.Patch = AppendCanonical(nil, ops)
 		}

@@ -4,10 +4,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/jsonpatch"
+	"github.com/autocrud-go/autocrud/pkg/reshape"
 )
 
 // Migrate turns a document of an older schema version into one of the type's.
@@ -50,8 +53,10 @@ func (s Migration) apply(doc any) (any, error) {
 		}
 		return TreeOf(out) // a function may use any Go values
 	}
-	// An optional field is not there in every resource.
-	out, err := s.ops.Apply(jsonpatch.Clone(doc), jsonpatch.Options{MaxCopied: MaxPatchCopied, SkipMissing: true})
+	if s.Function != "" {
+		return nil, fmt.Errorf("this program has no function %q", s.Function)
+	}
+	out, err := s.ops.Apply(jsonpatch.Clone(doc), MaxPatchCopied)
 	if err != nil {
 		return nil, err
 	}
@@ -71,8 +76,44 @@ func (s *Migration) compile() error {
 	if !ok {
 		return errors.New("a patch is a list of operations")
 	}
-	s.ops, err = jsonpatch.Parse(ops)
+	s.ops, err = reshape.Parse(ops)
 	return err
+}
+
+// MigrationFunc turns a decoded document into one of the next schema version.
+type MigrationFunc = func(tree any) (any, error)
+
+// BindMigrations gives types of model files the functions that their migrations name.
+// Its error is a ModelErrors.
+func BindMigrations(types []*Type, functions map[string]MigrationFunc) error {
+	var list ModelErrors
+	for _, t := range types {
+		p := &Problems{Source: t.src}
+		for i := range t.Migrations {
+			m := &t.Migrations[i]
+			if m.Function == "" {
+				continue
+			}
+			if m.Func = functions[m.Function]; m.Func == nil {
+				p.Add(PointerTo("/migrations", i)+"/function", "migrations: this program has no function %q%s", m.Function, Hint(m.Function, slices.Sorted(maps.Keys(functions))))
+			}
+		}
+		list = append(list, p.List...)
+	}
+	return list.Sorted()
+}
+
+// MigrationFunctions are those that migrations of types name.
+func MigrationFunctions(types []*Type) map[string]MigrationFunc {
+	out := map[string]MigrationFunc{}
+	for _, t := range types {
+		for _, m := range t.Migrations {
+			if m.Function != "" && m.Func != nil {
+				out[m.Function] = m.Func
+			}
+		}
+	}
+	return out
 }
 
 // Current returns stored content as the type's version has it.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/autocrud-go/autocrud/pkg/jsonpatch"
+	"github.com/autocrud-go/autocrud/pkg/reshape"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
@@ -97,11 +98,12 @@ const (
 // Migration turns data of schema version From into the next one: that of the
 // migration after it, or the type's Version. It is a patch or a function.
 type Migration struct {
-	From  string                      `json:"from"`
-	Patch json.RawMessage             `json:"patch,omitempty"` // RFC 6902 operations
-	Func  func(tree any) (any, error) `json:"-"`
+	From     string                      `json:"from"`
+	Patch    json.RawMessage             `json:"patch,omitempty"`    // operations of package reshape
+	Function string                      `json:"function,omitempty"` // names Func in a model file
+	Func     func(tree any) (any, error) `json:"-"`
 
-	ops jsonpatch.Patch // Patch, read
+	ops *reshape.Shape // Patch, read
 }
 
 // Retention limits what is kept of a resource.
@@ -286,7 +288,7 @@ func (t *Type) compileOptions(p *Problems) {
 		if !versionName.MatchString(m.From) {
 			p.Add(at+"/from", "version %q: 1 to 64 letters, digits, dots, dashes and underscores", m.From)
 		}
-		if (m.Func == nil) == (len(m.Patch) == 0) {
+		if (m.Func == nil && m.Function == "") == (len(m.Patch) == 0) {
 			p.Add(at, "a migration needs a patch or a function")
 		}
 	}

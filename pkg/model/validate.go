@@ -48,6 +48,16 @@ func (t *Type) Validate(tree any) error {
 	return &fault.Error{Code: fault.ValidationFailed, Detail: detail, Fields: fields}
 }
 
+// Fits reports whether stored content fits the schema: as it is, or as a write would
+// make it, with the defaults that it lacks. The error is that of Validate.
+func (t *Type) Fits(tree any) error {
+	err := t.Validate(tree)
+	if err == nil || t.filler == nil {
+		return err
+	}
+	return t.Validate(t.Defaults(tree))
+}
+
 // explain turns the library's tree of failures into one line for each place.
 func explain(failed *jsonschema.ValidationError, known []string, tree map[string]any) []fault.FieldError {
 	x := explainer{known: known, tree: tree}

@@ -25,6 +25,15 @@ func (ad *Admin) Plan(ctx context.Context, types []*model.Type, kept []string, r
 	if err != nil {
 		return nil, stored(err)
 	}
+	if ad.o.Access != nil {
+		all := slices.Clone(types)
+		for _, t := range ad.States.Types() {
+			if slices.Contains(kept, t.Name) || t.Builtin {
+				all = append(all, t)
+			}
+		}
+		a.Rules = ad.o.Access.Broken(all)
+	}
 	out, err := modelplan.Make(ctx, modelplan.Source{Log: ad.log, Blobs: ad.blobs, Report: report}, a)
 	return out, stored(err)
 }

@@ -30,6 +30,9 @@ func planModels(a *API, c call) error {
 		return err
 	}
 	types, err := model.ParseTypes(files, kept...)
+	if err == nil {
+		err = model.BindMigrations(types, model.MigrationFunctions(a.m.States.Types()))
+	}
 	var mistakes model.ModelErrors
 	if errors.As(err, &mistakes) {
 		refused := &fault.Error{Code: fault.ValidationFailed, Detail: "the models have mistakes"}

@@ -20,6 +20,7 @@ const (
 	kindUnique     = "unique"
 	kindRefs       = "refs"
 	kindJob        = "job"
+	kindRules      = "rules"
 )
 
 // widens reports whether the schema certainly allows all that it allowed.
@@ -32,7 +33,7 @@ func (w *Written) widens(now *Written) bool {
 	}
 	old, err := model.DecodeJSON(w.Schema)
 	changed, err2 := model.DecodeJSON(now.Schema)
-	return err == nil && err2 == nil && Widens(old, changed)
+	return err == nil && err2 == nil && Widens(old, changed) && defaultsStay(old, changed)
 }
 
 // compare lists what differs, before the data was looked at.

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
+	"github.com/autocrud-go/autocrud/pkg/jsonpatch"
 	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/query"
 	"github.com/autocrud-go/autocrud/pkg/storage"
@@ -28,6 +29,8 @@ type Asked struct {
 	Base map[string]*Written
 	// Gone are types that have data, or a recorded model, and are in no model any more.
 	Gone []string
+	// Rules are the rules of roles that can no longer work, by type.
+	Rules map[string][]string
 	// Here leaves unique values and references to who takes them over, and the
 	// number of rows uncounted: it looks at what a start has to know.
 	Here bool
@@ -38,6 +41,7 @@ func Make(ctx context.Context, s Source, a Asked) (*Report, error) {
 	var todo []*examination
 	for _, t := range a.Types {
 		x := newExamination(t, a.Base[t.Name], a.Here)
+		x.rules = a.Rules[t.Name]
 		todo = append(todo, x)
 	}
 	for _, typ := range a.Gone {
@@ -69,6 +73,7 @@ type examination struct {
 	counts bool     // they are counted
 	alike  bool     // no content is read in another way than before
 	widens bool     // the schema refuses nothing that it allowed
+	rules  []string // that can no longer work
 	fields []string // that are newly indexed, or of another kind
 	unique [][]string
 	refs   []string
@@ -164,23 +169,39 @@ func examine(ctx context.Context, s Source, todo []*examination) error {
 // event looks at the state of one resource.
 func (x *examination) event(ctx context.Context, r *reading, there map[name]int, e *storage.Event) error {
 	x.rows++
-	if e.Meta.Deleted {
-		return nil
+	if !e.Meta.Deleted {
+		x.live++
 	}
-	x.live++
 	if !x.reads || x.gone {
 		return nil
 	}
 	content, err := r.content(ctx, e)
-	if errors.Is(err, errUnreadable) {
+	switch {
+	case errors.Is(err, errUnreadable) && e.Meta.Deleted:
+		return nil
+	case errors.Is(err, errUnreadable):
 		x.plan.Unreadable++
 		return nil
-	}
-	if err != nil {
+	case err != nil:
 		return err
+	case e.Meta.Deleted:
+		if x.refuses(e, content) {
+			x.plan.DeletedUnfit++
+		}
+		return nil
 	}
 	x.plan.Checked++
 	return x.row(ctx, r, there, e, content)
+}
+
+// refuses reports whether a resource does not fit the schema, whatever its values are
+// beside those of others.
+func (x *examination) refuses(e *storage.Event, content []byte) bool {
+	tree, err := model.DecodeJSON(content)
+	if err == nil {
+		tree, err = x.t.Migrate(tree, e.Revision.SchemaVersion)
+	}
+	return err != nil || x.t.Fits(tree) != nil
 }
 
 // row checks one resource as it would be read.
@@ -193,11 +214,16 @@ func (x *examination) row(ctx context.Context, r *reading, there map[name]int, e
 		return nil
 	}
 	if tree, err = x.t.Migrate(tree, e.Revision.SchemaVersion); err != nil {
-		o.add(kindMigrations, "", model.Reason(err))
+		at := ""
+		var of *jsonpatch.Error
+		if errors.As(err, &of) {
+			at = of.Pointer
+		}
+		o.add(kindMigrations, at, model.Reason(err))
 		return nil
 	}
 	var refused *fault.Error
-	if err := x.t.Validate(tree); errors.As(err, &refused) {
+	if err := x.t.Fits(tree); errors.As(err, &refused) {
 		for _, f := range refused.Fields {
 			o.add(kindSchema, f.Pointer, f.Detail)
 		}
@@ -324,6 +350,9 @@ func (x *examination) judged() TypePlan {
 		if x.found[kind] && !(x.old != nil && x.widens && x.alike && (kind == kindSchema || kind == kindMigrations)) {
 			p.Changes = breaking(p.Changes, kind)
 		}
+	}
+	for _, rule := range x.rules {
+		p.Changes = append(p.Changes, Change{kindRules, Breaking, rule})
 	}
 	if p.Changes == nil {
 		p.Changes = []Change{}

@@ -115,6 +115,8 @@ func (g generator) keyword(out map[string]any, depth int) {
 		func() { out["maxProperties"] = n },
 		func() { out["additionalProperties"] = g.IntN(2) == 0 },
 		func() { out["description"] = "d" },
+		func() { out["type"], out["default"] = "integer", n },
+		func() { out["type"], out["default"] = "string", "a" },
 	}
 	if depth <= 0 || g.IntN(3) == 0 {
 		simple[g.IntN(len(simple))]()

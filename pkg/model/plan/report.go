@@ -29,6 +29,9 @@ type TypePlan struct {
 	// Unfit is how many of them do not fit, and Offenders why the first do not.
 	Unfit     int        `json:"unfit"`
 	Offenders []Offender `json:"offenders"`
+	// DeletedUnfit is how many deleted ones would not fit the schema when they are
+	// restored.
+	DeletedUnfit int `json:"deletedUnfit,omitempty"`
 	// Unreadable is how many could not be checked, their content being damaged.
 	Unreadable int `json:"unreadable,omitempty"`
 }

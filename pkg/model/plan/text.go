@@ -22,6 +22,9 @@ func Line(p TypePlan) string {
 	case p.Checked > 0:
 		s += fmt.Sprintf(", all %d live resources fit", p.Checked)
 	}
+	if p.DeletedUnfit > 0 {
+		s += fmt.Sprintf(", %d deleted ones would not fit when they are restored", p.DeletedUnfit)
+	}
 	if p.Unreadable > 0 {
 		s += fmt.Sprintf(", %d cannot be read (run verify)", p.Unreadable)
 	}
