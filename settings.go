@@ -180,6 +180,10 @@ type Settings struct {
 	// process, and as many at once. Default: 0, any number.
 	RateLimitPrincipal float64
 
+	// RateLimitPublic is how many requests a second without a credential an address may
+	// send to this process, and as many at once, where a binding is for public.
+	// Default: 0, any number.
+	RateLimitPublic float64
 	// MaxConnections is how many connections there may be at a time; further ones are
 	// closed at once. Default: 20000.
 	MaxConnections int

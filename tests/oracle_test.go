@@ -13,14 +13,16 @@ import (
 )
 
 // The oracle knows every state that the resources ever had, read as the admin, and
-// decides by a few lines of its own what ann may know. Every text that is written
-// is used once, so whatever shows up in an answer can be traced to where it is from.
+// decides by a few lines of its own what ann, or a caller without a credential, may know.
+// Every text that is written is used once, so whatever shows up in an answer can be
+// traced to where it is from.
 
 // paper is a state of a resource.
 type paper struct {
 	data    map[string]any
 	owner   string
-	number  int // of its revision
+	anns    bool // it is ann's own
+	number  int  // of its revision
 	deleted bool
 	hash    string   // of all of the content
 	texts   []string // in what is shown of it
@@ -29,7 +31,7 @@ type paper struct {
 
 // may is what the policy of the test says about a state, said once more.
 func (p paper) may() bool {
-	return p.data["embargo"] == false && (p.data["topic"] == "open" || p.owner == "key:ann")
+	return p.data["embargo"] == false && (p.data["topic"] == "open" || p.anns)
 }
 
 // shown is the content without what is hidden.
@@ -73,7 +75,8 @@ var planted = regexp.MustCompile(`[a-z]\d{7}z|sha256:[0-9a-f]{64}`)
 type oracle struct {
 	t      *testing.T
 	admin  *apitest.Client
-	ann    *apitest.Client
+	ann    *apitest.Client // or a caller without a credential
+	named  bool            // it is ann
 	rnd    *rand.Rand
 	made   int
 	lives  map[string]*life
@@ -110,6 +113,7 @@ func (o *oracle) refresh(id string) *life {
 	if seq := r.Int("/meta/seq"); seq != l.seq || l.purged {
 		p := paper{owner: r.Text("/meta/created_by"), number: r.Int("/revision/number"), hash: r.Text("/revision/hash"), deleted: r.Value("/meta/deleted") == true}
 		p.data, _ = r.Value("/data").(map[string]any)
+		p.anns = o.named && p.owner == "key:ann"
 		p.texts = planted.FindAllString(fmt.Sprint(p.shown()), -1)
 		p.partly = len(p.shown()) != len(p.data) || len(p.texts) != len(planted.FindAllString(fmt.Sprint(p.data), -1))
 		l.states, l.seq, l.purged = append(l.states, p), seq, false

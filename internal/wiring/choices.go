@@ -75,6 +75,8 @@ type Choices struct {
 	RateLimitAddress   float64 `name:"rate-limit-address" group:"exposure" help:"Requests a second that an address may send to this process, and as many at once; 0: any number."`
 	RateLimitPrincipal float64 `name:"rate-limit-principal" group:"exposure" help:"Requests a second that a principal may send to this process, and as many at once; 0: any number."`
 
+	RateLimitPublic float64 `name:"rate-limit-public" group:"exposure" help:"Requests a second without a credential that an address may send to this process, and as many at once, where a binding is for public; 0: any number."`
+
 	MaxConnections           int           `name:"max-connections" default:"20000" group:"exposure" help:"Connections at the same time; further ones are closed at once. 0: any number."`
 	MaxConnectionsPerAddress int           `name:"max-connections-per-address" group:"exposure" help:"Connections of one address at the same time, trusted proxies left out. 0: any number."`
 	HeaderTimeout            time.Duration `name:"header-timeout" default:"10s" group:"exposure" help:"How long the head of a request may take to arrive."`

@@ -59,8 +59,8 @@ func (x *Choices) checkExposure() error {
 	if _, err := x.proxies(); err != nil {
 		return err
 	}
-	if x.RateLimitAddress < 0 || x.RateLimitPrincipal < 0 {
-		return wrong("--rate-limit-address and --rate-limit-principal are numbers of requests a second, or 0")
+	if x.RateLimitAddress < 0 || x.RateLimitPrincipal < 0 || x.RateLimitPublic < 0 {
+		return wrong("--rate-limit-address, --rate-limit-principal and --rate-limit-public are numbers of requests a second, or 0")
 	}
 	if x.MaxConnections < 0 || x.MaxConnectionsPerAddress < 0 {
 		return wrong("--max-connections and --max-connections-per-address are numbers, or 0")

@@ -339,7 +339,7 @@ func (p *program) handler(url string) http.Handler {
 	}
 	return api.New(p.manager, api.Options{Version: p.app.Version, URL: url, Namespace: p.set.Namespace, NATS: p.st.nats, Hosts: loopbackHosts(p.set.Addr), Registry: p.registry,
 		Logger: p.logger, Tracer: p.tracer, Actions: p.app.Actions, Webhooks: p.webhooks, Ready: isReady, Auth: p.authenticator(),
-		Origins: p.set.CORSOrigins, Proxies: proxies, AddressRate: p.set.RateLimitAddress, PrincipalRate: p.set.RateLimitPrincipal, Limits: p.set.limits(), TLS: p.set.TLSCert != "",
+		Origins: p.set.CORSOrigins, Proxies: proxies, AddressRate: p.set.RateLimitAddress, PrincipalRate: p.set.RateLimitPrincipal, PublicRate: p.set.RateLimitPublic, Limits: p.set.limits(), TLS: p.set.TLSCert != "",
 		HideDocs: !said(p.set.PublicDocs, p.set.Auth != "required" || loopback), HideMetrics: !said(p.set.PublicMetrics, p.set.Auth != "required")})
 }
 

@@ -32,13 +32,15 @@ type Access struct {
 	seen     map[string]uint64   // "type/id" -> its newest event
 	changed  chan struct{}       // closed and replaced when the version moves
 	admin    [][]byte            // hashes of keys with every right
+	public   *Identity           // of all requests without a credential
 	Now      func() time.Time    // nil: time.Now
 }
 
 // NewAccess begins with the policy of the file; nil: it has none.
 func NewAccess(types []*model.Type, verbs []Verb, file *Policy) *Access {
 	a := &Access{types: types, verbs: verbs, roles: map[string]Role{}, added: map[string]Role{}, bound: map[string]Binding{}, Keys: map[string]*Key{},
-		holders: map[string]*Key{}, former: map[string]string{}, seen: map[string]uint64{}, changed: make(chan struct{}), stale: true}
+		holders: map[string]*Key{}, former: map[string]string{}, seen: map[string]uint64{}, changed: make(chan struct{}), stale: true,
+		public: &Identity{Public: true}}
 	if file != nil {
 		a.bindings = file.Bindings
 		for _, r := range file.Roles {

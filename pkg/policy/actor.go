@@ -4,7 +4,7 @@ import "context"
 
 // Actor is the caller and its address. Every event records it.
 type Actor struct {
-	Principal string // "anonymous" without a credential
+	Principal string // Anonymous without a credential
 	RequestID string
 	Address   string
 	UserAgent string
@@ -47,7 +47,7 @@ func AsClient(ctx context.Context) context.Context {
 func ActorOf(ctx context.Context) Actor {
 	a, _ := ctx.Value(actorKey{}).(Actor)
 	if a.Principal == "" {
-		a.Principal = "anonymous"
+		a.Principal = Anonymous
 	}
 	return a
 }

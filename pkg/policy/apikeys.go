@@ -176,7 +176,9 @@ func (a *Access) CreatorOf(principal string, groups []string) *Identity {
 	switch {
 	case principal == AdminPrincipal:
 		return &Identity{Admin: true}
-	case strings.HasPrefix(principal, "key:"), strings.HasPrefix(principal, "user:"), principal == "anonymous":
+	case principal == Anonymous, principal == Public:
+		return &Identity{Public: true, acting: true}
+	case strings.HasPrefix(principal, "key:"), strings.HasPrefix(principal, "user:"):
 		return &Identity{Groups: groups, acting: true}
 	case strings.HasPrefix(principal, ScheduleSubject) && a.binds(principal):
 		return &Identity{acting: true}

@@ -54,6 +54,9 @@ func (a *Access) PermissionsOf(actor Actor, t *model.Type) *Permissions {
 	}
 	actor = a.AsNow(actor)
 	own := rules{name: "model " + t.Name, list: ownRules(t)}
+	if actor.Identity.Public {
+		own.list = nil
+	}
 	x := newAccess(actor, t, now, append([]rules{own}, rulesOf(a.RolesOf(actor))...))
 	x.admin, x.scopes = x.admin || actor.Identity.Admin, actor.Identity.Scopes
 	if role := actor.Identity.Limit; role != "" {
@@ -351,6 +354,9 @@ func (x *Permissions) AllowsSomething() bool {
 func (a *Access) Everything(actor Actor) Decision {
 	if actor.Identity == nil {
 		return Decision{Allowed: true}
+	}
+	if actor.Identity.Public {
+		return Decision{Why: "this needs an admin, and a credential"}
 	}
 	actor = a.AsNow(actor)
 	admin := false

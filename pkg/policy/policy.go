@@ -41,7 +41,7 @@ type Role struct {
 	Rules    []Rule   `json:"rules,omitempty"`
 }
 
-// Binding gives a role to subjects: "user:ann", "group:press", "key:importer".
+// Binding gives a role to subjects: "user:ann", "group:press", "key:importer", Public.
 type Binding struct {
 	Role     string   `json:"role"`
 	Subjects []string `json:"subjects"`
@@ -161,6 +161,8 @@ func noPrincipal(name string) (query.Variable, bool) {
 // variable is what a principal. name of a where stands for.
 func (a Actor) variable(name string) (query.Variable, bool) {
 	switch {
+	case name == "principal.id" && a.Identity != nil && a.Identity.Public:
+		return query.Variable{Missing: true}, true // many callers share it: what one of them made is no other's
 	case name == "principal.id":
 		return query.Variable{Values: []query.Value{a.Principal}}, true
 	case a.Identity == nil:
@@ -196,6 +198,7 @@ type Identity struct {
 	Claims map[string]any // of the token
 	Scopes []Rule         // nil: none of its rights are taken away
 	Admin  bool           // every right
+	Public bool           // it is any caller without a credential
 	Limit  string         // a role besides whose rules nothing is allowed; empty: none
 	Until  time.Time      // when the token expires; zero: it is no token
 	acting bool           // something is done for it: groups and scopes of a key are looked up again
@@ -204,6 +207,9 @@ type Identity struct {
 
 // subjects are the names that bindings may have for an actor.
 func (a Actor) subjects() []string {
+	if a.Identity.Public {
+		return []string{Public}
+	}
 	out := []string{a.Principal}
 	for _, g := range a.Identity.Groups {
 		out = append(out, "group:"+g)

@@ -159,8 +159,10 @@ type policyNames struct {
 func (n policyNames) subject(s string) string {
 	kind, name, _ := strings.Cut(s, ":")
 	switch {
+	case s == Public:
+		return ""
 	case name == "" || !slices.Contains([]string{"user", "group", "key", strings.TrimSuffix(ScheduleSubject, ":")}, kind):
-		return fmt.Sprintf("a subject is user:, group:, key: or schedule: and a name, not %q", s)
+		return fmt.Sprintf("a subject is public, or user:, group:, key: or schedule: and a name, not %q", s)
 	case kind != "schedule":
 		return ""
 	}

@@ -36,7 +36,7 @@ const roleSchema = `{"type":"object","required":["name"],"additionalProperties":
 
 const bindingSchema = `{"type":"object","required":["role","subjects"],"additionalProperties":false,"properties":{
 	"role":{"type":"string","minLength":1,"maxLength":100},
-	"subjects":{"type":"array","minItems":1,"maxItems":500,"uniqueItems":true,"items":{"type":"string","pattern":"^(user|group|key|schedule):.+$","maxLength":300}}}}`
+	"subjects":{"type":"array","minItems":1,"maxItems":500,"uniqueItems":true,"items":{"type":"string","pattern":"^((user|group|key|schedule):.+|public)$","maxLength":300}}}}`
 
 // RoleType is the type of Roles.
 func RoleType() (*model.Type, error) {

@@ -42,7 +42,10 @@ type Options struct {
 	// PrincipalRate is how many requests a second a principal may send; 0:
 	// any.
 	PrincipalRate float64
-	Limits        Limits // how much of the API one client may take at the same time
+	// PublicRate is how many requests a second without a credential an address may
+	// send; 0: any.
+	PublicRate float64
+	Limits     Limits // how much of the API one client may take at the same time
 	// HideDocs and HideMetrics show the documents, and the metrics, only to
 	// callers with a credential; the metrics need an admin's.
 	HideDocs, HideMetrics bool
@@ -71,6 +74,7 @@ type API struct {
 	watching     *room // for requests whose answer goes on
 	perAddress   *limiter
 	perPrincipal *limiter
+	perAnonymous *limiter           // by address
 	telling      *telling           // of refusals, to the audit
 	running      context.Context    // ends those
 	end          context.CancelFunc // of running
@@ -114,7 +118,7 @@ func New(m *resource.Domain, o Options) *API {
 	a := &API{m: m, o: o, logger: o.Logger, metrics: newMetrics(o.Registry),
 		asking:     newRoom(maxConcurrent, o.Limits.RequestsPerAddress, o.Limits.RequestsPerPrincipal),
 		watching:   newRoom(maxStreams, o.Limits.WatchesPerAddress, o.Limits.WatchesPerPrincipal),
-		perAddress: newLimiter(o.AddressRate), perPrincipal: newLimiter(o.PrincipalRate), telling: newTelling()}
+		perAddress: newLimiter(o.AddressRate), perPrincipal: newLimiter(o.PrincipalRate), perAnonymous: newLimiter(o.PublicRate), telling: newTelling()}
 	a.running, a.end = context.WithCancel(context.Background())
 	a.metrics.gauges(a.o.Registry, m.Watches.Watches, func() int { return len(a.asking.slots) })
 	table := newTable(o.Actions, o.Webhooks != nil)

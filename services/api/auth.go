@@ -11,29 +11,34 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/services/api/identity"
 )
 
-// Authenticator finds the principal of a bearer credential (RFC 6750).
+// Authenticator finds the principal of a request.
 type Authenticator interface {
-	// Authenticate returns an actor with an identity. Its error is
-	// unauthenticated, or unavailable when that cannot be found out now.
-	Authenticate(ctx context.Context, token string) (policy.Actor, error)
+	// Authenticate returns an actor with an identity: of a credential, or of a request
+	// without one, where rules are about those. Its error is unauthenticated, or
+	// unavailable when that cannot be found out now.
+	Authenticate(ctx context.Context, c identity.Credential) (policy.Actor, error)
 	// Still reports whether a credential is still good for the same principal, and
 	// until when; zero: until something changes.
-	Still(token string, who policy.Actor) (until time.Time, ok bool)
+	Still(c identity.Credential, who policy.Actor) (until time.Time, ok bool)
 	// Changed is closed when that, or the rights of a caller, can have changed.
 	Changed() <-chan struct{}
 }
 
 // authenticate puts the caller into the context.
 func (a *API) authenticate(r *http.Request) (*http.Request, error) {
-	token, err := bearer(r)
+	c, err := credentialOf(r)
 	if err != nil {
 		return r, err
 	}
-	who, err := a.o.Auth.Authenticate(r.Context(), token)
+	who, err := a.o.Auth.Authenticate(r.Context(), c)
 	if err != nil {
 		return r, err
+	}
+	if who.IsPublic() && (documents(r.URL.Path) || r.URL.Path == "/metrics") {
+		return r, errNoCredential
 	}
 	from := policy.ActorOf(r.Context())
 	from.Principal, from.Identity = who.Principal, who.Identity
@@ -44,10 +49,22 @@ func (a *API) authenticate(r *http.Request) (*http.Request, error) {
 	return r, nil
 }
 
+// errNoCredential is for what no rule of requests without one can allow.
+var errNoCredential = fault.Errorf(fault.Unauthenticated, "a credential is needed: Authorization: Bearer <API key or token>")
+
+// credentialOf is what a request shows of who sends it.
+func credentialOf(r *http.Request) (c identity.Credential, err error) {
+	if len(r.Header.Values("Authorization")) > 0 {
+		c.Bearer, err = bearer(r)
+	}
+	return c, err
+}
+
+// bearer is the credential of the header Authorization (RFC 6750).
 func bearer(r *http.Request) (string, error) {
 	values := r.Header.Values("Authorization")
 	if len(values) == 0 {
-		return "", fault.Errorf(fault.Unauthenticated, "a credential is needed: Authorization: Bearer <API key or token>")
+		return "", errNoCredential
 	}
 	scheme, token, ok := strings.Cut(values[0], " ")
 	if len(values) > 1 || !ok || !strings.EqualFold(scheme, "Bearer") || token == "" || strings.ContainsAny(token, " ,") {
@@ -59,7 +76,7 @@ func bearer(r *http.Request) (string, error) {
 // whileValid ends an answer that goes on when its credential is not good any more,
 // or when allowed, if it is not nil, says that it is not allowed any more.
 func (a *API) whileValid(r *http.Request, end context.CancelFunc, allowed func() error) (stop func()) {
-	token, err := bearer(r)
+	c, err := credentialOf(r)
 	if a.o.Auth == nil || err != nil {
 		return func() {}
 	}
@@ -68,7 +85,7 @@ func (a *API) whileValid(r *http.Request, end context.CancelFunc, allowed func()
 	go func() {
 		for {
 			changed := a.o.Auth.Changed() // before it is asked, so that nothing is missed
-			until, ok := a.o.Auth.Still(token, who)
+			until, ok := a.o.Auth.Still(c, who)
 			if !ok || allowed != nil && allowed() != nil {
 				end()
 				return

@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// coding is a content coding (RFC 9110 section 8.4.1); identity is none.
+// coding is a content coding (RFC 9110 section 8.4.1); uncoded is none.
 type coding string
 
 const (
-	identity  coding = ""
+	uncoded   coding = ""
 	gzipped   coding = "gzip"
 	zstandard coding = "zstd"
 )
@@ -19,7 +19,7 @@ const (
 // tag is the entity tag of an answer in this coding: each coding has one of its
 // own, because their bytes differ (section 8.8.3.3).
 func (c coding) tag(opaque string) string {
-	if c != identity {
+	if c != uncoded {
 		opaque += "+" + string(c)
 	}
 	return `"` + opaque + `"`
@@ -27,7 +27,7 @@ func (c coding) tag(opaque string) string {
 
 // mark sets the headers of an answer that is in this coding already.
 func (c coding) mark(h http.Header, opaque string) {
-	if c != identity {
+	if c != uncoded {
 		h.Set("Content-Encoding", string(c))
 	}
 	h.Set("ETag", c.tag(opaque))
@@ -40,7 +40,7 @@ func cutCoding(opaque string) (string, coding) {
 			return rest, c
 		}
 	}
-	return opaque, identity
+	return opaque, uncoded
 }
 
 // withoutCodings is a condition that names the same states without a coding: sent
@@ -105,14 +105,14 @@ func (c codings) orGzip() coding {
 	if q := c.weight(c.gzip); q > 0 && q >= c.identity {
 		return gzipped
 	}
-	return identity
+	return uncoded
 }
 
 // best is the coding that the client likes best. What it names goes before what *
 // covers, and zstd before gzip. Without anything that it takes it gets identity, as
 // if it had not asked.
 func (c codings) best() coding {
-	best, q := identity, c.weight(c.gzip)
+	best, q := uncoded, c.weight(c.gzip)
 	if q > 0 {
 		best = gzipped
 	}
@@ -120,7 +120,7 @@ func (c codings) best() coding {
 		best, q = zstandard, z
 	}
 	if q < c.identity {
-		return identity
+		return uncoded
 	}
 	return best
 }

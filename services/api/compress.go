@@ -71,7 +71,7 @@ func (x *encoders) compressed(next http.Handler) http.Handler {
 		}
 		varies(w.Header(), "Accept-Encoding")
 		if asked := r.Header["Accept-Encoding"]; len(asked) > 0 {
-			if c := readCodings(asked); c.best() != identity {
+			if c := readCodings(asked); c.best() != uncoded {
 				x.serve(next, w, r, c)
 				return
 			}

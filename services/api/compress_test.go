@@ -19,40 +19,40 @@ func TestTheCodingIsTheOneThatTheClientLikesBest(t *testing.T) {
 		best   coding
 		plain  bool // whether the client takes an answer in no coding
 	}{
-		{"", identity, true},
+		{"", uncoded, true},
 		{"gzip", gzipped, true},
 		{"x-gzip", gzipped, true}, // 8.4.1.3
 		{"GZIP", gzipped, true},
 		{"zstd", zstandard, true},
 		{"gzip, zstd", zstandard, true},
 		{"deflate, gzip, br, zstd", zstandard, true},
-		{"deflate, br", identity, true},
+		{"deflate, br", uncoded, true},
 		{"gzip;q=1.0, zstd;q=0.9", gzipped, true},
 		{"gzip ; q=0.5 , zstd;Q=0.501", zstandard, true},
-		{"gzip;q=0", identity, true},
-		{"gzip;q=0.000", identity, true},
+		{"gzip;q=0", uncoded, true},
+		{"gzip;q=0.000", uncoded, true},
 		{"gzip;q=0.001", gzipped, true},
 		{"*", gzipped, true},
 		{"zstd, *", zstandard, true},
 		{"gzip, *", gzipped, true},
 		{"gzip;q=0, *", zstandard, true},
-		{"gzip;q=0, zstd;q=0, *", identity, true},
-		{"*;q=0", identity, false},
+		{"gzip;q=0, zstd;q=0, *", uncoded, true},
+		{"*;q=0", uncoded, false},
 		{"*;q=0, gzip", gzipped, false},
-		{"*;q=0, identity", identity, true},
-		{"identity", identity, true},
-		{"identity;q=0", identity, false},
+		{"*;q=0, identity", uncoded, true},
+		{"identity", uncoded, true},
+		{"identity;q=0", uncoded, false},
 		{"identity;q=0, gzip;q=0.1", gzipped, false},
 		{"identity;q=0, *;q=0.1", gzipped, false},
 		{"identity, gzip", gzipped, true},
-		{"identity;q=1, gzip;q=0.5", identity, true},
+		{"identity;q=1, gzip;q=0.5", uncoded, true},
 		{"identity;q=0.5, *", gzipped, true},
-		{"identity, *;q=0.5", identity, true},
-		{"gzip;q=2", identity, true}, // malformed ones are none
+		{"identity, *;q=0.5", uncoded, true},
+		{"gzip;q=2", uncoded, true}, // malformed ones are none
 		{"gzip;q=0.1234, zstd", zstandard, true},
-		{"gzip;q=, gzip;level=9", identity, true},
-		{"gzip;q=-1", identity, true},
-		{"gzip;q=0x1", identity, true},
+		{"gzip;q=, gzip;level=9", uncoded, true},
+		{"gzip;q=-1", uncoded, true},
+		{"gzip;q=0x1", uncoded, true},
 		{",,gzip,", gzipped, true},
 	} {
 		c := readCodings([]string{x.accept})
@@ -63,7 +63,7 @@ func TestTheCodingIsTheOneThatTheClientLikesBest(t *testing.T) {
 	if c := readCodings([]string{"br", "gzip"}); c.best() != gzipped {
 		t.Error("5.3: a header in two lines is one list")
 	}
-	for accept, want := range map[string]coding{"gzip, zstd": gzipped, "zstd": identity, "gzip;q=0.5, identity": identity, "*": gzipped} {
+	for accept, want := range map[string]coding{"gzip, zstd": gzipped, "zstd": uncoded, "gzip;q=0.5, identity": uncoded, "*": gzipped} {
 		if got := readCodings([]string{accept}).orGzip(); got != want {
 			t.Errorf("what is kept in gzip only is %q for %q, want %q", got, accept, want)
 		}

@@ -99,7 +99,7 @@ func (c call) unmodified(event string) (answered bool, err error) {
 	if err != nil || modified {
 		return false, err
 	}
-	in := identity
+	in := uncoded
 	if p := packing(c.w); p != nil && !p.off {
 		if in = p.coding; !p.must && !c.hasPacked(event) {
 			p.unchanged = true // its size tells which tag it has
@@ -113,7 +113,7 @@ func (c call) unmodified(event string) (answered bool, err error) {
 
 // hasPacked reports whether what the client has of this state was compressed.
 func (c conditions) hasPacked(event string) bool {
-	return slices.ContainsFunc(c.none, func(t etag) bool { return t.value == event && t.in != identity })
+	return slices.ContainsFunc(c.none, func(t etag) bool { return t.value == event && t.in != uncoded })
 }
 
 // untagged is for what is read and has no tag: no If-Match but * can hold.

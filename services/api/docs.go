@@ -84,10 +84,10 @@ func (f docsFile) serve(w http.ResponseWriter, r *http.Request) {
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Cache-Control", "no-cache") // kept, but asked for again: the tag makes that cheap
 	asItIs(w)                          // or as it is stored
-	body, in := f.stored, identity
+	body, in := f.stored, uncoded
 	if f.compressed {
 		varies(h, "Accept-Encoding")
-		if in = readCodings(r.Header["Accept-Encoding"]).orGzip(); in == identity {
+		if in = readCodings(r.Header["Accept-Encoding"]).orGzip(); in == uncoded {
 			body = f.plain()
 		}
 	}

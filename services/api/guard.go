@@ -179,11 +179,22 @@ func (a *API) identify(r **http.Request) (err error) {
 		if *r, err = a.authenticate(*r); err != nil {
 			return err
 		}
-		if wait := a.perPrincipal.take(policy.ActorOf((*r).Context()).Principal, time.Now()); wait > 0 {
-			return tooMany("principal", wait)
-		}
+		return a.paced(policy.ActorOf((*r).Context()))
 	case hidden:
 		return fault.Errorf(fault.NotFound, "there is nothing at %s", path)
+	}
+	return nil
+}
+
+// paced refuses a caller that asks too often: a principal, and of those without a
+// credential an address.
+func (a *API) paced(who policy.Actor) error {
+	limit, key, of := a.perPrincipal, who.Principal, "principal"
+	if who.IsPublic() {
+		limit, key, of = a.perAnonymous, addressKey(who.Address), "address, without a credential,"
+	}
+	if wait := limit.take(key, time.Now()); wait > 0 {
+		return tooMany(of, wait)
 	}
 	return nil
 }

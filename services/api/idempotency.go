@@ -8,6 +8,7 @@ import (
 	"net/url"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
+	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 )
 
@@ -17,6 +18,9 @@ func (c *call) withKey() error {
 	keys := c.declared("Idempotency-Key")
 	if len(keys) == 0 {
 		return nil
+	}
+	if policy.ActorOf(c.r.Context()).IsPublic() { // it would be every such caller's
+		return fault.Errorf(fault.InvalidRequest, "an Idempotency-Key needs a credential: it is kept for the principal")
 	}
 	r := c.r
 	key := keys[0]

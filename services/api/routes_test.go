@@ -13,10 +13,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/services/api"
+	"github.com/autocrud-go/autocrud/services/api/identity"
 	"github.com/autocrud-go/autocrud/services/api/openapi"
 )
 
@@ -50,11 +52,14 @@ func served(t *testing.T) ([]*model.Type, []*resource.Action) {
 // stub lets in every caller that shows a token.
 type stub struct{}
 
-func (stub) Authenticate(context.Context, string) (policy.Actor, error) {
+func (stub) Authenticate(_ context.Context, c identity.Credential) (policy.Actor, error) {
+	if c.None() {
+		return policy.Actor{}, fault.Errorf(fault.Unauthenticated, "a credential is needed")
+	}
 	return policy.Actor{Principal: "user:ann", Identity: &policy.Identity{}}, nil
 }
-func (stub) Still(string, policy.Actor) (time.Time, bool) { return time.Time{}, true }
-func (stub) Changed() <-chan struct{}                     { return nil }
+func (stub) Still(identity.Credential, policy.Actor) (time.Time, bool) { return time.Time{}, true }
+func (stub) Changed() <-chan struct{}                                  { return nil }
 
 // ask sends a request without a body, with a token when auth is true.
 func ask(a *api.API, method, path string, auth bool) *httptest.ResponseRecorder {

@@ -22,12 +22,30 @@ type Authenticator struct {
 // New checks API keys with access and tokens with oidc, which may be nil.
 func New(access *policy.Access, oidc *OIDC) *Authenticator { return &Authenticator{access, oidc} }
 
+// Credential is what a request shows of who sends it. The zero value is none.
+type Credential struct {
+	Bearer string // of the header Authorization
+}
+
+// None reports whether there is none.
+func (c Credential) None() bool { return c == Credential{} }
+
 // maxToken bounds what is looked at, in bytes.
 const maxToken = 16 << 10
 
-// Authenticate finds the principal of a bearer credential. Errors are unauthenticated, or
-// unavailable when the issuer's keys are needed and cannot be had.
-func (a *Authenticator) Authenticate(ctx context.Context, token string) (policy.Actor, error) {
+// Authenticate finds the principal of a credential, or of a request without one. Errors
+// are unauthenticated, or unavailable when the issuer's keys are needed and cannot be had.
+func (a *Authenticator) Authenticate(ctx context.Context, c Credential) (policy.Actor, error) {
+	if c.Bearer != "" {
+		return a.bearer(ctx, c.Bearer)
+	}
+	if who, ok := a.access.Anonymous(); ok {
+		return who, nil
+	}
+	return policy.Actor{}, fault.Errorf(fault.Unauthenticated, "a credential is needed: Authorization: Bearer <API key or token>")
+}
+
+func (a *Authenticator) bearer(ctx context.Context, token string) (policy.Actor, error) {
 	if len(token) > maxToken {
 		return policy.Actor{}, fault.Errorf(fault.Unauthenticated, "the credential is too long")
 	}
@@ -41,11 +59,15 @@ func (a *Authenticator) Authenticate(ctx context.Context, token string) (policy.
 
 // Still reports whether a credential that was good still is, with the same groups
 // and scopes, for answers that go on for long.
-func (a *Authenticator) Still(token string, who policy.Actor) (until time.Time, ok bool) {
+func (a *Authenticator) Still(c Credential, who policy.Actor) (until time.Time, ok bool) {
+	if who.Identity.Public {
+		_, ok = a.access.Anonymous()
+		return until, ok
+	}
 	if until = who.Identity.Until; !until.IsZero() {
 		return until, time.Now().Before(until)
 	}
-	again, until, err := a.access.Key(token)
+	again, until, err := a.access.Key(c.Bearer)
 	return until, err == nil && again.Principal == who.Principal &&
 		slices.Equal(again.Identity.Groups, who.Identity.Groups) && reflect.DeepEqual(again.Identity.Scopes, who.Identity.Scopes)
 }
