@@ -7,6 +7,7 @@ RUN --mount=type=cache,target=/go/pkg/mod go mod download
 # Only what the program is made of, so that another file compiles nothing.
 COPY *.go ./
 COPY cmd cmd
+COPY docs docs
 COPY internal internal
 COPY pkg pkg
 COPY services services

@@ -8,7 +8,7 @@ FUZZTIME ?= 10s
 ROWS ?= 1000000
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-full test-short race fuzz lint platforms vuln outdated bench bench-search bench-jobs dist clean up down image compose-check deploy-check
+.PHONY: help build run test test-full test-short race fuzz lint platforms site vuln outdated bench bench-search bench-jobs dist clean up down image compose-check deploy-check compose-test k8s-test
 
 help: ## list what can be made
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,6 +18,9 @@ build: ## build the program into bin/
 
 dist: ## archives for six platforms with checksums and a bill of materials in dist/, the same bytes each time
 	$(GO) run ./scripts/dist -out $(DIST)
+
+site: ## the guides as static pages with a search, in site/
+	$(GO) run ./scripts/site -out site
 
 run: build ## start the quickstart example with its seed data
 	@sh examples/quickstart/run.sh $(BIN)/autocrud
@@ -72,6 +75,9 @@ compose-check: ## the compose files are right (no docker needed)
 deploy-check: ## the compose files, both Kubernetes overlays and the alert rules are right
 	cd deploy/test && $(GO) test -count=1 ./...
 
+compose-test: ## run the containers, kill them, lose the log, make a cluster (root on Debian; gets Docker when there is none)
+	@sh scripts/compose-test.sh
+
 clean: ## remove what was built and the quickstart's data; the data of containers stays
-	rm -rf $(BIN) $(DIST)
+	rm -rf $(BIN) $(DIST) site
 	[ ! -d data ] || find data -mindepth 1 -maxdepth 1 ! -name compose -exec rm -rf {} +

@@ -14,7 +14,7 @@ const module = "github.com/autocrud-go/autocrud"
 // layers, lowest first: a package may import its own line and those below,
 // except where barred says otherwise.
 var layers = [][]string{
-	{"pkg/query", "pkg/jsonpatch", "pkg/format", "pkg/fault", "internal/restart", "internal/disk"},
+	{"pkg/query", "pkg/jsonpatch", "pkg/format", "pkg/fault", "internal/restart", "internal/disk", "docs"},
 	{"pkg/reshape"},
 	{"pkg/storage"},
 	{"pkg/storage/internal/sqlrender", "pkg/storage/internal/sqltables"},
@@ -24,12 +24,12 @@ var layers = [][]string{
 	{"pkg/policy"},
 	{"pkg/resource"},
 	{"pkg/job", "pkg/hook"},
-	{"services/api/openapi"},
+	{"services/api/openapi", "services/api/guide"},
 	{"services/api", "services/indexer", "services/worker"},
 	{"internal/wiring"},
 	{"internal/cli"},
 	{"."}, // package autocrud
-	{"cmd", "examples", "internal/bench"},
+	{"cmd", "examples", "internal/bench", "scripts"},
 }
 
 // barred imports that the layers alone would allow.

@@ -57,4 +57,5 @@ if ! command -v npx >/dev/null 2>&1 && [ "$(id -u)" = 0 ] && command -v apt-get 
 	(apt-get install -y nodejs npm || { apt-get update && apt-get install -y nodejs npm; }) >/dev/null
 fi
 part "generators" sh scripts/test-generators.sh
+part "search of the guides" sh scripts/test-search.sh
 end

@@ -82,6 +82,7 @@ type API struct {
 	openapi      http.HandlerFunc   // the document
 	asyncapi     http.HandlerFunc   // the document of the events
 	docs         http.Handler       // the page that shows the document
+	guide        http.Handler       // the guides
 }
 
 // The limits of a request, besides the size of its body.
@@ -126,7 +127,7 @@ func New(m *resource.Domain, o Options) *API {
 	a.openapi = serveDocument(openapi.Document(m.States.Types(), table.operations(m.States.Types()),
 		openapi.Options{Version: o.Version, ServerURL: o.URL, Actions: o.Actions, Auth: o.Auth != nil}))
 	a.asyncapi = serveDocument(openapi.AsyncAPI(m.States.Types(), openapi.AsyncAPIOptions{Version: o.Version, Namespace: o.Namespace, Host: o.NATS, ServerURL: o.URL}))
-	a.docs = docsHandler()
+	a.docs, a.guide = docsHandler(), guideHandler()
 	a.router = a.build(table)
 	return a
 }

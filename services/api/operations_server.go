@@ -99,6 +99,8 @@ var pageOperations = []operation{
 	{handle: page(func(a *API) http.Handler { return a.docs }), anyQuery: true, Operation: openapi.Operation{Method: "GET", Path: "/docs", Name: "docs", Summary: "This document, to read and try out", Public: true,
 		Answers: answers(answer("200", "A page", openapi.Text("text/html"))), Problems: []string{"405"}}},
 	{handle: page(func(a *API) http.Handler { return a.docs }), anyQuery: true, untold: always, Operation: openapi.Operation{Method: "GET", Path: "/docs/*", Name: "docsfile"}},
+	{handle: page(func(a *API) http.Handler { return a.guide }), anyQuery: true, untold: always, Operation: openapi.Operation{Method: "GET", Path: "/guide", Name: "guide"}},
+	{handle: page(func(a *API) http.Handler { return a.guide }), anyQuery: true, untold: always, Operation: openapi.Operation{Method: "GET", Path: "/guide/*", Name: "guidefile"}},
 	{handle: showDocs, anyQuery: true, untold: always, Operation: openapi.Operation{Method: "GET", Path: "/", Name: "root"}},
 }
 
