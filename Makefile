@@ -8,7 +8,7 @@ FUZZTIME ?= 10s
 ROWS ?= 1000000
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-full test-short race fuzz lint platforms site vuln outdated bench bench-search bench-jobs dist clean up down image compose-check deploy-check compose-test k8s-test
+.PHONY: help build run test test-full test-short race fuzz lint platforms site vuln outdated bench bench-search bench-jobs dist clean up down image compose-check deploy-check compose-test k8s-test chart
 
 help: ## list what can be made
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -77,6 +77,12 @@ deploy-check: ## the compose files, both Kubernetes overlays and the alert rules
 
 compose-test: ## run the containers, kill them, lose the log, make a cluster (root on Debian; gets Docker when there is none)
 	@sh scripts/compose-test.sh
+
+k8s-test: ## apply deploy/ to a real API server, built from its module (root on Debian; 30 minutes the first time)
+	@sh scripts/k8s-test.sh
+
+chart: ## make deploy/helm/autocrud of deploy/k8s/base
+	cd deploy/test && $(GO) run ./cmd/chart
 
 clean: ## remove what was built and the quickstart's data; the data of containers stays
 	rm -rf $(BIN) $(DIST) site
