@@ -29,7 +29,7 @@ var layers = [][]string{
 	{"internal/wiring"},
 	{"internal/cli"},
 	{"."}, // package autocrud
-	{"cmd", "examples", "internal/bench", "scripts"},
+	{"cmd", "examples", "internal/bench", "scripts", "deploy/test"},
 }
 
 // barred imports that the layers alone would allow.
