@@ -82,7 +82,7 @@ k8s-test: ## apply deploy/ to a real API server, built from its module (root on 
 	@sh scripts/k8s-test.sh
 
 chart: ## make deploy/helm/autocrud of deploy/k8s/base
-	cd deploy/test && $(GO) run ./cmd/chart
+	cd deploy/test && $(GO) run ./chart/write
 
 clean: ## remove what was built and the quickstart's data; the data of containers stays
 	rm -rf $(BIN) $(DIST) site

@@ -1,4 +1,4 @@
-// Chart writes the Helm chart: go run ./cmd/chart in deploy/test.
+// Write writes the Helm chart: go run ./chart/write in deploy/test.
 package main
 
 import (
