@@ -20,7 +20,7 @@ var layers = [][]string{
 	{"pkg/storage/internal/sqlrender", "pkg/storage/internal/sqltables"},
 	{"pkg/storage/natslog", "pkg/storage/memblob", "pkg/storage/fsblob", "pkg/storage/s3blob", "pkg/storage/sqliteindex", "pkg/storage/pgindex"},
 	{"pkg/model"},
-	{"pkg/archive"},
+	{"pkg/archive", "pkg/tabular"},
 	{"pkg/policy"},
 	{"pkg/resource"},
 	{"pkg/job", "pkg/hook"},

@@ -27,6 +27,7 @@ type Streams struct {
 
 // commands is the grammar of the command line.
 type commands struct {
+	Init       initCmd       `cmd:"" help:"Make a folder that runs: a model with comments, seed data, .gitignore. Nothing is written over."`
 	Up         upCmd         `cmd:"" help:"Run everything in one process: API, indexer and worker, with an embedded log."`
 	API        apiCmd        `cmd:"" name:"api" help:"Run one of several API processes beside indexers and workers."`
 	Indexer    indexerCmd    `cmd:"" help:"Run one of several indexers, of which one is active."`
@@ -207,8 +208,10 @@ func (c *provisionCmd) Run(e *env) error {
 }
 
 type modelsCmd struct {
-	Check modelsCheckCmd `cmd:"" help:"Check model files; every problem with its file and line."`
-	Plan  modelsPlanCmd  `cmd:"" help:"Say what changed models would do to the data that is there, and which resources do not fit them; exit 2 if any does not."`
+	Check  modelsCheckCmd  `cmd:"" help:"Check model files; every problem with its file and line."`
+	Plan   modelsPlanCmd   `cmd:"" help:"Say what changed models would do to the data that is there, and which resources do not fit them; exit 2 if any does not."`
+	Infer  modelsInferCmd  `cmd:"" help:"Write a first model of the rows of a file: NDJSON, JSON or CSV."`
+	Schema modelsSchemaCmd `cmd:"" help:"Print the JSON Schema of model files, for editors."`
 }
 
 type modelsCheckCmd struct {
