@@ -6,8 +6,13 @@ import (
 	"testing"
 
 	"github.com/autocrud-go/autocrud"
+	"github.com/autocrud-go/autocrud/pkg/admin"
 	"github.com/autocrud-go/autocrud/pkg/job"
+	"github.com/autocrud-go/autocrud/pkg/jobs"
+	"github.com/autocrud-go/autocrud/pkg/notify"
 	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/states"
+	"github.com/autocrud-go/autocrud/pkg/upkeep"
 )
 
 // What handlers and actions are given has no way to what the program alone does: no
@@ -25,13 +30,13 @@ func TestHandlersReachOperationsOnly(t *testing.T) {
 		}
 	}
 	for part, shared := range map[reflect.Type][]string{
-		reflect.TypeFor[*resource.Admin]():         nil,
-		reflect.TypeFor[*resource.AfterHooks]():    nil,
-		reflect.TypeFor[*resource.WebhookAccess](): nil,
-		reflect.TypeFor[*resource.BulkChanges]():   {"QueueBulk"},
-		reflect.TypeFor[*resource.Upkeep]():        {"Purge"},
-		reflect.TypeFor[*resource.Jobs]():          {"Cancel", "Rerun", "Logs"},
-		reflect.TypeFor[resource.Strategies]():     nil,
+		reflect.TypeFor[*admin.Admin]():          nil,
+		reflect.TypeFor[*notify.AfterHooks]():    nil,
+		reflect.TypeFor[*notify.WebhookAccess](): nil,
+		reflect.TypeFor[*upkeep.BulkChanges]():   {"QueueBulk"},
+		reflect.TypeFor[*upkeep.Upkeep]():        {"Purge"},
+		reflect.TypeFor[*jobs.Jobs]():            {"Cancel", "Rerun", "Logs"},
+		reflect.TypeFor[states.Strategies]():     nil,
 	} {
 		for i := range part.NumMethod() {
 			name := part.Method(i).Name

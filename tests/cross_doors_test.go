@@ -286,7 +286,7 @@ func importing(onConflict string) func(c *cell, by *caller, id string, after con
 // others are the operations of a type by other ways than its own paths.
 func (w *world) others(t testing.TB) (rows []*operation) {
 	rows = ordinary().laters()
-	for _, k := range []*kind{ordinary(), draftFirst(), jobs()} {
+	for _, k := range []*kind{ordinary(), draftFirst(), taskKind()} {
 		rows = append(rows, k.batches()...)
 		rows = append(rows, k.bulks()...)
 		rows = append(rows, k.actions()...)

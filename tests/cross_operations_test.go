@@ -156,7 +156,7 @@ func (k *kind) writes() []*operation {
 // operations are all rows.
 func (w *world) operations(t testing.TB) []*operation {
 	rows := w.others(t) // the slow ones first
-	for _, k := range []*kind{ordinary(), draftFirst(), jobs()} {
+	for _, k := range []*kind{ordinary(), draftFirst(), taskKind()} {
 		rows = append(rows, k.writes()...)
 		rows = append(rows, k.calls()...)
 		rows = append(rows, k.looks()...)

@@ -21,6 +21,7 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
+	"github.com/autocrud-go/autocrud/pkg/upkeep"
 )
 
 // crossStorages are the rows that the cross runs on: the one in memory, unless
@@ -145,7 +146,7 @@ type world struct {
 	callers  map[string]*caller
 	other    *apitest.Client   // the admin of another namespace
 	m        *resource.Manager // that Go code of the program gets
-	upkeep   *resource.Upkeep
+	upkeep   *upkeep.Upkeep
 	hooks    *hookServer
 	count    atomic.Int64
 	unwanted sync.Map // type/id of what a hook refuses
@@ -373,7 +374,7 @@ func ordinary() *kind { return &kind{name: "things", groups: "name", doc: plainD
 
 func draftFirst() *kind { return &kind{name: "drafts", draft: true, groups: "name", doc: plainDoc} }
 
-func jobs() *kind { return &kind{name: "tasks", job: true, groups: "name", doc: plainDoc} }
+func taskKind() *kind { return &kind{name: "tasks", job: true, groups: "name", doc: plainDoc} }
 
 // wait polls until ok.
 func (c *cell) wait(what string, ok func() bool) {

@@ -12,8 +12,8 @@ import (
 	"github.com/autocrud-go/autocrud"
 	"github.com/autocrud-go/autocrud/internal/apitest"
 	"github.com/autocrud-go/autocrud/pkg/job"
+	"github.com/autocrud-go/autocrud/pkg/jobs"
 	"github.com/autocrud-go/autocrud/pkg/model"
-	"github.com/autocrud-go/autocrud/pkg/resource"
 )
 
 // failedLines are the lines of a log that tell of failed jobs, by the job's id.
@@ -22,7 +22,7 @@ func failedLines(t *testing.T, log string) map[string][]map[string]any {
 	out := map[string][]map[string]any{}
 	for line := range strings.Lines(log) {
 		var v map[string]any
-		if json.Unmarshal([]byte(line), &v) != nil || v["msg"] != resource.JobFailedLine {
+		if json.Unmarshal([]byte(line), &v) != nil || v["msg"] != jobs.JobFailedLine {
 			continue
 		}
 		out[fmt.Sprint(v["type"], "/", v["id"])] = append(out[fmt.Sprint(v["type"], "/", v["id"])], v)
@@ -92,7 +92,7 @@ func TestAJobThatFailsLeavesOneLineInTheLog(t *testing.T) {
 		}
 	})
 	t.Run("NoLineNamesARequestTwice", func(t *testing.T) {
-		for _, msg := range []string{"not authenticated", "refused", resource.JobFailedLine} {
+		for _, msg := range []string{"not authenticated", "refused", jobs.JobFailedLine} {
 			if !strings.Contains(p.Log(), `"msg":"`+msg+`"`) {
 				t.Errorf("no line says %q", msg)
 			}
@@ -149,7 +149,7 @@ func TestAHandlerFailsWithAResult(t *testing.T) {
 		case "broken":
 			return job.FailWith(json.RawMessage(`{"done":`), errors.New("half of it"))
 		case "long":
-			return job.FailWith(json.RawMessage(`"`+strings.Repeat("x", resource.MaxResult)+`"`), errors.New("half of it"))
+			return job.FailWith(json.RawMessage(`"`+strings.Repeat("x", jobs.MaxResult)+`"`), errors.New("half of it"))
 		}
 		return fmt.Errorf("wrapped: %w", job.FailWith(json.RawMessage(`3`), errors.New("half of it")))
 	})

@@ -8,7 +8,9 @@ import (
 	"net/url"
 
 	"github.com/autocrud-go/autocrud/internal/wiring"
+	"github.com/autocrud-go/autocrud/pkg/admin"
 	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/upkeep"
 )
 
 // place is a running server, or the stores of a stopped one.
@@ -61,15 +63,15 @@ type verifyCmd struct {
 // Run prints every difference; there being one is a failure.
 func (c *verifyCmd) Run(e *env) error {
 	var answer struct {
-		Verified resource.Verified  `json:"verified"`
-		Findings []resource.Finding `json:"findings"`
+		Verified admin.Verified  `json:"verified"`
+		Findings []admin.Finding `json:"findings"`
 	}
 	if !c.isOffline() {
 		if err := c.ask(e, "/v1:verify", &answer); err != nil {
 			return err
 		}
 	} else if err := c.offline(e, func(ctx context.Context, m *resource.Domain) (err error) {
-		answer.Verified, err = m.Admin.Verify(ctx, func(f resource.Finding) { answer.Findings = append(answer.Findings, f) })
+		answer.Verified, err = m.Admin.Verify(ctx, func(f admin.Finding) { answer.Findings = append(answer.Findings, f) })
 		return err
 	}); err != nil {
 		return err
@@ -95,13 +97,13 @@ type gcCmd struct {
 
 // Run removes what nothing refers to and is older than a day.
 func (c *gcCmd) Run(e *env) error {
-	var out resource.Swept
+	var out upkeep.Swept
 	if !c.isOffline() {
 		if err := c.ask(e, "/v1:gc", &out); err != nil {
 			return err
 		}
 	} else if err := c.offline(e, func(ctx context.Context, m *resource.Domain) (err error) {
-		out, err = m.Upkeep.Sweep(ctx, resource.SweepAge)
+		out, err = m.Upkeep.Sweep(ctx, upkeep.SweepAge)
 		return err
 	}); err != nil {
 		return err
@@ -118,7 +120,7 @@ type migrateCmd struct {
 
 // Run migrates page by page. Interrupted, it can be begun again.
 func (c *migrateCmd) Run(e *env) error {
-	page := func(after string) (r resource.MigrationReport, err error) {
+	page := func(after string) (r admin.MigrationReport, err error) {
 		q := url.Values{"dry_run": {fmt.Sprint(c.DryRun)}}
 		if after != "" {
 			q.Set("after", after)
@@ -129,17 +131,17 @@ func (c *migrateCmd) Run(e *env) error {
 		return c.pages(e, page)
 	}
 	return c.offline(e, func(ctx context.Context, m *resource.Domain) error {
-		return c.pages(e, func(after string) (resource.MigrationReport, error) {
+		return c.pages(e, func(after string) (admin.MigrationReport, error) {
 			r, err := m.Admin.MigrateAll(ctx, c.Type, after, c.DryRun)
 			if err != nil {
-				return resource.MigrationReport{}, err
+				return admin.MigrationReport{}, err
 			}
 			return *r, nil
 		})
 	})
 }
 
-func (c *migrateCmd) pages(e *env, page func(after string) (resource.MigrationReport, error)) error {
+func (c *migrateCmd) pages(e *env, page func(after string) (admin.MigrationReport, error)) error {
 	bar := newProgress(e.Err, -1, "migrating "+c.Type)
 	defer bar.finish()
 	migrated, failed, shown := 0, 0, 0

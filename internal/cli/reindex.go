@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/autocrud-go/autocrud/pkg/admin"
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 )
@@ -28,13 +29,13 @@ func (c *reindexCmd) Run(e *env) error {
 		if err := c.begin(e, path); err != nil {
 			return err
 		}
-		return c.await(e, func() (resource.Indexing, error) { return c.indexing(e) })
+		return c.await(e, func() (admin.Indexing, error) { return c.indexing(e) })
 	}
 	return c.offline(e, func(ctx context.Context, m *resource.Domain) error {
 		if err := m.Admin.Reindex(ctx, c.Type); err != nil {
 			return err
 		}
-		return c.await(e, func() (resource.Indexing, error) { return m.Admin.Indexing(ctx) })
+		return c.await(e, func() (admin.Indexing, error) { return m.Admin.Indexing(ctx) })
 	})
 }
 
@@ -46,7 +47,7 @@ func (c *reindexCmd) begin(e *env, path string) error {
 	return err
 }
 
-func (c *reindexCmd) indexing(e *env) (out resource.Indexing, err error) {
+func (c *reindexCmd) indexing(e *env) (out admin.Indexing, err error) {
 	a, err := c.do(e.ctx, http.MethodGet, "/v1:reindex", nil, nil)
 	if err != nil {
 		return out, err
@@ -65,7 +66,7 @@ const asking = 200 * time.Millisecond
 const patience = time.Minute
 
 // await shows the progress until nothing is being built.
-func (c *reindexCmd) await(e *env, ask func() (resource.Indexing, error)) error {
+func (c *reindexCmd) await(e *env, ask func() (admin.Indexing, error)) error {
 	begun := time.Now()
 	bar := newProgress(e.Err, -1, "reading the log")
 	defer bar.finish()

@@ -9,6 +9,7 @@ import (
 
 	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/states"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 	"github.com/autocrud-go/autocrud/pkg/storage/fsblob"
 	"github.com/autocrud-go/autocrud/pkg/storage/memblob"
@@ -86,7 +87,7 @@ func Open(t testing.TB, dir string, types []*model.Type, o StackOptions) *Stack 
 	if o.Indexer.Outward == nil {
 		o.Indexer.Outward = Outward(t, server.Events, natslog.OutwardOptions{Memory: o.Memory})
 	}
-	progress := resource.NewProgress()
+	progress := states.NewProgress()
 	ix := indexer.New(types, log, blobs, index, progress, o.Indexer)
 	if _, err := ix.Prepare(t.Context()); err != nil {
 		t.Fatal(err)

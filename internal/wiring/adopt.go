@@ -3,12 +3,12 @@ package wiring
 import (
 	"context"
 
-	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/admin"
 )
 
 // adopt takes new unique and refs over for the data that is there. Data that
 // does not fit is a matter of settings: nothing is served.
-func adopt(ctx context.Context, m *resource.Admin, x *indexing, last uint64) error {
+func adopt(ctx context.Context, m *admin.Admin, x *indexing, last uint64) error {
 	types, err := m.Unadopted(ctx)
 	if err != nil || len(types) == 0 {
 		return err

@@ -7,7 +7,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/notify"
 	"github.com/autocrud-go/autocrud/services/worker/webhook"
 )
 
@@ -36,7 +36,7 @@ func (p *program) protectEvents(ctx context.Context, claimKey []byte) error {
 }
 
 // subscribes reports whether a consumer's name is one of the program's own.
-func subscribes(name string) bool { return webhook.Subscribes(name) || resource.Subscribes(name) }
+func subscribes(name string) bool { return webhook.Subscribes(name) || notify.Subscribes(name) }
 
 // adoptSubscriptions goes on, under names that cannot be guessed, where an older
 // version was.

@@ -12,7 +12,7 @@ import (
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/model"
-	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/states"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 	"github.com/autocrud-go/autocrud/services/indexer"
 )
@@ -24,13 +24,13 @@ type indexing struct {
 	st       *stores
 	types    []*model.Type
 	indexer  *indexer.Indexer // nil in a process that only reads
-	progress *resource.Progress
+	progress *states.Progress
 	leading  atomic.Bool
 	doubt    chan struct{} // a message said less than we know
 	logger   *slog.Logger
 }
 
-func newIndexing(st *stores, types []*model.Type, p *resource.Progress, logger *slog.Logger) *indexing {
+func newIndexing(st *stores, types []*model.Type, p *states.Progress, logger *slog.Logger) *indexing {
 	return &indexing{st: st, types: types, progress: p, doubt: make(chan struct{}, 1), logger: logger}
 }
 

@@ -23,7 +23,7 @@ func (a *attempts) Attempted(typ, queue, outcome string, took time.Duration) {
 }
 
 // queued collects what waits, where this process hands out jobs.
-type queued struct{ jobs *jobs }
+type queued struct{ jobs *jobParts }
 
 var (
 	jobsDesc = prometheus.NewDesc("autocrud_jobs", "Jobs that are not finished: ready to start, waiting for their time or for others, running.", []string{"queue", "type", "state"}, nil)

@@ -8,38 +8,38 @@ import (
 	"sync/atomic"
 
 	"github.com/autocrud-go/autocrud/pkg/job"
-	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
+	"github.com/autocrud-go/autocrud/pkg/upkeep"
 	"github.com/autocrud-go/autocrud/services/worker"
 )
 
-// jobs are how they are handed out and run. The dispatcher is in the
+// jobParts are how jobs are handed out and run. The dispatcher is in the
 // process that writes the index. Where other processes may do that, all talk over
 // the bus.
-type jobs struct {
+type jobParts struct {
 	*program
 	dispatcher atomic.Pointer[worker.Dispatcher] // of this process, while it has one
 }
 
 // remote reports whether the dispatcher may be in another process.
-func (j *jobs) remote() bool { return j.st.shared != nil }
+func (j *jobParts) remote() bool { return j.st.shared != nil }
 
 // own makes the dispatcher of a process that is its own.
-func (j *jobs) own() {
+func (j *jobParts) own() {
 	if !j.remote() {
 		j.dispatcher.Store(worker.NewDispatcher(j.manager, worker.DispatcherOptions{Sole: j.st.sole, Logger: j.logger}))
 	}
 }
 
 // measureQueues registers what is known of queues.
-func (j *jobs) measureQueues() {
+func (j *jobParts) measureQueues() {
 	if j.has.indexer {
 		j.registry.MustRegister(queued{j})
 	}
 }
 
 // dispatch hands out jobs until ctx ends. A new leader begins anew.
-func (j *jobs) dispatch(ctx context.Context) error {
+func (j *jobParts) dispatch(ctx context.Context) error {
 	if !j.remote() {
 		return j.dispatcher.Load().Run(ctx)
 	}
@@ -55,7 +55,7 @@ func (j *jobs) dispatch(ctx context.Context) error {
 }
 
 // applied tells the dispatcher and other processes what the index holds now.
-func (j *jobs) applied(b storage.Batch) {
+func (j *jobParts) applied(b storage.Batch) {
 	j.observer.applied(b)
 	j.indexing.applied(b)
 	if d := j.dispatcher.Load(); d != nil {
@@ -64,7 +64,7 @@ func (j *jobs) applied(b storage.Batch) {
 }
 
 // committed tells the dispatcher at once.
-func (j *jobs) committed() func(*storage.Event) {
+func (j *jobParts) committed() func(*storage.Event) {
 	if j.remote() {
 		return worker.Teller(j.st.bus)
 	}
@@ -76,7 +76,7 @@ func (j *jobs) committed() func(*storage.Event) {
 }
 
 // hear learns how far the jobs of other processes are.
-func (j *jobs) hear() (stop func(), err error) {
+func (j *jobParts) hear() (stop func(), err error) {
 	if !j.remote() || !j.has.api {
 		return func() {}, nil
 	}
@@ -84,7 +84,7 @@ func (j *jobs) hear() (stop func(), err error) {
 }
 
 // work runs jobs until ctx ends.
-func (j *jobs) work(ctx context.Context) error {
+func (j *jobParts) work(ctx context.Context) error {
 	if !j.has.worker {
 		<-ctx.Done()
 		return nil
@@ -108,17 +108,17 @@ func (j *jobs) work(ctx context.Context) error {
 }
 
 // withBulk adds the handler of the built-in jobs.
-func withBulk(handlers map[string]worker.Handler, bulk *resource.BulkChanges) map[string]worker.Handler {
+func withBulk(handlers map[string]worker.Handler, bulk *upkeep.BulkChanges) map[string]worker.Handler {
 	out := maps.Clone(handlers)
 	if out == nil {
 		out = map[string]worker.Handler{}
 	}
-	out[resource.BulkJobs] = func(ctx context.Context, a *job.Attempt) (json.RawMessage, error) {
-		var at resource.BulkState
+	out[upkeep.BulkJobs] = func(ctx context.Context, a *job.Attempt) (json.RawMessage, error) {
+		var at upkeep.BulkState
 		if _, err := a.LastCheckpoint(&at); err != nil {
 			return nil, job.Fail(err)
 		}
-		at, err := bulk.RunBulk(ctx, a.Data, at, func(at resource.BulkState) {
+		at, err := bulk.RunBulk(ctx, a.Data, at, func(at upkeep.BulkState) {
 			a.Report.Progress(storage.Progress{Done: at.Changed + at.Unchanged + at.Failed, Total: at.Total})
 			_ = a.SetCheckpoint(at) // always marshals
 		})

@@ -6,6 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/states"
 )
 
 // Offline opens the stores of a stopped program, brings the index up to the log,
@@ -46,7 +47,7 @@ func offline(ctx context.Context, set Settings, app App, fn func(context.Context
 	}
 	defer st.close()
 	p := &program{set: &set, app: app, types: types, st: st, has: roles{indexer: true}, logger: logger,
-		registry: registry, observer: observer, progress: resource.NewProgress()}
+		registry: registry, observer: observer, progress: states.NewProgress()}
 	if err := p.wire(ctx); err != nil {
 		return err
 	}

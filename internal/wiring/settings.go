@@ -16,9 +16,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/autocrud-go/autocrud/pkg/jobs"
 	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/notify"
 	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/upkeep"
 	"github.com/autocrud-go/autocrud/services/worker"
 	"github.com/autocrud-go/autocrud/services/worker/webhook"
 )
@@ -260,8 +263,8 @@ func ServedTypes(dir string, app App, nets ...netip.Prefix) ([]*model.Type, erro
 // withBuiltins adds the program's own types, by name.
 func withBuiltins(types []*model.Type, nets ...netip.Prefix) ([]*model.Type, error) {
 	types = slices.Clone(types)
-	webhooks := func() (*model.Type, error) { return resource.WebhookType(webhook.NewSender(nets, "").CheckURL) }
-	for _, builtin := range []func() (*model.Type, error){resource.BulkType, resource.QueueType, resource.ScheduleType, policy.APIKeyType, policy.RoleType, policy.BindingType, webhooks} {
+	webhooks := func() (*model.Type, error) { return notify.WebhookType(webhook.NewSender(nets, "").CheckURL) }
+	for _, builtin := range []func() (*model.Type, error){upkeep.BulkType, jobs.QueueType, jobs.ScheduleType, policy.APIKeyType, policy.RoleType, policy.BindingType, webhooks} {
 		t, err := builtin()
 		if err != nil {
 			return nil, err

@@ -16,11 +16,14 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/autocrud-go/autocrud/pkg/audit"
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/states"
 	"github.com/autocrud-go/autocrud/pkg/storage"
+	"github.com/autocrud-go/autocrud/pkg/upkeep"
 	"github.com/autocrud-go/autocrud/services/api"
 	"github.com/autocrud-go/autocrud/services/indexer"
 	"github.com/autocrud-go/autocrud/services/worker/webhook"
@@ -110,7 +113,7 @@ func launch(ctx context.Context, set Settings, app App, has roles) (_ *Running, 
 		return nil, err
 	}
 	p := &program{set: &set, app: app, types: types, st: st, has: has, listener: listener, logger: logger, nets: nets,
-		registry: registry, observer: observer, progress: resource.NewProgress(), front: front{set: &set, logger: logger, certificate: certificate}}
+		registry: registry, observer: observer, progress: states.NewProgress(), front: front{set: &set, logger: logger, certificate: certificate}}
 	var stopTracing func()
 	if p.tracer, stopTracing, err = openTracing(ctx, &set, app.Version, logger); err == nil {
 		st.onClose(stopTracing)
@@ -142,14 +145,14 @@ type program struct {
 	registry *prometheus.Registry
 	observer *observer
 	tracer   trace.Tracer // nil: no spans are made
-	progress *resource.Progress
+	progress *states.Progress
 	front    front
 
 	begun    uint64 // last sequence of the log at the start
 	manager  *resource.Domain
 	indexing *indexing
-	live     *resource.Live
-	jobs     *jobs
+	live     *states.Live
+	jobs     *jobParts
 	archiver *indexer.Archiver // nil: there is no archive
 	nets     []netip.Prefix    // where webhooks may lead to
 	webhooks *webhook.Dispatcher
@@ -267,8 +270,8 @@ func (p *program) wire(ctx context.Context) error {
 	}
 	p.begun = state.Last
 	blobs := measureBlobs(p.st.blobs, p.registry, p.tracer)
-	p.live = resource.NewLive()
-	p.jobs = &jobs{program: p}
+	p.live = states.NewLive()
+	p.jobs = &jobParts{program: p}
 	p.indexing = newIndexing(p.st, p.types, p.progress, p.logger)
 	if p.has.indexer {
 		o := indexer.Options{Logger: p.logger, Tracer: p.tracer, Outward: p.st.outward, Applied: p.jobs.applied}
@@ -280,7 +283,7 @@ func (p *program) wire(ctx context.Context) error {
 		p.indexing.indexer = indexer.New(p.types, p.st.log, blobs, p.st.index, p.progress, o)
 	}
 	p.manager = resource.NewDomain(p.types, p.st.log, blobs, p.st.index, resource.Options{
-		LogSyncsBlobs: p.st.grouped, Sole: p.st.sole, NoErase: !p.has.worker && !p.set.maintenance, Last: state.Last, Secret: secret, ClaimKey: claimKey, Uploads: resource.UploadQuota{Principal: p.set.UploadQuotaPrincipal, All: p.set.UploadQuota}, Access: p.access, Outward: p.st.outward, Archive: p.st.archive, Deliveries: p.st.sent, Recorder: resource.NewRecorder(p.st.audit, keyOfAudit), Hooks: p.app.Hooks, HooksApart: !p.st.sole,
+		LogSyncsBlobs: p.st.grouped, Sole: p.st.sole, NoErase: !p.has.worker && !p.set.maintenance, Last: state.Last, Secret: secret, ClaimKey: claimKey, Uploads: resource.UploadQuota{Principal: p.set.UploadQuotaPrincipal, All: p.set.UploadQuota}, Access: p.access, Outward: p.st.outward, Archive: p.st.archive, Deliveries: p.st.sent, Recorder: audit.NewRecorder(p.st.audit, keyOfAudit), Hooks: p.app.Hooks, HooksApart: !p.st.sole,
 		Progress: p.progress, Live: p.live, JobLogs: p.st.jobLogs, Committed: p.jobs.committed(), Observer: p.observer, Tracer: p.tracer, Logger: p.logger})
 	p.jobs.own()
 	p.measure()
@@ -324,7 +327,7 @@ func (p *program) maintain(ctx context.Context) error {
 		var g errgroup.Group
 		g.Go(func() error { return p.manager.Upkeep.Upkeep(ctx) })
 		g.Go(func() error { return p.manager.Upkeep.PruneEvery(ctx) })
-		g.Go(func() error { return p.manager.Upkeep.SweepEvery(ctx, resource.SweepAge) })
+		g.Go(func() error { return p.manager.Upkeep.SweepEvery(ctx, upkeep.SweepAge) })
 		return g.Wait()
 	})
 }

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/autocrud-go/autocrud/pkg/job"
-	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/jobs"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -33,7 +33,7 @@ func attempt(checkpoint string) *job.Attempt {
 		state.Checkpoint = json.RawMessage(checkpoint)
 	}
 	event := &storage.Event{Meta: storage.Meta{Job: state}}
-	return &job.Attempt{Report: printed{}, Claim: &resource.Claim{Type: "send-emails", ID: "j1", Attempt: 1,
+	return &job.Attempt{Report: printed{}, Claim: &jobs.Claim{Type: "send-emails", ID: "j1", Attempt: 1,
 		Data: json.RawMessage(`{"to":["ripley@example.com","ash@example.com"]}`), Event: event}}
 }
 

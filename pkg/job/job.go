@@ -17,13 +17,14 @@ import (
 	"sync"
 	"time"
 
+	"github.com/autocrud-go/autocrud/pkg/jobs"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
 // Attempt is one attempt at a job as whatever runs it gets it.
 type Attempt struct {
-	*resource.Claim
+	*jobs.Claim
 	Manager *resource.Manager
 	Report  Reporter
 

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"regexp"
 
+	"github.com/autocrud-go/autocrud/pkg/commit"
 	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/policy"
+	"github.com/autocrud-go/autocrud/pkg/states"
 )
 
 // Action is what an application adds to a type besides the operations every
@@ -46,18 +48,18 @@ func (a *Action) Check(reserved map[string]bool) error {
 
 // input checks what an action is given, and its resource.
 func (m *Manager) input(ctx context.Context, a *Action, id string, doc any) ([]byte, error) {
-	t, err := m.parts.States.Type(a.Type)
+	t, err := m.p.States.Type(a.Type)
 	if err != nil {
 		return nil, err
 	}
-	if err := m.parts.Guard.May(ctx, t, a.Name); err != nil {
+	if err := m.p.Guard.May(ctx, t, a.Name); err != nil {
 		return nil, err
 	}
 	if a.OnResource {
-		if _, err := m.parts.States.find(a.Type, id); err != nil {
+		if _, err := m.p.States.Find(a.Type, id); err != nil {
 			return nil, err
 		}
-		if err := m.Check(ctx, a.Name, a.Type, id, Match{Any: true}); err != nil {
+		if err := m.Check(ctx, a.Name, a.Type, id, commit.Match{Any: true}); err != nil {
 			return nil, err
 		}
 	}
@@ -74,15 +76,15 @@ func (m *Manager) RunAction(ctx context.Context, a *Action, id string, doc any) 
 	if err != nil {
 		return nil, err
 	}
-	out, err := a.Run(severally(policy.AsCode(ctx)), m, id, in)
+	out, err := a.Run(commit.Severally(policy.AsCode(ctx)), m, id, in)
 	if err != nil {
-		return nil, refusal(err)
+		return nil, states.AsRefusal(err)
 	}
 	return out, nil
 }
 
 // QueueAction makes the job that runs an action.
-func (m *Manager) QueueAction(ctx context.Context, a *Action, id string, doc any) (*Resource, error) {
+func (m *Manager) QueueAction(ctx context.Context, a *Action, id string, doc any) (*states.Resource, error) {
 	in, err := m.input(ctx, a, id, doc)
 	if err != nil {
 		return nil, err
@@ -95,7 +97,7 @@ func (m *Manager) QueueAction(ctx context.Context, a *Action, id string, doc any
 	if id != "" {
 		job["id"] = id
 	}
-	return m.Create(policy.AsCode(policy.AsProgram(ctx)), a.JobType(), job, CreateOptions{})
+	return m.Create(policy.AsCode(policy.AsProgram(ctx)), a.JobType(), job, commit.CreateOptions{})
 }
 
 // JobModel is the type of an action's jobs.

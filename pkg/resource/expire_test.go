@@ -9,10 +9,13 @@ import (
 	"time"
 
 	"github.com/autocrud-go/autocrud/internal/testenv"
+	"github.com/autocrud-go/autocrud/pkg/admin"
 	"github.com/autocrud-go/autocrud/pkg/fault"
+	"github.com/autocrud-go/autocrud/pkg/jobs"
 	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
+	"github.com/autocrud-go/autocrud/pkg/upkeep"
 )
 
 const tasks = `
@@ -30,7 +33,7 @@ func TestWhatIsLeftOfPrunedJobsGoesAfterAMonth(t *testing.T) {
 	o := testenv.StackOptions{Manager: func(o *resource.Options) {
 		o.Now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
 	}}
-	schedules, err := resource.ScheduleType()
+	schedules, err := jobs.ScheduleType()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +54,7 @@ func TestWhatIsLeftOfPrunedJobsGoesAfterAMonth(t *testing.T) {
 	}
 	// One of the jobs was made by a schedule that comes once a year: a start that
 	// asks whether it was missed must not make it again.
-	if _, err := s.Manager.Create(ctx, resource.Schedules, map[string]any{"type": "tasks", "cron": "@yearly", "catchUp": "one"}, resource.CreateOptions{ID: "yearly"}); err != nil {
+	if _, err := s.Manager.Create(ctx, jobs.Schedules, map[string]any{"type": "tasks", "cron": "@yearly", "catchUp": "one"}, resource.CreateOptions{ID: "yearly"}); err != nil {
 		t.Fatal(err)
 	}
 	cron, err := model.ParseCron("@yearly", "UTC")
@@ -60,7 +63,7 @@ func TestWhatIsLeftOfPrunedJobsGoesAfterAMonth(t *testing.T) {
 	}
 	newYear := cron.Next(time.Now())
 	ahead.Store(int64(time.Until(newYear) + time.Second))
-	var all []resource.Schedule
+	var all []jobs.Schedule
 	until("the schedule is planned", func() bool { all, err = s.Manager.Jobs.AllSchedules(ctx); return err == nil && len(all) == 1 })
 	fire := func() (string, bool) {
 		fired, err := s.Manager.Jobs.Fire(ctx, &all[0], newYear)
@@ -110,7 +113,7 @@ func TestWhatIsLeftOfPrunedJobsGoesAfterAMonth(t *testing.T) {
 	until("upkeep removes what was before the tombstones", func() bool { return entries("rev.tasks.>") == pruned+3 })
 	expire := func(want int) {
 		t.Helper()
-		if n, err := s.Manager.Upkeep.Expire(ctx, resource.ExpireAge); n != want || err != nil {
+		if n, err := s.Manager.Upkeep.Expire(ctx, upkeep.ExpireAge); n != want || err != nil {
 			t.Fatalf("expired %d, %v; want %d", n, err, want)
 		}
 	}
@@ -129,7 +132,7 @@ func TestWhatIsLeftOfPrunedJobsGoesAfterAMonth(t *testing.T) {
 	if err := watch(last.Seq - 1); err != nil {
 		t.Error(err)
 	}
-	ahead.Add(int64(resource.ExpireAge + time.Hour))
+	ahead.Add(int64(upkeep.ExpireAge + time.Hour))
 	if err := make1("newest"); err != nil { // so that there is something young
 		t.Fatal(err)
 	}
@@ -170,7 +173,7 @@ func TestWhatIsLeftOfPrunedJobsGoesAfterAMonth(t *testing.T) {
 	}
 	verified := func() {
 		t.Helper()
-		v, err := s.Manager.Admin.Verify(ctx, func(f resource.Finding) { t.Errorf("%+v", f) })
+		v, err := s.Manager.Admin.Verify(ctx, func(f admin.Finding) { t.Errorf("%+v", f) })
 		if err != nil || v.Resources != 6 {
 			t.Errorf("verify: %+v, %v", v, err)
 		}
@@ -192,7 +195,7 @@ func TestWhatIsLeftOfPrunedJobsGoesAfterAMonth(t *testing.T) {
 		}
 	}
 	s = testenv.Open(t, dir, types, o)
-	if v, err := s.Manager.Admin.Verify(ctx, func(f resource.Finding) { t.Errorf("with an index that was built anew: %+v", f) }); err != nil || v.Resources != 8 {
+	if v, err := s.Manager.Admin.Verify(ctx, func(f admin.Finding) { t.Errorf("with an index that was built anew: %+v", f) }); err != nil || v.Resources != 8 {
 		t.Errorf("verify: %+v, %v", v, err)
 	}
 	if _, fired := fire(); fired {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/autocrud-go/autocrud/internal/testenv"
+	"github.com/autocrud-go/autocrud/pkg/admin"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 	"github.com/autocrud-go/autocrud/pkg/storage/sqliteindex"
@@ -93,7 +94,7 @@ func fallBack(t *testing.T, lies bool) {
 	}
 	below.back.Store(true)
 	found := 0
-	if _, err := s.Manager.Admin.Verify(t.Context(), func(resource.Finding) { found++ }); err != nil || found > 0 != lies {
+	if _, err := s.Manager.Admin.Verify(t.Context(), func(admin.Finding) { found++ }); err != nil || found > 0 != lies {
 		t.Errorf("verify finds %d, %v", found, err)
 	}
 }

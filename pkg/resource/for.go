@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"github.com/autocrud-go/autocrud/pkg/commit"
 	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/states"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -26,7 +28,7 @@ type Entity[T any] struct {
 	EventID  string // for a Match
 }
 
-func entity[T any](r *Resource) (*Entity[T], error) {
+func entity[T any](r *states.Resource) (*Entity[T], error) {
 	e := &Entity[T]{EventID: r.EventID}
 	for _, x := range []struct {
 		raw json.RawMessage
@@ -40,7 +42,7 @@ func entity[T any](r *Resource) (*Entity[T], error) {
 }
 
 // Create makes a resource.
-func (t Typed[T]) Create(ctx context.Context, data T, o CreateOptions) (*Entity[T], error) {
+func (t Typed[T]) Create(ctx context.Context, data T, o commit.CreateOptions) (*Entity[T], error) {
 	doc, err := model.TreeOf(data)
 	if err != nil {
 		return nil, err
@@ -53,7 +55,7 @@ func (t Typed[T]) Create(ctx context.Context, data T, o CreateOptions) (*Entity[
 }
 
 // Get reads one resource.
-func (t Typed[T]) Get(ctx context.Context, id string, o GetOptions) (*Entity[T], error) {
+func (t Typed[T]) Get(ctx context.Context, id string, o states.GetOptions) (*Entity[T], error) {
 	r, err := t.m.Get(ctx, t.name, id, o)
 	if err != nil {
 		return nil, err
@@ -62,7 +64,7 @@ func (t Typed[T]) Get(ctx context.Context, id string, o GetOptions) (*Entity[T],
 }
 
 // Update replaces the data.
-func (t Typed[T]) Update(ctx context.Context, id string, data T, o UpdateOptions) (*Entity[T], error) {
+func (t Typed[T]) Update(ctx context.Context, id string, data T, o commit.UpdateOptions) (*Entity[T], error) {
 	doc, err := model.TreeOf(data)
 	if err != nil {
 		return nil, err
@@ -75,14 +77,14 @@ func (t Typed[T]) Update(ctx context.Context, id string, data T, o UpdateOptions
 }
 
 // Delete marks the resource as deleted.
-func (t Typed[T]) Delete(ctx context.Context, id string, match Match) error {
+func (t Typed[T]) Delete(ctx context.Context, id string, match commit.Match) error {
 	_, err := t.m.Delete(ctx, t.name, id, match)
 	return err
 }
 
 // Patch changes the newest state by a patch and makes a revision of it. Body may be
 // any value that encoding/json writes.
-func (t Typed[T]) Patch(ctx context.Context, id string, p Patch, o UpdateOptions) (*Entity[T], error) {
+func (t Typed[T]) Patch(ctx context.Context, id string, p commit.Patch, o commit.UpdateOptions) (*Entity[T], error) {
 	var err error
 	if p.Body, err = model.TreeOf(p.Body); err != nil {
 		return nil, err
@@ -95,14 +97,14 @@ func (t Typed[T]) Patch(ctx context.Context, id string, p Patch, o UpdateOptions
 }
 
 // Count counts what Page would find on all pages.
-func (t Typed[T]) Count(ctx context.Context, o ListOptions) (int64, error) {
+func (t Typed[T]) Count(ctx context.Context, o states.ListOptions) (int64, error) {
 	n, _, err := t.m.Count(ctx, t.name, o)
 	return n, err
 }
 
 // History lists every event of a resource, oldest first. It answers for deleted
 // resources too.
-func (t Typed[T]) History(ctx context.Context, id string, o PageOptions) (*HistoryList, error) {
+func (t Typed[T]) History(ctx context.Context, id string, o states.PageOptions) (*states.HistoryList, error) {
 	return t.m.History(ctx, t.name, id, o)
 }
 
@@ -115,7 +117,7 @@ type Page[T any] struct {
 }
 
 // Page searches.
-func (t Typed[T]) Page(ctx context.Context, o ListOptions) (*Page[T], error) {
+func (t Typed[T]) Page(ctx context.Context, o states.ListOptions) (*Page[T], error) {
 	l, err := t.m.List(ctx, t.name, o)
 	if err != nil {
 		return nil, err
@@ -132,7 +134,7 @@ func (t Typed[T]) Page(ctx context.Context, o ListOptions) (*Page[T], error) {
 // List searches and returns the items of a page and the token of the next one.
 //
 // Deprecated: Page tells the total, too.
-func (t Typed[T]) List(ctx context.Context, o ListOptions) ([]*Entity[T], string, error) {
+func (t Typed[T]) List(ctx context.Context, o states.ListOptions) ([]*Entity[T], string, error) {
 	page, err := t.Page(ctx, o)
 	if err != nil {
 		return nil, "", err

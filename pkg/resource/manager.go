@@ -2,262 +2,215 @@ package resource
 
 import (
 	"context"
-	"crypto/rand"
-	"errors"
-	"fmt"
-	"log/slog"
-	"sort"
-	"sync/atomic"
+	"io"
 	"time"
 
-	"github.com/google/uuid"
-	"go.opentelemetry.io/otel/trace"
-	"go.opentelemetry.io/otel/trace/noop"
-
-	"github.com/autocrud-go/autocrud/pkg/fault"
+	"github.com/autocrud-go/autocrud/pkg/commit"
+	"github.com/autocrud-go/autocrud/pkg/jobs"
 	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/notify"
 	"github.com/autocrud-go/autocrud/pkg/policy"
-	"github.com/autocrud-go/autocrud/pkg/query"
+	"github.com/autocrud-go/autocrud/pkg/rights"
+	"github.com/autocrud-go/autocrud/pkg/states"
 	"github.com/autocrud-go/autocrud/pkg/storage"
+	"github.com/autocrud-go/autocrud/pkg/upkeep"
 )
 
-// writeTimeout bounds a commit, whatever becomes of the request meanwhile.
-const writeTimeout = 12 * time.Second
-
-// Index is what a Manager may do to the index: read it, and order that it is made
-// anew. The rows are the indexer's.
-type Index interface {
-	storage.IndexReader
-	storage.IndexRebuilder
-}
-
-// Manager is the one way to resources: every operation, from HTTP, jobs or Go,
-// goes through it. All methods are safe for concurrent use.
+// Manager is the one way to resources for an application: its handlers, actions and
+// hooks. All methods are safe for concurrent use.
 type Manager struct {
-	parts Parts
-	d     *Domain
+	p       commit.Parts
+	jobs    *jobs.Jobs
+	upkeep  *upkeep.Upkeep
+	watches *notify.Watches
+	bulk    *upkeep.BulkChanges
+	keys    *rights.Keys
 }
 
-// Parts are what an operation goes through, each of which knows only those before it.
-type Parts struct {
-	States   *States
-	Guard    *Guard
-	Reads    *Reads
-	Seals    *Seals
-	Binaries *BinaryStore
-	Claims   *Claims
-	Gate     *Gate
-	Writer   *Writer
-
-	AfterHooks *AfterHooks
-
-	Core Core
+// Create makes a resource. An id that exists is already_exists, also when the
+// content is equal.
+func (m *Manager) Create(ctx context.Context, typ string, data any, o commit.CreateOptions) (*states.Resource, error) {
+	return m.p.Writer.Create(ctx, typ, data, o)
 }
 
-// Core is what the parts of a Manager share.
-type Core struct {
-	Types      map[string]*model.Type
-	Names      []string // of the types, sorted
-	Strategies Strategies
-	Log        storage.Log
-	Blobs      storage.Blobs
-	Index      Index
-	Progress   *Progress
-	Recent     *recent
-	Referrers  map[string][]referrer // by the type they refer to
-	Cursors    *query.Cursors
-	HashKey    *atomic.Pointer[[]byte] // Options.ClaimKey, or that of what was restored
-	Loading    *atomic.Bool            // a backup is being restored
-	Options    *Options
+// Get reads one resource.
+func (m *Manager) Get(ctx context.Context, typ, id string, o states.GetOptions) (*states.Resource, error) {
+	return m.p.Reads.Get(ctx, typ, id, o)
 }
 
-// register gives a built-in type its strategy. It is done before the first operation, and
-// not by applications: they could take the checks of a type away.
-func (m *Manager) register(typ string, s Strategy) { m.parts.Core.Strategies[typ] = s }
-
-// Options of a Manager. The zero value is right for a process of its own.
-type Options struct {
-	// LogSyncsBlobs tells that an append also syncs the blobs put before it,
-	// so that the manager need not.
-	LogSyncsBlobs bool
-	// Sole tells that no other process writes to the log, so that what an index
-	// that has caught up does not know does not exist.
-	Sole bool
-	// Archive holds a second copy of the log, which a purge erases from too; nil:
-	// there is none.
-	Archive storage.Archive
-	// NoErase tells that this process may not erase from the log; the Upkeep of
-	// another one does.
-	NoErase bool
-	// Last is the last sequence of the log when this process began; until the
-	// index holds it, what the index does not know is looked for in the log.
-	Last uint64
-	// Secret authenticates page tokens; processes that share it accept each
-	// other's. Default: random, tokens end with the process.
-	Secret []byte
-	// Uploads bounds what is uploaded in a day.
-	Uploads UploadQuota
-	// ClaimKey hides unique values in the log. Every process of a namespace
-	// needs the same. Default: random, for a log that ends with the process.
-	ClaimKey []byte
-	// Outward holds copies of events, which a purge erases; nil: there are none.
-	Outward storage.Outward
-	// HooksApart tells that other processes write too, so that after-hooks run
-	// from the stream of events, where RunAfterHooks is, and not in the process
-	// of the write.
-	HooksApart bool
-	// Deliveries holds what webhooks were told, which a purge erases; nil: nothing.
-	Deliveries storage.Deliveries
-	// Recorder keeps refusals and audited reads; nil: they are not kept.
-	Recorder *Recorder
-	Hooks    *Hooks
-	// Access decides who may do what; nil: every caller may do everything.
-	Access *policy.Access
-	// Visible limits what watches are told; nil: they are told everything.
-	Visible  Visible
-	Progress *Progress
-	Live     *Live           // how far running jobs are; nil: not known
-	JobLogs  storage.JobLogs // nil: what handlers write is not kept
-	// Committed is told of every event of a job that this process committed.
-	// It must not wait, and not change the event.
-	Committed func(*storage.Event)
-	Observer  Observer
-	Tracer    trace.Tracer // of commits; nil: no spans are made
-	Logger    *slog.Logger
-	Now       func() time.Time
-	NewID     func() string // of resources made without one; default UUIDv7
+// Update replaces the content with a new revision. Content equal to the current
+// revision's changes nothing, a different status is still applied.
+func (m *Manager) Update(ctx context.Context, typ, id string, data any, o commit.UpdateOptions) (*states.Resource, bool, error) {
+	return m.p.Writer.Update(ctx, typ, id, data, o)
 }
 
-// Observer is told what happened, for metrics.
-type Observer interface {
-	// Committed: an operation's event is in the log.
-	Committed(typ string, action storage.Action, took time.Duration)
-	// Refused: an operation failed with this code.
-	Refused(typ string, code fault.Code)
+// Patch applies a patch to the newest state and writes the result as Update
+// does. When another write comes first it is applied again to what that left.
+func (m *Manager) Patch(ctx context.Context, typ, id string, p commit.Patch, o commit.UpdateOptions) (*states.Resource, error) {
+	return m.p.Writer.Patch(ctx, typ, id, p, o)
 }
 
-type nobody struct{}
-
-func (nobody) Committed(string, storage.Action, time.Duration) {}
-func (nobody) Refused(string, fault.Code)                      {}
-
-// newManager serves the types from the three stores.
-func newManager(types []*model.Type, log storage.Log, blobs storage.Blobs, index Index, o Options) *Manager {
-	if o.Hooks == nil {
-		o.Hooks = NewHooks()
-	}
-	if o.Progress == nil {
-		o.Progress = NewProgress()
-	}
-	if o.Observer == nil {
-		o.Observer = nobody{}
-	}
-	if o.Tracer == nil {
-		o.Tracer = noop.NewTracerProvider().Tracer("")
-	}
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
-	}
-	if o.Now == nil {
-		o.Now = time.Now
-	}
-	if o.NewID == nil {
-		o.NewID = newUUID
-	}
-	if o.Secret == nil {
-		o.Secret = make([]byte, 32)
-		_, _ = rand.Read(o.Secret) // never fails
-	}
-	if o.ClaimKey == nil {
-		o.ClaimKey = make([]byte, 32)
-		_, _ = rand.Read(o.ClaimKey) // never fails
-	}
-	c := Core{Types: map[string]*model.Type{}, Strategies: Strategies{}, Log: log, Blobs: blobs, Index: index, Progress: o.Progress, Recent: newRecent(o.Last),
-		Referrers: findReferrers(types), Cursors: query.NewCursors(o.Secret), HashKey: &atomic.Pointer[[]byte]{}, Loading: &atomic.Bool{}, Options: &o}
-	c.HashKey.Store(&o.ClaimKey)
-	for _, t := range types {
-		c.Types[t.Name] = t
-		c.Names = append(c.Names, t.Name)
-	}
-	sort.Strings(c.Names)
-	m, hookRuns := &Manager{parts: Parts{Core: c}}, &hookRuns{}
-	m.parts.States = &States{blobs: c.Blobs, index: c.Index, log: c.Log, names: c.Names, o: c.Options, progress: c.Progress, recent: c.Recent, types: c.Types}
-	m.parts.Guard = &Guard{States: m.parts.States, index: c.Index, o: c.Options, strategies: c.Strategies, types: c.Types}
-	m.parts.Reads = &Reads{Guard: m.parts.Guard, States: m.parts.States, blobs: c.Blobs, cursors: c.Cursors, index: c.Index, o: c.Options, progress: c.Progress, recent: c.Recent}
-	m.parts.Seals = &Seals{States: m.parts.States, hashKey: c.HashKey, o: c.Options}
-	m.parts.Binaries = &BinaryStore{Guard: m.parts.Guard, States: m.parts.States, blobs: c.Blobs, hashKey: c.HashKey, index: c.Index, o: c.Options, recent: c.Recent, types: c.Types}
-	m.parts.Claims = &Claims{Guard: m.parts.Guard, States: m.parts.States, hashKey: c.HashKey, index: c.Index, log: c.Log, o: c.Options, progress: c.Progress, recent: c.Recent, referrers: c.Referrers, types: c.Types}
-	m.parts.Gate = &Gate{Guard: m.parts.Guard, Seals: m.parts.Seals, States: m.parts.States, o: c.Options, strategies: c.Strategies, types: c.Types}
-	m.parts.Writer = &Writer{Binaries: m.parts.Binaries, Claims: m.parts.Claims, Gate: m.parts.Gate, Guard: m.parts.Guard, Seals: m.parts.Seals, States: m.parts.States, hookRuns: hookRuns, blobs: c.Blobs, index: c.Index, loading: c.Loading, locks: newLocks(), log: c.Log, o: c.Options, progress: c.Progress, recent: c.Recent, strategies: c.Strategies, types: c.Types, underway: underway{flights: map[string]*flight{}}}
-	m.parts.AfterHooks = &AfterHooks{States: m.parts.States, hookRuns: hookRuns, log: c.Log, o: c.Options}
-	for name, s := range (giving{access: o.Access, types: c.Types, log: log, claimed: m.parts.Claims.claimed}).strategies() {
-		m.register(name, s)
-	}
-	if o.Access != nil && o.Visible == nil {
-		o.Visible = m.parts.Guard.watched
-	}
-	return m
+// Delete marks a resource as deleted; no revision is written.
+func (m *Manager) Delete(ctx context.Context, typ, id string, match commit.Match) (*states.Resource, error) {
+	return m.p.Writer.Delete(ctx, typ, id, match)
 }
 
-func newUUID() string { return uuid.Must(uuid.NewV7()).String() }
+// Restore undoes a delete; a live resource stays as it is. References that are let
+// go when their target is deleted, and whose target is gone, are let go: the
+// resource is as if it had been live.
+func (m *Manager) Restore(ctx context.Context, typ, id string, match commit.Match) (*states.Resource, error) {
+	return m.p.Writer.Restore(ctx, typ, id, match)
+}
+
+// RestoreAs is Restore at another revision, or with a change, for what cannot come
+// back as it was: its reference or its unique value is gone. The one needs the right
+// to switch too, the other that to update.
+func (m *Manager) RestoreAs(ctx context.Context, typ, id string, o commit.RestoreOptions) (*states.Resource, error) {
+	return m.p.Writer.RestoreAs(ctx, typ, id, o)
+}
+
+// SetStatus publishes a draft, or begins a draft from a stable revision.
+func (m *Manager) SetStatus(ctx context.Context, typ, id string, status storage.Status, match commit.Match) (*states.Resource, error) {
+	return m.p.Writer.SetStatus(ctx, typ, id, status, match)
+}
+
+// Switch moves HEAD to another revision; a later update's parent is that one.
+func (m *Manager) Switch(ctx context.Context, typ, id string, number int, match commit.Match) (*states.Resource, error) {
+	return m.p.Writer.Switch(ctx, typ, id, number, match)
+}
+
+// Batch does several writes: one by one, or atomic, all or none. An atomic one
+// that fails returns the error that refused it, and the results say which.
+func (m *Manager) Batch(ctx context.Context, ops []commit.BatchOperation, atomic bool) ([]commit.BatchResult, error) {
+	return m.p.Batches.Batch(ctx, ops, atomic)
+}
+
+// List searches a type.
+func (m *Manager) List(ctx context.Context, typ string, o states.ListOptions) (*states.List, error) {
+	return m.p.Reads.List(ctx, typ, o)
+}
+
+// Count counts what List would find; seq is the index when it was read.
+func (m *Manager) Count(ctx context.Context, typ string, o states.ListOptions) (n int64, seq uint64, err error) {
+	return m.p.Reads.Count(ctx, typ, o)
+}
+
+// Aggregate counts and sums up what List would find, in groups.
+func (m *Manager) Aggregate(ctx context.Context, typ string, o states.AggregateOptions) (*states.Aggregate, error) {
+	return m.p.Reads.Aggregate(ctx, typ, o)
+}
+
+// Expand reads the resources that the given reference fields of the items lead
+// to, each once, with one search for each referred type. What is deleted or
+// gone is left out.
+func (m *Manager) Expand(ctx context.Context, typ string, items []*states.Resource, fields []string) (map[string]map[string]*states.Resource, error) {
+	return m.p.Reads.Expand(ctx, typ, items, fields)
+}
+
+// Referrers lists the live resources that refer to one.
+func (m *Manager) Referrers(ctx context.Context, typ, id string, o states.PageOptions) (*states.ReferringList, error) {
+	return m.p.Reads.Referrers(ctx, typ, id, o)
+}
+
+// Revisions lists a resource's revisions, newest first; with chain only those
+// from HEAD along the parents. It answers for deleted resources too.
+func (m *Manager) Revisions(ctx context.Context, typ, id string, chain bool, o states.PageOptions) (*states.RevisionList, error) {
+	return m.p.Reads.Revisions(ctx, typ, id, chain, o)
+}
+
+// History lists every event of a resource, oldest first. It answers for deleted
+// resources too.
+func (m *Manager) History(ctx context.Context, typ, id string, o states.PageOptions) (*states.HistoryList, error) {
+	return m.p.Reads.History(ctx, typ, id, o)
+}
+
+// Diff returns the operations that turn the content of one revision into that
+// of another.
+func (m *Manager) Diff(ctx context.Context, typ, id string, from, to int) ([]states.Operation, *states.Resource, error) {
+	return m.p.Reads.Diff(ctx, typ, id, from, to)
+}
+
+// Check returns what refuses a write to a live resource before its content is
+// looked at: that the actor has not the right, that it is not there, that it is
+// deleted, or the precondition.
+func (m *Manager) Check(ctx context.Context, action, typ, id string, match commit.Match) error {
+	return m.p.Writer.Check(ctx, action, typ, id, match)
+}
+
+// Can answers whether a principal may do something, as the write itself would, references included, with the rule that
+// decides. That a resource is there is told only to a principal that may read it.
+func (m *Manager) Can(ctx context.Context, q commit.Question) (policy.Decision, error) {
+	return m.p.Questions.Can(ctx, q)
+}
+
+// RotateKey gives an API key a new secret, which is in the answer. The one before
+// stays good for the overlap.
+func (m *Manager) RotateKey(ctx context.Context, id string, overlap time.Duration, match commit.Match) (*states.Resource, error) {
+	return m.keys.RotateKey(ctx, id, overlap, match)
+}
+
+// PageToken makes the token of a list that the Manager does not keep itself, for
+// the page at a place in it.
+func (m *Manager) PageToken(place uint64, list string) string {
+	return m.p.Reads.PageToken(place, list)
+}
+
+// PageAfter reads what PageToken made; 0 for the first page.
+func (m *Manager) PageAfter(token, list string) (uint64, error) {
+	return m.p.Reads.PageAfter(token, list)
+}
+
+// Purge erases a resource with its history, see Upkeep.Purge.
+func (m *Manager) Purge(ctx context.Context, typ, id string, match commit.Match) (upkeep.PurgeResult, error) {
+	return m.upkeep.Purge(ctx, typ, id, match)
+}
+
+// Cancel ends a job, see Jobs.Cancel.
+func (m *Manager) Cancel(ctx context.Context, typ, id string, match commit.Match) (*states.Resource, error) {
+	return m.jobs.Cancel(ctx, typ, id, match)
+}
+
+// Rerun has a job run again, see Jobs.Rerun.
+func (m *Manager) Rerun(ctx context.Context, typ, id string, match commit.Match) (*states.Resource, error) {
+	return m.jobs.Rerun(ctx, typ, id, match)
+}
+
+// Logs are what the handler of a job wrote, see Jobs.Logs.
+func (m *Manager) Logs(ctx context.Context, typ, id string, o states.PageOptions) (*jobs.LogList, error) {
+	return m.jobs.Logs(ctx, typ, id, o)
+}
+
+// Watch tells of events as they happen, see Watches.Watch.
+func (m *Manager) Watch(ctx context.Context, o notify.WatchOptions) (*notify.Watch, error) {
+	return m.watches.Watch(ctx, o)
+}
+
+// QueueBulk makes the job of a change of many resources, see BulkChanges.QueueBulk.
+func (m *Manager) QueueBulk(ctx context.Context, typ string, doc map[string]any) (*states.Resource, error) {
+	return m.bulk.QueueBulk(ctx, typ, doc)
+}
+
+// PutBinary stores content that resources may refer to, see BinaryStore.PutBinary.
+func (m *Manager) PutBinary(ctx context.Context, r io.Reader, limit int64) (model.Blob, error) {
+	return m.p.Binaries.PutBinary(ctx, r, limit)
+}
+
+// OpenBinary reads content that a resource refers to, see BinaryStore.OpenBinary.
+func (m *Manager) OpenBinary(ctx context.Context, typ, id, digest string) (storage.BinaryReader, string, error) {
+	return m.p.Binaries.OpenBinary(ctx, typ, id, digest)
+}
+
+// Type finds a type by its name; unknown_type when there is none.
+func (m *Manager) Type(name string) (*model.Type, error) { return m.p.States.Type(name) }
 
 // Types lists the types by name.
-func (st *States) Types() []*model.Type {
-	out := make([]*model.Type, len(st.names))
-	for i, n := range st.names {
-		out[i] = st.types[n]
-	}
-	return out
+func (m *Manager) Types() []*model.Type { return m.p.States.Types() }
+
+// May refuses an action that the actor of the context is allowed on no resource of a
+// type.
+func (m *Manager) May(ctx context.Context, t *model.Type, action string) error {
+	return m.p.Guard.May(ctx, t, action)
 }
 
-// Type finds one; unknown_type when there is none.
-func (st *States) Type(name string) (*model.Type, error) {
-	t, ok := st.types[name]
-	if !ok {
-		return nil, fault.Errorf(fault.UnknownType, "there is no type %q; GET /v1/types lists them", name)
-	}
-	return t, nil
-}
-
-// find checks what every operation on one resource begins with.
-func (st *States) find(typ, id string) (*model.Type, error) {
-	t, err := st.Type(typ)
-	if err != nil {
-		return nil, err
-	}
-	return t, model.CheckID(id)
-}
-
-// stored turns an error of a store into one a user can act on.
-func stored(err error) error {
-	var refused *query.Error
-	var building *storage.BuildError
-	switch {
-	case err == nil, fault.CodeOf(err) != "":
-		return err
-	case errors.Is(err, storage.ErrUnknown):
-		return &fault.Error{Code: fault.OutcomeUnknown, RetryAfter: time.Second, Cause: err,
-			Detail: "it is not known whether the write was stored; read the resource, or send the same request again with the same Idempotency-Key"}
-	case errors.Is(err, storage.ErrTooLarge):
-		return &fault.Error{Code: fault.TooLarge, Detail: "the resource is larger than the store takes", Cause: err}
-	case errors.Is(err, storage.ErrFull):
-		return &fault.Error{Code: fault.Unavailable, RetryAfter: 30 * time.Second, Detail: "the store is full; nothing was written", Cause: err}
-	case errors.As(err, &refused):
-		return &fault.Error{Code: fault.InvalidFilter, Detail: refused.Error(), Cause: err}
-	case errors.As(err, &building):
-		return &fault.Error{Code: fault.IndexLag, RetryAfter: time.Second, Cause: err, Detail: fmt.Sprintf(
-			"the index of %s is being built: %d of %d entries of the log are read; fields that were indexed before answer meanwhile, if there were any",
-			building.Type, building.Replayed, building.Through)}
-	case errors.Is(err, storage.ErrNotReady):
-		return &fault.Error{Code: fault.IndexLag, RetryAfter: time.Second, Detail: "the index of this type is being built", Cause: err}
-	}
-	return &fault.Error{Code: fault.Unavailable, RetryAfter: time.Second, Detail: "a store did not answer; try again", Cause: err}
-}
-
-// committing detaches a commit from its request: once begun it is finished,
-// because a client that went away must not leave a half-known outcome.
-func committing(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
-}
-
-func revisionID(id string, n int) string { return fmt.Sprintf("%s:%d", id, n) }
+// Admin refuses an actor that does not have every right there is.
+func (m *Manager) Admin(ctx context.Context) error { return m.p.Guard.Admin(ctx) }

@@ -13,6 +13,7 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/upkeep"
 )
 
 // binaryPlaces are the places where a schema can put a binary: the properties
@@ -87,7 +88,7 @@ func TestABinaryIsOneWhereverASchemaPutsIt(t *testing.T) {
 			if !bytes.Contains(r.Data, []byte(fmt.Sprintf(`{"content_type":"text/plain; charset=utf-8","digest":%q,"size":%d}`, digest, len(text)))) {
 				t.Fatalf("%s", r.Data)
 			}
-			if out, err := s.Manager.Upkeep.Sweep(t.Context(), -resource.SweepAge); err != nil || out.Binaries != 0 {
+			if out, err := s.Manager.Upkeep.Sweep(t.Context(), -upkeep.SweepAge); err != nil || out.Binaries != 0 {
 				t.Fatalf("a sweep removed what is in use: %+v %v", out, err)
 			}
 			file, kind, err := s.Manager.Binaries.OpenBinary(t.Context(), typ, r.ID, digest)

@@ -9,14 +9,16 @@ import (
 	"testing"
 
 	"github.com/autocrud-go/autocrud/internal/testenv"
+	"github.com/autocrud-go/autocrud/pkg/admin"
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
+	"github.com/autocrud-go/autocrud/pkg/upkeep"
 )
 
-func verify(t *testing.T, s *testenv.Stack) (findings []resource.Finding) {
+func verify(t *testing.T, s *testenv.Stack) (findings []admin.Finding) {
 	t.Helper()
-	v, err := s.Manager.Admin.Verify(t.Context(), func(f resource.Finding) { findings = append(findings, f) })
+	v, err := s.Manager.Admin.Verify(t.Context(), func(f admin.Finding) { findings = append(findings, f) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,10 +137,10 @@ func TestSweepRemovesOnlyWhatNothingRefersTo(t *testing.T) {
 	if _, err := s.Blobs.Put(ctx, "posters/"+r.ID+":9/0190a000-0000-7000-8000-000000000000", []byte("orphan")); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := s.Manager.Upkeep.Sweep(ctx, resource.SweepAge); err != nil || out.Binaries != 0 || out.Objects != 1 {
+	if out, err := s.Manager.Upkeep.Sweep(ctx, upkeep.SweepAge); err != nil || out.Binaries != 0 || out.Objects != 1 {
 		t.Fatalf("young binaries must stay, the old orphan must go: %+v %v", out, err)
 	}
-	out, err := s.Manager.Upkeep.Sweep(ctx, -resource.SweepAge) // everything counts as old
+	out, err := s.Manager.Upkeep.Sweep(ctx, -upkeep.SweepAge) // everything counts as old
 	if err != nil || out.Binaries != 1 || out.Objects != 0 {
 		t.Fatalf("%+v %v", out, err)
 	}

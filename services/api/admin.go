@@ -5,8 +5,9 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/autocrud-go/autocrud/pkg/admin"
 	"github.com/autocrud-go/autocrud/pkg/model"
-	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/upkeep"
 )
 
 // maxFindings bounds how many findings one answer lists.
@@ -41,8 +42,8 @@ func asAdmin(run handler) handler {
 
 // verifyStores compares log, blobs and index.
 func verifyStores(a *API, c call) error {
-	findings := []resource.Finding{}
-	v, err := a.m.Admin.Verify(c.r.Context(), func(f resource.Finding) {
+	findings := []admin.Finding{}
+	v, err := a.m.Admin.Verify(c.r.Context(), func(f admin.Finding) {
 		if len(findings) < maxFindings {
 			findings = append(findings, f)
 		}
@@ -55,7 +56,7 @@ func verifyStores(a *API, c call) error {
 
 // sweepUnused removes what nothing refers to.
 func sweepUnused(a *API, c call) error {
-	out, err := a.m.Upkeep.Sweep(c.r.Context(), resource.SweepAge)
+	out, err := a.m.Upkeep.Sweep(c.r.Context(), upkeep.SweepAge)
 	if err != nil {
 		return err
 	}

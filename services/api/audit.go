@@ -15,6 +15,8 @@ import (
 	"github.com/go-chi/chi/v5"
 	"golang.org/x/time/rate"
 
+	"github.com/autocrud-go/autocrud/pkg/admin"
+	"github.com/autocrud-go/autocrud/pkg/audit"
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/resource"
@@ -48,7 +50,7 @@ func (a *API) tellRefusal(r *http.Request, e storage.AuditEntry) {
 		a.telling.suppressed.Add(1)
 		return
 	}
-	e.Outcome, e.Method, e.Path, e.Suppressed = resource.OutcomeRefused, r.Method, shorten(r.URL.Path, 300), int(a.telling.suppressed.Swap(0))
+	e.Outcome, e.Method, e.Path, e.Suppressed = audit.OutcomeRefused, r.Method, shorten(r.URL.Path, 300), int(a.telling.suppressed.Swap(0))
 	if err := a.m.Guard.Tell(context.WithoutCancel(r.Context()), e); err != nil {
 		a.telling.suppressed.Add(int64(e.Suppressed) + 1)
 		a.logger.LogAttrs(r.Context(), slog.LevelError, "the audit misses a refusal", slog.String("principal", e.Principal), slog.String("action", e.Action),
@@ -77,7 +79,7 @@ const typeNDJSON = "application/x-ndjson"
 // listAudit lists who did what, as a page, or all of it one JSON document a line.
 func listAudit(a *API, c call) error {
 	p := c.query()
-	o := resource.AuditOptions{Principal: p.text("principal"), Type: p.text("type"), ID: p.text("id"), Action: p.text("action"), Outcome: p.text("outcome"),
+	o := admin.AuditOptions{Principal: p.text("principal"), Type: p.text("type"), ID: p.text("id"), Action: p.text("action"), Outcome: p.text("outcome"),
 		From: p.time("from"), To: p.time("to"), Page: p.page(), Consistency: p.consistency(), MinSeq: p.seq("min_seq")}
 	switch p.text("order_by") {
 	case "", "at desc":
@@ -113,7 +115,7 @@ func asksForLines(accept string) bool {
 
 // auditLines writes everything that is found. An answer that cannot be finished
 // is cut off, so that no client takes it for whole.
-func auditLines(a *API, c call, o resource.AuditOptions) error {
+func auditLines(a *API, c call, o admin.AuditOptions) error {
 	r, cancel := long(c.w, c.r)
 	defer cancel()
 	defer context.AfterFunc(c.r.Context(), cancel)() // the client left, or it took too long

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/autocrud-go/autocrud/pkg/jobs"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 )
 
@@ -15,8 +16,8 @@ import (
 func (p *params) job() resource.JobOptions {
 	o := resource.JobOptions{RunAt: p.time("run_at"), Priority: p.number("priority", 0, 0, 9), MaxAttempts: p.number("max_attempts", 0, 1, 1000),
 		UniqueKey: p.text("unique_key")}
-	if p.has("unique_key") && (o.UniqueKey == "" || len(o.UniqueKey) > resource.MaxUniqueKey || !validText(o.UniqueKey) || strings.ContainsRune(o.UniqueKey, 0)) {
-		p.refuse("unique_key is UTF-8 text of 1 to %d bytes", resource.MaxUniqueKey)
+	if p.has("unique_key") && (o.UniqueKey == "" || len(o.UniqueKey) > jobs.MaxUniqueKey || !validText(o.UniqueKey) || strings.ContainsRune(o.UniqueKey, 0)) {
+		p.refuse("unique_key is UTF-8 text of 1 to %d bytes", jobs.MaxUniqueKey)
 	}
 	if p.has("after") {
 		o.After = p.names("after")

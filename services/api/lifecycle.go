@@ -9,6 +9,7 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
+	"github.com/autocrud-go/autocrud/pkg/upkeep"
 )
 
 func deleteResource(a *API, c call) error {
@@ -107,7 +108,7 @@ func purgeResource(a *API, c call) error {
 		return err
 	}
 	if out.Job != nil {
-		c.w.Header().Set("Location", "/v1/"+resource.BulkJobs+"/"+out.Job.ID)
+		c.w.Header().Set("Location", "/v1/"+upkeep.BulkJobs+"/"+out.Job.ID)
 		c.w.Header().Set("Autocrud-Seq", strconv.FormatUint(out.Seq, 10))
 		return c.send(http.StatusAccepted, out.Job, everything, nil)
 	}

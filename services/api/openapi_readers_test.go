@@ -10,8 +10,8 @@ import (
 	"testing"
 
 	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/notify"
 	"github.com/autocrud-go/autocrud/pkg/policy"
-	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/services/api"
 	"github.com/autocrud-go/autocrud/services/api/openapi"
 )
@@ -95,7 +95,7 @@ func documents(t *testing.T, fn func(t *testing.T, doc map[string]any)) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	hooks, err := resource.WebhookType(nil)
+	hooks, err := notify.WebhookType(nil)
 	if err != nil {
 		t.Fatal(err)
 	}

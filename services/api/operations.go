@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/notify"
 	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/services/api/openapi"
@@ -110,7 +111,7 @@ func ReservedVerbs() map[string]bool {
 func isJob(t *model.Type) bool         { return t.Job != nil }
 func isNoJob(t *model.Type) bool       { return t.Job == nil }
 func isAPIKey(t *model.Type) bool      { return t.Name == policy.APIKeys }
-func isWebhook(t *model.Type) bool     { return t.Name == resource.Webhooks }
+func isWebhook(t *model.Type) bool     { return t.Name == notify.Webhooks }
 func hasNoBinaries(t *model.Type) bool { return len(t.Binaries) == 0 }
 func always(*model.Type) bool          { return true }
 

@@ -3,7 +3,7 @@ package api
 import (
 	"net/http"
 
-	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/upkeep"
 )
 
 // queueBulk queues a change of everything that matches.
@@ -22,7 +22,7 @@ func queueBulk(a *API, c call) error {
 	if err != nil {
 		return err
 	}
-	c.w.Header().Set("Location", "/v1/"+resource.BulkJobs+"/"+r.ID)
+	c.w.Header().Set("Location", "/v1/"+upkeep.BulkJobs+"/"+r.ID)
 	return c.written(http.StatusAccepted, r, everything)
 }
 

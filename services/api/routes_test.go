@@ -14,9 +14,12 @@ import (
 	"time"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
+	"github.com/autocrud-go/autocrud/pkg/jobs"
 	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/notify"
 	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/upkeep"
 	"github.com/autocrud-go/autocrud/services/api"
 	"github.com/autocrud-go/autocrud/services/api/identity"
 	"github.com/autocrud-go/autocrud/services/api/openapi"
@@ -32,9 +35,9 @@ func served(t *testing.T) ([]*model.Type, []*resource.Action) {
 		t.Fatal(problems)
 	}
 	types = append(types, reviews)
-	for _, builtin := range []func() (*model.Type, error){policy.APIKeyType, resource.BulkType,
-		resource.QueueType, resource.ScheduleType, policy.RoleType, policy.BindingType,
-		func() (*model.Type, error) { return resource.WebhookType(func(string) error { return nil }) }} {
+	for _, builtin := range []func() (*model.Type, error){policy.APIKeyType, upkeep.BulkType,
+		jobs.QueueType, jobs.ScheduleType, policy.RoleType, policy.BindingType,
+		func() (*model.Type, error) { return notify.WebhookType(func(string) error { return nil }) }} {
 		typ, err := builtin()
 		if err != nil {
 			t.Fatal(err)

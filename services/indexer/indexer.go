@@ -26,8 +26,9 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/query"
-	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/states"
 	"github.com/autocrud-go/autocrud/pkg/storage"
+	"github.com/autocrud-go/autocrud/pkg/upkeep"
 )
 
 // Options of an Indexer. The zero value is right.
@@ -56,7 +57,7 @@ type Indexer struct {
 	index    storage.IndexWriter
 	types    map[string]*model.Type
 	defs     []storage.Definition
-	progress *resource.Progress
+	progress *states.Progress
 	o        Options
 	damaged  atomic.Int64
 	outward  *publisher // nil: events are not published
@@ -70,7 +71,7 @@ type Indexer struct {
 }
 
 // New makes an indexer for the types.
-func New(types []*model.Type, log storage.Log, blobs storage.Blobs, index storage.IndexWriter, p *resource.Progress, o Options) *Indexer {
+func New(types []*model.Type, log storage.Log, blobs storage.Blobs, index storage.IndexWriter, p *states.Progress, o Options) *Indexer {
 	if o.Gather == 0 {
 		o.Gather = 25 * time.Millisecond
 	}
@@ -319,7 +320,7 @@ func (x *Indexer) apply(ctx context.Context, entries []storage.Entry) error {
 
 // dropped are the tombstones that an entry says are not in the log any more.
 func dropped(entry storage.Entry) []uint64 {
-	var said resource.Expiry
+	var said upkeep.Expiry
 	if entry.Subject != archive.ExpirySubject || json.Unmarshal(entry.Data, &said) != nil {
 		return nil
 	}

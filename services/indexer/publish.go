@@ -13,8 +13,8 @@ import (
 	"github.com/autocrud-go/autocrud/internal/restart"
 	"github.com/autocrud-go/autocrud/pkg/archive"
 	"github.com/autocrud-go/autocrud/pkg/model"
-	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
+	"github.com/autocrud-go/autocrud/pkg/upkeep"
 )
 
 // publisher publishes the events that the index holds to the outward stream, in
@@ -196,7 +196,7 @@ func (p *publisher) begin(ctx context.Context, since time.Time) (told uint64, er
 	if err != nil || since.IsZero() || state.Last == 0 {
 		return max(state.First, 1) - 1, err
 	}
-	return resource.SequenceBefore(ctx, p.log, since.Add(-time.Minute)) // the clocks of several writers
+	return upkeep.SequenceBefore(ctx, p.log, since.Add(-time.Minute)) // the clocks of several writers
 }
 
 // silence is how long nothing may come before it is asked whether there is more.

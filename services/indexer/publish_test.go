@@ -17,6 +17,7 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/states"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 	"github.com/autocrud-go/autocrud/pkg/storage/natslog"
 	"github.com/autocrud-go/autocrud/pkg/storage/sqliteindex"
@@ -223,7 +224,7 @@ func TestTwoPublishersTellEverythingOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer index.Close()
-	second := indexer.New(types, s.Log, s.Blobs, index, resource.NewProgress(),
+	second := indexer.New(types, s.Log, s.Blobs, index, states.NewProgress(),
 		indexer.Options{Outward: testenv.Outward(t, s.NATS, natslog.OutwardOptions{})})
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})

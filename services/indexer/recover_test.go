@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/autocrud-go/autocrud/internal/testenv"
+	"github.com/autocrud-go/autocrud/pkg/admin"
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage/pgindex"
@@ -246,7 +247,7 @@ func readAny(t *testing.T, s *testenv.Stack, made int64) {
 
 func findings(t *testing.T, s *testenv.Stack) (n int) {
 	t.Helper()
-	if _, err := s.Manager.Admin.Verify(t.Context(), func(resource.Finding) { n++ }); err != nil {
+	if _, err := s.Manager.Admin.Verify(t.Context(), func(admin.Finding) { n++ }); err != nil {
 		t.Fatal(err)
 	}
 	return n
@@ -254,7 +255,7 @@ func findings(t *testing.T, s *testenv.Stack) (n int) {
 
 func clean(t *testing.T, s *testenv.Stack) {
 	t.Helper()
-	if _, err := s.Manager.Admin.Verify(t.Context(), func(f resource.Finding) { t.Errorf("%+v", f) }); err != nil {
+	if _, err := s.Manager.Admin.Verify(t.Context(), func(f admin.Finding) { t.Errorf("%+v", f) }); err != nil {
 		t.Fatal(err)
 	}
 }

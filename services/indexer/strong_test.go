@@ -11,6 +11,7 @@ import (
 
 	"github.com/autocrud-go/autocrud/internal/testenv"
 	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/states"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 	"github.com/autocrud-go/autocrud/pkg/storage/pgindex"
 )
@@ -36,7 +37,7 @@ func TestStrongNeverMissesWhatAnotherAcknowledged(t *testing.T) {
 	if err := own.Attach(t.Context(), []storage.Definition{types[0].Definition()}); err != nil {
 		t.Fatal(err)
 	}
-	progress := resource.NewProgress()
+	progress := states.NewProgress()
 	other := resource.NewDomain(types, s.Log, s.Blobs, own, resource.Options{LogSyncsBlobs: true, Progress: progress})
 	ctx, stop := context.WithCancel(t.Context())
 	var g errgroup.Group

@@ -7,7 +7,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 
-	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/states"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -24,7 +24,7 @@ func together(ctx context.Context, tracer trace.Tracer, name string, events []*s
 	var of []trace.SpanContext
 	var links []trace.Link
 	for _, e := range events {
-		if sc := resource.TraceOf(e); sc.IsSampled() {
+		if sc := states.TraceOf(e); sc.IsSampled() {
 			of = append(of, sc)
 			if len(links) < maxLinks {
 				links = append(links, trace.Link{SpanContext: sc})

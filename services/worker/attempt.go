@@ -14,17 +14,18 @@ import (
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/job"
+	"github.com/autocrud-go/autocrud/pkg/jobs"
 	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/policy"
-	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/states"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
 // attempt is one that is under way. It is the job.Reporter of its handler.
 type attempt struct {
-	*resource.Claim
+	*jobs.Claim
 	cancel context.CancelCauseFunc
-	live   *resource.Live
+	live   *states.Live
 
 	mu      sync.Mutex
 	far     *storage.Progress
@@ -85,7 +86,7 @@ func (a *attempt) flush(ctx context.Context, w *Worker) {
 	a.mu.Unlock()
 	for len(lines) > 0 {
 		n, size := 0, 0
-		for n < len(lines) && n < resource.MaxLogLines && (n == 0 || size+len(lines[n].Text) < maxLogPiece) {
+		for n < len(lines) && n < jobs.MaxLogLines && (n == 0 || size+len(lines[n].Text) < maxLogPiece) {
 			size += len(lines[n].Text) + 50
 			n++
 		}
@@ -126,7 +127,7 @@ func (w *Worker) attempt(ctx context.Context, g Grant) {
 	meta := &g.Head.Meta
 	ctx, span := w.begin(ctx, g.Head)
 	defer span.End()
-	c, err := w.m.Jobs.Claim(w.actor(ctx, g.Head), meta.Type, meta.ID, resource.ClaimOptions{Worker: w.name, Head: g.Head, Takeover: g.Takeover})
+	c, err := w.m.Jobs.Claim(w.actor(ctx, g.Head), meta.Type, meta.ID, jobs.ClaimOptions{Worker: w.name, Head: g.Head, Takeover: g.Takeover})
 	if err != nil {
 		switch fault.CodeOf(err) {
 		case fault.InvalidState, fault.Deleted, fault.NotFound: // another writer was faster
@@ -161,7 +162,7 @@ func (w *Worker) attempt(ctx context.Context, g Grant) {
 
 // tellFailed leaves one line of a job that ended as failed; refusal is why its owner
 // may not have it run, if that is why.
-func (w *Worker) tellFailed(ctx context.Context, c *resource.Claim, text string, refusal error) {
+func (w *Worker) tellFailed(ctx context.Context, c *jobs.Claim, text string, refusal error) {
 	attrs := []slog.Attr{slog.String("type", c.Type), slog.String("id", c.ID), slog.Int("attempt", c.Attempt), slog.String("error", text)}
 	if refusal != nil {
 		attrs = append(attrs, slog.String("principal", policy.ActorOf(ctx).Principal), slog.Any("refusal", refusal))
@@ -169,28 +170,28 @@ func (w *Worker) tellFailed(ctx context.Context, c *resource.Claim, text string,
 	if tick := c.Event.Meta.Job.Schedule; tick != nil {
 		attrs = append(attrs, slog.String("schedule", tick.ID))
 	}
-	w.o.Logger.LogAttrs(ctx, slog.LevelWarn, resource.JobFailedLine, attrs...)
+	w.o.Logger.LogAttrs(ctx, slog.LevelWarn, jobs.JobFailedLine, attrs...)
 }
 
 // permitted runs the handler, unless the job's owner may not have it run any more,
 // which is then returned too.
-func (w *Worker) permitted(ctx context.Context, t *model.Type, a *attempt) (resource.Outcome, error) {
+func (w *Worker) permitted(ctx context.Context, t *model.Type, a *attempt) (jobs.Outcome, error) {
 	err := w.m.Guard.MayRun(ctx, a.Claim.Event)
 	switch fault.CodeOf(err) {
 	case fault.PermissionDenied:
-		return resource.Outcome{Err: "the owner of this job may not have it run any more", Progress: a.progress()}, err
+		return jobs.Outcome{Err: "the owner of this job may not have it run any more", Progress: a.progress()}, err
 	case "":
 		if err == nil {
 			return w.run(ctx, t, a), nil
 		}
 	}
 	in := &job.Attempt{Claim: a.Claim}
-	return resource.Outcome{Snooze: time.Now().Add(time.Second), Checkpoint: in.NextCheckpoint(), Progress: a.progress()}, nil // it cannot be told now
+	return jobs.Outcome{Snooze: time.Now().Add(time.Second), Checkpoint: in.NextCheckpoint(), Progress: a.progress()}, nil // it cannot be told now
 }
 
 // run gives the handler its time. One that does not end when its context does
 // is left behind: what it does later has no effect on the job.
-func (w *Worker) run(ctx context.Context, t *model.Type, a *attempt) resource.Outcome {
+func (w *Worker) run(ctx context.Context, t *model.Type, a *attempt) jobs.Outcome {
 	ctx, cancel := context.WithTimeoutCause(ctx, t.Job.Timeout, context.DeadlineExceeded)
 	defer cancel()
 	in := &job.Attempt{Claim: a.Claim, Manager: w.m.Manager, Report: a}
@@ -223,10 +224,10 @@ func (w *Worker) run(ctx context.Context, t *model.Type, a *attempt) resource.Ou
 	if x.err == nil && len(x.result) > 0 && !json.Valid(x.result) {
 		x.err = errors.New("the handler's result is not JSON")
 	}
-	if x.err == nil && len(x.result) > resource.MaxResult {
-		x.err = job.Fail(fmt.Errorf("the result has %d bytes, the most is %d", len(x.result), resource.MaxResult))
+	if x.err == nil && len(x.result) > jobs.MaxResult {
+		x.err = job.Fail(fmt.Errorf("the result has %d bytes, the most is %d", len(x.result), jobs.MaxResult))
 	}
-	out := resource.Outcome{Result: x.result, Progress: a.progress()}
+	out := jobs.Outcome{Result: x.result, Progress: a.progress()}
 	if x.err == nil {
 		return out
 	}
@@ -240,7 +241,7 @@ func (w *Worker) run(ctx context.Context, t *model.Type, a *attempt) resource.Ou
 const maxErrorText = 4 << 10
 
 // decide about another attempt after an error.
-func decide(out resource.Outcome, cause error, t *model.Type, in *job.Attempt, err error) resource.Outcome {
+func decide(out jobs.Outcome, cause error, t *model.Type, in *job.Attempt, err error) jobs.Outcome {
 	now := time.Now()
 	if d, ok := job.Snoozed(err); ok {
 		out.Snooze, out.Checkpoint = now.Add(max(d, 0)), in.NextCheckpoint()
@@ -253,7 +254,7 @@ func decide(out resource.Outcome, cause error, t *model.Type, in *job.Attempt, e
 	out.Err = clip(err.Error(), maxErrorText)
 	switch delay, ok := job.Delay(err); {
 	case job.Permanent(err):
-		if kept := job.Kept(err); json.Valid(kept) && len(kept) <= resource.MaxResult {
+		if kept := job.Kept(err); json.Valid(kept) && len(kept) <= jobs.MaxResult {
 			out.Result = kept
 		}
 	case ok:
@@ -278,7 +279,7 @@ func backoff(b model.Backoff, attempt int) time.Duration {
 // finish records the outcome, trying again while the stores do not answer: the
 // claim fences, so a repeated or late one does no harm. It returns what the
 // outcome was.
-func (w *Worker) finish(ctx context.Context, t *model.Type, c *resource.Claim, o resource.Outcome) string {
+func (w *Worker) finish(ctx context.Context, t *model.Type, c *jobs.Claim, o jobs.Outcome) string {
 	commit := context.WithoutCancel(ctx)
 	for try := 0; ; try++ {
 		err := w.m.Jobs.Finish(commit, c, o)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
+	"github.com/autocrud-go/autocrud/pkg/jobs"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -160,7 +161,7 @@ func (d *Dispatcher) load(ctx context.Context) error {
 		return err
 	}
 	for typ := range d.types {
-		for _, state := range resource.UnfinishedStates {
+		for _, state := range jobs.UnfinishedStates {
 			if err := d.loadState(ctx, typ, state); err != nil {
 				return err
 			}
@@ -248,7 +249,7 @@ func (d *Dispatcher) take(e *storage.Event) {
 	switch {
 	case d.types[e.Meta.Type]:
 		d.update(&e.Meta, e.Attempt, e)
-	case e.Meta.Type == resource.QueueSettings:
+	case e.Meta.Type == jobs.QueueSettings:
 		d.setQueue(e.Meta.ID, e)
 	}
 }

@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"time"
 
-	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/jobs"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -72,7 +72,7 @@ func (d *Dispatcher) loadQueues(ctx context.Context) error {
 
 // setQueue follows a change of the settings of a queue.
 func (d *Dispatcher) setQueue(name string, e *storage.Event) {
-	var s resource.QueueLimits
+	var s jobs.QueueLimits
 	if e.Action != storage.Purged && !e.Meta.Deleted && e.Content != nil {
 		if json.Unmarshal(e.Content, &s) != nil {
 			return // the indexer tells of it
@@ -81,7 +81,7 @@ func (d *Dispatcher) setQueue(name string, e *storage.Event) {
 	d.limit(name, e.Seq, s)
 }
 
-func (d *Dispatcher) limit(name string, seq uint64, s resource.QueueLimits) {
+func (d *Dispatcher) limit(name string, seq uint64, s jobs.QueueLimits) {
 	q := d.queueOf(name)
 	if q.seq >= seq {
 		return

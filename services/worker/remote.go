@@ -12,6 +12,7 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/states"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -178,7 +179,7 @@ func Teller(bus storage.Bus) func(*storage.Event) {
 }
 
 // ListenProgress learns how far the jobs of other processes are.
-func ListenProgress(bus storage.Bus, live *resource.Live) (stop func(), err error) {
+func ListenProgress(bus storage.Bus, live *states.Live) (stop func(), err error) {
 	return bus.Listen(onProgress, func(data []byte) {
 		var b Beat
 		if json.Unmarshal(data, &b) != nil {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
+	"github.com/autocrud-go/autocrud/pkg/jobs"
 	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 )
@@ -22,7 +23,7 @@ type Scheduler struct {
 
 // planned is a schedule and what comes next.
 type planned struct {
-	resource.Schedule
+	jobs.Schedule
 	cron *model.Cron
 	next time.Time
 	due  []time.Time // that could not be made yet

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/autocrud-go/autocrud/pkg/job"
+	"github.com/autocrud-go/autocrud/pkg/jobs"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 	"github.com/autocrud-go/autocrud/services/worker"
@@ -28,7 +29,7 @@ func (r *rig) schedule() (stop func()) {
 
 func (r *rig) plan(id string, data map[string]any) {
 	r.t.Helper()
-	if _, err := r.Manager.Create(r.t.Context(), resource.Schedules, data, resource.CreateOptions{ID: id}); err != nil {
+	if _, err := r.Manager.Create(r.t.Context(), jobs.Schedules, data, resource.CreateOptions{ID: id}); err != nil {
 		r.t.Fatal(err)
 	}
 }
@@ -135,7 +136,7 @@ func TestAScheduleThatMustNotOverlapSkips(t *testing.T) {
 	}
 	close(release)
 	eventually(t, "it goes on", func() bool { return len(r.ticks("skips")) >= 2 })
-	if _, _, err := r.Manager.Update(t.Context(), resource.Schedules, "piles", map[string]any{"type": "tasks", "cron": "@every 1s", "paused": true}, resource.UpdateOptions{}); err != nil {
+	if _, _, err := r.Manager.Update(t.Context(), jobs.Schedules, "piles", map[string]any{"type": "tasks", "cron": "@every 1s", "paused": true}, resource.UpdateOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	time.Sleep(1500 * time.Millisecond) // until the pause is known

@@ -9,13 +9,13 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 
-	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/states"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
 // begin starts the span of an attempt, in the trace of the job's newest event.
 func (w *Worker) begin(ctx context.Context, head *storage.Event) (context.Context, trace.Span) {
-	ctx, span := w.o.Tracer.Start(resource.Continue(ctx, head), "job "+head.Meta.Type, trace.WithSpanKind(trace.SpanKindConsumer))
+	ctx, span := w.o.Tracer.Start(states.Continue(ctx, head), "job "+head.Meta.Type, trace.WithSpanKind(trace.SpanKindConsumer))
 	if span.IsRecording() {
 		span.SetAttributes(attribute.String("autocrud.type", head.Meta.Type), attribute.String("autocrud.id", head.Meta.ID), attribute.String("autocrud.worker", w.name))
 	}

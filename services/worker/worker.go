@@ -20,6 +20,7 @@ import (
 
 	"github.com/autocrud-go/autocrud/pkg/job"
 	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/states"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -38,7 +39,7 @@ type Options struct {
 	// Stuck is how long a handler may go on after its context ended, before its
 	// slot is given to another one. Default 10 s.
 	Stuck    time.Duration
-	Live     *resource.Live // gets the progress of handlers; nil: no API in this process shows it
+	Live     *states.Live // gets the progress of handlers; nil: no API in this process shows it
 	Observer Observer
 	Tracer   trace.Tracer // of attempts; nil: no spans are made
 	Logger   *slog.Logger

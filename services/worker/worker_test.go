@@ -14,6 +14,7 @@ import (
 	"github.com/autocrud-go/autocrud/internal/testenv"
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/job"
+	"github.com/autocrud-go/autocrud/pkg/jobs"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 	"github.com/autocrud-go/autocrud/pkg/storage/natslog"
@@ -42,11 +43,11 @@ func newRig(t *testing.T, o worker.DispatcherOptions) *rig {
 	t.Helper()
 	r := &rig{t: t}
 	types := testenv.Types(t, model)
-	queues, err := resource.QueueType()
+	queues, err := jobs.QueueType()
 	if err != nil {
 		t.Fatal(err)
 	}
-	schedules, err := resource.ScheduleType()
+	schedules, err := jobs.ScheduleType()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,9 +118,9 @@ func (r *rig) create(id string, data map[string]any, o resource.JobOptions) {
 
 func (r *rig) limit(settings map[string]any) {
 	r.t.Helper()
-	_, _, err := r.Manager.Update(r.t.Context(), resource.QueueSettings, "work", settings, resource.UpdateOptions{Create: true})
+	_, _, err := r.Manager.Update(r.t.Context(), jobs.QueueSettings, "work", settings, resource.UpdateOptions{Create: true})
 	if fault.CodeOf(err) == fault.PreconditionFailed {
-		_, _, err = r.Manager.Update(r.t.Context(), resource.QueueSettings, "work", settings, resource.UpdateOptions{})
+		_, _, err = r.Manager.Update(r.t.Context(), jobs.QueueSettings, "work", settings, resource.UpdateOptions{})
 	}
 	if err != nil {
 		r.t.Fatal(err)
@@ -279,7 +280,7 @@ func TestAJobThatKillsItsWorkersEndsAsFailed(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, g := range grants {
-			if _, err := r.Manager.Jobs.Claim(t.Context(), "tasks", "a", resource.ClaimOptions{Worker: "doomed", Head: g.Head, Takeover: g.Takeover}); err == nil {
+			if _, err := r.Manager.Jobs.Claim(t.Context(), "tasks", "a", jobs.ClaimOptions{Worker: "doomed", Head: g.Head, Takeover: g.Takeover}); err == nil {
 				claims++
 			}
 		}

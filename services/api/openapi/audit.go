@@ -1,8 +1,8 @@
 package openapi
 
 import (
+	"github.com/autocrud-go/autocrud/pkg/audit"
 	"github.com/autocrud-go/autocrud/pkg/model"
-	"github.com/autocrud-go/autocrud/pkg/resource"
 )
 
 func auditAnswer(*document, *model.Type) object {
@@ -17,7 +17,7 @@ func auditSchema() object {
 	text := func(description string) object { return object{{"type", "string"}, {"description", description}} }
 	return recordSchema(object{
 		{"at", object{{"type", "string"}, {"format", "date-time"}}},
-		{"outcome", object{{"type", "string"}, {"enum", []any{resource.OutcomeOK, resource.OutcomeRefused}}}},
+		{"outcome", object{{"type", "string"}, {"enum", []any{audit.OutcomeOK, audit.OutcomeRefused}}}},
 		{"action", text("created, updated and so on for writes; the right that was missing for refusals, or authenticate; read, list or watch for reads")},
 		{"type", stringSchema}, {"id", stringSchema},
 		{"ids", object{{"type", "array"}, {"items", stringSchema}, {"description", "What a list showed"}}},

@@ -3,7 +3,8 @@ package openapi
 import (
 	"slices"
 
-	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/audit"
+	"github.com/autocrud-go/autocrud/pkg/jobs"
 )
 
 // parameter is one that operations take. Several have one name and mean different
@@ -53,7 +54,7 @@ var parameters = []parameter{
 	{"priority", "query", "priority", "0 to 9, higher first", object{{"type", "integer"}, {"minimum", 0}, {"maximum", 9}}, nil},
 	{"max_attempts", "query", "max_attempts", "Attempts before the job counts as failed; the type's when absent", object{{"type", "integer"}, {"minimum", 1}, {"maximum", 1000}}, nil},
 	{"follow", "query", "follow", "Go on until the job is finished, as Server-Sent Events", flagSchema, nil},
-	{"unique_key", "query", "unique_key", "While a job of the type with this key is not finished, another one is refused", object{{"type", "string"}, {"minLength", 1}, {"maxLength", resource.MaxUniqueKey}}, nil},
+	{"unique_key", "query", "unique_key", "While a job of the type with this key is not finished, another one is refused", object{{"type", "string"}, {"minLength", 1}, {"maxLength", jobs.MaxUniqueKey}}, nil},
 	{"after_jobs", "query", "after", "Jobs that must succeed first, separated by commas: an id of the same type, or type/id", stringSchema, nil},
 	{"group_by", "query", "group_by", "Fields to group by, separated by commas; of a time also year, month, week, day or hour in a zone, like month(meta.created_at, \"Europe/Berlin\")", stringSchema, nil},
 	{"count", "query", "count", "Resources of each group; counted anyway", object{{"type", "string"}, {"enum", []any{"*"}}}, "*"},
@@ -69,7 +70,7 @@ var parameters = []parameter{
 	{"audit_type", "query", "type", "Only of this type", stringSchema, nil},
 	{"audit_id", "query", "id", "Only of this resource", stringSchema, nil},
 	{"audit_action", "query", "action", "Only this action", stringSchema, nil},
-	{"audit_outcome", "query", "outcome", "Only what was done, or what was refused", object{{"type", "string"}, {"enum", []any{resource.OutcomeOK, resource.OutcomeRefused}}}, nil},
+	{"audit_outcome", "query", "outcome", "Only what was done, or what was refused", object{{"type", "string"}, {"enum", []any{audit.OutcomeOK, audit.OutcomeRefused}}}, nil},
 	{"audit_from", "query", "from", "Not before this instant", instantSchema, nil},
 	{"audit_to", "query", "to", "Not after this instant", instantSchema, nil},
 	{"audit_order", "query", "order_by", "at: oldest first. Default: at desc", object{{"type", "string"}, {"enum", []any{"at", "at desc"}}}, nil},

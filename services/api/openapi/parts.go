@@ -3,6 +3,7 @@ package openapi
 import (
 	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/upkeep"
 )
 
 // The bodies of requests.
@@ -69,7 +70,7 @@ var (
 )
 
 // QueuedBulk is the answer about a job that changes many resources.
-var QueuedBulk = Queued(resource.BulkJobs)
+var QueuedBulk = Queued(upkeep.BulkJobs)
 
 // Queued is the answer about a job of a type.
 func Queued(job string) Part {

@@ -3,8 +3,8 @@ package openapi
 import (
 	"strconv"
 
+	"github.com/autocrud-go/autocrud/pkg/jobs"
 	"github.com/autocrud-go/autocrud/pkg/model"
-	"github.com/autocrud-go/autocrud/pkg/resource"
 )
 
 // Short forms for the schemas of answers.
@@ -146,7 +146,7 @@ func metaName(t *model.Type) string {
 	switch {
 	case t.Job != nil:
 		return "JobMeta"
-	case t.Name == resource.Schedules:
+	case t.Name == jobs.Schedules:
 		return "ScheduleMeta"
 	}
 	return "Meta"

@@ -4,8 +4,8 @@ import (
 	"slices"
 
 	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/notify"
 	"github.com/autocrud-go/autocrud/pkg/policy"
-	"github.com/autocrud-go/autocrud/pkg/resource"
 )
 
 // schemas are those of each type and the ones that all have in common.
@@ -52,7 +52,7 @@ func envelopeSchema(t *model.Type, data string, required ...string) object {
 	whole := object{{"data", componentRef("schemas", data)}, {"meta", componentRef("schemas", metaName(t))}, {"revision", componentRef("schemas", "Revision")},
 		{"problem", append(object{{"description", "In a page, in the place of data: why it cannot be shown"}}, componentRef("schemas", "Problem")...)},
 		{"expanded", append(freeObject(), member{"description", "With expand: by field, the envelope it leads to, null, or a list of them"})}}
-	if t.Name == policy.APIKeys || t.Name == resource.Webhooks {
+	if t.Name == policy.APIKeys || t.Name == notify.Webhooks {
 		whole = append(whole, member{"secret", append(object{{"description", "The new secret, in the answer that made it and never again"}}, stringSchema...)})
 	}
 	if t.Name == policy.APIKeys {

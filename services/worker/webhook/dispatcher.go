@@ -20,6 +20,7 @@ import (
 
 	"github.com/autocrud-go/autocrud/internal/restart"
 	"github.com/autocrud-go/autocrud/pkg/fault"
+	"github.com/autocrud-go/autocrud/pkg/notify"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -104,7 +105,7 @@ func threeDays(attempt int) time.Duration {
 // Run delivers until ctx ends.
 func (d *Dispatcher) Run(ctx context.Context) error {
 	restart.Loop{Longest: 5 * time.Second, Failed: func(err error, _ time.Duration) {
-		if !errors.Is(err, resource.ErrBehind) {
+		if !errors.Is(err, notify.ErrBehind) {
 			d.o.Logger.WarnContext(ctx, "following the webhooks begins again", "error", err)
 		}
 	}}.Run(ctx, d.follow)
@@ -126,7 +127,7 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 // hook is a webhook as it is now.
 type hook struct {
 	id   string
-	data resource.Webhook
+	data notify.Webhook
 	meta storage.Meta
 	// restored is when it was, while this process knew it: what was before is not
 	// its business, also where a replay had begun earlier.
@@ -151,7 +152,7 @@ func (d *Dispatcher) follow(ctx context.Context) error {
 	var seq *uint64
 	o := resource.ListOptions{Consistency: resource.Strong, Page: resource.PageOptions{Size: resource.MaxPageSize}, OrderBy: "meta.created_at"}
 	for {
-		page, err := d.m.List(ctx, resource.Webhooks, o)
+		page, err := d.m.List(ctx, notify.Webhooks, o)
 		if err != nil {
 			return err
 		}
@@ -171,7 +172,7 @@ func (d *Dispatcher) follow(ctx context.Context) error {
 		}
 	}
 	d.forget(ctx, there)
-	w, err := d.m.Watches.Watch(ctx, resource.WatchOptions{Type: resource.Webhooks, After: seq, Trusted: true})
+	w, err := d.m.Watches.Watch(ctx, resource.WatchOptions{Type: notify.Webhooks, After: seq, Trusted: true})
 	if err != nil {
 		return err
 	}
@@ -182,7 +183,7 @@ func (d *Dispatcher) follow(ctx context.Context) error {
 			return err
 		}
 		var env struct {
-			Data resource.Webhook
+			Data notify.Webhook
 			Meta storage.Meta
 		}
 		if err := json.Unmarshal(n.Envelope, &env); err != nil {
@@ -287,7 +288,7 @@ func (d *Dispatcher) forget(ctx context.Context, there map[string]bool) {
 		if there[id] {
 			continue
 		}
-		_, err := d.m.Get(ctx, resource.Webhooks, id, resource.GetOptions{IncludeDeleted: true, Consistency: resource.Strong})
+		_, err := d.m.Get(ctx, notify.Webhooks, id, resource.GetOptions{IncludeDeleted: true, Consistency: resource.Strong})
 		if fault.CodeOf(err) == fault.NotFound {
 			d.unsubscribe(ctx, id, "")
 		}

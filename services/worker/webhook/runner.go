@@ -15,6 +15,7 @@ import (
 	"github.com/autocrud-go/autocrud/internal/restart"
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/notify"
 	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
@@ -174,7 +175,7 @@ func (r *runner) one(ctx context.Context, t storage.Message, receipt storage.Rec
 		_ = receipt.Done()
 		return
 	}
-	secrets, err := r.d.m.Webhooks.Secrets(ctx, resource.Webhooks, r.h.id)
+	secrets, err := r.d.m.Webhooks.Secrets(ctx, notify.Webhooks, r.h.id)
 	if err != nil || ctx.Err() != nil {
 		later(receipt, t.Attempt) // deleted meanwhile, most likely: then this ends soon
 		return
@@ -309,12 +310,12 @@ func (r *runner) pause(ctx context.Context, reason string) {
 	ctx, cancel := context.WithTimeout(ctx, recordTime)
 	defer cancel()
 	ctx = policy.WithActor(ctx, policy.Actor{Principal: "system:webhooks"})
-	now, err := r.d.m.Get(ctx, resource.Webhooks, r.h.id, resource.GetOptions{})
+	now, err := r.d.m.Get(ctx, notify.Webhooks, r.h.id, resource.GetOptions{})
 	if err == nil {
 		if now.Seq != r.h.meta.Seq {
 			return
 		}
-		_, err = r.d.m.Patch(ctx, resource.Webhooks, r.h.id, resource.Patch{Kind: resource.MergePatch,
+		_, err = r.d.m.Patch(ctx, notify.Webhooks, r.h.id, resource.Patch{Kind: resource.MergePatch,
 			Body: map[string]any{"paused": true, "paused_reason": reason}}, resource.UpdateOptions{IfMatch: resource.Match{Events: []string{now.EventID}}})
 	}
 	switch code := fault.CodeOf(err); {
@@ -329,7 +330,7 @@ func (r *runner) pause(ctx context.Context, reason string) {
 
 // Test sends one event that means nothing and tells what came of it.
 func (d *Dispatcher) Test(ctx context.Context, id string) (storage.Delivery, error) {
-	res, err := d.m.Get(ctx, resource.Webhooks, id, resource.GetOptions{})
+	res, err := d.m.Get(ctx, notify.Webhooks, id, resource.GetOptions{})
 	if err != nil {
 		return storage.Delivery{}, err
 	}
@@ -337,11 +338,11 @@ func (d *Dispatcher) Test(ctx context.Context, id string) (storage.Delivery, err
 	if err := json.Unmarshal(res.Data, &r.h.data); err != nil {
 		return storage.Delivery{}, err
 	}
-	secrets, err := d.m.Webhooks.Secrets(ctx, resource.Webhooks, id)
+	secrets, err := d.m.Webhooks.Secrets(ctx, notify.Webhooks, id)
 	if err != nil {
 		return storage.Delivery{}, err
 	}
-	t := storage.Message{ID: uuid.NewString(), Type: resource.Webhooks, Resource: id, Action: "test", At: time.Now().UTC(), Attempt: 1}
+	t := storage.Message{ID: uuid.NewString(), Type: notify.Webhooks, Resource: id, Action: "test", At: time.Now().UTC(), Attempt: 1}
 	o, body := d.sender.send(ctx, r.h.data.URL, secrets, message{ID: t.ID, Type: "webhooks.test", Timestamp: t.At, Data: json.RawMessage("{}")})
 	x := r.delivery(t, o, body)
 	if !o.ok() {

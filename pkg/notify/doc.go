@@ -1,0 +1,3 @@
+// Package notify tells of what happened: watches, what a webhook is told, and
+// after-hooks of writes.
+package notify

@@ -1,0 +1,179 @@
+package states
+
+import (
+	"context"
+
+	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/policy"
+	"github.com/autocrud-go/autocrud/pkg/storage"
+)
+
+// Guard asks the policy about what is read and written, and leaves out of answers what
+// the actor may not read.
+type Guard struct {
+	States     *States
+	index      Index
+	o          *Options
+	strategies Strategies
+	types      map[string]*model.Type
+}
+
+// NewGuard asks the policy of the options.
+func NewGuard(c Core, st *States) *Guard {
+	gd := &Guard{States: st, index: c.Index, o: c.Options, strategies: c.Strategies, types: c.Types}
+	if c.Options.Access != nil && c.Options.Visible == nil {
+		c.Options.Visible = gd.watched
+	}
+	return gd
+}
+
+// AccessTo is what the actor of the context may do with a type; nil: everything,
+// because no policy is in force, or because it is the program itself, or admin.
+func (gd *Guard) AccessTo(ctx context.Context, t *model.Type) *policy.Permissions {
+	if gd.o.Access == nil {
+		return nil
+	}
+	actor := policy.ActorOf(ctx)
+	if actor.Identity == nil {
+		return nil
+	}
+	x := gd.o.Access.PermissionsOf(actor, t)
+	if x.Full() {
+		return nil
+	}
+	return x
+}
+
+// May refuses an action that the actor is allowed on no resource of a type.
+func (gd *Guard) May(ctx context.Context, t *model.Type, action string) error {
+	if x := gd.AccessTo(ctx, t); x != nil {
+		if d := x.May(action); !d.Allowed {
+			return policy.Denied(ctx, t, "", action, d)
+		}
+	}
+	return nil
+}
+
+// Admin refuses an actor that has not every right there is: a role with admin on all
+// types, and no rule that denies it anything. What is about the whole store would
+// show or change what the rule denies.
+func (gd *Guard) Admin(ctx context.Context) error {
+	if gd.o.Access == nil {
+		return nil
+	}
+	if d := gd.o.Access.Everything(policy.ActorOf(ctx)); !d.Allowed {
+		return policy.Denied(ctx, nil, "", "admin", d)
+	}
+	return nil
+}
+
+// Knows reports whether the actor has any right on a type.
+func (gd *Guard) Knows(ctx context.Context, t *model.Type) bool {
+	x := gd.AccessTo(ctx, t)
+	return x == nil || x.AllowsSomething()
+}
+
+// KnowsSome refuses the caller that has no right on any type.
+func (gd *Guard) KnowsSome(ctx context.Context) error {
+	for _, t := range gd.types {
+		if gd.Knows(ctx, t) {
+			return nil
+		}
+	}
+	return policy.Denied(ctx, nil, "", "read", policy.Decision{Why: "no rule allows anything on any type"})
+}
+
+// MayKnow refuses an actor that has no right on a type.
+func (gd *Guard) MayKnow(ctx context.Context, t *model.Type) error {
+	if gd.Knows(ctx, t) {
+		return nil
+	}
+	return policy.Denied(ctx, t, "", "read", policy.Decision{Why: "no rule allows anything on " + t.Name})
+}
+
+// MayWriteSome refuses a caller that may not write a resource of any type.
+func (gd *Guard) MayWriteSome(ctx context.Context) error {
+	first := error(nil)
+	for _, t := range gd.types {
+		for _, action := range []string{"create", "update", "modify"} {
+			err := gd.May(ctx, t, action)
+			if err == nil {
+				return nil
+			}
+			first = err
+		}
+	}
+	return first
+}
+
+// ViewOf is a state as rules are asked about it.
+func (gd *Guard) ViewOf(ctx context.Context, t *model.Type, e *storage.Event) (*View, error) {
+	content, err := gd.States.ContentNow(ctx, t, e)
+	if err != nil {
+		return nil, err
+	}
+	return NewView(t, e, content), nil
+}
+
+func NewView(t *model.Type, e *storage.Event, content []byte) *View {
+	s := &View{Type: t, Event: e, Content: content}
+	_ = s.Read() // content that cannot be asked about has no values
+	return s
+}
+
+// Readable reports whether the actor may read the state that the event left.
+func (gd *Guard) Readable(ctx context.Context, t *model.Type, e *storage.Event) (bool, error) {
+	x := gd.AccessTo(ctx, t)
+	if x == nil {
+		return true, nil
+	}
+	if !x.May("read").Allowed {
+		return false, nil
+	}
+	v, err := gd.ViewOf(ctx, t, e)
+	return err == nil && x.On("read", v).Allowed, err
+}
+
+// Visible limits a state that was found to what the actor may read: a state that
+// may not be read is like one that is not there.
+func (gd *Guard) Visible(ctx context.Context, t *model.Type, id string, s State) error {
+	x := gd.AccessTo(ctx, t)
+	if x != nil {
+		if d := x.May("read"); !d.Allowed {
+			return policy.Denied(ctx, t, id, "read", d)
+		}
+	}
+	if !s.Exists() {
+		return nil
+	}
+	if x != nil {
+		ok, err := gd.Readable(ctx, t, s.Event)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return RequireLive(t, id, State{})
+		}
+	}
+	return gd.TellRead(ctx, t, "read", id)
+}
+
+// MayRead is readable for a resource that is not read yet.
+func (gd *Guard) MayRead(ctx context.Context, k Key) (bool, error) {
+	t := gd.types[k.Type]
+	if t == nil || gd.AccessTo(ctx, t) == nil {
+		return true, nil
+	}
+	s, err := gd.States.Head(ctx, k, false)
+	if err != nil || !s.Exists() {
+		return false, err
+	}
+	return gd.Readable(ctx, t, s.Event)
+}
+
+// WatchesAll reports whether the actor may watch every resource of a type and see
+// all of it.
+func (gd *Guard) WatchesAll(ctx context.Context, t *model.Type) bool {
+	x := gd.AccessTo(ctx, t)
+	return x == nil || x.May("watch").Allowed && x.Rows("watch") == nil && len(x.EverHidden("watch")) == 0
+}

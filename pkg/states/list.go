@@ -1,0 +1,240 @@
+package states
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/autocrud-go/autocrud/pkg/fault"
+	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/policy"
+	"github.com/autocrud-go/autocrud/pkg/query"
+	"github.com/autocrud-go/autocrud/pkg/storage"
+)
+
+// ListOptions of a search. The zero value lists everything that is live, newest
+// first.
+type ListOptions struct {
+	Filter      string
+	OrderBy     string
+	Text        string // full text
+	Page        PageOptions
+	Deletion    storage.Deletion
+	Total       bool
+	Bare        bool // leave out the data
+	Consistency Consistency
+	MinSeq      uint64
+}
+
+// List is a page of resources. It may have fewer than were asked for although
+// there are more, when they are large: NextPageToken alone tells the end.
+type List struct {
+	Items         []*Resource
+	NextPageToken string
+	Total         int64  // -1 unless asked for
+	IndexSeq      uint64 // the index when it was read
+}
+
+// List searches a type.
+func (rd *Reads) List(ctx context.Context, typ string, o ListOptions) (*List, error) {
+	t, err := rd.States.Type(typ)
+	if err != nil {
+		return nil, err
+	}
+	s, binding, err := rd.Search(ctx, t, o)
+	if err != nil {
+		return nil, err
+	}
+	if x := rd.Guard.AccessTo(ctx, t); x != nil && len(x.EverHidden("list")) > 0 {
+		s.Bare, o.Bare = false, false // the hash is that of what is shown
+	}
+	strategy := rd.Guard.strategies.Of(t)
+	if strategy.ShowsInLists || t.WritesOnly() {
+		s.Bare, o.Bare = false, false // what is shown is made of the data; the hash is that of what is shown
+	}
+	if err := rd.States.Freshen(ctx, o.Consistency, o.MinSeq); err != nil {
+		return nil, err
+	}
+	page, err := WhenBuilt(ctx, o.Consistency, func() (storage.Page, error) { return rd.index.Search(ctx, s) })
+	if err != nil {
+		return nil, err
+	}
+	out := &List{Total: page.Total, IndexSeq: page.Applied, Items: make([]*Resource, len(page.Rows))}
+	if page.Next != nil {
+		out.NextPageToken = rd.cursors.Encode(*page.Next, binding)
+	}
+	if err := rd.Fill(policy.AsProgram(ctx), typ, page.Rows, out.Items, o.Bare); err != nil {
+		return nil, err
+	}
+	out.Items = rd.Guard.readAgain(ctx, t, "list", page.Rows, out.Items)
+	if err := rd.Guard.redactAll(ctx, t, "list", out.Items); err != nil {
+		return nil, err
+	}
+	if strategy.ShowsInLists {
+		for _, r := range out.Items {
+			if err := strategy.Show(ctx, r, Showing{InList: true}); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return out, rd.Guard.TellRead(ctx, t, "list", idsOf(out.Items)...)
+}
+
+func idsOf(items []*Resource) []string {
+	ids := make([]string, len(items))
+	for i, r := range items {
+		ids[i] = r.ID
+	}
+	return ids
+}
+
+// maxConstants is how many values a filter and the rules for its caller have
+// together. Each becomes up to two arguments of a statement, of which SQLite takes
+// 32,766.
+const maxConstants = 2 * query.MaxConstants
+
+// Searchable are the fields that the actor may ask about.
+func (rd *Reads) Searchable(ctx context.Context, t *model.Type, action string) query.Fields {
+	if x := rd.Guard.AccessTo(ctx, t); x != nil {
+		return x.Fields(action)
+	}
+	return t.Definition().QueryFields()
+}
+
+// Search turns the options into a query of the index, checked against the type
+// and limited to what the actor may list.
+func (rd *Reads) Search(ctx context.Context, t *model.Type, o ListOptions) (storage.Search, string, error) {
+	if err := rd.Guard.May(ctx, t, "list"); err != nil {
+		return storage.Search{}, "", err
+	}
+	fields := rd.Searchable(ctx, t, "list")
+	s := storage.Search{Type: t.Name, Text: o.Text, Deletion: o.Deletion, Total: o.Total, Bare: o.Bare, Limit: o.Page.Limit(), MaxBytes: MaxPageBytes}
+	var err error
+	if strings.TrimSpace(o.Filter) != "" {
+		if s.Filter, err = query.Parse(fields, o.Filter, query.Options{Now: rd.o.Now()}); err != nil {
+			return s, "", fault.Errorf(fault.InvalidFilter, "filter: %v", err)
+		}
+	}
+	phrases, err := query.ParseText(o.Text)
+	if err != nil {
+		return s, "", fault.Errorf(fault.InvalidFilter, "q: %v", err)
+	}
+	if o.Text != "" && len(t.Definition().FullText) == 0 {
+		return s, "", fault.Errorf(fault.InvalidFilter, "q: the type %s has no full-text fields", t.Name)
+	}
+	if x := rd.Guard.AccessTo(ctx, t); x != nil && o.Text != "" {
+		for _, path := range t.Definition().FullText {
+			if policy.Touches(path, x.EverHidden("list")) {
+				return s, "", fault.Errorf(fault.InvalidFilter, "q: a full-text field of %s is hidden from you", t.Name)
+			}
+		}
+	}
+	if len(phrases) == 0 { // nothing is asked for
+		s.Text, o.Text = "", ""
+	}
+	if s.Order, err = query.ParseOrder(fields, o.OrderBy); err != nil {
+		return s, "", fault.Errorf(fault.InvalidFilter, "order_by: %v", err)
+	}
+	s.Filter = rd.Guard.Narrow(ctx, t, "list", s.Filter)
+	if n := query.Constants(s.Filter); n > maxConstants {
+		return s, "", fault.Errorf(fault.InvalidFilter, "filter: with the rules for you it has %d values, more than %d", n, maxConstants)
+	}
+	if len(s.Order) == 0 && o.Text == "" {
+		created, _ := fields.Lookup("meta.created_at")
+		s.Order = query.Order{{Field: created, Desc: true}}
+	}
+	binding := strings.Join([]string{"list", t.Name, t.Definition().Hash, o.Filter, o.OrderBy, o.Text, string('0' + rune(o.Deletion))}, "\x00")
+	if o.Page.Token != "" {
+		c, err := rd.cursors.Decode(o.Page.Token, binding, s.Order)
+		if err != nil {
+			return s, "", fault.Errorf(fault.InvalidPageToken, "%v", err)
+		}
+		s.After = &c
+	}
+	return s, binding, nil
+}
+
+// parallelReads bounds how many objects one list reads at a time.
+const parallelReads = 8
+
+// Fill makes the answers of rows. Content too large for its row is read from
+// its object; a resource that changed meanwhile is answered as it is now. What no
+// migration fits has a problem in the place of its data.
+func (rd *Reads) Fill(ctx context.Context, typ string, rows []storage.Row, items []*Resource, bare bool) error {
+	t, err := rd.States.Type(typ)
+	if err != nil {
+		return err
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(parallelReads)
+	for i, row := range rows {
+		items[i] = &Resource{Meta: row.Meta, Revision: row.Revision, Data: row.Content, ID: row.ID,
+			EventID: row.EventID, Seq: row.Seq, Deleted: row.Deleted}
+		if t.Job != nil {
+			rd.o.Live.onto(typ, items[i])
+		}
+		if row.Content != nil || bare {
+			if err := migrateItem(t, items[i]); err != nil {
+				return err
+			}
+			continue
+		}
+		g.Go(func() error {
+			b, err := rd.blobs.Get(ctx, row.Ref)
+			if err == nil {
+				items[i].Data = b
+				return migrateItem(t, items[i])
+			}
+			if !errors.Is(err, storage.ErrNotFound) && !errors.Is(err, storage.ErrCorrupt) {
+				return StoreError(err)
+			}
+			r, err := rd.rowResource(ctx, row, Key{typ, row.ID})
+			if err == nil {
+				items[i] = r
+			}
+			return err
+		})
+	}
+	return g.Wait()
+}
+
+// migrateItem is migrateRow for one of many: what no migration fits has a problem
+// in the place of its data.
+func migrateItem(t *model.Type, r *Resource) error {
+	err := migrateRow(t, r)
+	if fault.CodeOf(err) != fault.InvalidState {
+		return err
+	}
+	errors.As(err, &r.Problem)
+	r.Data = nil
+	return nil
+}
+
+// migrateRow migrates the data of an answer made from an index row.
+func migrateRow(t *model.Type, r *Resource) error {
+	if r.Data == nil {
+		return nil
+	}
+	if len(t.Migrations) > 0 {
+		var meta struct {
+			Version string `json:"schema_version"`
+		}
+		if err := json.Unmarshal(r.Meta, &meta); err != nil {
+			return err
+		}
+		data, err := t.Current(r.Data, meta.Version)
+		if err != nil {
+			return err
+		}
+		r.Data = data
+	}
+	if r.Data = t.Conceal(r.Data); !t.WritesOnly() {
+		return nil
+	}
+	var err error
+	r.Revision, err = rehash(r.Revision, r.Data)
+	return err
+}
