@@ -1,6 +1,7 @@
 package tests_test
 
 import (
+	"bytes"
 	"compress/gzip"
 	"encoding/hex"
 	"io"
@@ -12,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	collector "go.opentelemetry.io/proto/otlp/collector/trace/v1"
+	metrics "go.opentelemetry.io/proto/otlp/metrics/v1"
 	v1 "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/protobuf/proto"
 
@@ -42,7 +43,10 @@ func collect(t *testing.T) (*collected, string) {
 			body, _ = gzip.NewReader(r.Body)
 		}
 		b, err := io.ReadAll(body)
-		var req collector.ExportTraceServiceRequest
+		if r.URL.Path == "/v1/metrics" {
+			return
+		}
+		var req v1.TracesData
 		if err != nil || r.URL.Path != "/v1/traces" || proto.Unmarshal(b, &req) != nil {
 			t.Errorf("%s %s: %d bytes that are no spans, %v", r.Method, r.URL, len(b), err)
 			return
@@ -135,6 +139,38 @@ func TestOneTraceLeadsThroughAllServices(t *testing.T) {
 	if f := strings.Split(sent, "-"); len(f) != 4 || f[1] != clientTrace || byID[f[2]].name != "POST handler" {
 		t.Errorf("the handler was called with the traceparent %q", sent)
 	}
+}
+
+// Metrics go to the collector too: all that /metrics shows.
+func TestMetricsAreSentToTheCollector(t *testing.T) {
+	got := make(chan *metrics.MetricsData, 100)
+	s := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		b, err := io.ReadAll(r.Body)
+		m := &metrics.MetricsData{}
+		if r.URL.Path == "/v1/metrics" && (err != nil || proto.Unmarshal(b, m) != nil) {
+			t.Errorf("%d bytes that are no metrics, %v", len(b), err)
+		}
+		if r.URL.Path == "/v1/metrics" {
+			got <- m
+		}
+	}))
+	t.Cleanup(s.Close)
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", s.URL)
+	t.Setenv("OTEL_METRIC_EXPORT_INTERVAL", "50")
+	c := start(t, nil, autocrud.Settings{Storage: "memory"}, constrained)
+	c.Get(t, "/v1/books").Want(t, 200)
+	shown := bytes.Count(c.Get(t, "/metrics").Want(t, 200).Body, []byte("# TYPE "))
+	for range 100 {
+		of := (<-got).ResourceMetrics[0]
+		names := []string{}
+		for _, m := range of.ScopeMetrics[0].Metrics {
+			names = append(names, m.Name)
+		}
+		if slices.Contains(names, "http.server.request.duration") && len(names) >= shown {
+			return
+		}
+	}
+	t.Error("the requests are not among the metrics")
 }
 
 // Without a collector of spans, the trace of a client is carried on all the

@@ -3,51 +3,25 @@ package wiring
 import (
 	"context"
 	"log/slog"
-	"os"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
 	otelresource "go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/autocrud-go/autocrud/internal/otlp"
 	"github.com/autocrud-go/autocrud/pkg/policy"
 )
 
-// traces tells, by the standard variables of OpenTelemetry, whether spans are
-// sent anywhere.
-func traces() (bool, error) {
-	if strings.EqualFold(os.Getenv("OTEL_SDK_DISABLED"), "true") || os.Getenv("OTEL_TRACES_EXPORTER") == "none" ||
-		os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT") == "" && os.Getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") == "" {
-		return false, nil
-	}
-	for _, name := range []string{"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"} {
-		if p := os.Getenv(name); p != "" {
-			if p != "http/protobuf" {
-				return false, wrong("%s is %q; spans are sent as http/protobuf only", name, p)
-			}
-			break
-		}
-	}
-	return true, nil
-}
-
-// flushTime is how long the last spans may take to leave.
+// flushTime is how long the last spans and metrics may take to leave.
 const flushTime = time.Second
 
-// openTracing makes the exporter of spans; nil when none is configured.
-func openTracing(ctx context.Context, set *Settings, version string, logger *slog.Logger) (_ trace.Tracer, stop func(), err error) {
-	if on, err := traces(); !on {
-		return nil, func() {}, err
-	}
-	exporter, err := otlptracehttp.New(ctx)
-	if err != nil {
-		return nil, nil, wrong("OTEL_EXPORTER_OTLP_ENDPOINT: %v", err)
-	}
+// resourceOf is what spans and metrics say of the process that sends them.
+func resourceOf(ctx context.Context, set *Settings, version string) (*otelresource.Resource, error) {
 	name := "autocrud"
 	if s := set.service(); s != "up" {
 		name += "-" + s
@@ -56,7 +30,53 @@ func openTracing(ctx context.Context, set *Settings, version string, logger *slo
 		attribute.String("service.namespace", set.Namespace), attribute.String("service.version", version),
 		attribute.String("service.instance.id", uuid.NewString())), otelresource.WithFromEnv())
 	if err != nil {
-		return nil, nil, wrong("OTEL_RESOURCE_ATTRIBUTES: %v", err)
+		return nil, wrong("OTEL_RESOURCE_ATTRIBUTES: %v", err)
+	}
+	return about, nil
+}
+
+// telemetry sends spans and metrics by OTLP, where the standard variables of
+// OpenTelemetry ask for it; the tracer is nil when no spans are made.
+func telemetry(ctx context.Context, set *Settings, version string, registry prometheus.Gatherer, logger *slog.Logger) (_ trace.Tracer, stop func(), err error) {
+	spans, err := otlp.Traces.Wanted()
+	if err != nil {
+		return nil, nil, wrong("%v", err)
+	}
+	metrics, err := otlp.Metrics.Wanted()
+	if err != nil {
+		return nil, nil, wrong("%v", err)
+	}
+	if !spans && !metrics {
+		return nil, func() {}, nil
+	}
+	about, err := resourceOf(ctx, set, version)
+	if err != nil {
+		return nil, nil, err
+	}
+	var tracer trace.Tracer
+	stopSpans, stopMetrics := func() {}, func() {}
+	if spans {
+		if tracer, stopSpans, err = sendSpans(ctx, about, logger); err != nil {
+			return nil, nil, err
+		}
+	}
+	if metrics {
+		scheme := "http"
+		if set.TLSCert != "" {
+			scheme = "https"
+		}
+		if stopMetrics, err = sendMetrics(otlp.Options{Registry: registry, Resource: about, Scheme: scheme}, logger); err != nil {
+			stopSpans()
+			return nil, nil, err
+		}
+	}
+	return tracer, func() { stopMetrics(); stopSpans() }, nil
+}
+
+func sendSpans(ctx context.Context, about *otelresource.Resource, logger *slog.Logger) (trace.Tracer, func(), error) {
+	exporter, err := otlp.NewSpans(ctx)
+	if err != nil {
+		return nil, nil, wrong("%v", err)
 	}
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { logger.Warn("spans are lost", "error", err) }))
 	provider := sdktrace.NewTracerProvider(sdktrace.WithBatcher(exporter), sdktrace.WithResource(about))
@@ -64,6 +84,27 @@ func openTracing(ctx context.Context, set *Settings, version string, logger *slo
 		ctx, cancel := context.WithTimeout(context.Background(), flushTime)
 		defer cancel()
 		_ = provider.Shutdown(ctx) // what could not be sent is lost
+	}, nil
+}
+
+func sendMetrics(o otlp.Options, logger *slog.Logger) (stop func(), err error) {
+	exporter, err := otlp.NewExporter(o)
+	if err != nil {
+		return nil, wrong("%v", err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		exporter.Run(ctx, func(err error) { logger.Warn("metrics are lost", "error", err) })
+	}()
+	return func() {
+		cancel()
+		<-done
+		ctx, cancel := context.WithTimeout(context.Background(), flushTime)
+		defer cancel()
+		_ = exporter.Flush(ctx) // what could not be sent is lost
+		exporter.Close()
 	}, nil
 }
 

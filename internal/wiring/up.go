@@ -114,9 +114,9 @@ func launch(ctx context.Context, set Settings, app App, has roles) (_ *Running, 
 	}
 	p := &program{set: &set, app: app, types: types, st: st, has: has, listener: listener, logger: logger, nets: nets,
 		registry: registry, observer: observer, progress: states.NewProgress(), front: front{set: &set, logger: logger, certificate: certificate}}
-	var stopTracing func()
-	if p.tracer, stopTracing, err = openTracing(ctx, &set, app.Version, logger); err == nil {
-		st.onClose(stopTracing)
+	var stopTelemetry func()
+	if p.tracer, stopTelemetry, err = telemetry(ctx, &set, app.Version, registry, logger); err == nil {
+		st.onClose(stopTelemetry)
 		p.listener, err = limitConnections(listener, &set, registry)
 	}
 	if err != nil {

@@ -2,7 +2,9 @@ package api
 
 import (
 	"log/slog"
+	"net"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -55,14 +57,32 @@ func (a *API) record(rec *recorder, r *http.Request, span trace.Span, begun time
 			slog.Int("status", rec.status), slog.Duration("took", time.Since(begun)), slog.String("request_id", id))
 	}
 	span.SetAttributes(attribute.String("http.request.method", r.Method), attribute.String("http.route", route),
-		attribute.String("url.path", r.URL.Path), attribute.Int("http.response.status_code", rec.status), attribute.String("autocrud.request_id", id))
+		attribute.String("url.path", r.URL.Path), attribute.String("url.scheme", a.scheme()), attribute.String("server.address", hostOf(r.Host)),
+		attribute.Int("http.response.status_code", rec.status), attribute.String("autocrud.request_id", id))
 	if !rec.named {
 		span.SetName(r.Method + " " + route)
 	}
 	if rec.status >= http.StatusInternalServerError {
+		span.SetAttributes(attribute.String("error.type", strconv.Itoa(rec.status)))
 		span.SetStatus(codes.Error, http.StatusText(rec.status))
 	}
 	span.End()
+}
+
+// scheme is how requests come.
+func (a *API) scheme() string {
+	if a.o.TLS {
+		return "https"
+	}
+	return "http"
+}
+
+// hostOf is a host without its port.
+func hostOf(host string) string {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		return name
+	}
+	return host
 }
 
 // nameSpan gives the span of a request the name of its operation.

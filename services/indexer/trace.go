@@ -35,8 +35,8 @@ func together(ctx context.Context, tracer trace.Tracer, name string, events []*s
 		return
 	}
 	_, whole := tracer.Start(ctx, name+" batch", trace.WithNewRoot(), trace.WithTimestamp(begun), trace.WithLinks(links...),
-		trace.WithSpanKind(trace.SpanKindConsumer), trace.WithAttributes(attribute.Int("autocrud.events", len(events)),
-			attribute.Int64("autocrud.seq", int64(events[len(events)-1].Seq))))
+		trace.WithSpanKind(trace.SpanKindConsumer), trace.WithAttributes(attribute.String("messaging.system", "nats"),
+			attribute.String("messaging.operation.name", name), attribute.Int("messaging.batch.message_count", len(events)), attribute.Int64("autocrud.seq", int64(events[len(events)-1].Seq))))
 	whole.End()
 	link := trace.WithLinks(trace.Link{SpanContext: whole.SpanContext()})
 	for _, sc := range of {
