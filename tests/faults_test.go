@@ -189,6 +189,9 @@ func TestFaultsOfTheStoresAreClearAndPass(t *testing.T) {
 				t.Errorf("%s: a search took %s: %v %+v", f.name, took, err, r)
 			}
 		}
+		if r, err := c.Try(t, "GET", "/readyz", nil); err != nil || r.Status != 200 {
+			t.Errorf("%s: clients are kept away: %+v, %v", f.name, r, err)
+		}
 		f.end()
 		begun := time.Now()
 		apitest.Eventually(t, 15*time.Second, "it recovers from "+f.name, func() bool {

@@ -401,16 +401,14 @@ func loopbackHosts(addr string) []string {
 
 // ready tells why requests cannot be answered fully. Where the index is another
 // process's, one that is behind does not keep requests away: all but searches
-// are answered.
+// are answered. A store that is away does not either: it is so for every process, and
+// without any that is ready clients would be refused rather than told to come back.
 func (p *program) ready() error {
 	if p.front.leaving.Load() {
 		return &fault.Error{Code: fault.Unavailable, Detail: "the service is stopping"}
 	}
 	if err := p.st.log.Broken(); err != nil {
 		return &fault.Error{Code: fault.Unavailable, Detail: "the log takes no more writes: its disk failed or it is damaged, the log of the service says more; restart the service", Cause: err}
-	}
-	if !p.st.nc.IsConnected() {
-		return &fault.Error{Code: fault.Unavailable, Detail: "the log cannot be reached"}
 	}
 	if applied := p.progress.Applied(); p.st.shared == nil && applied < p.begun {
 		return &fault.Error{Code: fault.IndexLag, Detail: fmt.Sprintf("the index is at sequence %d of %d", applied, p.begun)}
