@@ -21,6 +21,7 @@ var layers = [][]string{
 	{"pkg/storage/natslog", "pkg/storage/memblob", "pkg/storage/fsblob", "pkg/storage/s3blob", "pkg/storage/sqliteindex", "pkg/storage/pgindex"},
 	{"pkg/model"},
 	{"pkg/archive", "pkg/tabular"},
+	{"pkg/retention"},
 	{"pkg/policy"},
 	{"pkg/audit"},
 	{"pkg/states"},
@@ -43,6 +44,7 @@ var layers = [][]string{
 var barred = map[string][]string{
 	"pkg/model":     {"pkg/storage/", "net/http", "database/sql", "github.com/nats-io", "modernc.org", "github.com/jackc", "github.com/minio"},
 	"pkg/archive":   {"pkg/storage/", "net/http", "database/sql", "github.com/nats-io", "modernc.org", "github.com/jackc", "github.com/minio"},
+	"pkg/retention": {"pkg/storage/", "net/http", "database/sql", "github.com/nats-io", "modernc.org", "github.com/jackc", "github.com/minio"},
 	"pkg/policy":    {"pkg/storage/", "net/http", "database/sql", "github.com/nats-io", "modernc.org", "github.com/jackc", "github.com/minio"},
 	"pkg/audit":     {"pkg/storage/", "net/http", "database/sql", "github.com/nats-io", "modernc.org", "github.com/jackc", "github.com/minio"},
 	"pkg/states":    {"pkg/storage/", "net/http", "database/sql", "github.com/nats-io", "modernc.org", "github.com/jackc", "github.com/minio"},

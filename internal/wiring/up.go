@@ -327,6 +327,7 @@ func (p *program) maintain(ctx context.Context) error {
 		var g errgroup.Group
 		g.Go(func() error { return p.manager.Upkeep.Upkeep(ctx) })
 		g.Go(func() error { return p.manager.Upkeep.PruneEvery(ctx) })
+		g.Go(func() error { return p.manager.Upkeep.Retention.Run(ctx) })
 		g.Go(func() error { return p.manager.Upkeep.SweepEvery(ctx, upkeep.SweepAge) })
 		return g.Wait()
 	})

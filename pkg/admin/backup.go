@@ -11,6 +11,7 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/archive"
 	"github.com/autocrud-go/autocrud/pkg/commit"
 	"github.com/autocrud-go/autocrud/pkg/fault"
+	"github.com/autocrud-go/autocrud/pkg/retention"
 	"github.com/autocrud-go/autocrud/pkg/states"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -30,7 +31,7 @@ func (ad *Admin) Backup(ctx context.Context, w io.Writer, report func(done, tota
 	if err != nil {
 		return out, err
 	}
-	b := &backing{m: ad, f: f, dropped: map[string]bool{}, wanted: map[string]bool{}, report: report}
+	b := &backing{m: ad, f: f, dropped: map[string]bool{}, wanted: map[string]bool{}, report: report, last: state.Last, told: retention.NewTold(ad.log), pruned: map[states.Key]bool{}}
 	if err := b.all(ctx, state); err != nil {
 		var told *fault.Error
 		if err = states.StoreError(err); errors.As(err, &told) {
@@ -51,6 +52,9 @@ func (b *backing) all(ctx context.Context, state storage.LogState) error {
 	if err := b.log(ctx, state); err != nil {
 		return err
 	}
+	if err := b.prunedSince(ctx); err != nil {
+		return err
+	}
 	for subject := range b.dropped {
 		if err := b.f.Frame(archive.FrameDropped, []byte(subject)); err != nil {
 			return err
@@ -68,6 +72,9 @@ type backing struct {
 	out     archive.BackupSummary
 	dropped map[string]bool // subjects of resources that were purged meanwhile
 	wanted  map[string]bool // binaries that the events refer to
+	last    uint64
+	told    *retention.Told
+	pruned  map[states.Key]bool // resources of which something was pruned meanwhile
 	report  func(done, total uint64)
 }
 
@@ -105,11 +112,19 @@ func (b *backing) entry(ctx context.Context, entry storage.Entry) error {
 	if err != nil {
 		return err
 	}
+	gone, err := b.isPruned(ctx, e)
+	if err != nil {
+		return err
+	}
+	if gone && e.Inline { // its header is with what tells that
+		b.out.Entries--
+		return nil
+	}
 	b.out.Events++
 	for _, d := range e.Binaries {
 		b.wanted[d] = true
 	}
-	if e.Wrote > 0 && e.Content == nil {
+	if e.Wrote > 0 && e.Content == nil && !gone {
 		content, err := b.m.States.Content(ctx, e)
 		if err != nil {
 			if last, lerr := b.m.States.LastEvent(ctx, states.Key{Type: typ, ID: id}); lerr == nil && last != nil && last.Action == storage.Purged {

@@ -173,6 +173,16 @@ func (r *restoring) entry(ctx context.Context, body []byte) error {
 	if a.Subject == storage.SystemSubject("key") {
 		r.claimKey = rec.Data
 	}
+	if storage.IsPruned(a.Subject) { // a backup holds nothing of it
+		p, err := storage.DecodePruned(rec.Data, a.Seq)
+		if err != nil {
+			return err
+		}
+		p.Erase, p.Erased = nil, true
+		if rec.Data, err = p.Encode(); err != nil {
+			return err
+		}
+	}
 	if typ, _, ok := storage.SplitRevisionSubject(a.Subject); ok {
 		e, err := storage.DecodeEvent(rec.Data, a.Seq)
 		if err != nil {
@@ -195,7 +205,7 @@ func (r *restoring) event(ctx context.Context, typ string, e *storage.Event, con
 	if e.Content != nil {
 		content = e.Content
 	}
-	if e.Wrote > 0 && e.Action != storage.Purged {
+	if e.Wrote > 0 && e.Action != storage.Purged && content != nil { // else it was pruned
 		if err := model.CheckHash(content, e.Revision.Hash); err != nil {
 			return nil, err
 		}
@@ -205,9 +215,7 @@ func (r *restoring) event(ctx context.Context, typ string, e *storage.Event, con
 		}
 		r.refs[e.Ref] = ref
 	}
-	if ref, ok := r.refs[e.Ref]; ok {
-		e.Ref = ref
-	}
+	e.Ref = r.refs[e.Ref] // none of what was pruned: elsewhere it may name another object
 	subject := storage.RevisionSubject(typ, e.Meta.ID)
 	if e.Previous != "" {
 		e.Previous = r.digests[subject]

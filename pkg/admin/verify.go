@@ -48,6 +48,7 @@ type verifier struct {
 
 	hashes map[string]hashed // by constraint
 	tombs  tombs
+	pruned pruned
 
 	mu       sync.Mutex
 	binaries map[string]error // what reading each came to
@@ -64,6 +65,7 @@ type verified struct {
 	seq     uint64
 	event   string
 	digest  string
+	logged  string // digest of the last event that is in the log
 	count   int
 	hash    string
 	deleted bool
@@ -95,12 +97,18 @@ func (ad *Admin) Verify(ctx context.Context, report func(Finding)) (Verified, er
 	v.checks.SetLimit(verifyReaders)
 	err = ad.States.WaitIndexed(reading, state.Last)
 	if err == nil {
+		err = v.readPruned(reading, state.Last)
+	}
+	if err == nil {
 		err = v.fold(reading, state)
 	}
 	if failed := v.checks.Wait(); failed != nil {
 		err = failed // why the reading was ended
 	}
 	if err != nil {
+		return v.out, err
+	}
+	if err := v.comparePruned(ctx); err != nil {
 		return v.out, err
 	}
 	if err := v.settle(ctx); err != nil {
@@ -166,20 +174,21 @@ func (v *verifier) entry(ctx context.Context, entry storage.Entry) error {
 		return nil
 	}
 	k := states.Key{Type: typ, ID: id}
+	v.passPruned(k, entry.Seq)
 	before, known := v.heads[k]
 	if e.Meta.Type != typ || e.Meta.ID != id || e.ID != entry.ID {
 		find("the event is of another resource than its subject")
 	}
 	// After a purge what came before is erased, so the tombstone's predecessor
 	// is known by its digest alone.
-	if known && e.Previous != before.digest {
+	if known && e.Previous != before.digest && e.Previous != before.logged {
 		find("the event does not follow the one before it: history was altered")
 	}
-	if known && !before.purged && e.Action != storage.Purged && e.Wrote > before.count && e.Wrote != before.count+1 {
+	if known && !before.purged && e.Action != storage.Purged && e.Wrote > before.count && e.Wrote != before.count+1 && !v.pruned.between(k, before.count, e.Wrote) {
 		find("revision %d follows %d", e.Wrote, before.count)
 	}
 	v.events[e.Seq] = logged{k, commit.Digest(e)}
-	h := verified{seq: e.Seq, event: e.ID, digest: commit.Digest(e), count: e.Meta.RevisionCount, hash: e.Revision.Hash,
+	h := verified{seq: e.Seq, event: e.ID, digest: commit.Digest(e), logged: commit.Digest(e), count: e.Meta.RevisionCount, hash: e.Revision.Hash,
 		deleted: e.Meta.Deleted, purged: e.Action == storage.Purged}
 	if t := v.m.types[typ]; t != nil && e.Action != storage.Purged {
 		if h.held, err = v.m.Claims.Holdings(ctx, t, states.StateOf(e, false)); err != nil {
@@ -190,7 +199,7 @@ func (v *verifier) entry(ctx context.Context, entry storage.Entry) error {
 	if e.Action == storage.Purged {
 		return nil
 	}
-	if e.Wrote > 0 {
+	if e.Wrote > 0 && !v.pruned.covers(e) {
 		v.out.Objects++
 		v.checks.Go(func() error { return v.object(ctx, e, find) })
 	}
@@ -219,6 +228,7 @@ func (v *verifier) compareEvents(ctx context.Context, through uint64, last bool)
 		l, known := v.events[p.Seq]
 		delete(v.events, p.Seq)
 		switch {
+		case !known && v.pruned.has(p):
 		case !known:
 			v.doubts = append(v.doubts, doubt{k, p.Seq, "the event is missing in the log"})
 		case l.digest == "unreadable": // that was told

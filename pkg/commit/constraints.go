@@ -207,6 +207,8 @@ func (cl *Claims) referred(ctx context.Context, ref model.Ref, v string, source 
 		return target, s, fault.Errorf(fault.NotFound, "%s %q is deleted", ref.Type, id)
 	case number > e.Meta.RevisionCount:
 		return target, s, fault.Errorf(fault.NotFound, "%s %q has no revision %d", ref.Type, id, number)
+	case number > 0 && number != e.Revision.Number:
+		return target, s, cl.States.UnprunedNumber(ctx, target, number)
 	}
 	return target, s, nil
 }

@@ -201,6 +201,9 @@ func (wr *Writer) again(ctx context.Context, first *storage.Event) (*storage.Eve
 		blank.Revision.Hash, blank.Revision.Size = model.HashOf([]byte("{}")), len("{}")
 		return &blank, []byte("{}"), nil
 	}
+	if err := wr.States.Unpruned(ctx, first); err != nil {
+		return nil, nil, err
+	}
 	content, err := wr.States.Content(ctx, first)
 	return first, content, err
 }

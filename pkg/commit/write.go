@@ -278,12 +278,13 @@ func (wr *Writer) stage(ctx context.Context, t *model.Type, s states.State, next
 	if e.Action == storage.Purged && s.Exists() && wr.Ending != nil {
 		wr.Ending(ctx, t, s.Event, e.ID)
 	}
+	e.Apart = t.Retention.Prunes()
 	e.Binaries, e.Concealed = t.Digests(next.Content), t.Concealed(next.Content)
 	inline := len(next.Content) <= storage.InlineLimit
 	if inline {
 		e.Content = next.Content
 	}
-	u.sync = u.sync || next.put && (!inline || !wr.o.LogSyncsBlobs)
+	u.sync = u.sync || next.put && (!inline || e.Apart || !wr.o.LogSyncsBlobs)
 	u.early = next.Early
 	if err := wr.Claims.constrain(ctx, t, s, e, next.Content, u); err != nil {
 		return Censored(ctx, wr.Guard, t, err)
@@ -444,3 +445,6 @@ func (wr *Writer) Prepare(ctx context.Context, w *Mutation, t *model.Type, data 
 	}
 	return content, wr.o.Hooks.RunValidators(policy.AsCode(policy.AsProgram(ctx)), t.Name, content)
 }
+
+// Hold keeps the writers of this process from a resource until release is called.
+func (wr *Writer) Hold(k states.Key) (release func()) { return wr.locks.Acquire(k) }

@@ -29,6 +29,7 @@ const (
 	InvalidState         Code = "invalid_state"
 	Conflict             Code = "conflict"
 	Deleted              Code = "deleted"
+	Pruned               Code = "pruned"
 	Gone                 Code = "gone"
 	PreconditionFailed   Code = "precondition_failed"
 	PreconditionRequired Code = "precondition_required"

@@ -204,7 +204,8 @@ func readModel(t *Type, tree any, p *Problems) any {
 		t.Version = r.text("version")
 	}
 	t.Migrations = readMigrations(r)
-	t.Retention.Revisions = p.object(r.m["retention"], "/retention", "revisions").integer("revisions")
+	kept := p.object(r.m["retention"], "/retention", "revisions", "days")
+	t.Retention = Retention{Revisions: kept.integer("revisions"), Days: kept.integer("days")}
 	if v, ok := r.m["job"]; ok {
 		t.Job = readJob(p, v)
 	}

@@ -106,10 +106,18 @@ type Migration struct {
 	ops *reshape.Shape // Patch, read
 }
 
-// Retention limits what is kept of a resource.
+// Retention limits what is kept of a resource. A revision beyond either is pruned,
+// unless something needs it: HEAD and the newest stable one are always kept.
 type Retention struct {
-	Revisions int `json:"revisions"` // newest ones kept; 0 keeps all
+	Revisions int `json:"revisions"`      // newest ones kept; 0 keeps all
+	Days      int `json:"days,omitempty"` // older ones are not kept; 0 keeps all
 }
+
+// Prunes reports whether anything is not kept.
+func (r Retention) Prunes() bool { return r.Revisions > 0 || r.Days > 0 }
+
+// maxDays is the longest that revisions can be kept by their age: a century.
+const maxDays = 36_525
 
 // Binaries describes the values of one x-binary property.
 type Binaries struct {
@@ -268,6 +276,9 @@ func (t *Type) compileOptions(p *Problems) {
 	}
 	if t.Retention.Revisions < 0 {
 		p.Add("/retention/revisions", "retention.revisions must not be negative")
+	}
+	if t.Retention.Days < 0 || t.Retention.Days > maxDays {
+		p.Add("/retention/days", "retention.days must be from 0 to %d", maxDays)
 	}
 	seen := map[string]bool{t.Version: true}
 	t.Migrations = slices.Clone(t.Migrations)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/states"
 	"github.com/autocrud-go/autocrud/pkg/storage"
@@ -21,11 +22,14 @@ type CachedEvent struct {
 	event *storage.Event
 	err   error
 
-	mu    sync.Mutex
-	now   *states.View // the state after it
-	past  *states.View // the state before it
-	known bool         // past is, or there was none
-	asked bool         // for past
+	mu sync.Mutex
+	// suspect is the entry that pruned revisions of the resource since the state after
+	// it was read; 0 for none.
+	suspect uint64
+	now     *states.View // the state after it
+	past    *states.View // the state before it
+	known   bool         // past is, or there was none
+	asked   bool         // for past
 }
 
 func (m *CachedEvent) decoded() (*storage.Event, error) {
@@ -37,11 +41,24 @@ func (m *CachedEvent) decoded() (*storage.Event, error) {
 func (m *CachedEvent) after(ctx context.Context, mgr *states.States, t *model.Type) (*states.View, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	asks := t.Retention.Prunes() || m.suspect > 0
+	if m.suspect > 0 {
+		if err := mgr.WaitIndexed(ctx, m.suspect); err != nil {
+			return nil, err
+		}
+		m.suspect, m.now = 0, nil
+	}
 	if m.now != nil {
 		return m.now, nil
 	}
 	s := &states.View{Type: t, Event: m.event}
-	if m.event.Action != storage.Purged {
+	if asks {
+		err := mgr.Unpruned(ctx, m.event)
+		if s.Pruned = fault.CodeOf(err) == fault.Pruned; err != nil && !s.Pruned {
+			return nil, err
+		}
+	}
+	if m.event.Action != storage.Purged && !s.Pruned {
 		raw, err := mgr.RawContent(ctx, m.event)
 		if err != nil {
 			return nil, err

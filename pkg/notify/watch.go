@@ -313,6 +313,9 @@ func (w *Watch) look(ctx context.Context, m *CachedEvent) (Notice, bool, error) 
 	if err != nil {
 		return Notice{}, false, err
 	}
+	if after.Pruned && (w.filter != nil || w.visible() != nil) {
+		return Notice{}, false, nil // it cannot be judged; what came after it will be
+	}
 	content, ok, err := w.sees(ctx, after)
 	if err == nil && ok && !w.trusted {
 		ok, err = w.m.Guard.Watchable(ctx, t, after)
@@ -336,6 +339,16 @@ func (w *Watch) look(ctx context.Context, m *CachedEvent) (Notice, bool, error) 
 		if _, ok := visible(ctx, e, nil); !ok { // what was erased cannot be judged any more
 			return n, false, nil
 		}
+	}
+	if !known && before != nil && e.Action != storage.Purged { // its content is pruned, perhaps it was one of those
+		if visible := w.visible(); visible != nil {
+			if _, ok := visible(ctx, before.Event, nil); !ok {
+				return n, false, nil
+			}
+		}
+		n.Action = Left
+		n.Envelope, err = w.farewell(ctx, after)
+		return n, err == nil, err
 	}
 	if known {
 		if _, ok, err = w.sees(ctx, before); err != nil || !ok {

@@ -170,6 +170,9 @@ func (h *hub) add(entry storage.Entry) {
 	defer h.mu.Unlock()
 	h.at = entry.Seq
 	if !ok {
+		if storage.IsPruned(entry.Subject) {
+			h.prune(entry)
+		}
 		return
 	}
 	m := &CachedEvent{entry: entry, topics: topicsOf(typ, id)}
@@ -207,6 +210,23 @@ func (h *hub) erase(tombstone *CachedEvent) {
 	if p, ok := h.leaving[tombstone.entry.ID]; ok {
 		delete(h.leaving, tombstone.entry.ID)
 		tombstone.past, tombstone.known, tombstone.asked = p.state, p.state.Content != nil, true
+	}
+}
+
+// prune makes every watch that is told of an event from now on ask whether its content
+// was pruned.
+func (h *hub) prune(entry storage.Entry) {
+	p, err := storage.DecodePruned(entry.Data, entry.Seq)
+	if err != nil {
+		return
+	}
+	name := topicsOf(p.Type, p.ID)[1]
+	for _, m := range h.moments {
+		if m.topics[1] == name {
+			m.mu.Lock()
+			m.suspect = entry.Seq
+			m.mu.Unlock()
+		}
 	}
 }
 

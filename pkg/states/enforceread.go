@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"slices"
 
+	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/query"
@@ -194,6 +195,9 @@ func (gd *Guard) readablePast(ctx context.Context, x *policy.Permissions, e *sto
 		return x.Rows("read") == nil, nil
 	}
 	content, err := gd.States.ContentNow(ctx, x.Type, e)
+	if fault.CodeOf(err) == fault.Pruned {
+		return x.Rows("read") == nil, nil
+	}
 	if err != nil {
 		return false, err
 	}
@@ -243,6 +247,9 @@ func (gd *Guard) MayOpen(ctx context.Context, t *model.Type, s State, digest str
 		was := *e
 		was.Meta = s.Event.Meta
 		content, err := gd.States.ContentNow(ctx, t, e)
+		if fault.CodeOf(err) == fault.Pruned {
+			return false, nil
+		}
 		if err != nil {
 			return false, err
 		}

@@ -164,6 +164,9 @@ func (st *States) Content(ctx context.Context, e *storage.Event) ([]byte, error)
 			return whole.Content, nil
 		}
 	}
+	if err := st.Unpruned(ctx, e); err != nil {
+		return nil, err
+	}
 	st.o.Logger.ErrorContext(ctx, "a revision object is lost or damaged", "object", e.Ref,
 		"type", e.Meta.Type, "id", e.Meta.ID, "revision", e.Revision.Number, "error", err)
 	return nil, &fault.Error{Code: fault.Unavailable, Cause: err,

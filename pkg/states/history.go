@@ -94,19 +94,31 @@ func (rd *Reads) Revisions(ctx context.Context, typ, id string, chain bool, o Pa
 	if before > 0 {
 		from = int(min(before, uint64(s.Event.Meta.RevisionCount)))
 	}
+	gone, err := rd.States.prunedOf(ctx, k)
+	if err != nil {
+		return nil, err
+	}
 	out := &RevisionList{EventID: s.Event.ID, Items: []storage.Revision{}}
 	for n, looked := from, 0; n > 0; looked++ {
 		if len(out.Items) == o.Limit() || looked == maxLooked {
 			out.NextPageToken = rd.PageToken(uint64(n), binding)
 			break
 		}
-		e, err := rd.States.Wrote(ctx, k, n)
+		pruned := gone != nil && gone.Numbers(n)
+		if pruned && !chain {
+			n--
+			continue
+		}
+		e, err := rd.States.wroteOnce(ctx, k, n)
 		if err != nil {
 			return nil, err
 		}
-		shown, ok, err := rd.Guard.shownRevision(ctx, t, s, e)
-		if err != nil {
-			return nil, err
+		var shown storage.Revision
+		ok := false
+		if !pruned {
+			if shown, ok, err = rd.Guard.shownRevision(ctx, t, s, e); err != nil {
+				return nil, err
+			}
 		}
 		if ok {
 			out.Items = append(out.Items, shown)

@@ -289,6 +289,9 @@ func (rd *Reads) getAsOf(ctx context.Context, t *model.Type, k Key, o GetOptions
 	if e.Meta.Deleted && !o.IncludeDeleted {
 		return nil, RequireLive(t, k.ID, State{Event: e})
 	}
+	if err := rd.States.Unpruned(ctx, e); err != nil {
+		return nil, err
+	}
 	return rd.Guard.resource(ctx, e)
 }
 
@@ -311,9 +314,18 @@ func (st *States) Freshen(ctx context.Context, c Consistency, minSeq uint64) err
 	return st.progress.Wait(ctx, minSeq)
 }
 
-// Wrote finds the last event that wrote a revision, which describes it as it is
-// now.
+// Wrote is the last event that wrote a revision, which describes it as it is now. One
+// that was pruned is refused.
 func (st *States) Wrote(ctx context.Context, k Key, number int) (*storage.Event, error) {
+	e, err := st.wroteOnce(ctx, k, number)
+	if err == nil {
+		err = st.Unpruned(ctx, e)
+	}
+	return e, err
+}
+
+// wroteOnce is Wrote, also of a revision that was pruned since.
+func (st *States) wroteOnce(ctx context.Context, k Key, number int) (*storage.Event, error) {
 	if e := st.newest(k); e != nil && e.Revision.Number == number {
 		return e, nil
 	}
@@ -343,7 +355,7 @@ func (st *States) newestStable(ctx context.Context, k Key, e *storage.Event) (*s
 		if n == 0 {
 			return nil, fault.Errorf(fault.UnknownRevision, "%s %q has no stable revision yet", k.Type, k.ID)
 		}
-		if e, err = st.Wrote(ctx, k, n); err != nil {
+		if e, err = st.wroteOnce(ctx, k, n); err != nil {
 			return nil, err
 		}
 	}

@@ -62,6 +62,7 @@ type View struct {
 	Raw     []byte          // as it was written
 	Content json.RawMessage // migrated, without what is never shown; nil when it is gone
 	Full    json.RawMessage // with that, for hooks
+	Pruned  bool            // which is why it is gone
 
 	once   sync.Once
 	values map[string]query.Value

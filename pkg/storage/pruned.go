@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"hash/fnv"
 	"slices"
 	"strings"
 	"time"
@@ -61,14 +62,29 @@ func (p *Pruned) Covers(e *Event) bool {
 	return e.Seq < p.Seq && e.Action != Purged && p.Numbers(e.Revision.Number)
 }
 
-// prunedSubjects begin the subjects of what was pruned, one for each type.
+// prunedSubjects begin the subjects of what was pruned.
 const prunedSubjects = "sys.pruned."
 
-// PrunedSubject is where the log says what of a type was pruned; of "*" any.
-func PrunedSubject(typ string) string { return prunedSubjects + typ }
+// prunedShards is over how many subjects the resources of a type are spread, so that
+// several can be pruned at a time.
+const prunedShards = 16
+
+// PrunedSubject is where the log says what was pruned of a resource and others of its
+// type.
+func PrunedSubject(typ, id string) string {
+	h := fnv.New32a()
+	h.Write([]byte(id))
+	return fmt.Sprintf("%s%s.%d", prunedSubjects, typ, h.Sum32()%prunedShards)
+}
+
+// PrunedSubjects are those of PrunedSubject for any resource of a type.
+func PrunedSubjects(typ string) string { return prunedSubjects + typ + ".>" }
 
 // IsPruned reports whether a subject is one of PrunedSubject.
 func IsPruned(subject string) bool { return strings.HasPrefix(subject, prunedSubjects) }
+
+// AllPruned are the subjects of all types.
+const AllPruned = prunedSubjects + ">"
 
 // Encode writes the entry: a line of JSON, then the packed headers.
 func (p *Pruned) Encode() ([]byte, error) {

@@ -14,6 +14,7 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/jobs"
 	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/policy"
+	"github.com/autocrud-go/autocrud/pkg/retention"
 	"github.com/autocrud-go/autocrud/pkg/states"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -24,6 +25,7 @@ type Upkeep struct {
 	Binaries   *commit.BinaryStore
 	Guard      *states.Guard
 	Jobs       *jobs.Jobs
+	Retention  *retention.Keeper
 	States     *states.States
 	Writer     *commit.Writer
 	blobs      storage.Blobs
@@ -42,6 +44,7 @@ type Upkeep struct {
 // New is the upkeep of a Manager.
 func New(p commit.Parts, jobs *jobs.Jobs) *Upkeep {
 	up := &Upkeep{Binaries: p.Binaries, Guard: p.Guard, Jobs: jobs, States: p.States, Writer: p.Writer, blobs: p.Core.Blobs, index: p.Core.Index, log: p.Core.Log, names: p.Core.Names, o: p.Core.Options, progress: p.Core.Progress, referrers: p.Core.Referrers, strategies: p.Core.Strategies, types: p.Core.Types}
+	up.Retention = retention.New(up.retains())
 	return up
 }
 
@@ -125,6 +128,9 @@ func (up *Upkeep) upkeep(ctx context.Context) error {
 func (up *Upkeep) carryOn(ctx context.Context, entry storage.Entry) (bool, error) {
 	typ, _, ok := storage.SplitRevisionSubject(entry.Subject)
 	if !ok {
+		if storage.IsPruned(entry.Subject) {
+			return true, up.Retention.Erase(ctx, entry)
+		}
 		return false, nil
 	}
 	t := up.types[typ]

@@ -29,6 +29,7 @@ var statusOf = map[fault.Code]int{
 	fault.InvalidState:         http.StatusConflict,
 	fault.Conflict:             http.StatusConflict,
 	fault.Deleted:              http.StatusGone,
+	fault.Pruned:               http.StatusGone,
 	fault.Gone:                 http.StatusGone,
 	fault.PreconditionFailed:   http.StatusPreconditionFailed,
 	fault.PreconditionRequired: http.StatusPreconditionRequired,

@@ -26,6 +26,7 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/query"
+	"github.com/autocrud-go/autocrud/pkg/retention"
 	"github.com/autocrud-go/autocrud/pkg/states"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 	"github.com/autocrud-go/autocrud/pkg/upkeep"
@@ -61,6 +62,7 @@ type Indexer struct {
 	o        Options
 	damaged  atomic.Int64
 	outward  *publisher // nil: events are not published
+	told     *retention.Told
 
 	prepared bool // once: from then on the log only grows
 
@@ -81,7 +83,7 @@ func New(types []*model.Type, log storage.Log, blobs storage.Blobs, index storag
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	x := &Indexer{log: log, blobs: blobs, index: index, types: map[string]*model.Type{}, progress: p, o: o, filled: make(chan struct{}), unfit: map[string]int{}}
+	x := &Indexer{log: log, blobs: blobs, index: index, types: map[string]*model.Type{}, progress: p, o: o, filled: make(chan struct{}), unfit: map[string]int{}, told: retention.NewTold(log)}
 	if o.Outward != nil {
 		x.outward = newPublisher(log, blobs, o.Outward)
 		x.outward.tracer = o.Tracer
@@ -287,6 +289,7 @@ func (x *Indexer) apply(ctx context.Context, entries []storage.Entry) error {
 	for _, entry := range entries {
 		if _, _, ok := storage.SplitRevisionSubject(entry.Subject); !ok {
 			x.noteLoad(entry)
+			x.prune(ctx, entry, &b)
 			b.Dropped = append(b.Dropped, dropped(entry)...)
 			continue
 		}
@@ -352,13 +355,19 @@ func (x *Indexer) change(ctx context.Context, entry storage.Entry, e *storage.Ev
 	if content == nil {
 		content, err = x.blobs.Get(ctx, e.Ref)
 		if errors.Is(err, storage.ErrNotFound) || errors.Is(err, storage.ErrCorrupt) {
+			c.Values, c.Text = blank(t)
+			if pruned, err := x.wasPruned(ctx, e); pruned || err != nil {
+				return c, err
+			}
 			c.Damaged = err.Error()
 			x.setAside(ctx, entry, err)
-			c.Values, c.Text = blank(t)
 			return c, nil
 		}
 		if err != nil {
 			return nil, fmt.Errorf("content of event %d: %w", entry.Seq, err)
+		}
+		if e.Apart && len(content) <= storage.InlineLimit {
+			c.Content = content
 		}
 	} else {
 		c.Content = content

@@ -294,11 +294,13 @@ func (p *publisher) publish(ctx context.Context, events []*storage.Event, since 
 }
 
 // outgoing makes what is told of an event. Content that is too large for a
-// message, or whose object is gone by now, is referred to.
+// message, that will be pruned, or whose object is gone by now, is referred to.
 func (p *publisher) outgoing(ctx context.Context, e *storage.Event) (o storage.Outgoing, err error) {
 	o.Event = e
 	content := e.Content
-	if content == nil && e.Action != storage.Purged && e.Revision.Size <= maxOutwardBody {
+	if e.Apart {
+		content = nil
+	} else if content == nil && e.Action != storage.Purged && e.Revision.Size <= maxOutwardBody {
 		content, err = p.blobs.Get(ctx, e.Ref)
 		if err != nil && !errors.Is(err, storage.ErrNotFound) && !errors.Is(err, storage.ErrCorrupt) {
 			return o, fmt.Errorf("content of event %d: %w", e.Seq, err)

@@ -30,6 +30,11 @@ func (x *Indexer) replay(ctx context.Context) error {
 			return fmt.Errorf("last event of %s: %w", f.Type, err)
 		}
 		to = max(to, min(last.Seq, f.Through))
+		pruned, err := x.log.Last(ctx, storage.PrunedSubjects(f.Type))
+		if err != nil && !errors.Is(err, storage.ErrNotFound) {
+			return fmt.Errorf("what was pruned of %s: %w", f.Type, err)
+		}
+		to = max(to, min(pruned.Seq, f.Through))
 	}
 	x.o.Logger.InfoContext(ctx, "types are indexed anew beside their old index", "types", names(fresh), "from", from+1, "to", to)
 	if err := x.replayRange(ctx, fresh, from, to); err != nil {
@@ -79,7 +84,7 @@ func (x *Indexer) fillEmpty(ctx context.Context, fresh []storage.PendingBuild) (
 		case !errors.Is(err, storage.ErrNotFound):
 			return nil, fmt.Errorf("last event of %s: %w", f.Type, err)
 		default:
-			if err := x.refill(ctx, []storage.PendingBuild{f}, nil, f.Through); err != nil {
+			if err := x.refill(ctx, []storage.PendingBuild{f}, nil, storage.Batch{}, f.Through); err != nil {
 				return nil, err
 			}
 		}
@@ -100,7 +105,7 @@ const skipped = 20_000
 
 func (x *Indexer) replayRange(ctx context.Context, fresh []storage.PendingBuild, from, to uint64) error {
 	if from >= to { // only the end was not noted yet
-		return x.refill(ctx, fresh, nil, throughAll(fresh))
+		return x.refill(ctx, fresh, nil, storage.Batch{}, throughAll(fresh))
 	}
 	feed, err := x.log.Follow(ctx, from+1)
 	if err != nil {
@@ -109,6 +114,7 @@ func (x *Indexer) replayRange(ctx context.Context, fresh []storage.PendingBuild,
 	defer feed.Close()
 	types := names(fresh)
 	var changes []storage.IndexChange
+	var gone storage.Batch
 	entries := 0
 	for {
 		e, err := feed.Next(ctx)
@@ -116,6 +122,7 @@ func (x *Indexer) replayRange(ctx context.Context, fresh []storage.PendingBuild,
 			return err
 		}
 		entries++
+		x.prune(ctx, e, &gone)
 		if typ, _, ok := storage.SplitRevisionSubject(e.Subject); ok && slices.Contains(types, typ) && e.Seq <= throughAll(fresh) {
 			if event, err := x.decode(e); err != nil {
 				x.setAside(ctx, e, err)
@@ -126,13 +133,13 @@ func (x *Indexer) replayRange(ctx context.Context, fresh []storage.PendingBuild,
 			}
 		}
 		if e.Seq >= to {
-			return x.refill(ctx, fresh, changes, throughAll(fresh))
+			return x.refill(ctx, fresh, changes, gone, throughAll(fresh))
 		}
 		if len(changes) >= x.o.MaxBatch || entries >= skipped {
-			if err := x.refill(ctx, fresh, changes, e.Seq); err != nil {
+			if err := x.refill(ctx, fresh, changes, gone, e.Seq); err != nil {
 				return err
 			}
-			changes, entries = nil, 0
+			changes, gone, entries = nil, storage.Batch{}, 0
 		}
 	}
 }
@@ -144,8 +151,8 @@ func throughAll(fresh []storage.PendingBuild) (seq uint64) {
 	return seq
 }
 
-func (x *Indexer) refill(ctx context.Context, fresh []storage.PendingBuild, changes []storage.IndexChange, through uint64) error {
-	if err := x.index.Apply(ctx, storage.Batch{Changes: changes, Through: through, Replay: names(fresh)}); err != nil {
+func (x *Indexer) refill(ctx context.Context, fresh []storage.PendingBuild, changes []storage.IndexChange, gone storage.Batch, through uint64) error {
+	if err := x.index.Apply(ctx, storage.Batch{Changes: changes, Pruned: gone.Pruned, History: gone.History, Through: through, Replay: names(fresh)}); err != nil {
 		return fmt.Errorf("fill up to %d: %w", through, err)
 	}
 	return nil

@@ -71,7 +71,11 @@ func compare(old, now *Written) (out []Change) {
 		add(kindJob, jobEffect(old, now), "%s", jobDetail(old, now))
 	}
 	if old.Retention != now.Retention {
-		add("retention", None, "the newest %d revisions instead of %d; it has no effect yet", now.Retention.Revisions, old.Retention.Revisions)
+		effect := None
+		if now.Retention.Prunes() {
+			effect = Prune
+		}
+		add("retention", effect, "%s instead of %s", keeps(now.Retention), keeps(old.Retention))
 	}
 	for _, k := range slices.Sorted(maps.Keys(now.Options)) {
 		if before, after := old.Options[k], now.Options[k]; before != after {
@@ -82,6 +86,19 @@ func compare(old, now *Written) (out []Change) {
 		rebuilds(&out)
 	}
 	return out
+}
+
+// keeps says in words what is kept of a resource.
+func keeps(r model.Retention) string {
+	switch {
+	case r.Revisions > 0 && r.Days > 0:
+		return fmt.Sprintf("the newest %d revisions of the last %d days", r.Revisions, r.Days)
+	case r.Revisions > 0:
+		return fmt.Sprintf("the newest %d revisions", r.Revisions)
+	case r.Days > 0:
+		return fmt.Sprintf("the revisions of the last %d days", r.Days)
+	}
+	return "all revisions"
 }
 
 // rebuilds marks the change that the new table of the index is for.

@@ -73,6 +73,7 @@ func (x *Index) Apply(ctx context.Context, b storage.Batch) (err error) {
 	}
 	applied := x.applied.Load()
 	if len(b.Changes) == 0 && len(b.Replay) == 0 && len(b.Dropped) == 0 && len(b.Pruned) == 0 && b.Through <= applied {
+		rinse(ctx, x)
 		return errors.Join(ctx.Err(), x.look(ctx))
 	}
 	erased := len(b.Pruned) > 0
@@ -94,14 +95,14 @@ func (x *Index) Apply(ctx context.Context, b storage.Batch) (err error) {
 			}
 			erased = erased || c.Event.Action == storage.Purged
 		}
-		err := x.prune(ctx, b)
+		err := prune(ctx, x, b)
 		if err == nil {
-			err = x.drop(ctx, b.Dropped)
+			err = drop(ctx, x, b.Dropped)
 		}
 		switch {
 		case err != nil:
 		case len(b.Replay) > 0:
-			err = x.dropUnlogged(ctx, b)
+			err = dropUnlogged(ctx, x, b)
 		default:
 			_, err = x.fixed.position.ExecContext(ctx, int64(b.Through))
 		}
@@ -122,15 +123,27 @@ func (x *Index) Apply(ctx context.Context, b storage.Batch) (err error) {
 		x.applied.Store(max(applied, b.Through))
 	}
 	if erased && x.path != "" {
-		// What was erased is still in the write-ahead log. A reader may keep
-		// part of it alive; the next checkpoint takes that.
-		x.conn.ExecContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)")
+		x.stained = true
+		rinse(ctx, x)
 	}
 	return nil
 }
 
+// rinse empties the write-ahead log, in which what was erased still is. A reader may
+// keep part of it alive: then it is tried again when there is nothing else to do.
+func rinse(ctx context.Context, x *Index) {
+	if !x.stained {
+		return
+	}
+	var busy, pages, done int
+	_, _ = x.conn.ExecContext(ctx, "PRAGMA busy_timeout = 50") // writes wait meanwhile
+	err := x.conn.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &pages, &done)
+	_, _ = x.conn.ExecContext(ctx, "PRAGMA busy_timeout = 10000")
+	x.stained = err != nil || busy != 0
+}
+
 // drop takes tombstones away, and the rows that hold nothing else.
-func (x *Index) drop(ctx context.Context, seqs []uint64) error {
+func drop(ctx context.Context, x *Index, seqs []uint64) error {
 	for _, seq := range seqs {
 		var r resource
 		err := x.fixed.dropped.QueryRowContext(ctx, int64(seq)).Scan(&r.typ, &r.id)
@@ -151,7 +164,7 @@ func (x *Index) drop(ctx context.Context, seqs []uint64) error {
 
 // dropUnlogged takes events away that are not in the log, of the part that the
 // replay is about.
-func (x *Index) dropUnlogged(ctx context.Context, b storage.Batch) error {
+func dropUnlogged(ctx context.Context, x *Index, b storage.Batch) error {
 	seqs := make([]uint64, len(b.Changes))
 	for i, c := range b.Changes {
 		seqs[i] = c.Event.Seq

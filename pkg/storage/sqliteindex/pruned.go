@@ -38,7 +38,7 @@ func (x *Index) Pruned(ctx context.Context, typ, id string) (p *storage.Pruned, 
 }
 
 // prune notes what is not kept any more, and what of the history is not in the log.
-func (x *Index) prune(ctx context.Context, b storage.Batch) error {
+func prune(ctx context.Context, x *Index, b storage.Batch) error {
 	for _, e := range b.History {
 		var purgedSince int
 		if err := x.fixed.erased.QueryRowContext(ctx, e.Meta.Type, e.Meta.ID, int64(e.Seq)).Scan(&purgedSince); err != nil {
@@ -52,14 +52,14 @@ func (x *Index) prune(ctx context.Context, b storage.Batch) error {
 		}
 	}
 	for _, p := range b.Pruned {
-		if err := x.pruneOne(ctx, p); err != nil {
+		if err := pruneOne(ctx, x, p); err != nil {
 			return fmt.Errorf("what was pruned of %s/%s: %w", p.Type, p.ID, err)
 		}
 	}
 	return nil
 }
 
-func (x *Index) pruneOne(ctx context.Context, p *storage.Pruned) error {
+func pruneOne(ctx context.Context, x *Index, p *storage.Pruned) error {
 	var purgedSince int
 	if err := x.fixed.erased.QueryRowContext(ctx, p.Type, p.ID, int64(p.Seq)).Scan(&purgedSince); err != nil || purgedSince > 0 {
 		return err
@@ -77,11 +77,11 @@ func (x *Index) pruneOne(ctx context.Context, p *storage.Pruned) error {
 	if err := x.conn.QueryRowContext(ctx, "SELECT count(*) FROM (SELECT 1 FROM holders WHERE type = ?1 AND id = ?2 LIMIT 1)", p.Type, p.ID).Scan(&held); err != nil || held == 0 {
 		return err
 	}
-	return x.rehold(ctx, p)
+	return rehold(ctx, x, p)
 }
 
 // rehold makes the binaries that a resource holds those of the revisions that are kept.
-func (x *Index) rehold(ctx context.Context, p *storage.Pruned) error {
+func rehold(ctx context.Context, x *Index, p *storage.Pruned) error {
 	rows, err := x.conn.QueryContext(ctx, `SELECT seq, header FROM events WHERE type = ?1 AND id = ?2 AND instr(header, '"binaries"') > 0`, p.Type, p.ID)
 	if err != nil {
 		return err

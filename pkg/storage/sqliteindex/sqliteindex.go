@@ -31,6 +31,7 @@ type Index struct {
 
 	// mu is held by the writer.
 	mu      sync.Mutex
+	stained bool // the write-ahead log holds what was erased; mu is held
 	defs    []storage.Definition
 	writing map[string][]*writer // prepared, by type; the one that answers first
 	fixed   fixedStatements

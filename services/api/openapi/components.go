@@ -46,7 +46,7 @@ var problemStatuses = []struct {
 	{"404", "There is no such thing, or the caller may not see it", fault.NotFound, "there is no such resource"},
 	{"405", "The path does not take this method", fault.InvalidRequest, "this path takes GET and POST"},
 	{"409", "The request contradicts the current state", fault.AlreadyExists, "the id is taken"},
-	{"410", "The resource is deleted, or the point in the log is not kept any more", fault.Deleted, "the resource is deleted; it can be restored"},
+	{"410", "The resource is deleted, or the revision or the point in the log is not kept any more", fault.Deleted, "the resource is deleted; it can be restored"},
 	{"412", "The state is not the one the precondition names", fault.PreconditionFailed, "the resource was changed by another client"},
 	{"413", "The body, or what references are expanded to, is too large", fault.TooLarge, "the body is over the limit"},
 	{"414", "The request line is too long", fault.TooLarge, "the request line is over 65536 bytes"},
@@ -62,7 +62,7 @@ var problemStatuses = []struct {
 var problemCodes = []fault.Code{
 	fault.InvalidRequest, fault.InvalidFilter, fault.InvalidPageToken, fault.Unauthenticated, fault.PermissionDenied,
 	fault.NotFound, fault.UnknownType, fault.UnknownRevision, fault.UniqueConflict,
-	fault.AlreadyExists, fault.Referenced, fault.InvalidState, fault.Conflict, fault.Deleted, fault.Gone,
+	fault.AlreadyExists, fault.Referenced, fault.InvalidState, fault.Conflict, fault.Deleted, fault.Pruned, fault.Gone,
 	fault.PreconditionFailed, fault.PreconditionRequired, fault.TooLarge, fault.UnsupportedMediaType,
 	fault.ValidationFailed, fault.DanglingReference, fault.IdempotencyMismatch, fault.RateLimited,
 	fault.Unavailable, fault.IndexLag, fault.OutcomeUnknown, "internal",

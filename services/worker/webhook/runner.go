@@ -255,7 +255,7 @@ func (r *runner) message(ctx context.Context, t *storage.Message) (message, bool
 		return message{}, false, err
 	}
 	body := t.Body
-	if strings.TrimSpace(h.Filter) != "" {
+	if strings.TrimSpace(h.Filter) != "" || r.prunes(t.Type) {
 		n, told, err := r.d.m.Watches.Judged(ctx, h, t.Seq)
 		if err != nil || !told {
 			return message{}, false, err
@@ -272,10 +272,20 @@ func (r *runner) delivery(t storage.Message, o outcome, body []byte) storage.Del
 	x := storage.Delivery{Webhook: r.h.id, EventID: t.ID, Type: t.Type, Resource: t.Resource, Action: t.Action, Seq: t.Seq, Attempt: t.Attempt,
 		At: time.Now().UTC().Truncate(time.Microsecond), DurationMS: float64(o.took.Microseconds()) / 1000, Outcome: "delivered",
 		Status: o.status, Error: o.text(), Response: o.answer, Request: storage.DeliveryRequest{URL: r.h.data.URL, Headers: o.headers, Body: json.RawMessage("null")}}
-	if len(body) <= maxKeptBody {
+	switch {
+	case r.prunes(t.Type):
+		x.Response = "" // it may repeat what it was sent
+	case len(body) <= maxKeptBody:
 		x.Request.Body = body
 	}
 	return x
+}
+
+// prunes reports whether the content of a type is kept in one place, from which it will
+// go: messages refer to it, and nothing else keeps it.
+func (r *runner) prunes(typ string) bool {
+	t, err := r.d.m.States.Type(typ)
+	return err == nil && t.Retention.Prunes()
 }
 
 // judge tells why a webhook is to be paused, or nothing.

@@ -1,0 +1,127 @@
+package admin
+
+import (
+	"context"
+	"errors"
+
+	"github.com/autocrud-go/autocrud/pkg/commit"
+	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/retention"
+	"github.com/autocrud-go/autocrud/pkg/states"
+	"github.com/autocrud-go/autocrud/pkg/storage"
+)
+
+// pruned is what the log says was pruned: its content is nowhere, and some events are
+// with the entries that say so instead of in the log.
+type pruned struct {
+	last    map[states.Key]*storage.Pruned
+	headers map[states.Key][]*storage.Event // that no entry of the log came after yet
+	missing map[uint64]*storage.Event       // that the index did not tell yet
+}
+
+// readPruned reads it up to a sequence.
+func (v *verifier) readPruned(ctx context.Context, last uint64) error {
+	v.pruned = pruned{last: map[states.Key]*storage.Pruned{}, headers: map[states.Key][]*storage.Event{}, missing: map[uint64]*storage.Event{}}
+	for seq := uint64(1); ; {
+		entry, err := v.m.log.Next(ctx, storage.AllPruned, seq)
+		if errors.Is(err, storage.ErrNotFound) || err == nil && entry.Seq > last {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		seq = entry.Seq + 1
+		p, err := storage.DecodePruned(entry.Data, entry.Seq)
+		var headers []*storage.Event
+		if err == nil {
+			headers, err = retention.Headers(p)
+		}
+		if err != nil {
+			v.report(Finding{Seq: entry.Seq, Problem: "what was pruned cannot be read"})
+			continue
+		}
+		k := states.Key{Type: p.Type, ID: p.ID}
+		p.Erase, p.Headers = nil, nil
+		v.pruned.last[k] = p
+		v.pruned.headers[k] = append(v.pruned.headers[k], headers...)
+		for _, e := range headers {
+			v.pruned.missing[e.Seq] = e
+		}
+	}
+}
+
+// covers reports whether the content that an event left was pruned.
+func (p *pruned) covers(e *storage.Event) bool {
+	last := p.last[states.Key{Type: e.Meta.Type, ID: e.Meta.ID}]
+	return last != nil && last.Covers(e)
+}
+
+// has reports whether an event of the index is one that left the log, as it was.
+func (p *pruned) has(past storage.Past) bool {
+	e := p.missing[past.Seq]
+	if e == nil || commit.Digest(e) != commit.Digest(past.Event) {
+		return false
+	}
+	delete(p.missing, past.Seq)
+	return true
+}
+
+// passPruned goes over the events of a resource that left the log before an entry of it.
+func (v *verifier) passPruned(k states.Key, seq uint64) {
+	rest := v.pruned.headers[k]
+	for len(rest) > 0 && rest[0].Seq <= seq {
+		e := rest[0]
+		if rest = rest[1:]; e.Seq == seq { // it is still there
+			delete(v.pruned.missing, seq)
+			continue
+		}
+		h := v.heads[k]
+		h.digest, h.count, h.purged = model.HashOf(e.Header), e.Meta.RevisionCount, false
+		v.heads[k] = h
+	}
+	if len(rest) == 0 {
+		delete(v.pruned.headers, k)
+	} else {
+		v.pruned.headers[k] = rest
+	}
+}
+
+// comparePruned compares what was pruned with what the index tells of it.
+func (v *verifier) comparePruned(ctx context.Context) error {
+	for seq, e := range v.pruned.missing {
+		if v.m.types[e.Meta.Type] != nil {
+			v.doubts = append(v.doubts, doubt{states.Key{Type: e.Meta.Type, ID: e.Meta.ID}, seq, "index: the event is missing"})
+		}
+	}
+	for k, want := range v.pruned.last {
+		if v.m.types[k.Type] == nil {
+			continue
+		}
+		if purged, err := v.tombs.after(ctx, v.m.log, k, want.Seq); err != nil || purged {
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		got, err := v.m.index.Pruned(ctx, k.Type, k.ID)
+		if err != nil {
+			return err
+		}
+		if got == nil || got.Seq < want.Seq || got.Seq == want.Seq && got.Through != want.Through {
+			v.report(Finding{Type: k.Type, ID: k.ID, Seq: want.Seq, Problem: "index: it does not know what was pruned"})
+		}
+	}
+	return nil
+}
+
+// between reports whether every revision between two was pruned: the events that made
+// them are not where they were.
+func (p *pruned) between(k states.Key, from, to int) bool {
+	last := p.last[k]
+	for n := from + 1; n < to; n++ {
+		if last == nil || !last.Numbers(n) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,232 @@
+package retention
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/autocrud-go/autocrud/internal/restart"
+	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/query"
+	"github.com/autocrud-go/autocrud/pkg/storage"
+)
+
+const (
+	// every is how often it is looked what was written.
+	every = 2 * time.Second
+	// byAge is how often every resource is looked at: revisions grow old unwritten.
+	byAge = time.Hour
+	// span is how many sequences are looked at in one go.
+	span = 5000
+	// atOnce is how many resources are pruned at a time.
+	atOnce = 8
+	// sweepPage is how many resources are listed in one go.
+	sweepPage = 500
+)
+
+// Run keeps what the types say until ctx ends: of what is written within seconds, and
+// once of everything that was there before.
+func (k *Keeper) Run(ctx context.Context) error {
+	types := map[string]*model.Type{}
+	for name, t := range k.o.Types {
+		if t.Retention.Prunes() {
+			types[name] = t
+		}
+	}
+	if len(types) == 0 {
+		return nil
+	}
+	failed := func(err error, _ time.Duration) {
+		k.o.Logger.WarnContext(ctx, "keeping the retention of types begins again", "error", err)
+	}
+	pos, err := k.o.Index.Position(ctx)
+	if err != nil {
+		pos.Applied = 0
+	}
+	var all sync.WaitGroup
+	all.Go(func() {
+		restart.Loop{Failed: failed}.Run(ctx, func(ctx context.Context) error { return k.sweepEvery(ctx, types) })
+	})
+	at := pos.Applied
+	restart.Loop{Failed: failed}.Run(ctx, func(ctx context.Context) error { return k.follow(ctx, types, &at) })
+	all.Wait()
+	return nil
+}
+
+// follow prunes what was written since a sequence, again and again.
+func (k *Keeper) follow(ctx context.Context, types map[string]*model.Type, at *uint64) error {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+		if err := k.Written(ctx, types, at); err != nil {
+			return err
+		}
+	}
+}
+
+// Written prunes what was written after a sequence and moves it to where the index is.
+// Types whose first pruning was not announced yet wait for that.
+func (k *Keeper) Written(ctx context.Context, types map[string]*model.Type, at *uint64) error {
+	pos, err := k.o.Index.Position(ctx)
+	if err != nil {
+		return err
+	}
+	for *at < pos.Applied {
+		through := min(*at+span, pos.Applied)
+		events, err := k.o.Index.Events(ctx, storage.EventQuery{After: *at, Span: through - *at})
+		if err != nil {
+			return err
+		}
+		written := map[resource]bool{}
+		for _, p := range events {
+			if m := p.Event.Meta; types[m.Type] != nil && m.RevisionCount > 1 && k.begun(m.Type) {
+				written[resource{m.Type, m.ID}] = true
+			}
+		}
+		g, pruning := errgroup.WithContext(ctx)
+		g.SetLimit(atOnce)
+		for r := range written {
+			g.Go(func() error {
+				t := types[r.typ]
+				_, err := k.Prune(pruning, t, r.id, t.Retention, Principal)
+				return err
+			})
+		}
+		if err := g.Wait(); err != nil {
+			return err
+		}
+		*at = through
+	}
+	return nil
+}
+
+// begun reports whether the first pruning of a type was announced.
+func (k *Keeper) begun(typ string) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.announced[typ]
+}
+
+// sweepEvery looks at every resource once, and again every hour where age counts.
+func (k *Keeper) sweepEvery(ctx context.Context, types map[string]*model.Type) error {
+	first := true
+	for {
+		for _, name := range slices.Sorted(maps.Keys(types)) {
+			t := types[name]
+			if !first && t.Retention.Days == 0 {
+				continue
+			}
+			if err := k.Keep(ctx, t); err != nil {
+				return err
+			}
+		}
+		first = false
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(byAge):
+		}
+	}
+}
+
+// Keep prunes every resource of a type down to what its retention keeps. The first time
+// it tells how much that is before it begins.
+func (k *Keeper) Keep(ctx context.Context, t *model.Type) error {
+	_, err := k.o.Log.Last(ctx, storage.PrunedSubjects(t.Name))
+	if errors.Is(err, storage.ErrNotFound) {
+		revisions, resources, err := k.Due(ctx, t, t.Retention)
+		if err != nil {
+			return err
+		}
+		if revisions > 0 {
+			k.o.Logger.WarnContext(ctx, "the retention of a type is kept for the first time: revisions are pruned for good",
+				"type", t.Name, "revisions", revisions, "resources", resources, "keeps_revisions", t.Retention.Revisions, "keeps_days", t.Retention.Days)
+		}
+	} else if err != nil {
+		return err
+	}
+	k.mu.Lock()
+	k.announced[t.Name] = true
+	k.mu.Unlock()
+	out, err := k.PruneAll(ctx, t, t.Retention, Principal, nil)
+	if out.Revisions > 0 {
+		k.o.Logger.InfoContext(ctx, "pruned revisions", "type", t.Name, "revisions", out.Revisions)
+	}
+	return err
+}
+
+// PruneAll prunes every resource of a type down to what a retention keeps. report, if
+// not nil, is told how many resources were looked at.
+func (k *Keeper) PruneAll(ctx context.Context, t *model.Type, keep model.Retention, principal string, report func(looked int)) (out Outcome, err error) {
+	looked := 0
+	err = k.each(ctx, t, func(head *storage.Event) error {
+		if looked++; report != nil && looked%100 == 0 {
+			report(looked)
+		}
+		p, _, err := k.decide(ctx, t, head, keep)
+		if err != nil || p == nil {
+			return err
+		}
+		one, err := k.Prune(ctx, t, head.Meta.ID, keep, principal)
+		out.Revisions, out.Seq = out.Revisions+one.Revisions, max(out.Seq, one.Seq)
+		return err
+	})
+	return out, err
+}
+
+// Due counts what PruneAll would prune.
+func (k *Keeper) Due(ctx context.Context, t *model.Type, keep model.Retention) (revisions, resources int, err error) {
+	err = k.each(ctx, t, func(head *storage.Event) error {
+		p, more, err := k.decide(ctx, t, head, keep)
+		if err != nil || p == nil {
+			return err
+		}
+		resources++
+		if revisions += len(p.Erase); more && keep.Days == 0 { // an estimate: some may be spared
+			revisions += max(0, head.Meta.RevisionCount-keep.Revisions-len(p.Erase))
+		}
+		return nil
+	})
+	return revisions, resources, err
+}
+
+// each calls fn for the last event of every resource, deleted or not, that has more than
+// one revision.
+func (k *Keeper) each(ctx context.Context, t *model.Type, fn func(head *storage.Event) error) error {
+	fields := t.Definition().QueryFields()
+	byID, _ := fields.Lookup("meta.id")
+	count, _ := fields.Lookup("meta.revision_count")
+	q := storage.Search{Type: t.Name, Order: query.Order{{Field: byID}}, Limit: sweepPage, Deletion: storage.LiveAndDeleted, Bare: true,
+		Filter: query.Compare{Field: count, Op: query.Greater, Value: int64(1)}}
+	for {
+		page, err := k.o.Index.Search(ctx, q)
+		if err != nil {
+			return err
+		}
+		for _, row := range page.Rows {
+			head, err := k.o.Index.Head(ctx, t.Name, row.ID)
+			if errors.Is(err, storage.ErrNotFound) {
+				continue
+			}
+			if err == nil {
+				err = fn(head.Event)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		if q.After = page.Next; q.After == nil {
+			return nil
+		}
+	}
+}
