@@ -72,8 +72,9 @@ down: ## stop the containers; data and .env stay
 compose-check: ## the compose files are right (no docker needed)
 	cd deploy/test && $(GO) test -count=1 -run Compose ./...
 
-deploy-check: ## the compose files, both Kubernetes overlays and the alert rules are right
+deploy-check: ## the compose files, Kubernetes overlays, Helm chart, alert rules and the dashboard are right
 	cd deploy/test && $(GO) test -count=1 ./...
+	cd deploy/grafana && $(GO) test -count=1 ./...
 
 compose-test: ## run the containers, kill them, lose the log, make a cluster (root on Debian; gets Docker when there is none)
 	@sh scripts/compose-test.sh

@@ -70,6 +70,7 @@ engine() {
 stop_engine() {
 	[ -z "$engine_pid" ] || { kill "$engine_pid" 2>/dev/null; wait "$engine_pid" 2>/dev/null; }
 	engine_pid=
+	umount "$containers/docker" 2>/dev/null || true # it is left mounted on itself
 }
 
 # image TAG FROM FILE... makes an image of files and the lines of a Dockerfile on
