@@ -8,6 +8,8 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/autocrud-go/autocrud"
@@ -321,6 +323,37 @@ func ExampleApp_Start() {
 }
 
 // Main takes the command line, so it is what a program's main function calls.
+func ExampleMigration() {
+	models, err := os.MkdirTemp("", "models")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(models)
+	model := "name: notes\nversion: \"2\"\nschema: {type: object, properties: {text: {type: string}}}\nmigrations: [{from: \"1\", function: textOfBody}]\n"
+	if err := os.WriteFile(filepath.Join(models, "notes.yaml"), []byte(model), 0o600); err != nil {
+		panic(err)
+	}
+	app, settings := autocrud.New(), inMemory
+	settings.Models = models
+	autocrud.Migration(app, "textOfBody", func(tree any) (any, error) {
+		note := tree.(map[string]any)
+		note["text"] = note["body"] // its name in version 1
+		delete(note, "body")
+		return note, nil
+	})
+	r, err := app.Start(context.Background(), settings)
+	if err != nil {
+		panic(err)
+	}
+	defer r.Stop()
+	notes, err := r.Manager.Type("notes")
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(notes.Name, notes.Version)
+	// Output: notes 2
+}
+
 func ExampleApp_Main() {
 	app := autocrud.New()
 	autocrud.Register[Movie](app, "movies")

@@ -34,6 +34,7 @@ func (wr *Writer) Patch(ctx context.Context, typ, id string, p Patch, o UpdateOp
 	return wr.PatchWith(ctx, typ, id, p, o, Request{})
 }
 
+// PatchWith is Patch for a request that asks for more than a client can.
 func (wr *Writer) PatchWith(ctx context.Context, typ, id string, p Patch, o UpdateOptions, asks Request) (*states.Resource, error) {
 	t, err := wr.States.Find(typ, id)
 	if err != nil {

@@ -66,6 +66,7 @@ func (sl *Seals) seal(t *model.Type, secret []byte) (model.Box, error) {
 	return model.Box{Key: base64.StdEncoding.EncodeToString(aead.Seal(nonce, nonce, secret, []byte(t.Name)))}, nil
 }
 
+// Unseal opens what is sealed in a stored content.
 func (sl *Seals) Unseal(t *model.Type, b model.Box) ([]byte, error) {
 	aead, err := sl.sealer()
 	if err != nil {

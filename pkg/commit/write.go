@@ -218,6 +218,7 @@ func (wr *Writer) decide(ctx context.Context, t *model.Type, k states.Key, known
 	return out, nil, ErrBusy()
 }
 
+// ErrBusy refuses a write that lost to others too often.
 func ErrBusy() error {
 	return &fault.Error{Code: fault.Conflict, RetryAfter: time.Second, Detail: "too many others write to this resource at the same time; try again"}
 }

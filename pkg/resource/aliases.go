@@ -4,13 +4,11 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/admin"
 	"github.com/autocrud-go/autocrud/pkg/archive"
 	"github.com/autocrud-go/autocrud/pkg/audit"
-	"github.com/autocrud-go/autocrud/pkg/commit"
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/jobs"
 	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/notify"
 	"github.com/autocrud-go/autocrud/pkg/policy"
-	"github.com/autocrud-go/autocrud/pkg/rights"
 	"github.com/autocrud-go/autocrud/pkg/states"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 	"github.com/autocrud-go/autocrud/pkg/upkeep"
@@ -29,7 +27,7 @@ type (
 	FieldError = fault.FieldError
 )
 
-// Codes of pkg/fault.
+// Constants of pkg/fault.
 const (
 	// Deprecated: use fault.AlreadyExists.
 	AlreadyExists = fault.AlreadyExists
@@ -85,7 +83,7 @@ const (
 	ValidationFailed = fault.ValidationFailed
 )
 
-// Functions of pkg/fault.
+// Functions and values of pkg/fault.
 var (
 	// Deprecated: use fault.CodeOf.
 	CodeOf = fault.CodeOf
@@ -95,8 +93,6 @@ var (
 
 // Types of pkg/model.
 type (
-	// Deprecated: use model.ActionRef.
-	ActionRef = model.ActionRef
 	// Deprecated: use model.Backoff.
 	Backoff = model.Backoff
 	// Deprecated: use model.Binaries.
@@ -149,7 +145,7 @@ const (
 	SetNull = model.SetNull
 )
 
-// Functions of pkg/model.
+// Functions and values of pkg/model.
 var (
 	// Deprecated: use model.BuiltinTypes.
 	BuiltinTypes = model.BuiltinTypes
@@ -161,18 +157,12 @@ var (
 	CheckID = model.CheckID
 	// Deprecated: use model.CheckTypes.
 	CheckTypes = model.CheckTypes
-	// Deprecated: use model.DecodeInput.
-	DecodeInput = model.DecodeInput
 	// Deprecated: use model.DecodeJSON.
 	DecodeJSON = model.DecodeJSON
-	// Deprecated: use model.HashOf.
-	HashOf = model.HashOf
 	// Deprecated: use model.IsBuiltin.
 	IsBuiltin = model.IsBuiltin
 	// Deprecated: use model.LoadTypes.
 	LoadTypes = model.LoadTypes
-	// Deprecated: use model.MediaType.
-	MediaType = model.MediaType
 	// Deprecated: use model.NewType.
 	NewType = model.NewType
 	// Deprecated: use model.ParseCron.
@@ -181,8 +171,6 @@ var (
 	ParseTime = model.ParseTime
 	// Deprecated: use model.ParseType.
 	ParseType = model.ParseType
-	// Deprecated: use model.Uncovered.
-	Uncovered = model.Uncovered
 	// Deprecated: use model.WithAuditReads.
 	WithAuditReads = model.WithAuditReads
 	// Deprecated: use model.WithBuiltin.
@@ -209,13 +197,6 @@ var (
 	WithVersion = model.WithVersion
 )
 
-// TypeOf makes a type of a Go struct.
-//
-// Deprecated: use model.TypeOf.
-func TypeOf[T any](name string, opts ...model.TypeOption) (*model.Type, error) {
-	return model.TypeOf[T](name, opts...)
-}
-
 // Types of pkg/archive.
 type (
 	// Deprecated: use archive.Object.
@@ -234,13 +215,7 @@ type (
 	Rebuilding = archive.Rebuilding
 )
 
-// Constants of pkg/archive.
-const (
-	// Deprecated: use archive.SubscriptionsKey.
-	SubscriptionsKey = archive.SubscriptionsKey
-)
-
-// Functions and subjects of pkg/archive.
+// Functions and values of pkg/archive.
 var (
 	// Deprecated: use archive.ExpirySubject.
 	ExpirySubject = archive.ExpirySubject
@@ -248,8 +223,6 @@ var (
 	LoadSubject = archive.LoadSubject
 	// Deprecated: use archive.AwaitLoaded.
 	AwaitLoaded = archive.AwaitLoaded
-	// Deprecated: use archive.BackupFailure.
-	BackupFailure = archive.BackupFailure
 	// Deprecated: use archive.Check.
 	CheckArchive = archive.Check
 	// Deprecated: use archive.Erases.
@@ -288,8 +261,6 @@ type (
 	Role = policy.Role
 	// Deprecated: use policy.Rule.
 	Rule = policy.Rule
-	// Deprecated: use policy.Verb.
-	Verb = policy.Verb
 )
 
 // Constants of pkg/policy.
@@ -316,8 +287,6 @@ var (
 	APIKeyType = policy.APIKeyType
 	// Deprecated: use policy.ActorOf.
 	ActorOf = policy.ActorOf
-	// Deprecated: use policy.AsCode.
-	AsCode = policy.AsCode
 	// Deprecated: use policy.AsProgram.
 	AsProgram = policy.AsProgram
 	// Deprecated: use policy.BindingType.
@@ -326,26 +295,19 @@ var (
 	NewAccess = policy.NewAccess
 	// Deprecated: use policy.Parse.
 	ParsePolicy = policy.Parse
-	// Deprecated: use policy.RefusalOf.
-	RefusalOf = policy.RefusalOf
 	// Deprecated: use policy.RoleType.
 	RoleType = policy.RoleType
 	// Deprecated: use policy.WithActor.
 	WithActor = policy.WithActor
 )
 
-// InlineLimit is the largest content that travels in its event.
-//
-// Deprecated: use storage.InlineLimit.
-const InlineLimit = storage.InlineLimit
-
-// Type of pkg/audit.
+// Types of pkg/audit.
 type (
 	// Deprecated: use audit.Recorder.
 	Recorder = audit.Recorder
 )
 
-// Const of pkg/audit.
+// Constants of pkg/audit.
 const (
 	// Deprecated: use audit.OutcomeOK.
 	OutcomeOK = audit.OutcomeOK
@@ -353,198 +315,40 @@ const (
 	OutcomeRefused = audit.OutcomeRefused
 )
 
-// Var of pkg/audit.
+// Functions and values of pkg/audit.
 var (
 	// Deprecated: use audit.NewRecorder.
 	NewRecorder = audit.NewRecorder
 )
 
-// Type of pkg/states.
+// Types of pkg/states.
 type (
-	// Aggregate is a page of groups; the values of each are in the order of the options.
-	Aggregate = states.Aggregate
-	// AggregateOptions of Aggregate.
-	AggregateOptions = states.AggregateOptions
-	// Change is what a hook sees of a write.
-	Change = states.Change
-	// Consistency says how new a read must be.
-	Consistency = states.Consistency
-	// Deprecated: use states.Core.
-	Core = states.Core
-	// GetOptions of Get.
-	GetOptions = states.GetOptions
-	// Deprecated: use states.Guard.
-	Guard = states.Guard
-	// HistoryItem tells who did what, when, from where.
-	HistoryItem = states.HistoryItem
-	// HistoryList is a page of history, oldest first.
-	HistoryList = states.HistoryList
-	// Hook is called for a write.
-	Hook = states.Hook
-	// Hooks are what an application adds to its types.
-	Hooks = states.Hooks
-	// Index is what a Manager may do to the index: read it, and order that it is made anew.
-	Index = states.Index
-	// List is a page of resources.
-	List = states.List
-	// ListOptions of a search.
-	ListOptions = states.ListOptions
 	// Deprecated: use states.Live.
 	Live = states.Live
-	// Observer is told what happened, for metrics.
-	Observer = states.Observer
-	// Operation of a JSON patch (RFC 6902 section 4).
-	Operation = states.Operation
-	// Options of a Manager.
-	Options = states.Options
-	// PageOptions of a list that is not a search.
-	PageOptions = states.PageOptions
 	// Deprecated: use states.Progress.
 	Progress = states.Progress
-	// Deprecated: use states.Reads.
-	Reads = states.Reads
-	// Referring is a resource that refers to another.
-	Referring = states.Referring
-	// ReferringList is a page of referrers, by type, field and id.
-	ReferringList = states.ReferringList
-	// Resource is one resource as it is answered: the parts of the envelope, each ready to be sent.
-	Resource = states.Resource
-	// RevisionList is a page of revisions, newest first.
-	RevisionList = states.RevisionList
-	// Deprecated: use states.Showing.
-	Showing = states.Showing
-	// Deprecated: use states.States.
-	States = states.States
-	// Deprecated: use states.Strategies.
-	Strategies = states.Strategies
-	// Deprecated: use states.Strategy.
-	Strategy = states.Strategy
-	// Deprecated: use states.Transition.
-	Transition = states.Transition
-	// UploadQuota bounds the bytes of binaries that this process takes within a day, whatever becomes of them; 0 or less: any number.
-	UploadQuota = states.UploadQuota
-	// Validator checks content beyond its schema.
-	Validator = states.Validator
 	// Deprecated: use states.Visible.
 	Visible = states.Visible
 )
 
-// Const of pkg/states.
-const (
-	// Default of its package.
-	Default = states.Default
-	// DefaultPageSize of its package.
-	DefaultPageSize = states.DefaultPageSize
-	// Eventual of its package.
-	Eventual = states.Eventual
-	// MaxPageBytes is how many bytes of resources a page brings; it ends early where one more would be over that, after its first item.
-	MaxPageBytes = states.MaxPageBytes
-	// MaxPageSize of its package.
-	MaxPageSize = states.MaxPageSize
-	// Strong of its package.
-	Strong = states.Strong
-)
-
-// Var of pkg/states.
+// Functions and values of pkg/states.
 var (
 	// Deprecated: use states.Continue.
 	Continue = states.Continue
-	// Deprecated: use states.NewCore.
-	NewCore = states.NewCore
-	// Deprecated: use states.NewGuard.
-	NewGuard = states.NewGuard
-	// NewHooks has none.
-	NewHooks = states.NewHooks
 	// Deprecated: use states.NewLive.
 	NewLive = states.NewLive
 	// Deprecated: use states.NewProgress.
 	NewProgress = states.NewProgress
-	// Deprecated: use states.NewReads.
-	NewReads = states.NewReads
-	// Deprecated: use states.NewStates.
-	NewStates = states.NewStates
 	// Deprecated: use states.TraceOf.
 	TraceOf = states.TraceOf
 )
 
-// Type of pkg/commit.
-type (
-	// BatchOperation is one write of a batch.
-	BatchOperation = commit.BatchOperation
-	// BatchResult is what became of one operation.
-	BatchResult = commit.BatchResult
-	// Deprecated: use commit.Batches.
-	Batches = commit.Batches
-	// Deprecated: use commit.BinaryStore.
-	BinaryStore = commit.BinaryStore
-	// Deprecated: use commit.Claims.
-	Claims = commit.Claims
-	// CreateOptions of Create.
-	CreateOptions = commit.CreateOptions
-	// Deprecated: use commit.Gate.
-	Gate = commit.Gate
-	// JobOptions of a new job.
-	JobOptions = commit.JobOptions
-	// Match is a precondition on the resource's last event, from If-Match.
-	Match = commit.Match
-	// Deprecated: use commit.Parts.
-	Parts = commit.Parts
-	// Patch is a change relative to the newest state.
-	Patch = commit.Patch
-	// PatchKind is the format of a patch.
-	PatchKind = commit.PatchKind
-	// Question is whether a principal may do something: on a type, on a resource of it, or, for create and update, with data.
-	Question = commit.Question
-	// Deprecated: use commit.Questions.
-	Questions = commit.Questions
-	// RestoreOptions of RestoreAs.
-	RestoreOptions = commit.RestoreOptions
-	// Deprecated: use commit.Seals.
-	Seals = commit.Seals
-	// UpdateOptions of a write to an existing resource.
-	UpdateOptions = commit.UpdateOptions
-	// Deprecated: use commit.Writer.
-	Writer = commit.Writer
-)
-
-// Const of pkg/commit.
-const (
-	// JSONPatch of its package.
-	JSONPatch = commit.JSONPatch
-	// MaxBatch is the most operations of one batch.
-	MaxBatch = commit.MaxBatch
-	// MaxBinary is the most bytes of a binary.
-	MaxBinary = commit.MaxBinary
-	// MergePatch of its package.
-	MergePatch = commit.MergePatch
-)
-
-// Var of pkg/commit.
-var (
-	// Deprecated: use commit.NewParts.
-	NewParts = commit.NewParts
-	// WithIdempotency makes the writes of a context one write: with the same key, by the same principal, a second one with an equal fingerprint has no second effect and is answered like the first; any other is refused.
-	WithIdempotency = commit.WithIdempotency
-)
-
-// Type of pkg/rights.
-type (
-	// Deprecated: use rights.Keys.
-	Keys = rights.Keys
-)
-
-// Type of pkg/jobs.
+// Types of pkg/jobs.
 type (
 	// Deprecated: use jobs.Claim.
 	Claim = jobs.Claim
 	// Deprecated: use jobs.ClaimOptions.
 	ClaimOptions = jobs.ClaimOptions
-	// Deprecated: use jobs.Jobs.
-	Jobs = jobs.Jobs
-	// LogItem is one line of a job's log and its place in it.
-	LogItem = jobs.LogItem
-	// LogList is a page of a job's log, oldest line first.
-	LogList = jobs.LogList
 	// Deprecated: use jobs.Outcome.
 	Outcome = jobs.Outcome
 	// Deprecated: use jobs.Queue.
@@ -561,10 +365,8 @@ type (
 	Schedule = jobs.Schedule
 )
 
-// Const of pkg/jobs.
+// Constants of pkg/jobs.
 const (
-	// Deprecated: use jobs.JobFailedLine.
-	JobFailedLine = jobs.JobFailedLine
 	// Deprecated: use jobs.MaxLogLines.
 	MaxLogLines = jobs.MaxLogLines
 	// Deprecated: use jobs.MaxResult.
@@ -577,39 +379,31 @@ const (
 	Schedules = jobs.Schedules
 )
 
-// Var of pkg/jobs.
+// Functions and values of pkg/jobs.
 var (
 	// Deprecated: use jobs.UnfinishedStates.
 	UnfinishedStates = jobs.UnfinishedStates
-	// Deprecated: use jobs.New.
-	NewJobs = jobs.New
 	// Deprecated: use jobs.QueueType.
 	QueueType = jobs.QueueType
 	// Deprecated: use jobs.ScheduleType.
 	ScheduleType = jobs.ScheduleType
 )
 
-// Type of pkg/upkeep.
+// Types of pkg/upkeep.
 type (
 	// Deprecated: use upkeep.Bulk.
 	Bulk = upkeep.Bulk
-	// Deprecated: use upkeep.BulkChanges.
-	BulkChanges = upkeep.BulkChanges
 	// Deprecated: use upkeep.BulkError.
 	BulkError = upkeep.BulkError
 	// Deprecated: use upkeep.BulkState.
 	BulkState = upkeep.BulkState
 	// Deprecated: use upkeep.Expiry.
 	Expiry = upkeep.Expiry
-	// PurgeResult is what became of a purge.
-	PurgeResult = upkeep.PurgeResult
 	// Deprecated: use upkeep.Swept.
 	Swept = upkeep.Swept
-	// Deprecated: use upkeep.Upkeep.
-	Upkeep = upkeep.Upkeep
 )
 
-// Const of pkg/upkeep.
+// Constants of pkg/upkeep.
 const (
 	// Deprecated: use upkeep.BulkJobs.
 	BulkJobs = upkeep.BulkJobs
@@ -619,39 +413,23 @@ const (
 	SweepAge = upkeep.SweepAge
 )
 
-// Var of pkg/upkeep.
+// Functions and values of pkg/upkeep.
 var (
 	// Deprecated: use upkeep.BulkType.
 	BulkType = upkeep.BulkType
-	// Deprecated: use upkeep.NewBulkChanges.
-	NewBulkChanges = upkeep.NewBulkChanges
-	// Deprecated: use upkeep.New.
-	NewUpkeep = upkeep.New
 	// Deprecated: use upkeep.SequenceBefore.
 	SequenceBefore = upkeep.SequenceBefore
 )
 
-// Type of pkg/notify.
+// Types of pkg/notify.
 type (
-	// Deprecated: use notify.AfterHooks.
-	AfterHooks = notify.AfterHooks
-	// Notice is one event as a watch is told of it.
-	Notice = notify.Notice
 	// Deprecated: use notify.Replay.
 	Replay = notify.Replay
-	// Watch follows what happens.
-	Watch = notify.Watch
-	// WatchOptions say what is watched.
-	WatchOptions = notify.WatchOptions
-	// Deprecated: use notify.Watches.
-	Watches = notify.Watches
 	// Deprecated: use notify.Webhook.
 	Webhook = notify.Webhook
-	// Deprecated: use notify.WebhookAccess.
-	WebhookAccess = notify.WebhookAccess
 )
 
-// Const of pkg/notify.
+// Constants of pkg/notify.
 const (
 	// Deprecated: use notify.Left.
 	Left = notify.Left
@@ -659,26 +437,16 @@ const (
 	Webhooks = notify.Webhooks
 )
 
-// Var of pkg/notify.
+// Functions and values of pkg/notify.
 var (
 	// Deprecated: use notify.ErrBehind.
 	ErrBehind = notify.ErrBehind
-	// Deprecated: use notify.NewAfterHooks.
-	NewAfterHooks = notify.NewAfterHooks
-	// Deprecated: use notify.NewWatches.
-	NewWatches = notify.NewWatches
-	// Deprecated: use notify.NewWebhookAccess.
-	NewWebhookAccess = notify.NewWebhookAccess
-	// Deprecated: use notify.Subscribes.
-	Subscribes = notify.Subscribes
 	// Deprecated: use notify.WebhookType.
 	WebhookType = notify.WebhookType
 )
 
-// Type of pkg/admin.
+// Types of pkg/admin.
 type (
-	// Deprecated: use admin.Admin.
-	Admin = admin.Admin
 	// Deprecated: use admin.AuditItem.
 	AuditItem = admin.AuditItem
 	// Deprecated: use admin.AuditList.
@@ -699,8 +467,14 @@ type (
 	Verified = admin.Verified
 )
 
-// Var of pkg/admin.
-var (
-	// Deprecated: use admin.New.
-	NewAdmin = admin.New
-)
+// TypeOf makes a type of a Go struct.
+//
+// Deprecated: use model.TypeOf.
+func TypeOf[T any](name string, opts ...model.TypeOption) (*model.Type, error) {
+	return model.TypeOf[T](name, opts...)
+}
+
+// InlineLimit is the largest content that travels in its event.
+//
+// Deprecated: use storage.InlineLimit.
+const InlineLimit = storage.InlineLimit

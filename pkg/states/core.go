@@ -162,6 +162,7 @@ func NewCore(types []*model.Type, log storage.Log, blobs storage.Blobs, index In
 	return c
 }
 
+// NewUUID makes an id that sorts by time.
 func NewUUID() string { return uuid.Must(uuid.NewV7()).String() }
 
 // Types lists the types by name.
@@ -223,6 +224,7 @@ func Committing(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
 }
 
+// RevisionID names a revision of a resource by its number.
 func RevisionID(id string, n int) string { return fmt.Sprintf("%s:%d", id, n) }
 
 // UploadQuota bounds the bytes of binaries that this process takes within a day,

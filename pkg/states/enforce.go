@@ -115,6 +115,7 @@ func (gd *Guard) ViewOf(ctx context.Context, t *model.Type, e *storage.Event) (*
 	return NewView(t, e, content), nil
 }
 
+// NewView is a state with the given content, as it is shown.
 func NewView(t *model.Type, e *storage.Event, content []byte) *View {
 	s := &View{Type: t, Event: e, Content: content}
 	_ = s.Read() // content that cannot be asked about has no values

@@ -54,6 +54,7 @@ type State struct {
 	AsOf  uint64         // up to where nothing came after last; 0 tells nothing
 }
 
+// Exists reports whether there is a resource, which may be deleted.
 func (s State) Exists() bool { return s.Event != nil }
 
 // Seq is what a commit expects to be the last of the subject.
@@ -192,6 +193,7 @@ func (gd *Guard) Answer(ctx context.Context, e *storage.Event, content []byte) (
 	return gd.Redacted(ctx, t, "read", r)
 }
 
+// Answer makes the envelope of a state.
 func Answer(e *storage.Event, content []byte) (*Resource, error) {
 	meta := e.Meta
 	meta.Seq = e.Seq
@@ -258,6 +260,7 @@ func (st *States) WaitIndexed(ctx context.Context, seq uint64) error {
 	}
 }
 
+// Now is the time in UTC, in microseconds.
 func (st *States) Now() time.Time { return st.o.Now().UTC().Truncate(time.Microsecond) }
 
 // RequireLive refuses what does not exist or is deleted.

@@ -15,6 +15,7 @@ func (gd *Guard) Hides(ctx context.Context, t *model.Type, path string) bool {
 	return x != nil && policy.Touches(path, x.EverHidden("read"))
 }
 
+// WithoutIndexes takes the places in lists out of a path.
 func WithoutIndexes(path string) string {
 	parts := slices.DeleteFunc(strings.Split(path, "."), func(p string) bool { return p != "" && strings.Trim(p, "0123456789") == "" })
 	return strings.Join(parts, ".")

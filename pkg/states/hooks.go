@@ -83,6 +83,7 @@ func (h *Hooks) AfterTypes() []string {
 	return slices.Sorted(maps.Keys(types))
 }
 
+// RunValidators asks the validators of a type.
 func (h *Hooks) RunValidators(ctx context.Context, typ string, data []byte) error {
 	for _, fn := range h.validators[typ] {
 		if err := fn(ctx, data); err != nil {
@@ -98,6 +99,7 @@ func (h *Hooks) Watched(typ string, action storage.Action) bool {
 	return len(h.before[k]) > 0 || len(h.after[k]) > 0
 }
 
+// RunBefore runs the before-hooks of a write, until one refuses it.
 func (h *Hooks) RunBefore(ctx context.Context, c Change) error {
 	for _, fn := range h.before[hookKey{c.Type, c.Action}] {
 		if err := fn(ctx, c); err != nil {
@@ -131,6 +133,7 @@ func (a *HookRuns) Follow() {
 	a.active, a.running, a.done = true, map[uint64]bool{}, map[uint64]bool{}
 }
 
+// Begin tells that the after-hooks of an event are run here.
 func (a *HookRuns) Begin(seq uint64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -139,6 +142,7 @@ func (a *HookRuns) Begin(seq uint64) {
 	}
 }
 
+// End tells how they ended.
 func (a *HookRuns) End(seq uint64, ok bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -157,6 +161,7 @@ func (a *HookRuns) Take(seq uint64) (done, running bool) {
 	return done, a.running[seq]
 }
 
+// RunHook runs one; a panic is an error.
 func RunHook(ctx context.Context, fn Hook, c Change) (err error) {
 	defer func() {
 		if v := recover(); v != nil {

@@ -6,6 +6,7 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
+// Key names a resource.
 type Key struct{ Type, ID string }
 
 // Recent holds the newest event of every resource that this process committed
@@ -105,8 +106,10 @@ type lock struct {
 	waiting int
 }
 
+// NewLocks has none that is held.
 func NewLocks() *Locks { return &Locks{held: map[Key]*lock{}} }
 
+// Acquire waits for the lock of a resource.
 func (l *Locks) Acquire(k Key) (release func()) {
 	l.mu.Lock()
 	h := l.held[k]

@@ -23,6 +23,7 @@ func findReferrers(types []*model.Type) map[string][]Referrer {
 	return out
 }
 
+// ByID is the order of a type by its ids.
 func (st *States) ByID(t *model.Type) query.Order {
 	f, _ := t.Definition().QueryFields().Lookup("meta.id")
 	return query.Order{{Field: f}}
@@ -51,6 +52,7 @@ func (r Referrer) Filter(id string, revisions int) query.Expr {
 	return any
 }
 
+// Carries reports whether a delete of the target is carried on to the source.
 func (r Referrer) Carries() bool {
 	return r.Ref.OnDelete == model.Cascade || r.Ref.OnDelete == model.SetNull
 }

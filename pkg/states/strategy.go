@@ -58,6 +58,7 @@ type Transition struct {
 // registered before the first operation.
 type Strategies map[string]Strategy
 
+// Of is the strategy of a type; the zero value when it has none.
 func (s Strategies) Of(t *model.Type) Strategy { return s[t.Name] }
 
 // ActsLater reports whether something is done later for the owner of a resource of the

@@ -72,6 +72,7 @@ type View struct {
 	whole   []byte // the envelope with all of the content
 }
 
+// Set gives it its content as it was written.
 func (s *View) Set(raw []byte) {
 	s.Raw = raw
 	if raw != nil {

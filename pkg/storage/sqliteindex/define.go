@@ -2,7 +2,6 @@ package sqliteindex
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -106,7 +105,7 @@ func (x *Index) Define(ctx context.Context, defs []storage.Definition) (fresh []
 // dropAbsent drops the tables of types that are not defined: nothing will be
 // written to them.
 func (x *Index) dropAbsent(ctx context.Context, defs []storage.Definition) error {
-	types, err := x.strings(ctx, "SELECT DISTINCT type FROM definitions")
+	types, err := x.schema().strings(ctx, "SELECT DISTINCT type FROM definitions")
 	if err != nil {
 		return err
 	}
@@ -114,12 +113,12 @@ func (x *Index) dropAbsent(ctx context.Context, defs []storage.Definition) error
 		if slices.ContainsFunc(defs, func(d storage.Definition) bool { return d.Type == typ }) {
 			continue
 		}
-		names, err := x.strings(ctx, "SELECT name FROM definitions WHERE type = ?1", typ)
+		names, err := x.schema().strings(ctx, "SELECT name FROM definitions WHERE type = ?1", typ)
 		if err != nil {
 			return err
 		}
 		for _, name := range names {
-			if err := x.dropTable(ctx, name); err != nil {
+			if err := x.schema().dropTable(ctx, name); err != nil {
 				return err
 			}
 		}
@@ -137,97 +136,28 @@ func (x *Index) use(ctx context.Context, all map[string]*tables) error {
 	return nil
 }
 
-// definitions reads what tables a type has.
-func (x *Index) definitions(ctx context.Context, typ string) (out []sqltables.Row, err error) {
-	rows, err := x.conn.QueryContext(ctx, "SELECT name, definition, serving, fill, replayed FROM definitions WHERE type = ?1 ORDER BY serving DESC, name", typ)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var d sqltables.Row
-		var def []byte
-		if err := rows.Scan(&d.Name, &def, &d.Serving, &d.Fill, &d.Replayed); err != nil {
-			return nil, err
-		}
-		if err := json.Unmarshal(def, &d.Definition); err != nil {
-			return nil, err
-		}
-		out = append(out, d)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	for i := range out {
-		if out[i].Whole, err = x.intact(ctx, out[i]); err != nil {
-			return nil, err
-		}
-	}
-	return out, nil
-}
-
-// intact reports whether the table of a row is there with all its parts, as this
-// version of the package makes it.
-func (x *Index) intact(ctx context.Context, r sqltables.Row) (bool, error) {
-	t := tableNamed(r.Definition, r.Name)
-	if t == nil {
-		return false, nil
-	}
-	lacks, err := x.lacks(ctx, t.names())
-	return lacks == "", err
-}
-
 // defineOne keeps the type's table that answers and the one that is being
 // filled for this definition, makes what is missing and drops the others. A
 // table of which a part was removed is none.
 func (x *Index) defineOne(ctx context.Context, d storage.Definition, at sqltables.Position) (*tables, *storage.PendingBuild, error) {
-	rows, err := x.definitions(ctx, d.Type)
+	rows, err := x.schema().definitions(ctx, d.Type)
 	if err != nil {
 		return nil, nil, err
 	}
 	chosen := sqltables.Choose(rows, d, at)
 	for _, r := range chosen.Drop {
-		if err := x.dropTable(ctx, r.Name); err != nil {
+		if err := x.schema().dropTable(ctx, r.Name); err != nil {
 			return nil, nil, err
 		}
 	}
 	if chosen.Make {
-		r, err := x.createTable(ctx, d, at)
+		r, err := x.schema().createTable(ctx, d, at)
 		if err != nil {
 			return nil, nil, err
 		}
 		chosen.Made(r)
 	}
 	return tablesOf(chosen, d), chosen.Pending(), nil
-}
-
-// createTable makes a table that answers at once when there is nothing to fill
-// it with.
-func (x *Index) createTable(ctx context.Context, d storage.Definition, at sqltables.Position) (sqltables.Row, error) {
-	t := newTable(d)
-	r := sqltables.New(t.name, d, at)
-	statements := t.create()
-	if r.Indexed() {
-		statements = append(statements, t.indexes()...)
-	}
-	if err := x.executeAll(ctx, statements); err != nil {
-		return r, err
-	}
-	def, err := json.Marshal(d)
-	if err != nil {
-		return r, err
-	}
-	_, err = x.conn.ExecContext(ctx, "INSERT INTO definitions VALUES (?1, ?2, ?3, ?4, ?5, ?6)", r.Name, d.Type, def, r.Serving, int64(r.Fill), int64(r.Replayed))
-	return r, err
-}
-
-func (x *Index) executeAll(ctx context.Context, statements []string) error {
-	for _, s := range statements {
-		if _, err := x.conn.ExecContext(ctx, s); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // filled notes how far the tables of fresh types are and makes those that are
@@ -243,7 +173,7 @@ func (x *Index) filled(ctx context.Context, b storage.Batch, applied uint64) (ne
 			if to = max(applied, b.Through); to < of.building.fill {
 				continue
 			}
-			if err := x.executeAll(ctx, of.building.indexes()); err != nil {
+			if err := x.schema().executeAll(ctx, of.building.indexes()); err != nil {
 				return nil, err
 			}
 		}
@@ -276,7 +206,7 @@ func (x *Index) switchOver(ctx context.Context, next map[string]*tables) error {
 	return x.inTransaction(ctx, func(ctx context.Context) error {
 		for typ, of := range old {
 			if of.serving != nil && of.serving != next[typ].serving {
-				if err := x.dropTable(ctx, of.serving.name); err != nil {
+				if err := x.schema().dropTable(ctx, of.serving.name); err != nil {
 					return err
 				}
 			}
@@ -343,20 +273,6 @@ func (x *Index) building(ctx context.Context, typ string) error {
 	return &storage.BuildError{PendingBuild: f}
 }
 
-func (x *Index) dropTable(ctx context.Context, name string) error {
-	names, err := x.strings(ctx, "SELECT name FROM sqlite_schema WHERE type = 'table'")
-	if err != nil {
-		return err
-	}
-	for _, s := range dropStatements(names, name) {
-		if _, err := x.conn.ExecContext(ctx, s); err != nil {
-			return err
-		}
-	}
-	_, err = x.conn.ExecContext(ctx, "DELETE FROM definitions WHERE name = ?1", name)
-	return err
-}
-
 // Reset implements storage.Index. The types that were defined stay so, with
 // empty tables.
 func (x *Index) Reset(ctx context.Context, identity string, through uint64) error {
@@ -415,7 +331,7 @@ func (x *Index) Rebuild(ctx context.Context, defs []storage.Definition) error {
 }
 
 func (x *Index) rebuildOne(ctx context.Context, d storage.Definition, at sqltables.Position) error {
-	rows, err := x.definitions(ctx, d.Type)
+	rows, err := x.schema().definitions(ctx, d.Type)
 	if err != nil {
 		return err
 	}
@@ -424,11 +340,11 @@ func (x *Index) rebuildOne(ctx context.Context, d storage.Definition, at sqltabl
 		return nil
 	}
 	for _, r := range drop {
-		if err := x.dropTable(ctx, r.Name); err != nil {
+		if err := x.schema().dropTable(ctx, r.Name); err != nil {
 			return err
 		}
 	}
-	_, err = x.createTable(ctx, d, at)
+	_, err = x.schema().createTable(ctx, d, at)
 	return err
 }
 
@@ -452,23 +368,6 @@ func (x *Index) Building(ctx context.Context) (out []storage.PendingBuild, err e
 			return nil, fmt.Errorf("sqliteindex: read the tables being built: %w", x.classify(err))
 		}
 		out = append(out, f)
-	}
-	return out, rows.Err()
-}
-
-// strings reads a column of text on the writing connection.
-func (x *Index) strings(ctx context.Context, query string, args ...any) (out []string, err error) {
-	rows, err := x.conn.QueryContext(ctx, query, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var s string
-		if err := rows.Scan(&s); err != nil {
-			return nil, err
-		}
-		out = append(out, s)
 	}
 	return out, rows.Err()
 }

@@ -59,25 +59,11 @@ func (x *Index) look(ctx context.Context) error {
 			}
 		}
 	}
-	lacks, err := x.lacks(ctx, names)
+	lacks, err := x.schema().lacks(ctx, names)
 	if err == nil && lacks != "" {
 		err = fmt.Errorf("%w: the table %s is gone", storage.ErrNotReady, lacks)
 	}
 	return err
-}
-
-// lacks names a table that is not there.
-func (x *Index) lacks(ctx context.Context, names []string) (string, error) {
-	there, err := x.strings(ctx, "SELECT name FROM sqlite_schema WHERE type = 'table'")
-	if err != nil {
-		return "", err
-	}
-	for _, name := range names {
-		if !slices.Contains(there, name) {
-			return name, nil
-		}
-	}
-	return "", nil
 }
 
 // filling tells whether the index is being built from nothing: what is not
@@ -98,7 +84,7 @@ func (x *Index) recover(ctx context.Context) error {
 	if x.whole() != nil {
 		return x.reopen(ctx)
 	}
-	lacks, err := x.lacks(ctx, fixedNames)
+	lacks, err := x.schema().lacks(ctx, fixedNames)
 	if lacks != "" {
 		return x.reopen(ctx)
 	}
