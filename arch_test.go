@@ -14,7 +14,7 @@ const module = "github.com/autocrud-go/autocrud"
 // layers, lowest first: a package may import its own line and those below,
 // except where barred says otherwise.
 var layers = [][]string{
-	{"pkg/query", "pkg/jsonpatch", "pkg/format", "pkg/fault", "internal/restart", "internal/disk", "internal/otlp", "docs"},
+	{"pkg/query", "pkg/jsonpatch", "pkg/format", "pkg/fault", "pkg/password", "internal/restart", "internal/disk", "internal/otlp", "docs"},
 	{"pkg/reshape"},
 	{"pkg/storage"},
 	{"pkg/storage/internal/sqlrender", "pkg/storage/internal/sqltables"},
@@ -32,7 +32,7 @@ var layers = [][]string{
 	{"pkg/admin"},
 	{"pkg/resource"},
 	{"pkg/job", "pkg/hook"},
-	{"services/api/openapi", "services/api/guide"},
+	{"services/api/openapi", "services/api/guide", "services/api/limit"},
 	{"services/api", "services/indexer", "services/worker"},
 	{"internal/wiring"},
 	{"internal/cli"},

@@ -160,6 +160,14 @@ type Settings struct {
 	// TLSKey is the file with the private key of TLSCert. Default: none.
 	TLSKey string
 
+	// PublicURL is where people reach the service, like https://app.example.com, when a
+	// proxy is before it: links, redirects and cookies go by it. Default: the address that
+	// is listened on.
+	PublicURL string
+	// MailExec is a command that sends invitations and resets of passwords to people: it
+	// gets kind, email, name, url and expires_at as JSON on its standard input. Default:
+	// nothing sends them.
+	MailExec string
 	// CORSOrigins are origins, like https://app.example.com, whose pages may use the
 	// API; * is every page, without credentials, and needs Auth. Default: none.
 	CORSOrigins []string

@@ -37,4 +37,7 @@ func init() {
 			beside["command "+name] = reason
 		}
 	}
+	for name, reason := range map[string]string{"password": "it needs a user, or a link, which works once", "reset": "each email may ask for few links", "endSession": "it needs a session"} {
+		beside[name] = reason + "; people_test.go asks it"
+	}
 }

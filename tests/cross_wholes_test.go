@@ -48,6 +48,11 @@ func (w *world) wholes() (rows []*operation) {
 	add("restoreBackup", whole{method: "POST", path: "/v1:restore", body: "no backup", media: "application/octet-stream", needs: needsAdmin, limit: "a backup has any size"})
 	add("types", whole{method: "GET", path: "/v1/types", needs: needsCredential})
 	add("type", whole{method: "GET", path: "/v1/types/things", needs: "read", typed: true})
+	add("session", whole{method: "GET", path: "/auth/session", needs: needsNothing})
+	add("link", whole{method: "GET", path: "/auth/link", needs: needsNothing})
+	add("sessions", whole{method: "GET", path: "/auth/sessions", needs: needsCredential})
+	add("login", whole{method: "POST", path: "/auth/login", body: map[string]any{"key": adminKey}, needs: needsNothing})
+	add("logout", whole{method: "POST", path: "/auth/logout", body: empty, needs: needsNothing})
 	add("planModels", whole{method: "POST", path: "/v1/types:plan", body: map[string]any{"models": []any{}}, needs: needsAdmin})
 	add("can", whole{method: "POST", path: "/v1:can", body: map[string]any{"action": "read", "type": "things"}, needs: needsCredential})
 	add("upload", whole{method: "POST", path: "/v1/blobs", body: "a binary", media: "application/octet-stream", needs: "create", limit: "a binary has any size up to a limit of its own"})
@@ -173,6 +178,7 @@ var likeOthers = map[string]string{
 	"stricts":        "an ordinary type whose model demands If-Match, which is a column",
 	"runs":           "a type of jobs, as tasks are",
 	"-later-jobs":    "the type of an action's jobs, as tasks are; what they do has rows",
+	"users":          "the server makes its ids, so that no cell can choose one; its doors are those of api-keys, and people_test.go asks what is its own",
 	"queue-settings": "a type of the program without secrets or rights in it, as schedules are; the queues have rows",
 	"bulk-jobs":      "a type of jobs, as tasks are; what they do has rows",
 }

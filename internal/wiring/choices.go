@@ -67,6 +67,8 @@ type Choices struct {
 	TLSCert string `name:"tls-cert" group:"exposure" help:"File with the certificate chain in PEM; with --tls-key the service speaks HTTPS. Both are read again when they change."`
 	TLSKey  string `name:"tls-key" group:"exposure" help:"File with the private key of the certificate."`
 
+	PublicURL      string   `name:"public-url" group:"exposure" help:"Where people reach the service, like https://app.example.com, when a proxy is before it: links, redirects and cookies go by it. Default: the address listened on."`
+	MailExec       string   `name:"mail-exec" group:"exposure" help:"Command that sends invitations and resets of passwords to people: it gets kind, email, name, url and expires_at as JSON on its standard input. Default: nothing sends them."`
 	CORSOrigins    []string `name:"cors-origin" group:"exposure" help:"Origin whose pages may use the API, like https://app.example.com; can be repeated. * is every page, without credentials, and needs authentication. Default: none."`
 	TrustedProxies []string `name:"trusted-proxies" group:"exposure" help:"Nets of proxies whose X-Forwarded-For is believed, like 10.0.0.0/8; can be repeated. Default: none."`
 	PublicDocs     *bool    `name:"public-docs" group:"exposure" help:"Show /docs, /openapi.json and /asyncapi.json without a credential (true or false). Default: true on loopback or without authentication."`

@@ -2,6 +2,7 @@
 package wiring
 
 import (
+	"context"
 	"crypto/hkdf"
 	"crypto/rand"
 	"crypto/sha256"
@@ -22,6 +23,7 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/upkeep"
+	"github.com/autocrud-go/autocrud/services/api/people"
 	"github.com/autocrud-go/autocrud/services/worker"
 	"github.com/autocrud-go/autocrud/services/worker/webhook"
 )
@@ -81,6 +83,8 @@ type App struct {
 	Actions  []*resource.Action
 	// Migrations are the functions that migrations of model files name.
 	Migrations map[string]model.MigrationFunc
+	// Mail sends invitations and resets of passwords; nil: MailExec does.
+	Mail func(ctx context.Context, m people.Mail) error
 }
 
 // SettingError is a setting that cannot be; nothing was started.
@@ -132,6 +136,9 @@ func (s *Settings) check() error {
 		return wrong("--addr %s can be reached from outside and no authentication is configured: bind to 127.0.0.1, or say --auth off if that is meant", s.Addr)
 	}
 	if err := s.checkExposure(); err != nil {
+		return err
+	}
+	if err := s.checkPeople(); err != nil {
 		return err
 	}
 	if err := s.checkListen(); err != nil {
@@ -264,10 +271,13 @@ func ServedTypes(dir string, app App, nets ...netip.Prefix) ([]*model.Type, erro
 func withBuiltins(types []*model.Type, nets ...netip.Prefix) ([]*model.Type, error) {
 	types = slices.Clone(types)
 	webhooks := func() (*model.Type, error) { return notify.WebhookType(webhook.NewSender(nets, "").CheckURL) }
-	for _, builtin := range []func() (*model.Type, error){upkeep.BulkType, jobs.QueueType, jobs.ScheduleType, policy.APIKeyType, policy.RoleType, policy.BindingType, webhooks} {
+	for _, builtin := range []func() (*model.Type, error){upkeep.BulkType, jobs.QueueType, jobs.ScheduleType, policy.APIKeyType, policy.RoleType, policy.BindingType, policy.UserType, webhooks} {
 		t, err := builtin()
 		if err != nil {
 			return nil, err
+		}
+		if slices.ContainsFunc(types, func(own *model.Type) bool { return own.Name == t.Name }) {
+			continue // an application's own type wins where the name was not always one of the program's
 		}
 		types = append(types, t)
 	}

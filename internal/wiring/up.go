@@ -25,6 +25,7 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/storage"
 	"github.com/autocrud-go/autocrud/pkg/upkeep"
 	"github.com/autocrud-go/autocrud/services/api"
+	"github.com/autocrud-go/autocrud/services/api/people"
 	"github.com/autocrud-go/autocrud/services/indexer"
 	"github.com/autocrud-go/autocrud/services/worker/webhook"
 )
@@ -197,8 +198,15 @@ func (p *program) start(ctx context.Context) (_ *Running, err error) {
 		}
 	}
 	out := &Running{URL: p.front.scheme() + "://" + p.listener.Addr().String(), Manager: p.manager.Manager, Domain: p.manager, stop: stop, done: make(chan struct{})}
+	door, err := p.openDoor(out.URL)
+	if err != nil {
+		indexing.interrupt(nil)
+		listening.interrupt(nil)
+		return nil, err
+	}
+	p.tellSetup(door)
 	var g run.Group
-	g.Add(both(p.front.serve(p.listener, p.handler(out.URL)))(until(ctx, p.jobs.work)))
+	g.Add(both(p.front.serve(p.listener, p.handler(out.URL, door)))(until(ctx, p.jobs.work)))
 	if p.has.worker {
 		p.adoptSubscriptions(ctx)
 		g.Add(until(ctx, p.maintain))
@@ -213,6 +221,7 @@ func (p *program) start(ctx context.Context) (_ *Running, err error) {
 		g.Add(until(ctx, p.followAccess))
 		if p.has.api {
 			g.Add(until(ctx, p.recordUse))
+			g.Add(until(ctx, p.keepSessions))
 		}
 	}
 	g.Add(indexing.execute, indexing.interrupt)
@@ -328,22 +337,25 @@ func (p *program) maintain(ctx context.Context) error {
 		g.Go(func() error { return p.manager.Upkeep.Upkeep(ctx) })
 		g.Go(func() error { return p.manager.Upkeep.PruneEvery(ctx) })
 		g.Go(func() error { return p.manager.Upkeep.Retention.Run(ctx) })
+		if p.access != nil {
+			g.Go(func() error { return p.sweepSessions(ctx) })
+		}
 		g.Go(func() error { return p.manager.Upkeep.SweepEvery(ctx, upkeep.SweepAge) })
 		return g.Wait()
 	})
 }
 
 // handler answers requests: the API, or how a service without one is.
-func (p *program) handler(url string) http.Handler {
+func (p *program) handler(url string, door *people.Door) http.Handler {
 	isReady := func(context.Context) error { return p.ready() }
 	proxies, _ := p.set.proxies() // they were checked
 	loopback, _ := isLoopback(p.set.Addr)
 	if !p.has.api {
 		return api.Health(api.Options{Ready: isReady, Registry: p.registry, Logger: p.logger})
 	}
-	return api.New(p.manager, api.Options{Version: p.app.Version, URL: url, Namespace: p.set.Namespace, NATS: p.st.nats, Hosts: loopbackHosts(p.set.Addr), Registry: p.registry,
+	return api.New(p.manager, api.Options{Version: p.app.Version, URL: p.set.publicURL(url), Namespace: p.set.Namespace, NATS: p.st.nats, Hosts: loopbackHosts(p.set.Addr, p.set.publicHost()...), People: door, Registry: p.registry,
 		Logger: p.logger, Tracer: p.tracer, Actions: p.app.Actions, Webhooks: p.webhooks, Ready: isReady, Auth: p.authenticator(),
-		Origins: p.set.CORSOrigins, Proxies: proxies, AddressRate: p.set.RateLimitAddress, PrincipalRate: p.set.RateLimitPrincipal, PublicRate: p.set.RateLimitPublic, Limits: p.set.limits(), TLS: p.set.TLSCert != "",
+		Origins: p.set.CORSOrigins, Public: p.set.PublicURL, Proxies: proxies, AddressRate: p.set.RateLimitAddress, PrincipalRate: p.set.RateLimitPrincipal, PublicRate: p.set.RateLimitPublic, Limits: p.set.limits(), TLS: p.set.TLSCert != "",
 		HideDocs: !said(p.set.PublicDocs, p.set.Auth != "required" || loopback), HideMetrics: !said(p.set.PublicMetrics, p.set.Auth != "required")})
 }
 
@@ -393,11 +405,11 @@ func both(run1 func() error, stop1 func(error)) func(run2 func() error, stop2 fu
 }
 
 // loopbackHosts are the names a browser on this machine may use; elsewhere any.
-func loopbackHosts(addr string) []string {
+func loopbackHosts(addr string, more ...string) []string {
 	if local, err := isLoopback(addr); err != nil || !local {
 		return nil
 	}
-	return []string{"localhost", "127.0.0.1", "::1", "[::1]"}
+	return append([]string{"localhost", "127.0.0.1", "::1", "[::1]"}, more...)
 }
 
 // ready tells why requests cannot be answered fully. Where the index is another

@@ -143,6 +143,9 @@ func (wr *Writer) createNew(ctx context.Context, t *model.Type, id string, p Pla
 }
 
 func (wr *Writer) creation(t *model.Type, id string, content []byte, o CreateOptions, s states.State) (Step, error) {
+	if t.ServerIDs && o.ID != "" {
+		return Step{}, fault.Errorf(fault.InvalidRequest, "the id of %s is made by the server", t.Name)
+	}
 	status := o.Status
 	if status == "" {
 		status = t.DefaultStatus

@@ -95,6 +95,13 @@ func (sl *Seals) putSecret(w *Mutation, t *model.Type, data any, text string) (a
 	switch {
 	case text == "" && len(old) > 0 && w.asks.Rotate == nil:
 		list = old
+	case t.Hash != nil && text != "":
+		hash, err := t.Hash(text)
+		if err != nil {
+			return nil, err
+		}
+		list = []model.Box{{Key: hash}}
+	case t.Hash != nil:
 	case t.Hashed:
 		if text != "" {
 			return nil, &fault.Error{Code: fault.ValidationFailed, Detail: "the " + t.Secret + " is made by the server", Fields: []fault.FieldError{{Pointer: "/" + t.Secret, Detail: "cannot be chosen"}}}

@@ -49,6 +49,10 @@ type Type struct {
 	State string `json:"-"`
 	// Hashed: of the secret only a hash is kept.
 	Hashed bool `json:"-"`
+	// Hash makes what is kept of the text of the secret; nil: it is sealed.
+	Hash func(text string) (string, error) `json:"-"`
+	// ServerIDs tells that no client chooses the id of a resource.
+	ServerIDs bool `json:"-"`
 	// Check looks at valid data beyond its schema; its error is one of
 	// validation.
 	Check func(data any) error `json:"-"`

@@ -27,11 +27,17 @@ type Access struct {
 	former   map[string]string   // name -> id of the key that had it last
 	subjects map[string][]string // subject -> roles
 	named    map[string]Role     // every role, by name
+	peopled  bool                // Users is the built-in type
 	stale    bool                // subjects and named are to be made again
 	followed uint64              // sequence up to which the log was read
 	seen     map[string]uint64   // "type/id" -> its newest event
 	changed  chan struct{}       // closed and replaced when the version moves
 	admin    [][]byte            // hashes of keys with every right
+	users    map[string]*User    // by id
+	emails   map[string]string   // email -> id
+	userIDs  map[string]bool     // of all users that there ever were
+	sessions map[string]*Session // by id
+	onces    map[string]once     // what was used once, by the hash of it
 	public   *Identity           // of all requests without a credential
 	Now      func() time.Time    // nil: time.Now
 }
@@ -40,7 +46,10 @@ type Access struct {
 func NewAccess(types []*model.Type, verbs []Verb, file *Policy) *Access {
 	a := &Access{types: types, verbs: verbs, roles: map[string]Role{}, added: map[string]Role{}, bound: map[string]Binding{}, Keys: map[string]*Key{},
 		holders: map[string]*Key{}, former: map[string]string{}, seen: map[string]uint64{}, changed: make(chan struct{}), stale: true,
-		public: &Identity{Public: true}}
+		public: &Identity{Public: true}, users: map[string]*User{}, emails: map[string]string{}, userIDs: map[string]bool{}, sessions: map[string]*Session{}, onces: map[string]once{}}
+	for _, t := range types {
+		a.peopled = a.peopled || t.Name == Users && t.Builtin
+	}
 	if file != nil {
 		a.bindings = file.Bindings
 		for _, r := range file.Roles {

@@ -192,11 +192,23 @@ func (a *Access) binds(subject string) bool {
 	return len(a.subjects[subject]) > 0
 }
 
-// AsNow is an actor with what its key has now, when something is done for it: a
-// key that is gone, or has expired, leaves no right.
+// AsNow is an actor with what its key, or its user, has now, when something is done for
+// it: a key that is gone, or has expired, and a user that is gone, or disabled, leave no
+// right.
 func (a *Access) AsNow(actor Actor) Actor {
+	if !actor.Identity.acting {
+		return actor
+	}
+	if id, isUser := strings.CutPrefix(actor.Principal, UserSubject); isUser && a.IsUserID(id) {
+		now := &Identity{Scopes: []Rule{}, Limit: actor.Identity.Limit}
+		if u := a.User(id); u != nil && !u.Disabled {
+			now.Groups, now.Scopes = u.Groups, nil
+		}
+		actor.Identity = now
+		return actor
+	}
 	name, isKey := strings.CutPrefix(actor.Principal, "key:")
-	if !actor.Identity.acting || !isKey {
+	if !isKey {
 		return actor
 	}
 	a.Mu.RLock()

@@ -122,7 +122,8 @@ func (a *Access) policyNames(types []*model.Type) policyNames {
 }
 
 // policySubjects are where what decides about access is written.
-var policySubjects = []string{"rev." + APIKeys + ".>", "rev." + Roles + ".>", "rev." + Bindings + ".>"}
+var policySubjects = []string{"rev." + APIKeys + ".>", "rev." + Roles + ".>", "rev." + Bindings + ".>", "rev." + Users + ".>",
+	storage.SystemSubject(sessionSubjects + ">"), storage.SystemSubject(onceSubjects + ">")}
 
 // Load reads what the log holds of keys, roles and bindings. It must be done
 // before the first request.
@@ -170,16 +171,23 @@ func (a *Access) read(ctx context.Context, log storage.Log, through uint64) erro
 		if err != nil {
 			return err
 		}
-		e, err := storage.DecodeEvent(entry.Data, entry.Seq)
-		a.Mu.Lock()
-		a.followed = max(a.followed, entry.Seq)
-		a.Mu.Unlock()
-		if err == nil {
-			a.Apply(e)
-		}
+		a.take(entry)
 		if through != 0 && entry.Seq >= through {
 			return nil
 		}
+	}
+}
+
+// take takes over an entry of the log.
+func (a *Access) take(entry storage.Entry) {
+	a.Mu.Lock()
+	a.followed = max(a.followed, entry.Seq)
+	a.Mu.Unlock()
+	if a.applySystem(entry) {
+		return
+	}
+	if e, err := storage.DecodeEvent(entry.Data, entry.Seq); err == nil {
+		a.Apply(e)
 	}
 }
 
@@ -188,6 +196,10 @@ func (a *Access) read(ctx context.Context, log storage.Log, through uint64) erro
 func (a *Access) Apply(e *storage.Event) {
 	switch e.Meta.Type {
 	case APIKeys, Roles, Bindings:
+	case Users:
+		if !a.peopled {
+			return // it is the application's
+		}
 	default:
 		return
 	}
@@ -203,6 +215,9 @@ func (a *Access) Apply(e *storage.Event) {
 	switch e.Meta.Type {
 	case APIKeys:
 		a.applyKey(id, e, gone)
+		return
+	case Users:
+		a.applyUser(id, e, gone)
 		return
 	case Roles:
 		delete(a.added, id)

@@ -42,6 +42,7 @@ func (g giving) strategies() states.Strategies {
 	}
 	return states.Strategies{
 		policy.APIKeys: {Check: policy.SmallEnough, Hands: g.keyHands, Becomes: g.mayBe, Show: g.showUse, KeepsNames: true},
+		policy.Users:   {Check: policy.SmallEnough, Becomes: g.mayBeUser},
 		policy.Roles: {Check: func(content []byte) error { return policy.CheckRole(g.access, types, content) },
 			Hands: g.roleHands, Keeps: g.keepsRole},
 		policy.Bindings: {Check: func(content []byte) error { return policy.CheckBinding(g.access, types, content) }, Hands: g.bindingHands},
@@ -107,30 +108,17 @@ func (g giving) mayGive(ctx context.Context, t *model.Type, roles []policy.Role)
 // mayGiveKey refuses a key that may do what the actor may not: one with groups or
 // roles that it has not, or without what limits it.
 func (g giving) mayGiveKey(ctx context.Context, t *model.Type, k *policy.Key) error {
-	actor := g.access.AsNow(policy.ActorOf(ctx))
-	refuse := func(why string) error { return policy.Denied(ctx, t, "", "create", policy.Decision{Why: why}) }
-	if actor.Identity.Scopes != nil {
-		return refuse("a key that is limited by scopes makes and changes no keys")
+	if d := g.access.MayGive(policy.ActorOf(ctx), policy.Actor{Principal: "key:" + k.Name, Identity: k.Identity}); !d.Allowed {
+		return policy.Denied(ctx, t, "", "create", d)
 	}
-	for _, g := range k.Groups {
-		if !slices.Contains(actor.Identity.Groups, g) {
-			return refuse("only an admin makes or changes a key with groups that it is not in itself")
-		}
-	}
-	own := g.access.RolesOf(actor)
-	its := g.access.RolesOf(policy.Actor{Principal: "key:" + k.Name, Identity: k.Identity})
-	has := func(list []policy.Role, name string) bool {
-		return slices.ContainsFunc(list, func(r policy.Role) bool { return r.Name == name })
-	}
-	for _, r := range its {
-		if !has(own, r.Name) {
-			return refuse("only an admin makes or changes a key with roles that it has not itself")
-		}
-	}
-	for _, r := range own {
-		if slices.ContainsFunc(r.Rules, policy.Rule.Denies) && !has(its, r.Name) {
-			return refuse("a rule that denies its writer something must deny it to the key too: role " + r.Name)
-		}
+	return nil
+}
+
+// mayBeUser refuses a step to or from a user that may do what the actor may not.
+func (g giving) mayBeUser(ctx context.Context, step states.Transition) error {
+	id := step.After.Meta.ID
+	if d := g.access.MayBecome(policy.ActorOf(ctx), id, step.BeforeContent, step.Content); !d.Allowed {
+		return policy.Denied(ctx, g.types[policy.Users], id, "update", d)
 	}
 	return nil
 }

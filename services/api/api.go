@@ -18,7 +18,9 @@ import (
 
 	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/services/api/limit"
 	"github.com/autocrud-go/autocrud/services/api/openapi"
+	"github.com/autocrud-go/autocrud/services/api/people"
 )
 
 // Options of an API. The zero value serves without metrics to anyone.
@@ -35,6 +37,8 @@ type Options struct {
 	// Origins are those whose pages may use the API (CORS), as browsers write
 	// them; "*": all, without credentials. None by default.
 	Origins []string
+	// Public is the origin of URL where a proxy is before it; empty: none is.
+	Public string
 	// Proxies are the nets of those whose X-Forwarded-For is believed.
 	Proxies []netip.Prefix
 	// AddressRate is how many requests a second an address may send; 0: any.
@@ -55,7 +59,8 @@ type Options struct {
 	Registry *prometheus.Registry
 	// Auth finds the caller; nil: no credential is asked for.
 	Auth     Authenticator
-	Webhooks Webhooks // nil: they are not served
+	People   *people.Door // where people sign in; nil without Auth
+	Webhooks Webhooks     // nil: they are not served
 	Actions  []*resource.Action
 	Logger   *slog.Logger
 	Tracer   trace.Tracer // of requests; nil: no spans are made
@@ -72,9 +77,9 @@ type API struct {
 	metrics      *metrics
 	asking       *room
 	watching     *room // for requests whose answer goes on
-	perAddress   *limiter
-	perPrincipal *limiter
-	perAnonymous *limiter           // by address
+	perAddress   *limit.Limiter
+	perPrincipal *limit.Limiter
+	perAnonymous *limit.Limiter     // by address
 	telling      *telling           // of refusals, to the audit
 	running      context.Context    // ends those
 	end          context.CancelFunc // of running
@@ -119,7 +124,7 @@ func New(m *resource.Domain, o Options) *API {
 	a := &API{m: m, o: o, logger: o.Logger, metrics: newMetrics(o.Registry),
 		asking:     newRoom(maxConcurrent, o.Limits.RequestsPerAddress, o.Limits.RequestsPerPrincipal),
 		watching:   newRoom(maxStreams, o.Limits.WatchesPerAddress, o.Limits.WatchesPerPrincipal),
-		perAddress: newLimiter(o.AddressRate), perPrincipal: newLimiter(o.PrincipalRate), perAnonymous: newLimiter(o.PublicRate), telling: newTelling()}
+		perAddress: limit.New(o.AddressRate), perPrincipal: limit.New(o.PrincipalRate), perAnonymous: limit.New(o.PublicRate), telling: newTelling()}
 	a.running, a.end = context.WithCancel(context.Background())
 	a.metrics.gauges(a.o.Registry, m.Watches.Watches, func() int { return len(a.asking.slots) })
 	table := newTable(o.Actions, o.Webhooks != nil)

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/go-chi/chi/v5"
-	"golang.org/x/time/rate"
 
 	"github.com/autocrud-go/autocrud/pkg/admin"
 	"github.com/autocrud-go/autocrud/pkg/audit"
@@ -21,32 +20,28 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
+	"github.com/autocrud-go/autocrud/services/api/limit"
 )
 
 // telling keeps refused callers from filling the audit: beyond
 // these, refusals are only counted, in the next entry.
 type telling struct {
-	unknown, known *limiter // of those without a good credential, of each principal
+	unknown, known *limit.Limiter // of those without a good credential, of each principal
 	suppressed     atomic.Int64
 }
 
 func newTelling() *telling {
-	l := func(perSecond float64, burst int) *limiter {
-		l := newLimiter(perSecond)
-		l.rate, l.burst = rate.Limit(perSecond), burst
-		return l
-	}
-	return &telling{unknown: l(20, 1000), known: l(100, 5000)}
+	return &telling{unknown: limit.Bursts(20, 1000), known: limit.Bursts(100, 5000)}
 }
 
 // tellRefusal records a refusal. It never keeps one from being answered: what
 // cannot be recorded is in the service's log, and said to be missing.
 func (a *API) tellRefusal(r *http.Request, e storage.AuditEntry) {
-	limit, who := a.telling.known, e.Principal
+	by, who := a.telling.known, e.Principal
 	if e.Code == string(fault.Unauthenticated) {
-		limit, who = a.telling.unknown, "all"
+		by, who = a.telling.unknown, "all"
 	}
-	if limit.take(who, time.Now()) > 0 {
+	if by.Take(who, time.Now()) > 0 {
 		a.telling.suppressed.Add(1)
 		return
 	}

@@ -29,13 +29,16 @@ type Authenticator interface {
 
 // authenticate puts the caller into the context.
 func (a *API) authenticate(r *http.Request) (*http.Request, error) {
-	c, err := credentialOf(r)
+	c, err := a.credentialOf(r)
 	if err != nil {
 		return r, err
 	}
 	who, err := a.o.Auth.Authenticate(r.Context(), c)
 	if err != nil {
 		return r, err
+	}
+	if c.Bearer == "" && !who.IsPublic() && !safe(r.Method) && !a.o.People.FromOwnPages(r) {
+		return r, fault.Errorf(fault.PermissionDenied, "a page of another origin may not do this")
 	}
 	if who.IsPublic() && (documents(r.URL.Path) || r.URL.Path == "/metrics") {
 		return r, errNoCredential
@@ -52,12 +55,20 @@ func (a *API) authenticate(r *http.Request) (*http.Request, error) {
 // errNoCredential is for what no rule of requests without one can allow.
 var errNoCredential = fault.Errorf(fault.Unauthenticated, "a credential is needed: Authorization: Bearer <API key or token>")
 
-// credentialOf is what a request shows of who sends it.
-func credentialOf(r *http.Request) (c identity.Credential, err error) {
+// credentialOf is what a request shows of who sends it. A request with a bearer
+// credential is judged by that.
+func (a *API) credentialOf(r *http.Request) (c identity.Credential, err error) {
 	if len(r.Header.Values("Authorization")) > 0 {
 		c.Bearer, err = bearer(r)
+		return c, err
 	}
-	return c, err
+	c.Cookie = a.o.People.Cookie(r)
+	return c, nil
+}
+
+// safe reports whether a method changes nothing (RFC 9110 section 9.2.1).
+func safe(method string) bool {
+	return method == http.MethodGet || method == http.MethodHead || method == http.MethodOptions
 }
 
 // bearer is the credential of the header Authorization (RFC 6750).
@@ -76,7 +87,7 @@ func bearer(r *http.Request) (string, error) {
 // whileValid ends an answer that goes on when its credential is not good any more,
 // or when allowed, if it is not nil, says that it is not allowed any more.
 func (a *API) whileValid(r *http.Request, end context.CancelFunc, allowed func() error) (stop func()) {
-	c, err := credentialOf(r)
+	c, err := a.credentialOf(r)
 	if a.o.Auth == nil || err != nil {
 		return func() {}
 	}

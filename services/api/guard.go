@@ -14,6 +14,7 @@ import (
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/policy"
+	"github.com/autocrud-go/autocrud/services/api/limit"
 )
 
 // guard is what every request passes: limits, the protection of browsers, the
@@ -21,8 +22,8 @@ import (
 // keep theirs: a stack is halved when less than a quarter of it is used.
 func (a *API) guard(next http.Handler) http.Handler {
 	g := &gate{a: a, origin: http.NewCrossOriginProtection(), sharing: newCORS(a.o.Origins)}
-	for _, o := range a.o.Origins {
-		if o != "*" {
+	for _, o := range append(slices.Clone(a.o.Origins), a.o.Public) {
+		if o != "*" && o != "" {
 			if err := g.origin.AddTrustedOrigin(o); err != nil {
 				panic("api: origin: " + err.Error()) // they were checked
 			}
@@ -84,11 +85,11 @@ func (g *gate) admit(w http.ResponseWriter, r *http.Request) (http.ResponseWrite
 	defer a.catch(w, r)
 	shared := g.sharing.allow(w, r)
 	if !health(r.URL.Path) {
-		if wait := a.perAddress.take(addressKey(address), time.Now()); wait > 0 {
-			a.fail(w, r, tooMany("address", wait))
+		if wait := a.perAddress.Take(limit.AddressKey(address), time.Now()); wait > 0 {
+			a.fail(w, r, limit.TooMany("address", wait))
 			return nil, nil, nil
 		}
-		key := addressKey(address)
+		key := limit.AddressKey(address)
 		if err := in.enter(key); err != nil {
 			a.fail(w, r, err)
 			return nil, nil, nil
@@ -175,6 +176,8 @@ func (a *API) identify(r **http.Request) (err error) {
 	switch {
 	case health(path) || (documents(path) || path == "/metrics") && !hidden:
 		return nil
+	case a.o.Auth != nil && signingIn(path):
+		return a.recognise(r)
 	case a.o.Auth != nil:
 		if *r, err = a.authenticate(*r); err != nil {
 			return err
@@ -189,12 +192,12 @@ func (a *API) identify(r **http.Request) (err error) {
 // paced refuses a caller that asks too often: a principal, and of those without a
 // credential an address.
 func (a *API) paced(who policy.Actor) error {
-	limit, key, of := a.perPrincipal, who.Principal, "principal"
+	by, key, of := a.perPrincipal, who.Principal, "principal"
 	if who.IsPublic() {
-		limit, key, of = a.perAnonymous, addressKey(who.Address), "address, without a credential,"
+		by, key, of = a.perAnonymous, limit.AddressKey(who.Address), "address, without a credential,"
 	}
-	if wait := limit.take(key, time.Now()); wait > 0 {
-		return tooMany(of, wait)
+	if wait := by.Take(key, time.Now()); wait > 0 {
+		return limit.TooMany(of, wait)
 	}
 	return nil
 }

@@ -46,8 +46,8 @@ func newTable(actions []*resource.Action, webhooks bool) table {
 	if !webhooks {
 		hooks = nil
 	}
-	t := table{types: slices.Concat(typeOperations, hooks, keyOperations, actionOperations(actions)),
-		server: slices.Concat(serverOperations, healthOperations, pageOperations)}
+	t := table{types: slices.Concat(typeOperations, hooks, keyOperations, userOperations, actionOperations(actions)),
+		server: slices.Concat(serverOperations, peopleOperations, healthOperations, pageOperations)}
 	for _, rows := range [][]operation{t.types, t.server} {
 		for i := range rows {
 			rows[i].names, rows[i].headers = rows[i].QueryNames(), rows[i].HeaderNames()

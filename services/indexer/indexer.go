@@ -85,7 +85,7 @@ func New(types []*model.Type, log storage.Log, blobs storage.Blobs, index storag
 	}
 	x := &Indexer{log: log, blobs: blobs, index: index, types: map[string]*model.Type{}, progress: p, o: o, filled: make(chan struct{}), unfit: map[string]int{}, told: retention.NewTold(log)}
 	if o.Outward != nil {
-		x.outward = newPublisher(log, blobs, o.Outward)
+		x.outward = newPublisher(types, log, blobs, o.Outward)
 		x.outward.tracer = o.Tracer
 	}
 	for _, t := range types {

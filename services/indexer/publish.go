@@ -23,6 +23,7 @@ import (
 // message depends on its event alone, never on the models of this process, so two
 // publishers would publish the same.
 type publisher struct {
+	own   map[string]bool // of the types, those of the program itself
 	log   storage.Log
 	blobs storage.Blobs
 	to    storage.Outward
@@ -53,9 +54,16 @@ const (
 	eventOverhead      = 1500 // bytes an event takes besides its content
 )
 
-func newPublisher(log storage.Log, blobs storage.Blobs, to storage.Outward) *publisher {
-	return &publisher{log: log, blobs: blobs, to: to, wake: make(chan struct{}, 1)}
+func newPublisher(types []*model.Type, log storage.Log, blobs storage.Blobs, to storage.Outward) *publisher {
+	own := map[string]bool{}
+	for _, t := range types {
+		own[t.Name] = t.Builtin
+	}
+	return &publisher{own: own, log: log, blobs: blobs, to: to, wake: make(chan struct{}, 1)}
 }
+
+// builtin reports whether a type is one of the program itself.
+func (p *publisher) builtin(typ string) bool { return p.own[typ] || model.IsBuiltin(typ) }
 
 // restart is called when the index is at a sequence and goes on from there.
 func (p *publisher) restart(at uint64) {
@@ -73,7 +81,7 @@ func (p *publisher) offer(events []*storage.Event, through uint64) {
 		return
 	}
 	for _, e := range events {
-		if e.Seq > p.through && e.Seq > p.loaded && !model.IsBuiltin(e.Meta.Type) {
+		if e.Seq > p.through && e.Seq > p.loaded && !p.builtin(e.Meta.Type) {
 			p.queue = append(p.queue, e)
 			p.bytes += eventOverhead + len(e.Content)
 		}
@@ -226,7 +234,7 @@ func (p *publisher) catchUp(ctx context.Context, told, through uint64, since tim
 			break
 		}
 		told = entry.Seq
-		if typ, _, ok := storage.SplitRevisionSubject(entry.Subject); !ok || model.IsBuiltin(typ) {
+		if typ, _, ok := storage.SplitRevisionSubject(entry.Subject); !ok || p.builtin(typ) {
 			continue
 		}
 		e, err := storage.DecodeEvent(entry.Data, entry.Seq)

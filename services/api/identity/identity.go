@@ -25,6 +25,7 @@ func New(access *policy.Access, oidc *OIDC) *Authenticator { return &Authenticat
 // Credential is what a request shows of who sends it. The zero value is none.
 type Credential struct {
 	Bearer string // of the header Authorization
+	Cookie string // the session that the browser shows
 }
 
 // None reports whether there is none.
@@ -39,6 +40,9 @@ func (a *Authenticator) Authenticate(ctx context.Context, c Credential) (policy.
 	if c.Bearer != "" {
 		return a.bearer(ctx, c.Bearer)
 	}
+	if who, _, _, ok := a.access.Session(c.Cookie); ok { // one that is not any more counts as none
+		return who, nil
+	}
 	if who, ok := a.access.Anonymous(); ok {
 		return who, nil
 	}
@@ -51,7 +55,11 @@ func (a *Authenticator) bearer(ctx context.Context, token string) (policy.Actor,
 	}
 	// A JSON Web Token has three parts; an API key has no dot.
 	if a.oidc != nil && strings.Count(token, ".") == 2 && !strings.HasPrefix(token, "ack_") {
-		return a.oidc.Authenticate(ctx, token)
+		who, err := a.oidc.Authenticate(ctx, token)
+		if id, _ := strings.CutPrefix(who.Principal, policy.UserSubject); err == nil && a.access.IsUserID(id) {
+			return policy.Actor{}, fault.Errorf(fault.Unauthenticated, "the token's subject is that of a user here")
+		}
+		return who, err
 	}
 	who, _, err := a.access.Key(token)
 	return who, err
@@ -63,6 +71,10 @@ func (a *Authenticator) Still(c Credential, who policy.Actor) (until time.Time, 
 	if who.Identity.Public {
 		_, ok = a.access.Anonymous()
 		return until, ok
+	}
+	if c.Bearer == "" {
+		again, _, until, ok := a.access.Session(c.Cookie)
+		return until, ok && again.Principal == who.Principal && slices.Equal(again.Identity.Groups, who.Identity.Groups)
 	}
 	if until = who.Identity.Until; !until.IsZero() {
 		return until, time.Now().Before(until)

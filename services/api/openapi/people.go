@@ -1,0 +1,53 @@
+package openapi
+
+import "github.com/autocrud-go/autocrud/pkg/model"
+
+// What people sign in with, and are answered.
+var (
+	LoginBody    Part = loginBody
+	PasswordBody Part = passwordBody
+	EmailBody    Part = emailBody
+	Session      Part = sessionAnswer
+	Sessions     Part = sessionsAnswer
+	Link         Part = linkAnswer
+)
+
+// closedRecord is a record without other properties.
+func closedRecord(properties object, required ...string) object {
+	return append(recordSchema(properties, required...), member{"additionalProperties", false})
+}
+
+var filledText = object{{"type", "string"}, {"minLength", 1}}
+
+func loginBody(*document, *model.Type) object {
+	remember := member{"remember", object{{"type", "boolean"}}}
+	return withBody(true, jsonContent(object{{"oneOf", []any{
+		closedRecord(object{{"email", filledText}, {"password", filledText}, remember}, "email", "password"),
+		closedRecord(object{{"key", filledText}, remember}, "key")}}},
+		object{{"email", "ann@example.com"}, {"password", "eleven blue whales"}}))
+}
+
+func passwordBody(*document, *model.Type) object {
+	return withBody(true, jsonContent(closedRecord(object{{"password", filledText}, {"current", filledText}, {"token", filledText}, {"email", filledText}, {"name", filledText}}, "password"),
+		object{{"current", "eleven blue whales"}, {"password", "twelve green geese"}}))
+}
+
+func emailBody(*document, *model.Type) object {
+	return withBody(true, jsonContent(closedRecord(object{{"email", filledText}}, "email"), object{{"email", "ann@example.com"}}))
+}
+
+func sessionAnswer(*document, *model.Type) object {
+	principal := recordSchema(object{{"id", stringSchema}, {"groups", object{{"type", "array"}, {"items", stringSchema}}}, {"name", stringSchema}, {"email", stringSchema}}, "id", "groups", "name", "email")
+	return jsonContent(recordSchema(object{{"auth", object{{"type", "string"}, {"enum", []any{"off", "required"}}}}, {"principal", object{{"anyOf", []any{principal, object{{"type", "null"}}}}}}},
+		"auth", "principal"), object{{"auth", "required"}, {"principal", nil}})
+}
+
+func sessionsAnswer(*document, *model.Type) object {
+	item := recordSchema(object{{"id", stringSchema}, {"principal", stringSchema}, {"created_at", instantSchema}, {"last_used_at", instantSchema}, {"expires_at", instantSchema},
+		{"address", stringSchema}, {"user_agent", stringSchema}, {"current", object{{"type", "boolean"}}}}, "id", "principal", "created_at", "last_used_at", "expires_at", "address", "user_agent", "current")
+	return jsonContent(pageOf(item), nil)
+}
+
+func linkAnswer(*document, *model.Type) object {
+	return jsonContent(recordSchema(object{{"url", stringSchema}, {"expires_at", instantSchema}}, "url", "expires_at"), nil)
+}
