@@ -58,6 +58,7 @@ func (w *world) wholes() (rows []*operation) {
 	add("upload", whole{method: "POST", path: "/v1/blobs", body: "a binary", media: "application/octet-stream", needs: "create", limit: "a binary has any size up to a limit of its own"})
 	for _, typ := range []string{"things", "drafts", "tasks"} {
 		add(typ+".migrate", whole{method: "POST", path: "/v1/" + typ + ":migrate", body: empty, needs: "migrate", typed: true})
+		add(typ+".prune", whole{method: "POST", path: "/v1/" + typ + ":prune", body: map[string]any{"revisions": 1000}, needs: needsAdmin, typed: true})
 		add(typ+".reindex", whole{method: "POST", path: "/v1/" + typ + ":reindex", body: empty, needs: needsAdmin, typed: true})
 	}
 	add("things.meet", whole{method: "POST", path: "/v1/things:meet", body: empty, needs: "meet", typed: true})

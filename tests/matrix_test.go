@@ -40,7 +40,7 @@ type need struct {
 // and for every operation beside them. An operation without one fails the test.
 var matrix = map[string]need{
 	"list": {type_, "list"}, "count": {type_, "list"}, "aggregate": {type_, "list"}, "search": {type_, "list"}, "watch": {type_, "watch"},
-	"create": {type_, "create"}, "migrate": {type_, "migrate"}, "bulk": {type_, "bulk"}, "reindex": {program, ""},
+	"create": {type_, "create"}, "migrate": {type_, "migrate"}, "bulk": {type_, "bulk"}, "reindex": {program, ""}, "prune": {program, ""},
 	"read": {row_, "read"}, "history": {row_, "read"}, "revisions": {row_, "read"}, "revision": {row_, "read"}, "diff": {row_, "read"}, "referrers": {row_, "read"},
 	"blob": {row_, "read"}, "logs": {row_, "read"}, "watch_one": {row_, "watch"}, "deliveries": {row_, "read"},
 	"replace": {row_, "update"}, "patch": {row_, "update"}, "delete": {row_, "delete"}, "restore": {row_, "restore"}, "switch": {row_, "switch"},

@@ -341,3 +341,45 @@ func TestWhatWasKeptBeforeIsPruned(t *testing.T) {
 	})
 	verified(t, d)
 }
+
+// TestPruneOnDemand: an administrator prunes a type that keeps everything, as a job.
+func TestPruneOnDemand(t *testing.T) {
+	each(t, func(t *testing.T, c *apitest.Client) {
+		for _, id := range []string{"a", "b"} {
+			c.Put(t, "/v1/studios/"+id, `{"name":"0"}`, apitest.Header("If-None-Match", "*")).Want(t, 201)
+			for n := range 4 {
+				c.Put(t, "/v1/studios/"+id, fmt.Sprintf(`{"name":"%d"}`, n+1)).Want(t, 200)
+			}
+		}
+		c.Put(t, "/v1/studios/c", `{"name":"0"}`, apitest.Header("If-None-Match", "*")).Want(t, 201)
+		c.Post(t, "/v1/studios:prune", `{"revisions":0}`).WantProblem(t, 422, "validation_failed")
+		c.Post(t, "/v1/studios:prune", `{}`).WantProblem(t, 422, "validation_failed")
+		c.Post(t, "/v1/bulk-jobs:prune", `{"revisions":1}`).WantProblem(t, 404, "not_found")
+		job := c.Post(t, "/v1/studios:prune", `{"revisions":2}`).Want(t, 202).Text("/meta/id")
+		apitest.Eventually(t, time.Minute, "the job is done", func() bool {
+			return c.Get(t, "/v1/bulk-jobs/"+job).Want(t, 200).Text("/meta/job/state") == "succeeded"
+		})
+		c.Get(t, "/v1/bulk-jobs/"+job).Want(t, 200).Equal(t, "/meta/job/result/changed", "2")
+		for _, id := range []string{"a", "b"} {
+			if got := fmt.Sprint(revisionsOf(t, c, "/v1/studios/"+id)); got != "[5 4]" {
+				t.Errorf("%s has the revisions %s", id, got)
+			}
+			if h := everyItem(t, c, "/v1/studios/"+id+"/history?page_size=100"); len(h) != 5 {
+				t.Errorf("the history of %s has %d entries", id, len(h))
+			}
+		}
+		verified(t, c)
+	})
+}
+
+// TestAnActionNamedPruneWins: a program had its own before there was one.
+func TestAnActionNamedPruneWins(t *testing.T) {
+	t.Parallel()
+	app := autocrud.New()
+	autocrud.Action(app, "movies", "prune", func(context.Context, autocrud.ActionCall[touchInput]) (touchOutput, error) {
+		return touchOutput{}, nil
+	})
+	c := start(t, app, autocrud.Settings{Storage: "memory"}, nil)
+	c.Post(t, "/v1/movies:prune", map[string]any{"patch": map[string]any{}}).Want(t, 200)
+	c.Post(t, "/v1/studios:prune", map[string]any{"revisions": 1}).Want(t, 202)
+}

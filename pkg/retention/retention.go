@@ -68,8 +68,9 @@ func New(o Options) *Keeper {
 
 // Outcome is what a pruning came to.
 type Outcome struct {
-	Revisions int    `json:"revisions"`
-	Seq       uint64 `json:"-"` // of the last entry that says so
+	Revisions int // that were pruned
+	Resources int // of which some were
+	Looked    int // resources that were looked at
 }
 
 // maxTries bounds how often a pruning is decided again because another one of the
@@ -91,7 +92,7 @@ func (k *Keeper) Prune(ctx context.Context, t *model.Type, id string, keep model
 		if err != nil || p == nil {
 			return out, err
 		}
-		out.Revisions, out.Seq = out.Revisions+len(p.Erase), p.Seq
+		out.Revisions += len(p.Erase)
 		if len(p.Headers) > 0 { // the log is rewritten for each: others have their turn in between
 			if err := k.upkept(ctx, p.Seq); err != nil {
 				return out, err

@@ -26,7 +26,7 @@ const (
 	// atOnce is how many resources are pruned at a time.
 	atOnce = 8
 	// sweepPage is how many resources are listed in one go.
-	sweepPage = 500
+	sweepPage = 200
 )
 
 // Run keeps what the types say until ctx ends: of what is written within seconds, and
@@ -158,30 +158,41 @@ func (k *Keeper) Keep(ctx context.Context, t *model.Type) error {
 	k.mu.Lock()
 	k.announced[t.Name] = true
 	k.mu.Unlock()
-	out, err := k.PruneAll(ctx, t, t.Retention, Principal, nil)
+	out, err := k.PruneAll(ctx, t, t.Retention, Principal)
 	if out.Revisions > 0 {
 		k.o.Logger.InfoContext(ctx, "pruned revisions", "type", t.Name, "revisions", out.Revisions)
 	}
 	return err
 }
 
-// PruneAll prunes every resource of a type down to what a retention keeps. report, if
-// not nil, is told how many resources were looked at.
-func (k *Keeper) PruneAll(ctx context.Context, t *model.Type, keep model.Retention, principal string, report func(looked int)) (out Outcome, err error) {
-	looked := 0
-	err = k.each(ctx, t, func(head *storage.Event) error {
-		if looked++; report != nil && looked%100 == 0 {
-			report(looked)
+// PruneAll prunes every resource of a type down to what a retention keeps.
+func (k *Keeper) PruneAll(ctx context.Context, t *model.Type, keep model.Retention, principal string) (out Outcome, err error) {
+	for after := ""; ; {
+		next, page, err := k.PrunePage(ctx, t, keep, principal, after)
+		out.Revisions += page.Revisions
+		if err != nil || next == "" {
+			return out, err
 		}
+		after = next
+	}
+}
+
+// PrunePage is PruneAll for some resources, those after an id; next is the id to go on
+// after, empty at the end.
+func (k *Keeper) PrunePage(ctx context.Context, t *model.Type, keep model.Retention, principal, after string) (next string, out Outcome, err error) {
+	next, err = k.page(ctx, t, after, func(head *storage.Event) error {
+		out.Looked++
 		p, _, err := k.decide(ctx, t, head, keep)
 		if err != nil || p == nil {
 			return err
 		}
 		one, err := k.Prune(ctx, t, head.Meta.ID, keep, principal)
-		out.Revisions, out.Seq = out.Revisions+one.Revisions, max(out.Seq, one.Seq)
+		if out.Revisions += one.Revisions; one.Revisions > 0 {
+			out.Resources++
+		}
 		return err
 	})
-	return out, err
+	return next, out, err
 }
 
 // Due counts what PruneAll would prune.
@@ -203,30 +214,44 @@ func (k *Keeper) Due(ctx context.Context, t *model.Type, keep model.Retention) (
 // each calls fn for the last event of every resource, deleted or not, that has more than
 // one revision.
 func (k *Keeper) each(ctx context.Context, t *model.Type, fn func(head *storage.Event) error) error {
+	for after := ""; ; {
+		next, err := k.page(ctx, t, after, fn)
+		if err != nil || next == "" {
+			return err
+		}
+		after = next
+	}
+}
+
+// page is each for some resources, those after an id; next is empty at the end.
+func (k *Keeper) page(ctx context.Context, t *model.Type, after string, fn func(head *storage.Event) error) (next string, err error) {
 	fields := t.Definition().QueryFields()
 	byID, _ := fields.Lookup("meta.id")
 	count, _ := fields.Lookup("meta.revision_count")
 	q := storage.Search{Type: t.Name, Order: query.Order{{Field: byID}}, Limit: sweepPage, Deletion: storage.LiveAndDeleted, Bare: true,
 		Filter: query.Compare{Field: count, Op: query.Greater, Value: int64(1)}}
-	for {
-		page, err := k.o.Index.Search(ctx, q)
-		if err != nil {
-			return err
-		}
-		for _, row := range page.Rows {
-			head, err := k.o.Index.Head(ctx, t.Name, row.ID)
-			if errors.Is(err, storage.ErrNotFound) {
-				continue
-			}
-			if err == nil {
-				err = fn(head.Event)
-			}
-			if err != nil {
-				return err
-			}
-		}
-		if q.After = page.Next; q.After == nil {
-			return nil
-		}
+	if after != "" {
+		q.After = &query.Cursor{Values: []query.Value{after}, ID: after}
 	}
+	page, err := k.o.Index.Search(ctx, q)
+	if err != nil {
+		return "", err
+	}
+	for _, row := range page.Rows {
+		head, err := k.o.Index.Head(ctx, t.Name, row.ID)
+		if errors.Is(err, storage.ErrNotFound) {
+			continue
+		}
+		if err == nil {
+			err = fn(head.Event)
+		}
+		if err != nil {
+			return "", err
+		}
+		next = row.ID
+	}
+	if page.Next == nil {
+		return "", nil
+	}
+	return next, nil
 }

@@ -16,11 +16,12 @@ const BulkJobs = "bulk-jobs"
 
 const bulkSchema = `{"type":"object","required":["op","type"],"additionalProperties":false,
 	"examples":[{"op":"delete","type":"bulk-jobs","filter":"meta.id = \"nothing-has-this-id\""}],"properties":{
-	"op":{"enum":["patch","delete","restore","cancel","rerun","purge"],"description":"the operation on each resource; cancel and rerun are for jobs, purge for one resource"},
+	"op":{"enum":["patch","delete","restore","cancel","rerun","purge","prune"],"description":"the operation on each resource; cancel and rerun are for jobs, purge for one resource, prune for an administrator"},
 	"type":{"type":"string","maxLength":63},
 	"filter":{"type":"string","maxLength":1000000,"description":"which; empty: all"},
 	"patch":{"type":["object","array"],"description":"RFC 7396, or RFC 6902 as an array"},
-	"id":{"type":"string","pattern":"^[A-Za-z0-9_-]{1,128}$","description":"of the resource to purge"}}}`
+	"id":{"type":"string","pattern":"^[A-Za-z0-9_-]{1,128}$","description":"of the resource to purge"},
+	"revisions":{"type":"integer","minimum":1,"description":"how many a prune keeps of each resource"}}}`
 
 // BulkType is the type of BulkJobs. A program that serves it runs RunBulk as its
 // handler.

@@ -46,6 +46,8 @@ type Bulk struct {
 	Filter string          `json:"filter,omitempty"`
 	Patch  json.RawMessage `json:"patch,omitempty"`
 	ID     string          `json:"id,omitempty"` // of a purge
+	// Revisions is how many a prune keeps of each resource.
+	Revisions int `json:"revisions,omitempty"`
 }
 
 // QueueBulk makes the job of a bulk change, which runs with the rights of its
@@ -58,7 +60,7 @@ func (bk *BulkChanges) QueueBulk(ctx context.Context, typ string, doc map[string
 	if t, err := bk.States.Type(typ); err != nil {
 		return nil, err
 	} else if op, _ := doc["op"].(string); op != "" {
-		if err := bk.Guard.May(ctx, t, bulkRight(op)); err != nil {
+		if err := bk.mayOp(ctx, t, op); err != nil {
 			return nil, err
 		}
 		if text, _ := doc["filter"].(string); text != "" {
@@ -85,6 +87,12 @@ func (bk *BulkChanges) checkBulk(content []byte) error {
 		return &fault.Error{Code: fault.ValidationFailed, Detail: "the bulk change cannot work: " + field + " " + detail, Fields: []fault.FieldError{{Pointer: "/" + field, Detail: detail}}}
 	}
 	switch {
+	case b.Op == "prune" && b.Revisions == 0:
+		return refuse("revisions", "is needed")
+	case b.Op != "prune" && b.Revisions != 0:
+		return refuse("revisions", "is for prune only")
+	case b.Op == "prune" && b.Filter != "":
+		return refuse("filter", "is not for prune: it is of all resources")
 	case b.Op == "purge" && b.ID == "":
 		return refuse("id", "is needed")
 	case b.Op != "purge" && b.ID != "":
@@ -174,6 +182,9 @@ func (bk *BulkChanges) RunBulk(ctx context.Context, payload []byte, at BulkState
 	t, err := bk.States.Type(b.Type)
 	if err != nil {
 		return at, err
+	}
+	if b.Op == "prune" {
+		return bk.runPrune(ctx, t, b, at, tell)
 	}
 	o := states.ListOptions{Filter: b.Filter}
 	if b.Op == "restore" {
@@ -277,7 +288,7 @@ func (bk *BulkChanges) mayBulk(ctx context.Context, content []byte) error {
 		return err
 	}
 	if target := bk.types[b.Type]; target != nil {
-		return bk.Guard.May(ctx, target, bulkRight(b.Op))
+		return bk.mayOp(ctx, target, b.Op)
 	}
 	return nil
 }
@@ -289,5 +300,14 @@ func (bk *BulkChanges) mayRunBulk(ctx context.Context, content []byte) error {
 	if err != nil || b.Op == "purge" {
 		return err
 	}
-	return bk.Guard.May(ctx, bk.types[b.Type], bulkRight(b.Op))
+	return bk.mayOp(ctx, bk.types[b.Type], b.Op)
+}
+
+// mayOp refuses an operation that the actor may not do. To prune destroys the history of
+// every resource, whatever rules say about rows.
+func (bk *BulkChanges) mayOp(ctx context.Context, t *model.Type, op string) error {
+	if op == "prune" {
+		return bk.Guard.Admin(ctx)
+	}
+	return bk.Guard.May(ctx, t, bulkRight(op))
 }

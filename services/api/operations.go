@@ -24,6 +24,8 @@ type operation struct {
 	rights []string
 	// untold says for which types the document leaves it out; nil: for none.
 	untold func(*model.Type) bool
+	// yields tells that custom actions may have its verb; they win.
+	yields bool
 	// anyQuery lets every query through to an operation without parameters, which
 	// refuses one otherwise.
 	anyQuery bool
@@ -50,6 +52,9 @@ func newTable(actions []*resource.Action, webhooks bool) table {
 		server: slices.Concat(serverOperations, peopleOperations, healthOperations, pageOperations)}
 	for _, rows := range [][]operation{t.types, t.server} {
 		for i := range rows {
+			if rows[i].yields {
+				rows[i].serves = prunable(actions)
+			}
 			rows[i].names, rows[i].headers = rows[i].QueryNames(), rows[i].HeaderNames()
 			rows[i].metric = rows[i].Method + " " + rows[i].shape()
 		}
@@ -101,7 +106,7 @@ func OpenAPI(types []*model.Type, o openapi.Options) []byte {
 func ReservedVerbs() map[string]bool {
 	verbs := map[string]bool{"batch": true}
 	for _, op := range newTable(nil, true).types {
-		if _, verb := verbOf(op.Path); verb != "" {
+		if _, verb := verbOf(op.Path); verb != "" && !op.yields {
 			verbs[verb[1:]] = true
 		}
 	}
@@ -294,6 +299,11 @@ var typeOperations = []operation{
 		Parameters:  slices.Concat(paging, []string{"follow", "Last-Event-ID"}, ifMatch),
 		Answers:     answers(answer("200", "One page, or a stream", openapi.Logs, "OptionalETag")),
 		Problems:    liveProblems}},
+	{handle: pruneType, yields: true, Operation: openapi.Operation{Method: "POST", Path: "/v1/{type}:prune", Name: "prune", Summary: "Prune the older revisions of all {many}",
+		Description: "As a job, for an administrator. The newest are kept, and what is needed: HEAD, the newest stable one, and those that a resource refers to. The history stays.",
+		Parameters:  []string{"Idempotency-Key"}, Body: openapi.PruneBody,
+		Answers:  answers(queued("Queued as a job", openapi.QueuedBulk)),
+		Problems: writeProblems}},
 	{handle: queueBulk, Operation: openapi.Operation{Method: "POST", Path: "/v1/{type}:bulk", Name: "bulk", Summary: "Change all {many} that match a filter",
 		Description: "As a job, with the rights of the caller, each once. Its result counts what was changed and lists the first errors.",
 		Parameters:  []string{"Idempotency-Key"}, Body: openapi.BulkBody,

@@ -20,6 +20,10 @@ func bulkBody(_ *document, t *model.Type) object {
 	}, "filter", "op"), object{{"filter", `meta.id = "nothing-has-this-id"`}, {"op", "delete"}}))
 }
 
+func pruneBody(*document, *model.Type) object {
+	return withBody(true, jsonContent(recordSchema(object{{"revisions", object{{"type", "integer"}, {"minimum", 1}, {"description", "How many are kept of each"}}}}, "revisions"), object{{"revisions", 1000}}))
+}
+
 func queuesAnswer(*document, *model.Type) object {
 	return jsonContent(pageOf(componentRef("schemas", "Queue")), samplePage(sampleQueue))
 }

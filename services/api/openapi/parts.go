@@ -17,6 +17,7 @@ var (
 	StatusBody   Part = statusBody
 	SearchBody   Part = searchBody // the parameters of a list
 	BulkBody     Part = bulkBody
+	PruneBody    Part = pruneBody
 	ReplayBody   Part = replayBody // where deliveries begin again
 	RotateBody   Part = rotateBody // how long the secret before stays good
 	BatchBody    Part = (*document).batchBody
