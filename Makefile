@@ -61,6 +61,7 @@ bench-jobs: ## the job queue beside River on Postgres, both durable (needs Postg
 
 up: ## everything as containers (needs docker); makes .env with random secrets
 	@sh scripts/env.sh
+	@sh scripts/ports.sh
 	docker compose -f docker-compose.yml up --build --detach --wait
 
 image: ## the image autocrud:local (IMAGE=name:tag for another), without compose

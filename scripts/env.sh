@@ -26,6 +26,13 @@ if grep -q '^AUTOCRUD_AUTH=required' .env && ! grep -q '^AUTOCRUD_ADMIN_KEY=' .e
 	echo "AUTOCRUD_ADMIN_KEY=$(secret)" >>.env
 	echo "added AUTOCRUD_ADMIN_KEY to .env"
 fi
+# Docker would make a folder that is missing, for root.
+models=${AUTOCRUD_MODELS:-$(sed -n 's/^AUTOCRUD_MODELS=//p' .env)}
+case ${models:=./examples/quickstart/models} in
+/* | ./* | ../*) ;;
+*) echo "AUTOCRUD_MODELS is $models: begin it with ./ or /, else Docker takes it for the name of a volume" >&2; exit 1 ;;
+esac
+[ -d "$models" ] || { echo "the folder $models (AUTOCRUD_MODELS) is not there" >&2; exit 1; }
 # Containers read these as another user, whatever the umask was.
 chmod -R a+rX deploy/nats examples/quickstart/models
 volumes=$(sed -n 's/^AUTOCRUD_VOLUMES=//p' .env)

@@ -222,6 +222,13 @@ func TestEnvIsOfItsCheckout(t *testing.T) {
 			!regexp.MustCompile(`(?m)^AUTOCRUD_ADMIN_KEY=[0-9a-f]{48}$`).Match(again) || !strings.HasPrefix(string(again), missing) {
 			t.Errorf("an .env of an earlier version became %s, %v", again, err)
 		}
+		for models, want := range map[string]string{"models": "begin it with ./", "./nowhere": "is not there"} {
+			cmd = exec.Command("sh", "scripts/env.sh")
+			cmd.Dir, cmd.Env = dir, append(os.Environ(), "AUTOCRUD_MODELS="+models)
+			if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), want) {
+				t.Errorf("AUTOCRUD_MODELS=%s: %v, %s", models, err, out)
+			}
+		}
 		projects = append(projects, regexp.MustCompile(`(?m)^COMPOSE_PROJECT_NAME=autocrud-\d+$`).FindString(string(b)))
 		info, err := os.Stat(filepath.Join(dir, "deploy/nats/nats.conf"))
 		if err != nil || info.Mode().Perm()&0o004 == 0 {
