@@ -32,7 +32,7 @@ var layers = [][]string{
 	{"pkg/admin"},
 	{"pkg/resource"},
 	{"pkg/job", "pkg/hook"},
-	{"services/api/openapi", "services/api/guide", "services/api/limit"},
+	{"services/api/openapi", "services/api/guide", "services/api/limit", "services/api/identity"},
 	{"services/api", "services/indexer", "services/worker"},
 	{"internal/wiring"},
 	{"internal/cli"},

@@ -2,6 +2,7 @@ package tests_test
 
 import (
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -444,5 +445,62 @@ func TestTheFirstPersonBecomesAnAdmin(t *testing.T) {
 	stopped(t, p)
 	if strings.Contains(p.Log(), "first admin") {
 		t.Errorf("told again: %s", p.Log())
+	}
+}
+
+// A ticket opens one stream, or reads once, for a program that cannot set headers; what
+// it began ends with the credential that it was made of.
+func TestATicketReadsOnce(t *testing.T) {
+	t.Parallel()
+	admin, _ := peopled(t, autocrud.Settings{Storage: "memory"})
+	nobody, browser := admin.As(""), apitest.Plain(t, admin.URL)
+	made := admin.Post(t, "/v1/api-keys", `{"name":"reader"}`).Want(t, 201)
+	reader := admin.As(made.Text("/secret"))
+	ticket := func(c *apitest.Client, opts ...apitest.Option) string {
+		return query(c.Post(t, "/auth/ticket", nil, opts...).Want(t, 200).Text("/ticket"))
+	}
+	w := browser.MustWatch(t, "/v1/films:watch?ticket="+ticket(reader))
+	admin.Post(t, "/v1/films?id=f", `{"title":"Heat"}`).Want(t, 201)
+	if e, err := w.Next(); err != nil || e.ID() != "f" {
+		t.Fatalf("%v, %v", e, err)
+	}
+	status := func(path string) int { // the parameter is in no document
+		t.Helper()
+		r, err := http.Get(admin.URL + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Body.Close()
+		return r.StatusCode
+	}
+	once := ticket(reader)
+	if first, second := status("/v1/films/f?ticket="+once), status("/v1/films/f?ticket="+once); first != 200 || second != 401 {
+		t.Errorf("used twice: %d, then %d", first, second)
+	}
+	for what, text := range map[string]string{"none": "", "rubbish": "x", "an altered one": once[:len(once)-2] + "AA", "a key": made.Text("/secret")} {
+		if got := status("/v1/films/f?ticket=" + text); got != 401 {
+			t.Errorf("%s: %d", what, got)
+		}
+	}
+	if got := status("/v1/films/f?ticket=" + ticket(reader) + "&ticket=x"); got != 401 {
+		t.Errorf("two of them: %d", got)
+	}
+	r, err := http.Post(admin.URL+"/v1/films?ticket="+ticket(admin), apitest.JSON, strings.NewReader(`{"title":"x"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Body.Close(); r.StatusCode != 401 {
+		t.Errorf("a write by a ticket: %d", r.StatusCode)
+	}
+	nobody.Post(t, "/auth/ticket", nil).WantProblem(t, 401, "unauthenticated")
+	cookie := signedInAs(t, admin, "ann@example.com", annsPassword)
+	ofCookie := browser.MustWatch(t, "/v1/films:watch?ticket="+ticket(nobody, cookie))
+	nobody.Post(t, "/auth/logout", nil, cookie).Want(t, 204)
+	ends(t, ofCookie)
+	late := ticket(reader)
+	admin.Delete(t, "/v1/api-keys/"+made.Text("/meta/id")).Want(t, 200)
+	ends(t, w)
+	if got := status("/v1/films/f?ticket=" + late); got != 401 {
+		t.Errorf("of a key that is revoked: %d", got)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -30,6 +31,9 @@ type Authenticator interface {
 // authenticate puts the caller into the context.
 func (a *API) authenticate(r *http.Request) (*http.Request, error) {
 	c, err := a.credentialOf(r)
+	if err == nil {
+		r, c, err = a.redeemed(r, c)
+	}
 	if err != nil {
 		return r, err
 	}
@@ -45,7 +49,7 @@ func (a *API) authenticate(r *http.Request) (*http.Request, error) {
 	}
 	from := policy.ActorOf(r.Context())
 	from.Principal, from.Identity = who.Principal, who.Identity
-	r = r.WithContext(policy.WithActor(r.Context(), from))
+	r = r.WithContext(context.WithValue(policy.WithActor(r.Context(), from), credentialKey{}, c))
 	if r.URL.Path == "/metrics" {
 		return r, a.m.Guard.Admin(r.Context())
 	}
@@ -64,6 +68,31 @@ func (a *API) credentialOf(r *http.Request) (c identity.Credential, err error) {
 	}
 	c.Cookie = a.o.People.Cookie(r)
 	return c, nil
+}
+
+// credentialKey is where the context of a request has its credential.
+type credentialKey struct{}
+
+// ticketName is the parameter of the query with a ticket.
+const ticketName = "ticket"
+
+// redeemed finds the credential that a ticket in the query stands for, and takes the
+// ticket out of the query. One counts for reads, and only without the header.
+func (a *API) redeemed(r *http.Request, c identity.Credential) (*http.Request, identity.Credential, error) {
+	if a.o.People == nil || c.Bearer != "" || !safe(r.Method) || !strings.Contains(r.URL.RawQuery, ticketName+"=") {
+		return r, c, nil
+	}
+	q, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil || len(q[ticketName]) != 1 {
+		return r, c, nil // it is refused as other queries are
+	}
+	if c, err = a.o.People.Redeem(r.Context(), q.Get(ticketName)); err != nil {
+		return r, c, err
+	}
+	q.Del(ticketName)
+	r = r.Clone(r.Context())
+	r.URL.RawQuery = q.Encode()
+	return r, c, nil
 }
 
 // safe reports whether a method changes nothing (RFC 9110 section 9.2.1).
@@ -87,8 +116,8 @@ func bearer(r *http.Request) (string, error) {
 // whileValid ends an answer that goes on when its credential is not good any more,
 // or when allowed, if it is not nil, says that it is not allowed any more.
 func (a *API) whileValid(r *http.Request, end context.CancelFunc, allowed func() error) (stop func()) {
-	c, err := a.credentialOf(r)
-	if a.o.Auth == nil || err != nil {
+	c, known := r.Context().Value(credentialKey{}).(identity.Credential)
+	if a.o.Auth == nil || !known {
 		return func() {}
 	}
 	who := policy.ActorOf(r.Context())

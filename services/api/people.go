@@ -9,6 +9,7 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/services/api/identity"
 	"github.com/autocrud-go/autocrud/services/api/openapi"
 	"github.com/autocrud-go/autocrud/services/api/people"
 )
@@ -34,6 +35,9 @@ var peopleOperations = []operation{
 		Answers: answers(answer("200", "Those that are alive", openapi.Sessions)), Problems: []string{"400", "405"}}},
 	{handle: endSession, Operation: openapi.Operation{Method: "DELETE", Path: "/auth/sessions/{session}", Name: "endSession", Summary: "End a session of the principal, or as an admin of another",
 		Answers: answers(answer("204", "It has ended, on every process", nil)), Problems: []string{"400", "404", "405", "503"}}},
+	{handle: makeTicket, Operation: openapi.Operation{Method: "POST", Path: "/auth/ticket", Name: "ticket", Summary: "Make a ticket, for programs that cannot set headers",
+		Description: "It stands for the credential of this request in the query of one read, as ticket=, within 30 s: a watch, a download. What it began ends with the credential.",
+		Body:        openapi.EmptyBody, Answers: answers(answer("200", "The ticket", openapi.Ticket)), Problems: []string{"400", "404", "405", "413", "415", "503"}}},
 	{handle: linkPage, anyQuery: true, Operation: openapi.Operation{Method: "GET", Path: people.LinkPath, Name: "link", Summary: "The page that a one-time link leads to", Public: true,
 		Answers: answers(answer("200", "A page", openapi.Text("text/html"))), Problems: []string{"404", "405"}}},
 }
@@ -51,7 +55,7 @@ func isUser(t *model.Type) bool { return t.Name == policy.Users && t.Builtin }
 
 // signingIn reports whether a path is asked by people who are not signed in yet too.
 func signingIn(path string) bool {
-	return strings.HasPrefix(path, "/auth/") && path != "/auth/sessions" && !strings.HasPrefix(path, "/auth/sessions/")
+	return strings.HasPrefix(path, "/auth/") && path != "/auth/ticket" && path != "/auth/sessions" && !strings.HasPrefix(path, "/auth/sessions/")
 }
 
 // recognise finds out who sends a request that needs no credential. A bearer credential
@@ -312,6 +316,25 @@ func endSession(a *API, c call) error {
 	}
 	c.w.WriteHeader(http.StatusNoContent)
 	return nil
+}
+
+func makeTicket(a *API, c call) error {
+	door, err := a.door()
+	if err != nil {
+		return err
+	}
+	if err := nothing(c.w, c.r); err != nil {
+		return err
+	}
+	shown, _ := c.r.Context().Value(credentialKey{}).(identity.Credential)
+	if policy.ActorOf(c.r.Context()).IsPublic() {
+		return errNoCredential
+	}
+	t, err := door.TicketOf(shown)
+	if err != nil {
+		return err
+	}
+	return c.json(http.StatusOK, t)
 }
 
 func linkPage(a *API, c call) error {

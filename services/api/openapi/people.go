@@ -10,6 +10,7 @@ var (
 	Session      Part = sessionAnswer
 	Sessions     Part = sessionsAnswer
 	Link         Part = linkAnswer
+	Ticket       Part = ticketAnswer
 )
 
 // closedRecord is a record without other properties.
@@ -50,4 +51,8 @@ func sessionsAnswer(*document, *model.Type) object {
 
 func linkAnswer(*document, *model.Type) object {
 	return jsonContent(recordSchema(object{{"url", stringSchema}, {"expires_at", instantSchema}}, "url", "expires_at"), nil)
+}
+
+func ticketAnswer(*document, *model.Type) object {
+	return jsonContent(recordSchema(object{{"ticket", stringSchema}, {"expires_at", instantSchema}}, "ticket", "expires_at"), nil)
 }
