@@ -109,14 +109,14 @@ func (ad *Admin) migrateOne(ctx context.Context, t *model.Type, id string, dryRu
 		if doc, err = t.Migrate(doc, from); err != nil {
 			return commit.Step{}, fault.Errorf(fault.ValidationFailed, "%v", err)
 		}
-		content, err := ad.Writer.Prepare(ctx, w, t, doc)
+		prepared, err := ad.Writer.Prepare(ctx, w, t, doc)
 		if err != nil {
 			return commit.Step{}, err
 		}
 		if would = true; dryRun {
 			return commit.Step{}, nil
 		}
-		next := ad.Writer.NextRevision(t, s, content, s.Event.Revision.Status, "")
+		next := ad.Writer.NextRevision(t, s, prepared.Content, s.Event.Revision.Status, "")
 		next.Event.Action = storage.Migrated
 		return next, nil
 	}})

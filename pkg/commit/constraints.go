@@ -42,7 +42,9 @@ func (cl *Claims) constrain(ctx context.Context, t *model.Type, s states.State, 
 		var values map[string]query.Value
 		if !gone && len(t.Unique)+len(t.Refs) > 0 {
 			var err error
-			if values, err = t.ValuesAt(content, e.Revision.SchemaVersion); err != nil {
+			if doc := u.changes[k].doc; doc.Holds(content) && doc.IsOf(t, e.Revision.SchemaVersion) {
+				values = doc.Values()
+			} else if values, err = t.ValuesAt(content, e.Revision.SchemaVersion); err != nil {
 				return err
 			}
 		}

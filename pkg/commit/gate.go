@@ -69,7 +69,7 @@ func (gt *Gate) gateRules(ctx context.Context, l *limits, t *model.Type, p Plan,
 	if err != nil {
 		return err
 	}
-	after := states.NewView(t, &e, content)
+	after := states.NewViewOf(t, &e, content, next.read())
 	id := e.Meta.ID
 	if next.from != 0 && !l.access.On("read", after).Allowed {
 		return fault.Errorf(fault.UnknownRevision, "%s %q has no revision %d", t.Name, id, next.from)
@@ -111,7 +111,7 @@ func (l *limits) mayBeginFrom(ctx context.Context, t *model.Type, next Step) err
 	if err != nil {
 		return err
 	}
-	from := states.NewView(t, next.Event, content)
+	from := states.NewViewOf(t, next.Event, content, next.read())
 	if !l.access.On("read", from).Allowed {
 		return fault.Errorf(fault.UnknownRevision, "%s %q has no revision %d", t.Name, next.Event.Meta.ID, next.from)
 	}
@@ -169,10 +169,10 @@ type fieldsKept struct {
 
 func newFieldsKept(t *model.Type, before, after *states.View) (f fieldsKept, err error) {
 	f.typ = t
-	if f.after, err = model.DecodeJSON(after.Content); err != nil || before == nil {
+	if f.after, err = after.Tree(); err != nil || before == nil {
 		return f, err
 	}
-	if f.before, err = model.DecodeJSON(before.Content); err != nil {
+	if f.before, err = before.Tree(); err != nil {
 		return f, err
 	}
 	f.filled = t.Defaults(f.before)

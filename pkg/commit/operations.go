@@ -72,7 +72,7 @@ func (wr *Writer) Create(ctx context.Context, typ string, data any, o CreateOpti
 func (wr *Writer) PlanCreate(t *model.Type, id string, data any, o CreateOptions) Plan {
 	prepared := wr.preparing(t, data)
 	return Plan{Action: "create", Make: func(ctx context.Context, w *Mutation, s states.State) (Step, error) {
-		content, err := prepared(ctx, w)
+		doc, err := prepared(ctx, w)
 		if err != nil {
 			return Step{}, err
 		}
@@ -82,22 +82,23 @@ func (wr *Writer) PlanCreate(t *model.Type, id string, data any, o CreateOptions
 		if s.Exists() {
 			return Step{}, &fault.Error{Code: fault.AlreadyExists, Detail: fmt.Sprintf("%s %q exists already%s", t.Name, id, deletedNote(s)), Deleted: s.Event.Meta.Deleted}
 		}
-		return wr.creation(t, id, content, o, s)
+		next, err := wr.creation(t, id, doc.Content, o, s)
+		return next.of(doc), err
 	}}
 }
 
 // preparing makes the content of a document once, however often it is asked.
-func (wr *Writer) preparing(t *model.Type, data any) func(context.Context, *Mutation) ([]byte, error) {
-	var content []byte
-	return func(ctx context.Context, w *Mutation) ([]byte, error) {
-		if content != nil && !t.Conceals() && !t.HasReadOnly() && w.limits == nil { // what is sealed, kept or hidden depends on the state
-			return content, nil
+func (wr *Writer) preparing(t *model.Type, data any) func(context.Context, *Mutation) (*model.Document, error) {
+	var doc *model.Document
+	return func(ctx context.Context, w *Mutation) (*model.Document, error) {
+		if doc != nil && !t.Conceals() && !t.HasReadOnly() && w.limits == nil { // what is sealed, kept or hidden depends on the state
+			return doc, nil
 		}
-		c, err := wr.Prepare(ctx, w, t, data)
+		d, err := wr.Prepare(ctx, w, t, data)
 		if err == nil {
-			content = c
+			doc = d
 		}
-		return c, err
+		return d, err
 	}
 }
 
@@ -231,14 +232,16 @@ func (wr *Writer) planUpdate(t *model.Type, id string, data any, o UpdateOptions
 				return Step{}, err
 			}
 		}
-		content, err := prepared(ctx, w)
+		doc, err := prepared(ctx, w)
 		if err != nil {
 			return Step{}, err
 		}
 		if o.Create {
-			return wr.creation(t, id, content, CreateOptions{ID: id, Status: o.Status, Message: o.Message}, s)
+			next, err := wr.creation(t, id, doc.Content, CreateOptions{ID: id, Status: o.Status, Message: o.Message}, s)
+			return next.of(doc), err
 		}
-		return wr.revise(t, s, content, o)
+		next, err := wr.revise(t, s, doc.Content, o)
+		return next.of(doc), err
 	}}
 }
 

@@ -57,7 +57,7 @@ func (gt *Gate) mayMakeAct(ctx context.Context, t *model.Type, p Plan, next Step
 	if err != nil {
 		return err
 	}
-	if d := x.On("create", states.NewView(t, e, content)); !d.Allowed {
+	if d := x.On("create", states.NewViewOf(t, e, content, next.read())); !d.Allowed {
 		d.Why = "the job would be run as you, and you may not make it: " + d.Why
 		return policy.Denied(ctx, t, e.Meta.ID, "create", d)
 	}

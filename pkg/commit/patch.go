@@ -77,11 +77,12 @@ func (wr *Writer) PlanPatch(t *model.Type, id string, p Patch, o UpdateOptions) 
 		if err != nil {
 			return Step{}, err
 		}
-		content, err := wr.Prepare(ctx, w, t, data)
+		doc, err := wr.Prepare(ctx, w, t, data)
 		if err != nil {
 			return Step{}, err
 		}
-		return wr.revise(t, s, content, o)
+		next, err := wr.revise(t, s, doc.Content, o)
+		return next.of(doc), err
 	}}, nil
 }
 

@@ -11,19 +11,23 @@ import (
 )
 
 // fit checks a document against the model: its binaries, its schema, and what the
-// index can hold.
-func (wr *Writer) fit(ctx context.Context, w *Mutation, t *model.Type, data any) error {
+// index can hold, which it returns.
+func (wr *Writer) fit(ctx context.Context, w *Mutation, t *model.Type, data any) (p model.Projection, err error) {
 	for _, check := range []func(any) error{
 		func(data any) error { return wr.settle(ctx, w, t, data) },
 		model.CheckSize,
 		t.Validate,
-		func(data any) error { _, _, err := t.Extract(data); return err },
 	} {
 		if err := check(data); err != nil && !wr.mayStay(ctx, w, t, check, data, err) {
-			return err
+			return p, err
 		}
 	}
-	return nil
+	p.Values, p.Text, p.Unfit = t.Project(data)
+	extract := func(data any) error { _, _, err := t.Extract(data); return err }
+	if err := p.Fits(); err != nil && !wr.mayStay(ctx, w, t, extract, data, err) {
+		return p, err
+	}
+	return p, nil
 }
 
 // mayStay reports whether everything that a check refuses was there before, and

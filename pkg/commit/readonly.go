@@ -18,7 +18,7 @@ func (gt *Gate) gateReadOnly(ctx context.Context, t *model.Type, s states.State,
 	if err != nil {
 		return err
 	}
-	after, err := model.DecodeJSON(now)
+	after, err := states.NewViewOf(t, next.Event, now, next.read()).Tree()
 	if err != nil {
 		return err
 	}

@@ -109,11 +109,12 @@ func (wr *Writer) amend(ctx context.Context, w *Mutation, t *model.Type, next *S
 	if err != nil {
 		return err
 	}
-	content, err := wr.Prepare(ctx, w, t, data)
+	doc, err := wr.Prepare(ctx, w, t, data)
 	if err != nil {
 		return err
 	}
-	next.anew(t, content)
+	next.anew(t, doc.Content)
+	*next = next.of(doc)
 	return nil
 }
 

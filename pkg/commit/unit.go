@@ -20,6 +20,7 @@ type unit struct {
 	guards  []storage.Record
 	events  []storage.Record
 	staged  []*storage.Event      // those of events, in their order
+	docs    []*model.Document     // of each, when it was read
 	changes map[states.Key]change // the resources as the unit leaves them
 	sync    bool                  // objects were put that the append does not sync
 	early   bool                  // need not be durable before it is answered
@@ -29,6 +30,7 @@ type change struct {
 	typ     *model.Type
 	event   *storage.Event
 	content []byte
+	doc     *model.Document // of the content, when it was read
 }
 
 func newUnit() *unit {
@@ -38,7 +40,7 @@ func newUnit() *unit {
 // plan tells the unit of a step before any step is staged, so that they see
 // each other.
 func (u *unit) plan(t *model.Type, next Step) {
-	u.changes[states.Key{Type: t.Name, ID: next.Event.Meta.ID}] = change{t, next.Event, next.Content}
+	u.changes[states.Key{Type: t.Name, ID: next.Event.Meta.ID}] = change{t, next.Event, next.Content, next.read()}
 }
 
 // claimMove is what becomes of one unique value: the holder before gives it up,
@@ -60,12 +62,12 @@ type UniqueClaim struct {
 }
 
 // add appends the event that follows a state.
-func (u *unit) add(s states.State, e *storage.Event) error {
+func (u *unit) add(s states.State, e *storage.Event, doc *model.Document) error {
 	data, err := e.Encode()
 	if err != nil {
 		return err
 	}
-	u.staged = append(u.staged, e)
+	u.staged, u.docs = append(u.staged, e), append(u.docs, doc)
 	u.events = append(u.events, storage.Record{Subject: storage.RevisionSubject(e.Meta.Type, e.Meta.ID), ID: e.ID, Expected: s.Seq(), AsOf: s.AsOf, Data: data})
 	return nil
 }

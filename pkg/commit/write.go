@@ -86,6 +86,7 @@ func (p Match) Check(t *model.Type, s states.State) error {
 type Step struct {
 	Event   *storage.Event
 	Content []byte
+	doc     *model.Document // of the content, when it was read
 	put     bool
 	Early   bool // it may be lost with the power: it would be done again
 	// also are the rights it needs besides that of its plan.
@@ -94,6 +95,18 @@ type Step struct {
 	cleared bool   // references whose targets are gone were let go
 	secret  string // the text of the API key that it makes
 }
+
+// of gives a step the document that its content was read as.
+func (next Step) of(doc *model.Document) Step {
+	next.doc = nil
+	if doc.Holds(next.Content) {
+		next.doc = doc
+	}
+	return next
+}
+
+// read is the document of the step's content, which may have been changed since.
+func (next Step) read() *model.Document { return next.of(next.doc).doc }
 
 // Plan computes the step. It is called again with the newest state when the
 // commit lost, so it must have no effects of its own.
@@ -290,7 +303,7 @@ func (wr *Writer) stage(ctx context.Context, t *model.Type, s states.State, next
 	if err := wr.Claims.constrain(ctx, t, s, e, next.Content, u); err != nil {
 		return Censored(ctx, wr.Guard, t, err)
 	}
-	return u.add(s, e)
+	return u.add(s, e, next.read())
 }
 
 // append commits a unit and remembers what it made.
@@ -318,7 +331,8 @@ func (wr *Writer) append(ctx context.Context, u *unit) error {
 	for i, e := range u.staged { // the events are the last records of the unit
 		e.Seq = last - uint64(len(u.staged)-1-i)
 		e.Meta.Seq = e.Seq
-		wr.recent.Add(e, wr.progress.Applied())
+		u.docs[i].Settle()
+		wr.recent.Add(e, u.docs[i], wr.progress.Applied())
 		if wr.o.Access != nil {
 			wr.o.Access.Apply(e)
 		}
@@ -409,7 +423,7 @@ func (wr *Writer) runAfter(ctx context.Context, t *model.Type, s states.State, n
 
 // Prepare makes canonical content of a document: defaults filled in, checked
 // against the schema, the validators, and what the index can hold.
-func (wr *Writer) Prepare(ctx context.Context, w *Mutation, t *model.Type, data any) ([]byte, error) {
+func (wr *Writer) Prepare(ctx context.Context, w *Mutation, t *model.Type, data any) (*model.Document, error) {
 	if w.limits != nil || t.WritesOnly() || t.HasReadOnly() {
 		data = model.CloneTree(data) // it is completed from the state, and again when that has changed
 	}
@@ -423,7 +437,8 @@ func (wr *Writer) Prepare(ctx context.Context, w *Mutation, t *model.Type, data 
 	if data, err = w.keepState(t, data); err != nil {
 		return nil, err
 	}
-	if err := wr.fit(ctx, w, t, data); err != nil {
+	projection, err := wr.fit(ctx, w, t, data)
+	if err != nil {
 		return nil, err
 	}
 	if t.Check != nil {
@@ -435,16 +450,16 @@ func (wr *Writer) Prepare(ctx context.Context, w *Mutation, t *model.Type, data 
 	if err != nil {
 		return nil, err
 	}
-	content := model.AppendCanonical(make([]byte, 0, 1024), data)
-	if len(content) > model.MaxContent {
-		return nil, fault.Errorf(fault.TooLarge, "the content has %d bytes, the most is %d", len(content), model.MaxContent)
+	doc := model.NewDocument(t, data, projection)
+	if len(doc.Content) > model.MaxContent {
+		return nil, fault.Errorf(fault.TooLarge, "the content has %d bytes, the most is %d", len(doc.Content), model.MaxContent)
 	}
 	if check := wr.strategies.Of(t).Check; check != nil {
-		if err := check(content); err != nil {
+		if err := check(doc.Content); err != nil {
 			return nil, states.AsRefusal(err)
 		}
 	}
-	return content, wr.o.Hooks.RunValidators(policy.AsCode(policy.AsProgram(ctx)), t.Name, content)
+	return doc, wr.o.Hooks.RunValidators(policy.AsCode(policy.AsProgram(ctx)), t.Name, doc.Content)
 }
 
 // Hold keeps the writers of this process from a resource until release is called.

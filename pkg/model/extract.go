@@ -186,10 +186,18 @@ func definitionHash(d storage.Definition, version string, binaries bool) string 
 // indexed, a string over 2,000 bytes, is an *Error with code validation_failed.
 func (t *Type) Extract(tree any) (values []query.Value, text []string, err error) {
 	values, text, unfit := t.Project(tree)
-	if len(unfit) > 0 {
-		return nil, nil, &fault.Error{Code: fault.ValidationFailed, Detail: "some values cannot be indexed", Fields: unfit}
+	if err := (Projection{Unfit: unfit}).Fits(); err != nil {
+		return nil, nil, err
 	}
 	return values, text, nil
+}
+
+// Fits refuses what cannot be indexed.
+func (p Projection) Fits() error {
+	if len(p.Unfit) > 0 {
+		return &fault.Error{Code: fault.ValidationFailed, Detail: "some values cannot be indexed", Fields: p.Unfit}
+	}
+	return nil
 }
 
 // Project is Extract for content that may be of another model: a field, or an

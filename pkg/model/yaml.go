@@ -13,8 +13,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Document is a model file as a tree of JSON values, with the line of each.
-type Document struct {
+// Lined is a model file as a tree of JSON values, with the line of each.
+type Lined struct {
 	Tree  any
 	Lines map[string]int
 }
@@ -31,8 +31,8 @@ var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)$`)
 
 // ReadYAML reads one YAML document. JSON files are read twice: strictly for
 // their values, and as YAML, of which JSON is a part, for their lines.
-func ReadYAML(b []byte, isJSON bool) (Document, error) {
-	d := Document{Lines: map[string]int{}}
+func ReadYAML(b []byte, isJSON bool) (Lined, error) {
+	d := Lined{Lines: map[string]int{}}
 	if isJSON {
 		var err error
 		b = bytes.TrimPrefix(b, []byte("\uFEFF")) // some editors write one, and YAML may have it

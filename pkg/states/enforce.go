@@ -117,7 +117,15 @@ func (gd *Guard) ViewOf(ctx context.Context, t *model.Type, e *storage.Event) (*
 
 // NewView is a state with the given content, as it is shown.
 func NewView(t *model.Type, e *storage.Event, content []byte) *View {
+	return NewViewOf(t, e, content, nil)
+}
+
+// NewViewOf is NewView of content that was read already when it is the document's.
+func NewViewOf(t *model.Type, e *storage.Event, content []byte, doc *model.Document) *View {
 	s := &View{Type: t, Event: e, Content: content}
+	if doc.Holds(content) && doc.IsOf(t, e.Revision.SchemaVersion) {
+		s.doc = doc
+	}
 	_ = s.Read() // content that cannot be asked about has no values
 	return s
 }

@@ -3,6 +3,7 @@ package states
 import (
 	"sync"
 
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -15,7 +16,7 @@ type Key struct{ Type, ID string }
 type Recent struct {
 	mu     sync.RWMutex
 	events map[Key]*storage.Event
-	seqs   map[uint64]*storage.Event
+	seqs   map[uint64]known
 	order  []*storage.Event // by commit; those the index has are dropped from the front
 	high   uint64           // last sequence committed by this process
 	floor  uint64           // last sequence that was dropped; the index must hold it
@@ -26,7 +27,7 @@ const maxRecent = 100_000
 
 // newRecent begins where the log ended when this process began.
 func newRecent(last uint64) *Recent {
-	return &Recent{events: map[Key]*storage.Event{}, seqs: map[uint64]*storage.Event{}, high: last, floor: last}
+	return &Recent{events: map[Key]*storage.Event{}, seqs: map[uint64]known{}, high: last, floor: last}
 }
 
 func (r *Recent) get(k Key) *storage.Event {
@@ -35,12 +36,20 @@ func (r *Recent) get(k Key) *storage.Event {
 	return r.events[k]
 }
 
-// Known returns the event at a sequence when this process committed it and the
-// index did not hold it yet; nil otherwise. It must not be changed.
-func (st *States) Known(seq uint64) *storage.Event {
+// known is an event of this process with its content as it was read for the write.
+type known struct {
+	event *storage.Event
+	doc   *model.Document // nil: it was not read
+}
+
+// Known returns the event at a sequence, and its content when that was read for the
+// write, when this process committed it and the index did not hold it yet; nil
+// otherwise. Neither may be changed.
+func (st *States) Known(seq uint64) (*storage.Event, *model.Document) {
 	st.recent.mu.RLock()
 	defer st.recent.mu.RUnlock()
-	return st.recent.seqs[seq]
+	k := st.recent.seqs[seq]
+	return k.event, k.doc
 }
 
 // newest is the newest event of a resource that this process committed, when the
@@ -54,7 +63,7 @@ func (st *States) newest(k Key) *storage.Event {
 }
 
 // Add remembers a committed event and forgets what the index holds by now.
-func (r *Recent) Add(e *storage.Event, applied uint64) {
+func (r *Recent) Add(e *storage.Event, doc *model.Document, applied uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.high = max(r.high, e.Seq)
@@ -62,7 +71,7 @@ func (r *Recent) Add(e *storage.Event, applied uint64) {
 	if old := r.events[k]; old == nil || old.Seq < e.Seq {
 		r.events[k] = e
 	}
-	r.seqs[e.Seq] = e
+	r.seqs[e.Seq] = known{e, doc}
 	r.order = append(r.order, e)
 	n := 0
 	for n < len(r.order) && (r.order[n].Seq <= applied || len(r.order)-n > maxRecent) {

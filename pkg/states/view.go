@@ -64,6 +64,7 @@ type View struct {
 	Full    json.RawMessage // with that, for hooks
 	Pruned  bool            // which is why it is gone
 
+	doc    *model.Document // of the content, when it was read for a write
 	once   sync.Once
 	values map[string]query.Value
 	err    error
@@ -84,8 +85,23 @@ func (s *View) Set(raw []byte) {
 
 // Read makes the values that filters are asked about.
 func (s *View) Read() error {
-	s.once.Do(func() { s.values, s.err = s.Type.ValuesOf(s.Content) })
+	s.once.Do(func() {
+		if s.doc != nil {
+			s.values = s.doc.Values()
+			return
+		}
+		s.values, s.err = s.Type.ValuesOf(s.Content)
+	})
 	return s.err
+}
+
+// Tree is the content as a tree that belongs to the caller.
+func (s *View) Tree() (any, error) {
+	if s.doc == nil {
+		return model.DecodeJSON(s.Content)
+	}
+	tree, err := s.doc.Tree()
+	return model.CloneTree(tree), err
 }
 
 // Value implements query.Row.

@@ -40,9 +40,10 @@ type Options struct {
 	// MaxBatch is the most entries of one transaction. Default 1,000.
 	MaxBatch int
 	Logger   *slog.Logger
-	// Known returns the event at a sequence when this process committed it, so
-	// that it need not be decoded again; nil when it does not know.
-	Known func(seq uint64) *storage.Event
+	// Known returns the event at a sequence when this process committed it, and its
+	// content as it was read for the write, so that neither need be decoded again; nil
+	// when it does not know.
+	Known func(seq uint64) (*storage.Event, *model.Document)
 	// Applied is called after each transaction with the batch.
 	Applied func(storage.Batch)
 	// Tracer is told what was done with events; nil: no spans are made.
@@ -293,13 +294,13 @@ func (x *Indexer) apply(ctx context.Context, entries []storage.Entry) error {
 			b.Dropped = append(b.Dropped, dropped(entry)...)
 			continue
 		}
-		e, err := x.decode(entry)
+		e, doc, err := x.decode(entry)
 		if err != nil {
 			x.setAside(ctx, entry, err)
 			continue
 		}
 		events = append(events, e)
-		c, err := x.change(ctx, entry, e)
+		c, err := x.change(ctx, entry, e, doc)
 		if err != nil {
 			return err
 		}
@@ -341,7 +342,7 @@ func (x *Indexer) noteLoad(entry storage.Entry) {
 // change makes the index's form of an event. Content it cannot read is set
 // aside, counted and logged; it never stops the projection. Only a store that
 // does not answer is an error.
-func (x *Indexer) change(ctx context.Context, entry storage.Entry, e *storage.Event) (_ *storage.IndexChange, err error) {
+func (x *Indexer) change(ctx context.Context, entry storage.Entry, e *storage.Event, doc *model.Document) (_ *storage.IndexChange, err error) {
 	t := x.types[e.Meta.Type]
 	if t == nil {
 		return nil, nil // a type without a model: its events stay in the log
@@ -352,6 +353,16 @@ func (x *Indexer) change(ctx context.Context, entry storage.Entry, e *storage.Ev
 		return c, nil
 	}
 	content := e.Content
+	if doc.IsOf(t, e.Revision.SchemaVersion) { // this process read it for the write
+		p := doc.Projection()
+		c.Content = content
+		c.Values, c.Text, c.Event = p.Values, p.Text, t.Holding(e, doc.Content)
+		if len(p.Unfit) > 0 {
+			c.Damaged = p.Unfit[0].Pointer + " " + p.Unfit[0].Detail
+			x.leftOut(ctx, t, e, p.Unfit[0])
+		}
+		return c, nil
+	}
 	if content == nil {
 		content, err = x.blobs.Get(ctx, e.Ref)
 		if errors.Is(err, storage.ErrNotFound) || errors.Is(err, storage.ErrCorrupt) {
@@ -395,13 +406,14 @@ func (x *Indexer) change(ctx context.Context, entry storage.Entry, e *storage.Ev
 }
 
 // decode reads an entry, unless this process wrote it and still knows it.
-func (x *Indexer) decode(entry storage.Entry) (*storage.Event, error) {
+func (x *Indexer) decode(entry storage.Entry) (*storage.Event, *model.Document, error) {
 	if x.o.Known != nil {
-		if e := x.o.Known(entry.Seq); e != nil && e.ID == entry.ID {
-			return e, nil
+		if e, doc := x.o.Known(entry.Seq); e != nil && e.ID == entry.ID {
+			return e, doc, nil
 		}
 	}
-	return storage.DecodeEvent(entry.Data, entry.Seq)
+	e, err := storage.DecodeEvent(entry.Data, entry.Seq)
+	return e, nil, err
 }
 
 // blank is the indexed form of content that cannot be read.

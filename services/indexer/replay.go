@@ -124,9 +124,9 @@ func (x *Indexer) replayRange(ctx context.Context, fresh []storage.PendingBuild,
 		entries++
 		x.prune(ctx, e, &gone)
 		if typ, _, ok := storage.SplitRevisionSubject(e.Subject); ok && slices.Contains(types, typ) && e.Seq <= throughAll(fresh) {
-			if event, err := x.decode(e); err != nil {
+			if event, doc, err := x.decode(e); err != nil {
 				x.setAside(ctx, e, err)
-			} else if c, err := x.change(ctx, e, event); err != nil {
+			} else if c, err := x.change(ctx, e, event, doc); err != nil {
 				return err
 			} else if c != nil {
 				changes = append(changes, *c)
