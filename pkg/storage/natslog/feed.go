@@ -3,6 +3,7 @@ package natslog
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -38,19 +39,20 @@ func (l *Log) Follow(ctx context.Context, seq uint64, subjects ...string) (stora
 	if err != nil {
 		return nil, unavailable("follow", err)
 	}
-	f := &feed{l: l, iter: iter, entries: make(chan storage.Entry, feedBuffer), stop: make(chan struct{}), want: seq}
+	f := &feed{l: l, consumer: c, iter: iter, entries: make(chan storage.Entry, feedBuffer), stop: make(chan struct{}), want: seq}
 	go f.read()
 	return f, nil
 }
 
 type feed struct {
-	l       *Log
-	iter    jetstream.MessagesContext
-	entries chan storage.Entry
-	stop    chan struct{}
-	err     error // why entries was closed
-	want    uint64
-	held    *storage.Entry // read, but not durable yet
+	l        *Log
+	consumer jetstream.Consumer
+	iter     jetstream.MessagesContext
+	entries  chan storage.Entry
+	stop     chan struct{}
+	err      error // why entries was closed
+	want     uint64
+	held     *storage.Entry // read, but not durable yet
 }
 
 // read moves entries from the consumer to the channel until it ends.
@@ -129,4 +131,20 @@ func (f *feed) release() (storage.Entry, error) {
 func (f *feed) Close() {
 	close(f.stop)
 	f.iter.Stop()
+	go f.forget()
+}
+
+// forgetting is how long a server may take to drop a consumer.
+const forgetting = 5 * time.Second
+
+// forget drops the consumer, which the server would keep for minutes and of which it has
+// only so many. Where it fails the server drops it then.
+func (f *feed) forget() {
+	info := f.consumer.CachedInfo()
+	if info == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), forgetting)
+	defer cancel()
+	_ = f.l.stream.DeleteConsumer(ctx, info.Name) // it goes by itself otherwise
 }
