@@ -55,6 +55,7 @@ func (w *world) wholes() (rows []*operation) {
 	add("login", whole{method: "POST", path: "/auth/login", body: map[string]any{"key": adminKey}, needs: needsNothing})
 	add("logout", whole{method: "POST", path: "/auth/logout", body: empty, needs: needsNothing})
 	add("planModels", whole{method: "POST", path: "/v1/types:plan", body: map[string]any{"models": []any{}}, needs: needsAdmin})
+	add("reloadModels", whole{method: "POST", path: "/v1/types:reload", needs: needsAdmin})
 	add("can", whole{method: "POST", path: "/v1:can", body: map[string]any{"action": "read", "type": "things"}, needs: needsCredential})
 	add("upload", whole{method: "POST", path: "/v1/blobs", body: "a binary", media: "application/octet-stream", needs: "create", limit: "a binary has any size up to a limit of its own"})
 	for _, typ := range []string{"things", "drafts", "tasks"} {

@@ -52,7 +52,7 @@ var matrix = map[string]need{
 	".types": {nothing, ""}, ".type": {nothing, ""}, ".can": {nothing, ""}, ".batch": {nothing, ""}, ".watch": {nothing, ""},
 	".upload":  {type_, "create"}, // on some type
 	".metrics": {program, ""}, ".verify": {program, ""}, ".gc": {program, ""}, ".backup": {program, ""}, ".audit": {program, ""}, ".restoreBackup": {program, ""},
-	".reindex": {program, ""}, ".indexing": {program, ""}, ".planModels": {program, ""},
+	".reindex": {program, ""}, ".indexing": {program, ""}, ".planModels": {program, ""}, ".reloadModels": {program, ""},
 	".queues": {program, ""}, ".queue": {program, ""}, ".pause": {program, ""}, ".resume": {program, ""},
 }
 

@@ -29,6 +29,7 @@ type Streams struct {
 type commands struct {
 	Init       initCmd       `cmd:"" help:"Make a folder that runs: a model with comments, seed data, .gitignore. Nothing is written over."`
 	Up         upCmd         `cmd:"" help:"Run everything in one process: API, indexer and worker, with an embedded log."`
+	Dev        devCmd        `cmd:"" help:"Run everything in one process, as up does, and follow the models folder: an edit that the data fits is served at once."`
 	API        apiCmd        `cmd:"" name:"api" help:"Run one of several API processes beside indexers and workers."`
 	Indexer    indexerCmd    `cmd:"" help:"Run one of several indexers, of which one is active."`
 	Worker     workerCmd     `cmd:"" help:"Run one of several workers."`
@@ -184,14 +185,15 @@ func (c *workerCmd) Run(e *env) error {
 }
 
 // serve starts a service, says where it is in one line, and waits for its end.
-func serve(e *env, service string, s wiring.Settings, more string) error {
+// Beside it run tasks, and a SIGHUP has it read its models again.
+func serve(e *env, service string, s wiring.Settings, more string, tasks ...func(context.Context, *wiring.Running)) error {
 	s.Service = service
 	r, err := wiring.Start(e.ctx, s, e.app)
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(e.Out, "autocrud is ready at %s"+more+"\n", r.URL, r.URL)
-	return r.Wait()
+	return beside(e.ctx, e, r, tasks...)
 }
 
 type provisionCmd struct {

@@ -43,14 +43,32 @@ func (x *indexing) prepare(ctx context.Context) error {
 		_, err := x.indexer.Prepare(ctx)
 		return err
 	}
+	if err := x.attach(ctx); err != nil {
+		return err
+	}
+	return x.look(ctx)
+}
+
+// use has the index made by other types. It returns when it is, where this process makes
+// it; the tables that are new are filled by and by.
+func (x *indexing) use(ctx context.Context, types []*model.Type) error {
+	x.types = types
+	if x.indexer != nil {
+		x.indexer.Use(types)
+	}
+	if x.st.shared == nil || x.leading.Load() {
+		return x.indexer.AwaitUsed(ctx)
+	}
+	return x.attach(ctx)
+}
+
+// attach has a shared index answer by the types.
+func (x *indexing) attach(ctx context.Context) error {
 	var defs []storage.Definition
 	for _, t := range x.types {
 		defs = append(defs, t.Definition())
 	}
-	if err := x.st.shared.Attach(ctx, defs); err != nil {
-		return err
-	}
-	return x.look(ctx)
+	return x.st.shared.Attach(ctx, defs)
 }
 
 // index writes the index while this process leads, with what goes beside it.

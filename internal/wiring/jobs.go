@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/autocrud-go/autocrud/pkg/job"
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 	"github.com/autocrud-go/autocrud/pkg/upkeep"
 	"github.com/autocrud-go/autocrud/services/worker"
@@ -19,6 +20,7 @@ import (
 type jobParts struct {
 	*program
 	dispatcher atomic.Pointer[worker.Dispatcher] // of this process, while it has one
+	worker     atomic.Pointer[worker.Worker]     // of this process, while it has one
 }
 
 // remote reports whether the dispatcher may be in another process.
@@ -52,6 +54,16 @@ func (j *jobParts) dispatch(ctx context.Context) error {
 	j.dispatcher.Store(d)
 	defer j.dispatcher.Store(nil)
 	return d.Run(ctx)
+}
+
+// use has the jobs of other types looked after and run.
+func (j *jobParts) use(types []*model.Type) {
+	if d := j.dispatcher.Load(); d != nil {
+		d.Use(types)
+	}
+	if w := j.worker.Load(); w != nil {
+		w.Use(types)
+	}
 }
 
 // applied tells the dispatcher and other processes what the index holds now.
@@ -103,6 +115,8 @@ func (j *jobParts) work(ctx context.Context) error {
 	defer scheduler.interrupt(nil)
 	w := worker.New(j.manager, source, withBulk(j.app.Handlers, j.manager.Bulk), worker.Options{Concurrency: j.set.WorkerSlots, Live: j.live,
 		Observer: newAttempts(j.registry), Tracer: j.tracer, Logger: j.logger})
+	j.worker.Store(w)
+	w.Use(j.manager.States.Types()) // they may have changed meanwhile
 	j.measureWorker(w)
 	return w.Run(ctx)
 }

@@ -39,21 +39,9 @@ func ownTypes(types []*model.Type) (own []*model.Type) {
 // an earlier version wrote it, is told and not refused. It returns what is to be
 // recorded.
 func (j judging) judge(ctx context.Context) (changed []plan.Recorded, err error) {
-	recorded, err := plan.ReadRecorded(ctx, j.source.Log)
+	asked, changed, err := j.changes(ctx)
 	if err != nil {
 		return nil, err
-	}
-	asked := plan.Asked{Base: map[string]*plan.Written{}, Here: !j.whole}
-	for _, t := range j.types {
-		now, before := plan.Describe(t), recorded[t.Name]
-		if before.Written != nil && before.Same(now) {
-			continue
-		}
-		asked.Types = append(asked.Types, t)
-		changed = append(changed, plan.Recorded{Written: now, Seq: before.Seq})
-		if before.Written != nil {
-			asked.Base[t.Name] = before.Written
-		}
 	}
 	report, err := plan.Make(ctx, j.source, asked)
 	if err != nil {
@@ -74,6 +62,28 @@ func (j judging) judge(ctx context.Context) (changed []plan.Recorded, err error)
 		changed[i].Unfit = unfit[changed[i].Type]
 	}
 	return changed, refusal(refused)
+}
+
+// changes are the types whose models are not those that are recorded, and what is to be
+// recorded of them.
+func (j judging) changes(ctx context.Context) (asked plan.Asked, changed []plan.Recorded, err error) {
+	asked = plan.Asked{Base: map[string]*plan.Written{}, Here: !j.whole}
+	recorded, err := plan.ReadRecorded(ctx, j.source.Log)
+	if err != nil {
+		return asked, nil, err
+	}
+	for _, t := range j.types {
+		now, before := plan.Describe(t), recorded[t.Name]
+		if before.Written != nil && before.Same(now) {
+			continue
+		}
+		asked.Types = append(asked.Types, t)
+		changed = append(changed, plan.Recorded{Written: now, Seq: before.Seq})
+		if before.Written != nil {
+			asked.Base[t.Name] = before.Written
+		}
+	}
+	return asked, changed, nil
 }
 
 // refusal is what the person who starts the program is told.

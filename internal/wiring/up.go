@@ -19,6 +19,7 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/audit"
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/model/plan"
 	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/states"
@@ -36,6 +37,7 @@ type Running struct {
 	// Domain is the Manager and what only the program itself does: jobs, upkeep,
 	// watches, backups.
 	Domain *resource.Domain
+	reload func(context.Context) (*plan.Report, error)
 	stop   context.CancelFunc
 	done   chan struct{}
 	err    error
@@ -157,6 +159,9 @@ type program struct {
 	nets     []netip.Prefix    // where webhooks may lead to
 	webhooks *webhook.Dispatcher
 	access   *policy.Access // nil: every caller may do everything
+
+	reloading sync.Mutex // one at a time
+	api       *api.API   // nil: it is not served here
 }
 
 // start wires the parts. The order of Add is the order of shutdown: first no
@@ -196,7 +201,7 @@ func (p *program) start(ctx context.Context) (_ *Running, err error) {
 			return nil, err
 		}
 	}
-	out := &Running{URL: p.front.scheme() + "://" + p.listener.Addr().String(), Manager: p.manager.Manager, Domain: p.manager, stop: stop, done: make(chan struct{})}
+	out := &Running{URL: p.front.scheme() + "://" + p.listener.Addr().String(), Manager: p.manager.Manager, Domain: p.manager, reload: p.reload, stop: stop, done: make(chan struct{})}
 	door, err := p.openDoor(out.URL)
 	if err != nil {
 		indexing.interrupt(nil)
@@ -352,10 +357,12 @@ func (p *program) handler(url string, door *people.Door) http.Handler {
 	if !p.has.api {
 		return api.Health(api.Options{Ready: isReady, Registry: p.registry, Logger: p.logger})
 	}
-	return api.New(p.manager, api.Options{Version: p.app.Version, URL: p.set.publicURL(url), Namespace: p.set.Namespace, NATS: p.st.nats, Hosts: loopbackHosts(p.set.Addr, p.set.publicHost()...), People: door, Registry: p.registry,
+	p.api = api.New(p.manager, api.Options{Version: p.app.Version, URL: p.set.publicURL(url), Namespace: p.set.Namespace, NATS: p.st.nats, Hosts: loopbackHosts(p.set.Addr, p.set.publicHost()...), People: door, Registry: p.registry,
 		Logger: p.logger, Tracer: p.tracer, Actions: p.app.Actions, Webhooks: p.webhooks, Ready: isReady, Auth: p.authenticator(),
 		Origins: p.set.CORSOrigins, Public: p.set.PublicURL, Proxies: proxies, AddressRate: p.set.RateLimitAddress, PrincipalRate: p.set.RateLimitPrincipal, PublicRate: p.set.RateLimitPublic, Limits: p.set.limits(), TLS: p.set.TLSCert != "",
-		HideDocs: !said(p.set.PublicDocs, p.set.Auth != "required" || loopback), HideMetrics: !said(p.set.PublicMetrics, p.set.Auth != "required")})
+		HideDocs: !said(p.set.PublicDocs, p.set.Auth != "required" || loopback), HideMetrics: !said(p.set.PublicMetrics, p.set.Auth != "required"),
+		Reload: p.reload})
+	return p.api
 }
 
 // until runs fn until it is interrupted, and the interrupt waits for it.

@@ -4,7 +4,7 @@ import (
 	"sync/atomic"
 
 	"github.com/autocrud-go/autocrud/pkg/commit"
-	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/model/registry"
 	"github.com/autocrud-go/autocrud/pkg/query"
 	"github.com/autocrud-go/autocrud/pkg/states"
 	"github.com/autocrud-go/autocrud/pkg/storage"
@@ -24,14 +24,13 @@ type Admin struct {
 	index   states.Index
 	loading *atomic.Bool // a backup is being restored
 	log     storage.Log
-	names   []string // of the types, sorted
 	o       *states.Options
 	recent  *states.Recent
-	types   map[string]*model.Type
+	types   *registry.Types
 }
 
 // New is the administration of a Manager.
 func New(p commit.Parts) *Admin {
-	ad := &Admin{Claims: p.Claims, Guard: p.Guard, Reads: p.Reads, States: p.States, Writer: p.Writer, blobs: p.Core.Blobs, cursors: p.Core.Cursors, hashKey: p.Core.HashKey, index: p.Core.Index, loading: p.Core.Loading, log: p.Core.Log, names: p.Core.Names, o: p.Core.Options, recent: p.Core.Recent, types: p.Core.Types}
+	ad := &Admin{Claims: p.Claims, Guard: p.Guard, Reads: p.Reads, States: p.States, Writer: p.Writer, blobs: p.Core.Blobs, cursors: p.Core.Cursors, hashKey: p.Core.HashKey, index: p.Core.Index, loading: p.Core.Loading, log: p.Core.Log, o: p.Core.Options, recent: p.Core.Recent, types: p.Core.Types}
 	return ad
 }

@@ -38,12 +38,12 @@ func constraintsOf(t *model.Type) constraints {
 // and refs. Adopt does that; the index must hold the whole log by then.
 func (ad *Admin) Unadopted(ctx context.Context) ([]string, error) {
 	var out []string
-	for _, name := range ad.names {
+	for _, name := range ad.types.Names() {
 		_, kept, err := ad.kept(ctx, name)
 		if err != nil {
 			return nil, err
 		}
-		if !reflect.DeepEqual(kept, constraintsOf(ad.types[name])) {
+		if !reflect.DeepEqual(kept, constraintsOf(ad.types.Named(name))) {
 			out = append(out, name)
 		}
 	}

@@ -33,7 +33,7 @@ func (ad *Admin) Plan(ctx context.Context, types []*model.Type, kept []string, r
 				all = append(all, t)
 			}
 		}
-		a.Rules = ad.o.Access.Broken(all)
+		a.Rules = ad.o.Access.Broken(ad.States.Types(), all)
 	}
 	out, err := modelplan.Make(ctx, modelplan.Source{Log: ad.log, Blobs: ad.blobs, Report: report}, a)
 	return out, states.StoreError(err)

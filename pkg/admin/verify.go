@@ -190,7 +190,7 @@ func (v *verifier) entry(ctx context.Context, entry storage.Entry) error {
 	v.events[e.Seq] = logged{k, commit.Digest(e)}
 	h := verified{seq: e.Seq, event: e.ID, digest: commit.Digest(e), logged: commit.Digest(e), count: e.Meta.RevisionCount, hash: e.Revision.Hash,
 		deleted: e.Meta.Deleted, purged: e.Action == storage.Purged}
-	if t := v.m.types[typ]; t != nil && e.Action != storage.Purged {
+	if t := v.m.types.Named(typ); t != nil && e.Action != storage.Purged {
 		if h.held, err = v.m.Claims.Holdings(ctx, t, states.StateOf(e, false)); err != nil {
 			find("its content cannot be read: %v", err)
 		}
@@ -297,7 +297,7 @@ func (v *verifier) compareIndex(ctx context.Context, last uint64) error {
 	g, reading := errgroup.WithContext(ctx)
 	g.SetLimit(verifyReaders)
 	for k, want := range v.heads {
-		t := v.m.types[k.Type]
+		t := v.m.types.Named(k.Type)
 		if t == nil {
 			continue // no model: its events stay in the log
 		}
@@ -310,10 +310,10 @@ func (v *verifier) compareIndex(ctx context.Context, last uint64) error {
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	for _, name := range v.m.names {
+	for _, name := range v.m.types.Names() {
 		page, err := states.WhenBuilt(ctx, states.Default, func() (storage.Page, error) {
 			return v.m.index.Search(ctx, storage.Search{Type: name, Limit: 1, Total: true, Deletion: storage.LiveAndDeleted,
-				Order: v.m.States.ByID(v.m.types[name]), Bare: true})
+				Order: v.m.States.ByID(v.m.types.Named(name)), Bare: true})
 		})
 		if err != nil {
 			return err
@@ -357,7 +357,7 @@ func (v *verifier) compareModel(ctx context.Context, k states.Key, row storage.R
 	if row.Deleted {
 		return nil
 	}
-	t, content := v.m.types[k.Type], row.Content
+	t, content := v.m.types.Named(k.Type), row.Content
 	if content == nil {
 		var err error
 		if content, err = v.m.blobs.Get(ctx, row.Ref); err != nil {
@@ -389,7 +389,7 @@ func (v *verifier) compareModel(ctx context.Context, k states.Key, row storage.R
 // hashes: those of another key do not protect the value. The
 // content has to be in the event.
 func (v *verifier) checkHashes(e *storage.Event) {
-	t := v.m.types[e.Meta.Type]
+	t := v.m.types.Named(e.Meta.Type)
 	if t == nil || e.Content == nil || len(e.Claims) == 0 || e.Wrote == 0 || e.Meta.Deleted {
 		return
 	}

@@ -14,14 +14,14 @@ import (
 // the constraints that the data was taken over with.
 func (v *verifier) compareClaims(ctx context.Context) error {
 	adopted := map[string]constraints{}
-	for _, name := range v.m.names {
+	for _, name := range v.m.types.Names() {
 		var err error
 		if _, adopted[name], err = v.m.kept(ctx, name); err != nil {
 			return err
 		}
 	}
 	constrains := func(typ, name string) bool {
-		c, now := adopted[typ], v.m.types[typ]
+		c, now := adopted[typ], v.m.types.Named(typ)
 		return now != nil && named(c.Unique, name) && named(now.Unique, name)
 	}
 	held := map[string]states.Key{}

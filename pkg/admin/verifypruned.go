@@ -89,12 +89,12 @@ func (v *verifier) passPruned(k states.Key, seq uint64) {
 // comparePruned compares what was pruned with what the index tells of it.
 func (v *verifier) comparePruned(ctx context.Context) error {
 	for seq, e := range v.pruned.missing {
-		if v.m.types[e.Meta.Type] != nil {
+		if v.m.types.Named(e.Meta.Type) != nil {
 			v.doubts = append(v.doubts, doubt{states.Key{Type: e.Meta.Type, ID: e.Meta.ID}, seq, "index: the event is missing"})
 		}
 	}
 	for k, want := range v.pruned.last {
-		if v.m.types[k.Type] == nil {
+		if v.m.types.Named(k.Type) == nil {
 			continue
 		}
 		if purged, err := v.tombs.after(ctx, v.m.log, k, want.Seq); err != nil || purged {

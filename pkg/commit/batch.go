@@ -111,7 +111,8 @@ func (bt *Batches) planOf(op BatchOperation) (*model.Type, Plan, error) {
 
 // member is one operation of an atomic batch on its way.
 type member struct {
-	typ    *model.Type
+	made   *model.Type // by which the operation was planned
+	typ    *model.Type // as it is now
 	key    states.Key
 	plan   Plan
 	state  states.State
@@ -136,7 +137,7 @@ func (bt *Batches) batchAtomic(ctx context.Context, ops []BatchOperation) (resul
 			return failedAt(len(ops), i, err), err
 		}
 		types[i] = t
-		members[i] = &member{typ: t, key: states.Key{Type: t.Name, ID: op.ID}, plan: p}
+		members[i] = &member{made: t, typ: t, key: states.Key{Type: t.Name, ID: op.ID}, plan: p}
 	}
 	first, release, err := bt.Writer.begin(operationKey(ctx, 0))
 	if err != nil {
@@ -161,6 +162,9 @@ func (bt *Batches) batchAtomic(ctx context.Context, ops []BatchOperation) (resul
 		}
 		if errors.Is(err, storage.ErrConflict) {
 			fresh = true
+			continue
+		}
+		if errors.Is(err, errOtherModel) {
 			continue
 		}
 		if err != nil {
@@ -201,10 +205,13 @@ var errOldState = errors.New("nothing to do by a state that may be old")
 // the unit as a whole.
 func (bt *Batches) prepareUnit(ctx context.Context, members []*member, u *unit, fresh bool) (failed int, err error) {
 	for i, x := range members {
+		if x.typ, err = bt.Writer.States.Type(x.key.Type); err != nil {
+			return i, err
+		}
 		if x.state, err = bt.Writer.States.Head(ctx, x.key, fresh); err != nil {
 			return i, err
 		}
-		if x.step, err = bt.Writer.Planned(operationKey(ctx, i), x.typ, x.plan, x.state); err != nil {
+		if x.step, err = bt.Writer.plannedBy(operationKey(ctx, i), x.made, x.typ, x.plan, x.state); err != nil {
 			return i, err
 		}
 		if x.step.Event == nil && !x.state.Fresh && !bt.Writer.o.Sole { // needless by what may be an old state
@@ -268,7 +275,7 @@ func (bt *Batches) batchAgain(ctx context.Context, ops []BatchOperation) ([]Batc
 			if e = s.Event; e == nil {
 				return nil, mismatch()
 			}
-			if err := bt.Writer.Guard.Visible(ctx, bt.Writer.types[op.Type], op.ID, s); err != nil {
+			if err := bt.Writer.Guard.Visible(ctx, bt.Writer.types.Named(op.Type), op.ID, s); err != nil {
 				return nil, err
 			}
 		}

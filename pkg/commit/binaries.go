@@ -16,6 +16,7 @@ import (
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/model/registry"
 	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/states"
 	"github.com/autocrud-go/autocrud/pkg/storage"
@@ -31,7 +32,7 @@ type BinaryStore struct {
 	o        *states.Options
 	recent   *states.Recent
 	sweeping sync.RWMutex // read-held by writes that may refer to binaries
-	types    map[string]*model.Type
+	types    *registry.Types
 	uploads  uploads // of the last day
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/model/registry"
 	"github.com/autocrud-go/autocrud/pkg/query"
 	"github.com/autocrud-go/autocrud/pkg/states"
 	"github.com/autocrud-go/autocrud/pkg/storage"
@@ -20,16 +21,15 @@ import (
 
 // Claims keeps unique values unique and references whole.
 type Claims struct {
-	Guard     *states.Guard
-	States    *states.States
-	hashKey   *atomic.Pointer[[]byte] // Options.ClaimKey, or that of what was restored
-	index     states.Index
-	log       storage.Log
-	o         *states.Options
-	progress  *states.Progress
-	recent    *states.Recent
-	referrers map[string][]states.Referrer // by the type they refer to
-	types     map[string]*model.Type
+	Guard    *states.Guard
+	States   *states.States
+	hashKey  *atomic.Pointer[[]byte] // Options.ClaimKey, or that of what was restored
+	index    states.Index
+	log      storage.Log
+	o        *states.Options
+	progress *states.Progress
+	recent   *states.Recent
+	types    *registry.Types
 }
 
 // constrain adds to the unit what the step's constraints need: claims of unique
@@ -187,7 +187,7 @@ func (cl *Claims) referred(ctx context.Context, ref model.Ref, v string, source 
 			return target, s, err
 		}
 	}
-	if t := cl.types[ref.Type]; t != nil && s.Exists() {
+	if t := cl.types.Named(ref.Type); t != nil && s.Exists() {
 		if _, own := u.changes[target]; !own {
 			ok, err := cl.Guard.Readable(ctx, t, s.Event)
 			if err != nil {
@@ -219,7 +219,7 @@ func (cl *Claims) referred(ctx context.Context, ref model.Ref, v string, source 
 // to, and guards it against those that are being announced.
 func (cl *Claims) unreferenced(ctx context.Context, target states.Key, revisions int, u *unit) error {
 	restricted := false
-	for _, r := range cl.referrers[target.Type] {
+	for _, r := range states.ReferrersTo(cl.types, target.Type) {
 		restricted = restricted || r.Ref.OnDelete == model.Restrict
 	}
 	if !restricted {
@@ -239,7 +239,7 @@ func (cl *Claims) unreferenced(ctx context.Context, target states.Key, revisions
 	if err := cl.progress.Wait(ctx, max(state.Last, cl.recent.Last())); err != nil {
 		return err
 	}
-	for _, r := range cl.referrers[target.Type] {
+	for _, r := range states.ReferrersTo(cl.types, target.Type) {
 		if r.Ref.OnDelete != model.Restrict {
 			continue
 		}

@@ -43,7 +43,7 @@ func (cl *Claims) mayFollow(ctx context.Context, e *storage.Event, u *unit) erro
 	for len(f.queue) > 0 {
 		next := f.queue[0]
 		f.queue = f.queue[1:]
-		for _, r := range cl.referrers[next.Type] {
+		for _, r := range states.ReferrersTo(cl.types, next.Type) {
 			if !r.Carries() {
 				continue
 			}
@@ -52,7 +52,7 @@ func (cl *Claims) mayFollow(ctx context.Context, e *storage.Event, u *unit) erro
 				return err
 			}
 			if why != "" {
-				return policy.Denied(ctx, cl.types[target.Type], target.ID, r.Right(f.purge), policy.Decision{Why: why})
+				return policy.Denied(ctx, cl.types.Named(target.Type), target.ID, r.Right(f.purge), policy.Decision{Why: why})
 			}
 		}
 	}
@@ -80,7 +80,7 @@ func (f *following) limits(ctx context.Context, typ string, seen map[string]bool
 		return false
 	}
 	seen[typ] = true
-	for _, r := range f.m.referrers[typ] {
+	for _, r := range states.ReferrersTo(f.m.types, typ) {
 		if r.Carries() && (f.limited(ctx, r) || r.Ref.OnDelete == model.Cascade && f.limits(ctx, r.Type.Name, seen)) {
 			return true
 		}

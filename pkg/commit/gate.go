@@ -5,6 +5,7 @@ import (
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/model/registry"
 	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/states"
 	"github.com/autocrud-go/autocrud/pkg/storage"
@@ -17,7 +18,7 @@ type Gate struct {
 	States     *states.States
 	o          *states.Options
 	strategies states.Strategies
-	types      map[string]*model.Type
+	types      *registry.Types
 }
 
 // gate decides whether a step may be taken, by the state before it, the state it

@@ -24,7 +24,7 @@ func (wr *Writer) checkAfter(ctx context.Context, t *model.Type, after []string)
 		if err != nil {
 			return err
 		}
-		parent := wr.types[k.Type]
+		parent := wr.types.Named(k.Type)
 		if parent == nil || parent.Job == nil {
 			return fault.Errorf(fault.InvalidRequest, "after: %q is no type of jobs", k.Type)
 		}

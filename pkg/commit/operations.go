@@ -124,14 +124,16 @@ func (wr *Writer) createNew(ctx context.Context, t *model.Type, id string, p Pla
 	var object putObject
 	var next Step
 	var e *storage.Event
-	for range maxTries { // only a claim or a reference can lose
-		if next, err = wr.Planned(ctx, t, p, states.State{}); err != nil {
+	made := t
+	for range maxTries { // only a claim, a reference or an older model can lose
+		t = wr.types.Current(t)
+		if next, err = wr.plannedBy(ctx, made, t, p, states.State{}); err != nil {
 			return out, err
 		}
 		if e, err = wr.commit(ctx, t, states.State{}, &next, &object); err == nil {
 			break
 		}
-		if !errors.Is(err, storage.ErrConflict) {
+		if !errors.Is(err, storage.ErrConflict) && !errors.Is(err, errOtherModel) {
 			return out, states.StoreError(err)
 		}
 	}

@@ -47,7 +47,7 @@ func (gt *Gate) mayMakeAct(ctx context.Context, t *model.Type, p Plan, next Step
 		return nil
 	}
 	if t.Runs != nil {
-		return gt.Guard.May(ctx, gt.types[t.Runs.Type], t.Runs.Name)
+		return gt.Guard.May(ctx, gt.types.Named(t.Runs.Type), t.Runs.Name)
 	}
 	x := gt.Guard.AccessTo(ctx, t)
 	if x == nil || gt.strategies.Of(t).Runs != nil { // mayHand asks what it does

@@ -139,7 +139,7 @@ func (cl *Claims) claimRecord(ctx context.Context, hash string, move *claimMove)
 		} else if !ok {
 			id = ""
 		}
-		return nil, Censored(ctx, cl.Guard, cl.types[next.Type], &fault.Error{Code: fault.UniqueConflict, Field: move.field, ConflictingID: id,
+		return nil, Censored(ctx, cl.Guard, cl.types.Named(next.Type), &fault.Error{Code: fault.UniqueConflict, Field: move.field, ConflictingID: id,
 			Detail: "another " + next.Type + " has this " + move.field})
 	}
 	data, err := json.Marshal(next)
@@ -186,7 +186,7 @@ func (cl *Claims) holds(ctx context.Context, k states.Key, constraint, hash stri
 	if !s.Exists() || s.Event.Meta.Deleted {
 		return false
 	}
-	t := cl.types[k.Type]
+	t := cl.types.Named(k.Type)
 	if t == nil {
 		return true
 	}

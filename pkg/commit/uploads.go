@@ -79,7 +79,7 @@ func (bn *BinaryStore) readsBinary(ctx context.Context, digest string) (bool, er
 		return false, states.StoreError(err)
 	}
 	for _, h := range held {
-		t := bn.types[h.Type]
+		t := bn.types.Named(h.Type)
 		if t == nil || bn.Guard.May(ctx, t, "read") != nil {
 			continue
 		}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/model/registry"
 	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/states"
 	"github.com/autocrud-go/autocrud/pkg/storage"
@@ -36,7 +37,7 @@ type Writer struct {
 	progress   *states.Progress
 	recent     *states.Recent
 	strategies states.Strategies
-	types      map[string]*model.Type
+	types      *registry.Types
 	underway   underway
 }
 
@@ -187,7 +188,11 @@ func (wr *Writer) decide(ctx context.Context, t *model.Type, k states.Key, known
 	begun := time.Now()
 	fresh := false
 	var object putObject
+	made := t
 	for range maxTries {
+		if t, err = wr.States.Type(k.Type); err != nil {
+			return out, nil, err
+		}
 		s := states.StateOf(known, false)
 		guess := known != nil
 		if known = nil; !guess {
@@ -201,7 +206,7 @@ func (wr *Writer) decide(ctx context.Context, t *model.Type, k states.Key, known
 			}
 			return out, nil, err
 		}
-		next, err := wr.Planned(ctx, t, p, s)
+		next, err := wr.plannedBy(ctx, made, t, p, s)
 		if err == nil && next.Event != nil {
 			err = wr.notErased(ctx, s)
 		}
@@ -218,6 +223,9 @@ func (wr *Writer) decide(ctx context.Context, t *model.Type, k states.Key, known
 			return Written{Event: s.Event, Content: content}, nil, err
 		}
 		e, err := wr.commit(ctx, t, s, &next, &object)
+		if errors.Is(err, errOtherModel) {
+			continue
+		}
 		if errors.Is(err, storage.ErrConflict) {
 			fresh = true
 			continue
@@ -319,6 +327,10 @@ func (wr *Writer) append(ctx context.Context, u *unit) error {
 	}
 	if wr.loading.Load() {
 		return &fault.Error{Code: fault.Unavailable, RetryAfter: 5 * time.Second, Detail: "a backup is being restored; nothing else is written meanwhile"}
+	}
+	defer wr.types.Commit()()
+	if wr.byOtherModels(u) {
+		return errOtherModel
 	}
 	store := wr.log.Append
 	if u.early && len(u.staged) == 1 {

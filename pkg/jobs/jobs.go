@@ -9,6 +9,7 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/commit"
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/model/registry"
 	"github.com/autocrud-go/autocrud/pkg/states"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -21,15 +22,14 @@ type Jobs struct {
 	States     *states.States
 	Writer     *commit.Writer
 	index      states.Index
-	names      []string // of the types, sorted
 	o          *states.Options
 	strategies states.Strategies
-	types      map[string]*model.Type
+	types      *registry.Types
 }
 
 // New is the jobs of a Manager.
 func New(p commit.Parts) *Jobs {
-	jb := &Jobs{Gate: p.Gate, Guard: p.Guard, Reads: p.Reads, States: p.States, Writer: p.Writer, index: p.Core.Index, names: p.Core.Names, o: p.Core.Options, strategies: p.Core.Strategies, types: p.Core.Types}
+	jb := &Jobs{Gate: p.Gate, Guard: p.Guard, Reads: p.Reads, States: p.States, Writer: p.Writer, index: p.Core.Index, o: p.Core.Options, strategies: p.Core.Strategies, types: p.Core.Types}
 	p.Core.Register(QueueSettings, states.Strategy{Check: checkQueue, ByLimited: true, Told: true})
 	p.Core.Register(Schedules, states.Strategy{Check: jb.checkSchedule, Hands: jb.maySchedule, Show: jb.showTimes, ShowsInLists: true, ActsLater: true})
 	return jb

@@ -73,7 +73,7 @@ func checkQueue(content []byte) error {
 // AllQueueSettings reads the settings of every queue that has some.
 func (jb *Jobs) AllQueueSettings(ctx context.Context) (map[string]QueueLimits, error) {
 	out := map[string]QueueLimits{}
-	t := jb.types[QueueSettings]
+	t := jb.types.Named(QueueSettings)
 	if t == nil {
 		return out, nil
 	}
@@ -123,7 +123,7 @@ type QueueRates struct {
 
 // Queues lists the queues of all job types, by name.
 func (jb *Jobs) Queues(ctx context.Context) ([]Queue, error) {
-	if t := jb.types[QueueSettings]; t != nil {
+	if t := jb.types.Named(QueueSettings); t != nil {
 		if err := jb.Guard.May(ctx, t, "read"); err != nil {
 			return nil, err
 		}
@@ -145,8 +145,8 @@ func (jb *Jobs) Queues(ctx context.Context) ([]Queue, error) {
 	for name := range settings {
 		of(name)
 	}
-	for _, name := range jb.names {
-		t := jb.types[name]
+	for _, name := range jb.types.Names() {
+		t := jb.types.Named(name)
 		if t.Job == nil {
 			continue
 		}
@@ -207,7 +207,7 @@ func (jb *Jobs) measure(ctx context.Context, typ string, of func(string) *Queue)
 
 // Queue is one of Queues.
 func (jb *Jobs) Queue(ctx context.Context, name string) (*Queue, error) {
-	if t := jb.types[QueueSettings]; t != nil {
+	if t := jb.types.Named(QueueSettings); t != nil {
 		if err := jb.Guard.May(ctx, t, "read"); err != nil {
 			return nil, err
 		}

@@ -67,7 +67,7 @@ func (jb *Jobs) checkSchedule(content []byte) error {
 	if _, err := model.ParseCron(s.Cron, s.Timezone); err != nil {
 		return refuse("cron", "%v", err)
 	}
-	t := jb.types[s.Type]
+	t := jb.types.Named(s.Type)
 	if t == nil || t.Job == nil {
 		return refuse("type", "%q is no type of jobs", s.Type)
 	}
@@ -106,8 +106,8 @@ func readSchedule(content []byte) (s Schedule, err error) {
 // paused.
 func (jb *Jobs) AllSchedules(ctx context.Context) ([]Schedule, error) {
 	var out []Schedule
-	for _, name := range jb.names {
-		t := jb.types[name]
+	for _, name := range jb.types.Names() {
+		t := jb.types.Named(name)
 		if t.Job == nil {
 			continue
 		}
@@ -116,7 +116,7 @@ func (jb *Jobs) AllSchedules(ctx context.Context) ([]Schedule, error) {
 				Payload: map[string]any{}, Overlap: "skip", CatchUp: "none"})
 		}
 	}
-	t := jb.types[Schedules]
+	t := jb.types.Named(Schedules)
 	if t == nil {
 		return out, nil
 	}
@@ -202,7 +202,7 @@ func (jb *Jobs) maySchedule(ctx context.Context, content []byte) error {
 	if err != nil {
 		return err
 	}
-	t := jb.types[s.Type]
+	t := jb.types.Named(s.Type)
 	if t == nil || t.Job == nil {
 		return nil // it makes no jobs
 	}

@@ -64,7 +64,7 @@ func TestTheSchemaOfModelFilesAndTheLoaderAgree(t *testing.T) {
 		"version: 2\nmigrations: [{from: 1, patch: [{op: rename, path: /q, to: a}, {op: add, path: /z, value: 1}]}]\n", "version: '2'\nmigrations: [{from: '1', function: f}]\n",
 		"version: '2'\nmigrations: [{from: '1', patch: [{op: split, path: /q, by: ' ', into: [a, b]}, {op: join, path: /l/*, by: ''}, {op: map, path: /s, values: {x: 1}, else: null}, {op: convert, path: /n, to: date-time}, {op: default, path: /d, value: null}]}]\n",
 		"job: {queue: q, maxAttempts: 3, timeout: 1h30m, backoff: {initial: 1s, max: 1m}, handler: {exec: [sleep], env: {A: b}, grace: 5s}, keep: 30d}\n",
-		"job: {handler: {http: 'https://example.com/x'}, concurrencyKey: a}\n", "job: {}\n", "access: owner\nauditReads: true\nrequireIfMatch: true\ndefaultStatus: draft\nretention: {revisions: 3}\ntitle: T\ndescription: D\n"} {
+		"job: {handler: {http: 'https://example.com/x'}, concurrencyKey: a}\n", "job: {}\n", "access: owner\nauditReads: true\nrequireIfMatch: true\ndefaultStatus: draft\nretention: {revisions: 3, days: 30}\ntitle: T\ndescription: D\n"} {
 		right = append(right, begin+more)
 	}
 	for _, text := range right {
@@ -80,7 +80,7 @@ func TestTheSchemaOfModelFilesAndTheLoaderAgree(t *testing.T) {
 		"name: x\nschema: {type: object, required: a}\n", "name: x\nschema: {type: object, properties: {a: {enum: x}}}\n", "name: x\nschema: {type: object, properties: {a: {items: [1]}}}\n",
 		begin + "colour: red\n", begin + "index: a\n", begin + "index: [1]\n", begin + "fulltext: {a: 1}\n", begin + "unique: a\n", begin + "unique: [1]\n", begin + "refs: [a]\n",
 		begin + "refs: {a: {type: roles, onDelete: never}}\n", begin + "refs: {a: {kind: roles}}\n", begin + "defaultStatus: published\n", begin + "access: all\n",
-		begin + "requireIfMatch: 1\n", begin + "auditReads: 'yes'\n", begin + "version: 1.5\n", begin + "version: 'a b'\n", begin + "retention: {revisions: -1}\n", begin + "retention: {revisions: many}\n", begin + "retention: {newest: 1}\n",
+		begin + "requireIfMatch: 1\n", begin + "auditReads: 'yes'\n", begin + "version: 1.5\n", begin + "version: 'a b'\n", begin + "retention: {revisions: -1}\n", begin + "retention: {revisions: many}\n", begin + "retention: {days: -1}\n", begin + "retention: {newest: 1}\n",
 		begin + "migrations: {from: 1}\n", begin + "version: 2\nmigrations: [{from: 1}]\n", begin + "version: 2\nmigrations: [{from: 1, patch: [{op: renam, path: /a}]}]\n",
 		begin + "version: 2\nmigrations: [{from: 1, patch: [{op: rename, path: /a}]}]\n", begin + "version: 2\nmigrations: [{from: 1, patch: [{op: rename, path: a, to: b}]}]\n",
 		begin + "version: 2\nmigrations: [{from: 1, patch: [{op: add, path: /a}]}]\n", begin + "version: 2\nmigrations: [{from: 1, patch: [{op: convert, path: /a, to: int}]}]\n",

@@ -10,6 +10,7 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/commit"
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/model/registry"
 	"github.com/autocrud-go/autocrud/pkg/query"
 	"github.com/autocrud-go/autocrud/pkg/states"
 	"github.com/autocrud-go/autocrud/pkg/storage"
@@ -26,7 +27,7 @@ type Watches struct {
 	hub      *hub
 	log      storage.Log
 	o        *states.Options
-	types    map[string]*model.Type
+	types    *registry.Types
 }
 
 // NewWatches is the watches of a Manager.
@@ -75,6 +76,7 @@ type Watch struct {
 	filter  query.Expr
 	asked   string // the filter as it was written
 	version uint64 // of the policy that it was checked against
+	models  uint64 // the version of the types that it was checked against
 	trusted bool   // not limited by what an actor may see
 	at      uint64
 	topic   *topic // joined, when the hub was at joined
@@ -91,7 +93,7 @@ const maxCatchUps = 16
 // Watch begins one. RunWatches must be running. A point that the log does not
 // keep is gone.
 func (wa *Watches) Watch(ctx context.Context, o WatchOptions) (*Watch, error) {
-	w := &Watch{m: wa, name: "*", subject: "rev.>", trusted: o.Trusted, version: wa.Guard.PolicyVersion(), seat: newSeat()}
+	w := &Watch{m: wa, name: "*", subject: "rev.>", trusted: o.Trusted, version: wa.Guard.PolicyVersion(), models: wa.types.Version(), seat: newSeat()}
 	if o.Type != "" {
 		t, err := wa.States.Type(o.Type)
 		if err != nil {
@@ -143,7 +145,7 @@ func (wa *Watches) Watch(ctx context.Context, o WatchOptions) (*Watch, error) {
 		}
 		w.at = *o.After
 	}
-	for _, t := range wa.types {
+	for _, t := range wa.types.All() {
 		if w.typ == t || w.typ == nil && !t.Builtin {
 			if err := wa.Guard.TellRead(ctx, t, "watch"); err != nil {
 				return nil, err
@@ -302,7 +304,7 @@ func (w *Watch) look(ctx context.Context, m *CachedEvent) (Notice, bool, error) 
 	if err != nil {
 		return Notice{}, false, nil //nolint:nilerr // the indexer counts and logs it
 	}
-	t := w.m.types[e.Meta.Type]
+	t := w.m.types.Named(e.Meta.Type)
 	if t == nil || w.typ == nil && t.Builtin {
 		return Notice{}, false, nil
 	}
@@ -365,17 +367,19 @@ func (w *Watch) look(ctx context.Context, m *CachedEvent) (Notice, bool, error) 
 	return n, err == nil, err
 }
 
-// Allowed refuses to go on when the policy has changed so that the watch would not
-// be begun any more: the right is gone, or a field of its filter is hidden now.
+// Allowed refuses to go on when the policy or the models have changed so that the watch
+// would not be begun any more: the right is gone, or a field of its filter is gone or
+// hidden now.
 func (w *Watch) Allowed(ctx context.Context) error {
-	if w.trusted || w.version == w.m.Guard.PolicyVersion() {
+	version, models := w.m.Guard.PolicyVersion(), w.m.types.Version()
+	if w.models == models && (w.trusted || w.version == version) {
 		return nil
 	}
-	version := w.m.Guard.PolicyVersion()
 	name := ""
 	if w.typ != nil {
+		w.typ = w.m.types.Current(w.typ)
 		name = w.typ.Name
-		if err := w.m.Guard.May(ctx, w.typ, "watch"); err != nil {
+		if err := w.m.Guard.May(ctx, w.typ, "watch"); err != nil && !w.trusted {
 			return err
 		}
 	}
@@ -386,7 +390,7 @@ func (w *Watch) Allowed(ctx context.Context) error {
 		}
 		w.filter = filter
 	}
-	w.version = version
+	w.version, w.models = version, models
 	return nil
 }
 
@@ -467,14 +471,14 @@ func (wa *Watches) Judged(ctx context.Context, h Webhook, seq uint64) (Notice, b
 	if err != nil {
 		return Notice{}, false, states.StoreError(err)
 	}
-	w := &Watch{m: wa, typ: wa.types[only], filter: filter, trusted: true}
+	w := &Watch{m: wa, typ: wa.types.Named(only), filter: filter, trusted: true, models: wa.types.Version()}
 	return w.look(ctx, &CachedEvent{entry: entry})
 }
 
 // watchFilter reads a filter over a type's fields, or over meta fields.
 func (wa *Watches) watchFilter(ctx context.Context, typ, text string) (query.Expr, error) {
 	fields := query.NewFields(storage.MetaFields(false)...)
-	if t := wa.types[typ]; t != nil {
+	if t := wa.types.Named(typ); t != nil {
 		fields = wa.Reads.Searchable(ctx, t, "watch")
 	}
 	return query.Parse(fields, text, query.Options{Now: wa.o.Now()})

@@ -10,6 +10,7 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/commit"
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/model/registry"
 	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/states"
 	"github.com/autocrud-go/autocrud/pkg/storage"
@@ -23,7 +24,7 @@ type WebhookAccess struct {
 	Watches *Watches
 	Writer  *commit.Writer
 	o       *states.Options
-	types   map[string]*model.Type
+	types   *registry.Types
 }
 
 // NewWebhookAccess is what a Manager knows of webhooks.
@@ -98,7 +99,7 @@ func (wh *WebhookAccess) checkWebhook(content []byte) error {
 	types, _ := doc["types"].([]any)
 	for i, x := range types {
 		name, _ := x.(string)
-		if t := wh.types[name]; t == nil || t.Builtin {
+		if t := wh.types.Named(name); t == nil || t.Builtin {
 			fields = append(fields, fault.FieldError{Pointer: fmt.Sprint("/types/", i), Detail: "is not a type whose events are sent"})
 		}
 	}
@@ -126,14 +127,14 @@ func (wh *WebhookAccess) checkWebhook(content []byte) error {
 
 // MayWatchAll reports whether the actor may see all of every event of a type.
 func (wh *WebhookAccess) MayWatchAll(ctx context.Context, typ string) bool {
-	t := wh.types[typ]
+	t := wh.types.Named(typ)
 	return t == nil || wh.Guard.WatchesAll(ctx, t)
 }
 
 // MayTell reports whether a webhook, as an event of it left it, may be told of a
 // type: whether its owner then may watch all of that now.
 func (wh *WebhookAccess) MayTell(ctx context.Context, id string, seq uint64, typ string) (bool, error) {
-	t := wh.types[typ]
+	t := wh.types.Named(typ)
 	if wh.o.Access == nil || t == nil {
 		return true, nil
 	}

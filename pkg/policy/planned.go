@@ -8,13 +8,20 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/model"
 )
 
-// Broken lists the rules of roles that could no longer work if the types were these, by
-// type. Those that do not work now are not among them.
-func (a *Access) Broken(types []*model.Type) map[string][]string {
-	before, out := a.Mistakes(a.types), map[string][]string{}
+// TypesChanged has every reader that keeps a part of the policy ask again.
+func (a *Access) TypesChanged() {
+	a.Mu.Lock()
+	defer a.Mu.Unlock()
+	a.moved()
+}
+
+// Broken lists the rules of roles that could no longer work if the types were others, by
+// type. Those that do not work before are not among them.
+func (a *Access) Broken(before, types []*model.Type) map[string][]string {
+	already, out := a.Mistakes(before), map[string][]string{}
 	for typ, lines := range a.Mistakes(types) {
 		for _, line := range lines {
-			if !slices.Contains(before[typ], line) {
+			if !slices.Contains(already[typ], line) {
 				out[typ] = append(out[typ], line)
 			}
 		}

@@ -43,10 +43,10 @@ roles:
 		t.Fatal(err)
 	}
 	a := policy.NewAccess(before, nil, file)
-	if got := a.Broken(before); len(got) != 0 {
+	if got := a.Broken(before, before); len(got) != 0 {
 		t.Errorf("nothing changes, and %v break", got)
 	}
-	got := a.Broken([]*model.Type{typeWith(t, "notes", "other")})
+	got := a.Broken(before, []*model.Type{typeWith(t, "notes", "other")})
 	if len(got["notes"]) != 2 || !strings.Contains(got["notes"][0], "/rules/0/where") || !strings.Contains(got["notes"][1], "/rules/1/fields/hide/0") {
 		t.Errorf("of notes break %q", got["notes"])
 	}

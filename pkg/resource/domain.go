@@ -39,6 +39,17 @@ func NewDomain(types []*model.Type, log storage.Log, blobs storage.Blobs, index 
 	return d
 }
 
+// Use serves other types from now on. Requests go on; a write that was begun by an older
+// model is committed if it fits the new one. last, if not nil, runs with the new types in
+// place and while nothing is committed; where it fails the old ones stay.
+func (d *Domain) Use(types []*model.Type, last func() error) error {
+	err := d.Core.Types.Replace(types, last)
+	if access := d.Core.Options.Access; access != nil {
+		access.TypesChanged()
+	}
+	return err
+}
+
 // NewManager is NewDomain for a program that needs nothing but the operations on
 // resources.
 func NewManager(types []*model.Type, log storage.Log, blobs storage.Blobs, index states.Index, o states.Options) *Manager {

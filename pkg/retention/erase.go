@@ -75,7 +75,7 @@ func (k *Keeper) eraseTold(ctx context.Context, p *storage.Pruned, told, inline 
 // one of those revisions HEAD, or have referred to it, before they knew: such are taken
 // back.
 func (k *Keeper) stillDoomed(ctx context.Context, p *storage.Pruned) ([]storage.Doomed, error) {
-	t := k.o.Types[p.Type]
+	t := k.o.Types.Named(p.Type)
 	entry, err := k.o.Log.Last(ctx, storage.RevisionSubject(p.Type, p.ID))
 	if errors.Is(err, storage.ErrNotFound) || t == nil {
 		return p.Erase, nil

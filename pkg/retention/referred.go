@@ -17,13 +17,12 @@ type referrer struct {
 	path string
 }
 
-func referrers(types map[string]*model.Type) map[string][]referrer {
-	out := map[string][]referrer{}
-	for _, name := range slices.Sorted(maps.Keys(types)) {
-		t := types[name]
+// referrers are the fields that refer to revisions of a type.
+func (k *Keeper) referrers(target string) (out []referrer) {
+	for _, t := range k.o.Types.All() {
 		for _, path := range slices.Sorted(maps.Keys(t.Refs)) {
-			if ref := t.Refs[path]; ref.Revision {
-				out[ref.Type] = append(out[ref.Type], referrer{t, path})
+			if ref := t.Refs[path]; ref.Revision && ref.Type == target {
+				out = append(out, referrer{t, path})
 			}
 		}
 	}
@@ -36,7 +35,7 @@ const askedAtOnce = 200
 // spareReferred takes out the revisions that a resource refers to, also a deleted one:
 // it can be restored.
 func (k *Keeper) spareReferred(ctx context.Context, t *model.Type, id string, due map[int]bool) error {
-	for _, r := range k.referrer[t.Name] {
+	for _, r := range k.referrers(t.Name) {
 		numbers := slices.Sorted(maps.Keys(due))
 		for some := range slices.Chunk(numbers, askedAtOnce) {
 			if found, err := k.refers(ctx, r, id, some); err != nil {

@@ -22,6 +22,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/model/registry"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -36,7 +37,7 @@ type Options struct {
 	Outward    storage.Outward    // nil: there is none
 	Deliveries storage.Deliveries // nil: there are none
 	Archive    storage.Archive    // nil: there is none
-	Types      map[string]*model.Type
+	Types      *registry.Types
 	// Indexed returns when the index has applied a sequence.
 	Indexed func(ctx context.Context, seq uint64) error
 	// Lock keeps writers of this process from a resource until release is called.
@@ -54,8 +55,7 @@ type Options struct {
 
 // Keeper prunes. It is safe for concurrent use.
 type Keeper struct {
-	o        Options
-	referrer map[string][]referrer // by the type whose revisions they refer to
+	o Options
 
 	mu        sync.Mutex
 	announced map[string]bool // types whose first pruning was told
@@ -63,7 +63,7 @@ type Keeper struct {
 
 // New makes a Keeper.
 func New(o Options) *Keeper {
-	return &Keeper{o: o, referrer: referrers(o.Types), announced: map[string]bool{}}
+	return &Keeper{o: o, announced: map[string]bool{}}
 }
 
 // Outcome is what a pruning came to.

@@ -30,16 +30,33 @@ const (
 )
 
 // Run keeps what the types say until ctx ends: of what is written within seconds, and
-// once of everything that was there before.
+// once of everything that was there before. When the types are replaced it begins again.
 func (k *Keeper) Run(ctx context.Context) error {
-	types := map[string]*model.Type{}
-	for name, t := range k.o.Types {
-		if t.Retention.Prunes() {
-			types[name] = t
+	for ctx.Err() == nil {
+		changed := k.o.Types.Changed()
+		types := map[string]*model.Type{}
+		for _, t := range k.o.Types.All() {
+			if t.Retention.Prunes() {
+				types[t.Name] = t
+			}
 		}
+		now, stop := context.WithCancel(ctx)
+		var keeping sync.WaitGroup
+		keeping.Go(func() { k.run(now, types) })
+		select {
+		case <-ctx.Done():
+		case <-changed:
+		}
+		stop()
+		keeping.Wait()
 	}
+	return nil
+}
+
+// run keeps what these types say.
+func (k *Keeper) run(ctx context.Context, types map[string]*model.Type) {
 	if len(types) == 0 {
-		return nil
+		return
 	}
 	failed := func(err error, _ time.Duration) {
 		k.o.Logger.WarnContext(ctx, "keeping the retention of types begins again", "error", err)
@@ -55,7 +72,6 @@ func (k *Keeper) Run(ctx context.Context) error {
 	at := pos.Applied
 	restart.Loop{Failed: failed}.Run(ctx, func(ctx context.Context) error { return k.follow(ctx, types, &at) })
 	all.Wait()
-	return nil
 }
 
 // follow prunes what was written since a sequence, again and again.

@@ -3,7 +3,6 @@ package rights
 import (
 	"context"
 	"encoding/json"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -11,6 +10,7 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/commit"
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/model/registry"
 	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/query"
 	"github.com/autocrud-go/autocrud/pkg/states"
@@ -21,7 +21,7 @@ import (
 // keys, roles and bindings. A principal gives only rights that it has.
 type giving struct {
 	access *policy.Access
-	types  map[string]*model.Type
+	types  *registry.Types
 	log    storage.Log
 	// claimed is the id of the resource that holds unique values, or held them last.
 	claimed func(ctx context.Context, typ string, fields []string, values map[string]query.Value) (id string, known bool, err error)
@@ -36,16 +36,12 @@ func Register(p commit.Parts) {
 }
 
 func (g giving) strategies() states.Strategies {
-	var types []*model.Type
-	for _, name := range slices.Sorted(maps.Keys(g.types)) {
-		types = append(types, g.types[name])
-	}
 	return states.Strategies{
 		policy.APIKeys: {Check: policy.SmallEnough, Hands: g.keyHands, Becomes: g.mayBe, Show: g.showUse, KeepsNames: true},
 		policy.Users:   {Check: policy.SmallEnough, Becomes: g.mayBeUser},
-		policy.Roles: {Check: func(content []byte) error { return policy.CheckRole(g.access, types, content) },
+		policy.Roles: {Check: func(content []byte) error { return policy.CheckRole(g.access, g.types.All(), content) },
 			Hands: g.roleHands, Keeps: g.keepsRole},
-		policy.Bindings: {Check: func(content []byte) error { return policy.CheckBinding(g.access, types, content) }, Hands: g.bindingHands},
+		policy.Bindings: {Check: func(content []byte) error { return policy.CheckBinding(g.access, g.types.All(), content) }, Hands: g.bindingHands},
 	}
 }
 
@@ -54,7 +50,7 @@ func (g giving) keyHands(ctx context.Context, content []byte) error {
 	if err != nil {
 		return err
 	}
-	return g.mayGiveKey(ctx, g.types[policy.APIKeys], k)
+	return g.mayGiveKey(ctx, g.types.Named(policy.APIKeys), k)
 }
 
 func (g giving) roleHands(ctx context.Context, content []byte) error {
@@ -62,7 +58,7 @@ func (g giving) roleHands(ctx context.Context, content []byte) error {
 	if err := json.Unmarshal(content, &r); err != nil {
 		return err
 	}
-	return g.mayGive(ctx, g.types[policy.Roles], append([]policy.Role{r}, g.access.RolesNamed(r.Includes...)...))
+	return g.mayGive(ctx, g.types.Named(policy.Roles), append([]policy.Role{r}, g.access.RolesNamed(r.Includes...)...))
 }
 
 func (g giving) bindingHands(ctx context.Context, content []byte) error {
@@ -70,7 +66,7 @@ func (g giving) bindingHands(ctx context.Context, content []byte) error {
 	if err := json.Unmarshal(content, &b); err != nil {
 		return err
 	}
-	t := g.types[policy.Bindings]
+	t := g.types.Named(policy.Bindings)
 	if slices.ContainsFunc(b.Subjects, func(x string) bool { return strings.HasPrefix(x, policy.ScheduleSubject) }) {
 		return policy.Denied(ctx, t, "", "update", policy.Decision{Why: "only an admin binds the schedule of a model: without a binding it has every right"})
 	}
@@ -118,7 +114,7 @@ func (g giving) mayGiveKey(ctx context.Context, t *model.Type, k *policy.Key) er
 func (g giving) mayBeUser(ctx context.Context, step states.Transition) error {
 	id := step.After.Meta.ID
 	if d := g.access.MayBecome(policy.ActorOf(ctx), id, step.BeforeContent, step.Content); !d.Allowed {
-		return policy.Denied(ctx, g.types[policy.Users], id, "update", d)
+		return policy.Denied(ctx, g.types.Named(policy.Users), id, "update", d)
 	}
 	return nil
 }
@@ -134,7 +130,7 @@ func (g giving) mayBe(ctx context.Context, step states.Transition) error {
 	}
 	id := step.After.Meta.ID
 	if step.Before != nil && step.Rotates && step.Before.Meta.CreatedBy != actor.Principal && actor.Principal != "key:"+k.Name {
-		return policy.Denied(ctx, g.types[policy.APIKeys], id, "update", policy.Decision{Why: "only an admin, the principal that made it or the key itself makes a new secret for a key"})
+		return policy.Denied(ctx, g.types.Named(policy.APIKeys), id, "update", policy.Decision{Why: "only an admin, the principal that made it or the key itself makes a new secret for a key"})
 	}
 	taken, err := g.nameTaken(ctx, k.Name, id, step.Before != nil)
 	if err != nil || !taken {

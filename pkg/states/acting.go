@@ -61,7 +61,7 @@ func (gd *Guard) ActForJob(ctx context.Context, job *storage.Event, userAgent st
 	ctx = gd.ActForOwner(ctx, job)
 	a := policy.ActorOf(ctx)
 	a.UserAgent, a.Cause = userAgent, job.Meta.Type+"/"+job.Meta.ID
-	t := gd.types[job.Meta.Type]
+	t := gd.types.Named(job.Meta.Type)
 	if gd.o.Access != nil && t != nil && t.Job != nil && t.Job.Role != "" {
 		if a.Identity == nil {
 			a.Identity = &policy.Identity{Admin: true}
@@ -73,7 +73,7 @@ func (gd *Guard) ActForJob(ctx context.Context, job *storage.Event, userAgent st
 
 // MayRun refuses a job whose owner may not have it run any more.
 func (gd *Guard) MayRun(ctx context.Context, job *storage.Event) error {
-	t := gd.types[job.Meta.Type]
+	t := gd.types.Named(job.Meta.Type)
 	if gd.o.Access == nil || t == nil {
 		return nil
 	}
@@ -88,7 +88,7 @@ func (gd *Guard) MayRun(ctx context.Context, job *storage.Event) error {
 	}
 	switch {
 	case t.Runs != nil:
-		return gd.May(ctx, gd.types[t.Runs.Type], t.Runs.Name)
+		return gd.May(ctx, gd.types.Named(t.Runs.Type), t.Runs.Name)
 	case gd.strategies.Of(t).Runs != nil:
 		return gd.strategies.Of(t).Runs(ctx, v.Content)
 	}

@@ -7,7 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sort"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -18,6 +18,7 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/audit"
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/model/registry"
 	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/query"
 	"github.com/autocrud-go/autocrud/pkg/storage"
@@ -35,15 +36,13 @@ type Index interface {
 
 // Core is what the rooms of the domain share.
 type Core struct {
-	Types      map[string]*model.Type
-	Names      []string // of the types, sorted
+	Types      *registry.Types
 	Strategies Strategies
 	Log        storage.Log
 	Blobs      storage.Blobs
 	Index      Index
 	Progress   *Progress
 	Recent     *Recent
-	Referrers  map[string][]Referrer // by the type they refer to
 	Cursors    *query.Cursors
 	HashKey    *atomic.Pointer[[]byte] // Options.ClaimKey, or that of what was restored
 	Loading    *atomic.Bool            // a backup is being restored
@@ -151,14 +150,9 @@ func NewCore(types []*model.Type, log storage.Log, blobs storage.Blobs, index In
 		o.ClaimKey = make([]byte, 32)
 		_, _ = rand.Read(o.ClaimKey) // never fails
 	}
-	c := Core{Types: map[string]*model.Type{}, Strategies: Strategies{}, Log: log, Blobs: blobs, Index: index, Progress: o.Progress, Recent: newRecent(o.Last),
-		Referrers: findReferrers(types), Cursors: query.NewCursors(o.Secret), HashKey: &atomic.Pointer[[]byte]{}, Loading: &atomic.Bool{}, HookRuns: &HookRuns{}, Options: &o}
+	c := Core{Types: registry.New(types), Strategies: Strategies{}, Log: log, Blobs: blobs, Index: index, Progress: o.Progress, Recent: newRecent(o.Last),
+		Cursors: query.NewCursors(o.Secret), HashKey: &atomic.Pointer[[]byte]{}, Loading: &atomic.Bool{}, HookRuns: &HookRuns{}, Options: &o}
 	c.HashKey.Store(&o.ClaimKey)
-	for _, t := range types {
-		c.Types[t.Name] = t
-		c.Names = append(c.Names, t.Name)
-	}
-	sort.Strings(c.Names)
 	return c
 }
 
@@ -167,17 +161,13 @@ func NewUUID() string { return uuid.Must(uuid.NewV7()).String() }
 
 // Types lists the types by name.
 func (st *States) Types() []*model.Type {
-	out := make([]*model.Type, len(st.names))
-	for i, n := range st.names {
-		out[i] = st.types[n]
-	}
-	return out
+	return slices.Clone(st.types.All())
 }
 
 // Type finds one; unknown_type when there is none.
 func (st *States) Type(name string) (*model.Type, error) {
-	t, ok := st.types[name]
-	if !ok {
+	t := st.types.Named(name)
+	if t == nil {
 		return nil, fault.Errorf(fault.UnknownType, "there is no type %q; GET /v1/types lists them", name)
 	}
 	return t, nil

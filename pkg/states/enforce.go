@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/model/registry"
 	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -15,7 +16,7 @@ type Guard struct {
 	index      Index
 	o          *Options
 	strategies Strategies
-	types      map[string]*model.Type
+	types      *registry.Types
 }
 
 // NewGuard asks the policy of the options.
@@ -75,7 +76,7 @@ func (gd *Guard) Knows(ctx context.Context, t *model.Type) bool {
 
 // KnowsSome refuses the caller that has no right on any type.
 func (gd *Guard) KnowsSome(ctx context.Context) error {
-	for _, t := range gd.types {
+	for _, t := range gd.types.All() {
 		if gd.Knows(ctx, t) {
 			return nil
 		}
@@ -94,7 +95,7 @@ func (gd *Guard) MayKnow(ctx context.Context, t *model.Type) error {
 // MayWriteSome refuses a caller that may not write a resource of any type.
 func (gd *Guard) MayWriteSome(ctx context.Context) error {
 	first := error(nil)
-	for _, t := range gd.types {
+	for _, t := range gd.types.All() {
 		for _, action := range []string{"create", "update", "modify"} {
 			err := gd.May(ctx, t, action)
 			if err == nil {
@@ -169,7 +170,7 @@ func (gd *Guard) Visible(ctx context.Context, t *model.Type, id string, s State)
 
 // MayRead is readable for a resource that is not read yet.
 func (gd *Guard) MayRead(ctx context.Context, k Key) (bool, error) {
-	t := gd.types[k.Type]
+	t := gd.types.Named(k.Type)
 	if t == nil || gd.AccessTo(ctx, t) == nil {
 		return true, nil
 	}

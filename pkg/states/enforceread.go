@@ -108,7 +108,7 @@ func (gd *Guard) redactAll(ctx context.Context, t *model.Type, action string, it
 // watched tells a watch what its actor may see of a state, which is asked for
 // every event anew.
 func (gd *Guard) watched(ctx context.Context, e *storage.Event, content json.RawMessage) (json.RawMessage, bool) {
-	t := gd.types[e.Meta.Type]
+	t := gd.types.Named(e.Meta.Type)
 	if t == nil {
 		return nil, false
 	}

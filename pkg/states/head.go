@@ -8,6 +8,7 @@ import (
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/model/registry"
 	"github.com/autocrud-go/autocrud/pkg/query"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -18,16 +19,15 @@ type States struct {
 	blobs    storage.Blobs
 	index    Index
 	log      storage.Log
-	names    []string // of the types, sorted
 	o        *Options
 	progress *Progress
 	recent   *Recent
-	types    map[string]*model.Type
+	types    *registry.Types
 }
 
 // NewStates knows how the resources of the stores stand.
 func NewStates(c Core) *States {
-	return &States{blobs: c.Blobs, index: c.Index, log: c.Log, names: c.Names, o: c.Options, progress: c.Progress, recent: c.Recent, types: c.Types}
+	return &States{blobs: c.Blobs, index: c.Index, log: c.Log, o: c.Options, progress: c.Progress, recent: c.Recent, types: c.Types}
 }
 
 // Resource is one resource as it is answered: the parts of the envelope, each
@@ -176,7 +176,7 @@ func (st *States) Content(ctx context.Context, e *storage.Event) ([]byte, error)
 
 // Answer makes the Resource of an event, without what is never read.
 func (gd *Guard) Answer(ctx context.Context, e *storage.Event, content []byte) (*Resource, error) {
-	t := gd.types[e.Meta.Type]
+	t := gd.types.Named(e.Meta.Type)
 	if t == nil {
 		return Answer(e, content)
 	}

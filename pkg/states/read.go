@@ -15,20 +15,19 @@ import (
 
 // Reads answers what is read: one resource, lists, histories.
 type Reads struct {
-	Guard     *Guard
-	States    *States
-	blobs     storage.Blobs
-	cursors   *query.Cursors
-	index     Index
-	o         *Options
-	progress  *Progress
-	recent    *Recent
-	referrers map[string][]Referrer // by the type they refer to
+	Guard    *Guard
+	States   *States
+	blobs    storage.Blobs
+	cursors  *query.Cursors
+	index    Index
+	o        *Options
+	progress *Progress
+	recent   *Recent
 }
 
 // NewReads reads what the guard lets through.
 func NewReads(c Core, st *States, gd *Guard) *Reads {
-	return &Reads{Guard: gd, States: st, blobs: c.Blobs, cursors: c.Cursors, index: c.Index, o: c.Options, progress: c.Progress, recent: c.Recent, referrers: c.Referrers}
+	return &Reads{Guard: gd, States: st, blobs: c.Blobs, cursors: c.Cursors, index: c.Index, o: c.Options, progress: c.Progress, recent: c.Recent}
 }
 
 // Consistency says how new a read must be.

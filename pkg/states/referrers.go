@@ -2,6 +2,7 @@ package states
 
 import (
 	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/model/registry"
 	"github.com/autocrud-go/autocrud/pkg/query"
 )
 
@@ -12,12 +13,13 @@ type Referrer struct {
 	Ref  model.Ref
 }
 
-// findReferrers lists, for each type, the fields that refer to it.
-func findReferrers(types []*model.Type) map[string][]Referrer {
-	out := map[string][]Referrer{}
-	for _, t := range types {
+// ReferrersTo lists the fields that refer to a type.
+func ReferrersTo(types *registry.Types, target string) (out []Referrer) {
+	for _, t := range types.All() {
 		for path, ref := range t.Refs {
-			out[ref.Type] = append(out[ref.Type], Referrer{t, path, ref})
+			if ref.Type == target {
+				out = append(out, Referrer{t, path, ref})
+			}
 		}
 	}
 	return out

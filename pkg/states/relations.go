@@ -56,7 +56,7 @@ func (rd *Reads) Referrers(ctx context.Context, typ, id string, o PageOptions) (
 	if err := rd.States.Freshen(ctx, Default, 0); err != nil {
 		return nil, err
 	}
-	fields := slices.DeleteFunc(slices.Clone(rd.referrers[typ]), func(r Referrer) bool {
+	fields := slices.DeleteFunc(slices.Clone(ReferrersTo(rd.States.types, typ)), func(r Referrer) bool {
 		x := rd.Guard.AccessTo(ctx, r.Type)
 		return x != nil && (!x.May("list").Allowed || policy.Touches(r.Path, x.EverHidden("list")))
 	})

@@ -56,7 +56,7 @@ func (gd *Guard) Tell(ctx context.Context, e storage.AuditEntry) error {
 
 // AuditsReads reports whether reads of any type are recorded.
 func (gd *Guard) AuditsReads() bool {
-	for _, t := range gd.types {
+	for _, t := range gd.types.All() {
 		if t.AuditReads {
 			return true
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/jobs"
 	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/model/registry"
 	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/query"
 	"github.com/autocrud-go/autocrud/pkg/states"
@@ -29,7 +30,7 @@ type BulkChanges struct {
 	Writer *commit.Writer
 	index  states.Index
 	log    storage.Log
-	types  map[string]*model.Type
+	types  *registry.Types
 }
 
 // NewBulkChanges is the bulk changes of a Manager.
@@ -55,7 +56,7 @@ type Bulk struct {
 func (bk *BulkChanges) QueueBulk(ctx context.Context, typ string, doc map[string]any) (*states.Resource, error) {
 	doc["type"] = typ
 	if a := policy.ActorOf(ctx); a.Identity != nil && a.Identity.Limit != "" {
-		return nil, policy.Denied(ctx, bk.types[BulkJobs], "", "create", policy.Decision{Why: "a handler that is limited by the role of its type of jobs makes nothing that acts later"})
+		return nil, policy.Denied(ctx, bk.types.Named(BulkJobs), "", "create", policy.Decision{Why: "a handler that is limited by the role of its type of jobs makes nothing that acts later"})
 	}
 	if t, err := bk.States.Type(typ); err != nil {
 		return nil, err
@@ -287,7 +288,7 @@ func (bk *BulkChanges) mayBulk(ctx context.Context, content []byte) error {
 	if err != nil {
 		return err
 	}
-	if target := bk.types[b.Type]; target != nil {
+	if target := bk.types.Named(b.Type); target != nil {
 		return bk.mayOp(ctx, target, b.Op)
 	}
 	return nil
@@ -300,7 +301,7 @@ func (bk *BulkChanges) mayRunBulk(ctx context.Context, content []byte) error {
 	if err != nil || b.Op == "purge" {
 		return err
 	}
-	return bk.mayOp(ctx, bk.types[b.Type], b.Op)
+	return bk.mayOp(ctx, bk.types.Named(b.Type), b.Op)
 }
 
 // mayOp refuses an operation that the actor may not do. To prune destroys the history of

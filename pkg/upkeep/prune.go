@@ -18,7 +18,7 @@ import (
 // what is left of them a month later, until ctx ends.
 func (up *Upkeep) PruneEvery(ctx context.Context) error {
 	every := time.Hour
-	for _, t := range up.types {
+	for _, t := range up.types.All() {
 		if t.Job != nil && t.Job.Keep > 0 {
 			every = min(every, max(t.Job.Keep/10, time.Second))
 		}
@@ -55,8 +55,8 @@ func (up *Upkeep) PruneEvery(ctx context.Context) error {
 // Prune removes finished jobs that are older than their type keeps them, and
 // returns how many. They leave a tombstone, as a purge does.
 func (up *Upkeep) Prune(ctx context.Context) (n int, err error) {
-	for _, name := range up.names {
-		t := up.types[name]
+	for _, name := range up.types.Names() {
+		t := up.types.Named(name)
 		if t.Job == nil || t.Job.Keep <= 0 {
 			continue
 		}

@@ -136,7 +136,7 @@ func (up *Upkeep) erase(ctx context.Context, tombstone *storage.Event) error {
 			return err
 		}
 	}
-	if t := up.types[tombstone.Meta.Type]; t != nil && t.Job != nil && up.o.JobLogs != nil {
+	if t := up.types.Named(tombstone.Meta.Type); t != nil && t.Job != nil && up.o.JobLogs != nil {
 		if err := up.o.JobLogs.Erase(ctx, tombstone.Meta.Type, tombstone.Meta.ID); err != nil {
 			return fmt.Errorf("erase the log of the job: %w", err)
 		}
@@ -166,7 +166,7 @@ func (up *Upkeep) erase(ctx context.Context, tombstone *storage.Event) error {
 // queuePurge makes the job that tells how a long erasing goes; nil when the
 // program does not serve bulk jobs.
 func (up *Upkeep) queuePurge(ctx context.Context, k states.Key) (*states.Resource, error) {
-	if up.types[BulkJobs] == nil {
+	if up.types.Named(BulkJobs) == nil {
 		return nil, nil
 	}
 	return up.Writer.Create(policy.AsProgram(commit.WithoutKey(ctx)), BulkJobs, map[string]any{"op": "purge", "type": k.Type, "id": k.ID}, commit.CreateOptions{})

@@ -185,7 +185,7 @@ func (up *Upkeep) unknownObject(ctx context.Context, name, ref string, before ti
 	}
 	// The index leaves out types without a model: ask the log before deleting.
 	entry, err := up.log.Last(ctx, storage.RevisionSubject(parts[0], id))
-	if err == nil && up.types[parts[0]] == nil && entry.Seq > 0 {
+	if err == nil && up.types.Named(parts[0]) == nil && entry.Seq > 0 {
 		return false, nil
 	}
 	if err != nil && !errors.Is(err, storage.ErrNotFound) {

@@ -13,6 +13,7 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/jobs"
 	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/model/registry"
 	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/retention"
 	"github.com/autocrud-go/autocrud/pkg/states"
@@ -33,17 +34,15 @@ type Upkeep struct {
 	index      states.Index
 	leaving    atomic.Bool // purges leave binaries to the sweep
 	log        storage.Log
-	names      []string // of the types, sorted
 	o          *states.Options
 	progress   *states.Progress
-	referrers  map[string][]states.Referrer // by the type they refer to
 	strategies states.Strategies
-	types      map[string]*model.Type
+	types      *registry.Types
 }
 
 // New is the upkeep of a Manager.
 func New(p commit.Parts, jobs *jobs.Jobs) *Upkeep {
-	up := &Upkeep{Binaries: p.Binaries, Guard: p.Guard, Jobs: jobs, States: p.States, Writer: p.Writer, blobs: p.Core.Blobs, index: p.Core.Index, log: p.Core.Log, names: p.Core.Names, o: p.Core.Options, progress: p.Core.Progress, referrers: p.Core.Referrers, strategies: p.Core.Strategies, types: p.Core.Types}
+	up := &Upkeep{Binaries: p.Binaries, Guard: p.Guard, Jobs: jobs, States: p.States, Writer: p.Writer, blobs: p.Core.Blobs, index: p.Core.Index, log: p.Core.Log, o: p.Core.Options, progress: p.Core.Progress, strategies: p.Core.Strategies, types: p.Core.Types}
 	up.Retention = retention.New(up.retains())
 	return up
 }
@@ -133,7 +132,7 @@ func (up *Upkeep) carryOn(ctx context.Context, entry storage.Entry) (bool, error
 		}
 		return false, nil
 	}
-	t := up.types[typ]
+	t := up.types.Named(typ)
 	follows := up.follows(typ)
 	if !follows && (t == nil || !t.Carries()) && !archive.MayErase(entry.Data) {
 		return false, nil
@@ -158,7 +157,7 @@ func (up *Upkeep) carryOn(ctx context.Context, entry storage.Entry) (bool, error
 
 // follows reports whether deletes of a type are carried on.
 func (up *Upkeep) follows(typ string) bool {
-	for _, r := range up.referrers[typ] {
+	for _, r := range states.ReferrersTo(up.types, typ) {
 		if r.Carries() {
 			return true
 		}
@@ -185,7 +184,7 @@ func (up *Upkeep) cascade(ctx context.Context, e *storage.Event) error {
 	if err := up.States.WaitIndexed(ctx, e.Seq); err != nil {
 		return err
 	}
-	for _, r := range up.referrers[target.Type] {
+	for _, r := range states.ReferrersTo(up.types, target.Type) {
 		if !r.Carries() {
 			continue
 		}

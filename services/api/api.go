@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -17,6 +18,7 @@ import (
 	"go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/model/plan"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/services/api/limit"
 	"github.com/autocrud-go/autocrud/services/api/openapi"
@@ -61,9 +63,11 @@ type Options struct {
 	Auth     Authenticator
 	People   *people.Door // where people sign in; nil without Auth
 	Webhooks Webhooks     // nil: they are not served
-	Actions  []*resource.Action
-	Logger   *slog.Logger
-	Tracer   trace.Tracer // of requests; nil: no spans are made
+	// Reload reads the models anew and serves them; nil: they stay.
+	Reload  func(context.Context) (*plan.Report, error)
+	Actions []*resource.Action
+	Logger  *slog.Logger
+	Tracer  trace.Tracer // of requests; nil: no spans are made
 
 	read func(parameter string) // is told of what handlers read; nil: nothing is
 }
@@ -84,10 +88,9 @@ type API struct {
 	running      context.Context    // ends those
 	end          context.CancelFunc // of running
 	types        paths              // what is asked of types, by what follows /v1
-	openapi      http.HandlerFunc   // the document
-	asyncapi     http.HandlerFunc   // the document of the events
-	docs         http.Handler       // the page that shows the document
-	guide        http.Handler       // the guides
+	documents    atomic.Pointer[descriptions]
+	docs         http.Handler // the page that shows the document
+	guide        http.Handler // the guides
 }
 
 // The limits of a request, besides the size of its body.
@@ -129,12 +132,26 @@ func New(m *resource.Domain, o Options) *API {
 	a.metrics.gauges(a.o.Registry, m.Watches.Watches, func() int { return len(a.asking.slots) })
 	table := newTable(o.Actions, o.Webhooks != nil)
 	table.tell(o.read)
-	a.openapi = serveDocument(openapi.Document(m.States.Types(), table.operations(m.States.Types()),
-		openapi.Options{Version: o.Version, ServerURL: o.URL, Actions: o.Actions, Auth: o.Auth != nil}))
-	a.asyncapi = serveDocument(openapi.AsyncAPI(m.States.Types(), openapi.AsyncAPIOptions{Version: o.Version, Namespace: o.Namespace, Host: o.NATS, ServerURL: o.URL}))
+	a.TypesChanged()
 	a.docs, a.guide = docsHandler(), guideHandler()
 	a.router = a.build(table)
 	return a
+}
+
+// descriptions are the documents about the types of one moment.
+type descriptions struct {
+	openapi  http.HandlerFunc
+	asyncapi http.HandlerFunc // of the events
+}
+
+// TypesChanged has the documents describe the types that are served now.
+func (a *API) TypesChanged() {
+	types, o := a.m.States.Types(), a.o
+	a.documents.Store(&descriptions{
+		openapi: serveDocument(openapi.Document(types, newTable(o.Actions, o.Webhooks != nil).operations(types),
+			openapi.Options{Version: o.Version, ServerURL: o.URL, Actions: o.Actions, Auth: o.Auth != nil})),
+		asyncapi: serveDocument(openapi.AsyncAPI(types, openapi.AsyncAPIOptions{Version: o.Version, Namespace: o.Namespace, Host: o.NATS, ServerURL: o.URL})),
+	})
 }
 
 // End ends the answers that would go on for ever, so that a server can shut down.

@@ -41,6 +41,10 @@ var serverOperations = []operation{
 		Body:        openapi.ModelsBody, Answers: answers(answer("200", "What changes, type by type, and which resources do not fit", openapi.Plan)),
 		Problems: []string{"400", "405", "413", "415", "422", "503"}}},
 
+	{handle: reloadModels, Operation: openapi.Operation{Method: "POST", Path: "/v1/types:reload", Name: "reloadModels", Summary: "Serve the models as their files are now",
+		Description: "The server reads its models folder again. Models with mistakes, and those that the data does not fit, are refused with what is wrong, and the models before stay in force. Requests, watches and running jobs go on.",
+		Answers:     answers(answer("200", "What changed, type by type", openapi.Plan)), Problems: []string{"405", "409", "422", "503"}}},
+
 	// Queues.
 	{handle: listQueues, Operation: openapi.Operation{Method: "GET", Path: "/v1/queues", Name: "queues", Summary: "List the queues of jobs",
 		Answers: answers(answer("200", "All queues", openapi.Queues)), Problems: askProblems}},
@@ -92,9 +96,9 @@ var healthOperations = []operation{
 
 // pageOperations are the documents, and the page that shows them.
 var pageOperations = []operation{
-	{handle: page(func(a *API) http.Handler { return a.openapi }), anyQuery: true, Operation: openapi.Operation{Method: "GET", Path: "/openapi.json", Name: "openapi", Summary: "This document", Public: true,
+	{handle: page(func(a *API) http.Handler { return a.documents.Load().openapi }), anyQuery: true, Operation: openapi.Operation{Method: "GET", Path: "/openapi.json", Name: "openapi", Summary: "This document", Public: true,
 		Answers: answers(answer("200", "OpenAPI 3.1", openapi.AnyObject)), Problems: []string{"405"}}},
-	{handle: page(func(a *API) http.Handler { return a.asyncapi }), anyQuery: true, Operation: openapi.Operation{Method: "GET", Path: "/asyncapi.json", Name: "asyncapi", Summary: "The document of the events", Public: true,
+	{handle: page(func(a *API) http.Handler { return a.documents.Load().asyncapi }), anyQuery: true, Operation: openapi.Operation{Method: "GET", Path: "/asyncapi.json", Name: "asyncapi", Summary: "The document of the events", Public: true,
 		Answers: answers(answer("200", "AsyncAPI 3.0", openapi.AnyObject)), Problems: []string{"405"}}},
 	{handle: page(func(a *API) http.Handler { return a.docs }), anyQuery: true, Operation: openapi.Operation{Method: "GET", Path: "/docs", Name: "docs", Summary: "This document, to read and try out", Public: true,
 		Answers: answers(answer("200", "A page", openapi.Text("text/html"))), Problems: []string{"405"}}},

@@ -33,22 +33,45 @@ func planModels(a *API, c call) error {
 	if err == nil {
 		err = model.BindMigrations(types, model.MigrationFunctions(a.m.States.Types()))
 	}
-	var mistakes model.ModelErrors
-	if errors.As(err, &mistakes) {
-		refused := &fault.Error{Code: fault.ValidationFailed, Detail: "the models have mistakes"}
-		for _, m := range mistakes[:min(len(mistakes), model.MaxFieldErrors)] {
-			refused.Fields = append(refused.Fields, fault.FieldError{Pointer: "/models", Detail: m.Error()})
-		}
-		return refused
-	}
 	if err != nil {
-		return err
+		return mistakesOf(err)
 	}
 	out, err := a.m.Admin.Plan(c.r.Context(), types, kept, nil)
 	if err != nil {
 		return err
 	}
 	return c.json(http.StatusOK, out)
+}
+
+// reloadModels serves the models as their files are now.
+func reloadModels(a *API, c call) error {
+	var cancel context.CancelFunc
+	c.r, cancel = long(c.w, c.r)
+	defer cancel()
+	if err := a.m.Guard.Admin(c.r.Context()); err != nil {
+		return err
+	}
+	if a.o.Reload == nil {
+		return fault.Errorf(fault.InvalidState, "this service does not read its models again; start it anew")
+	}
+	out, err := a.o.Reload(c.r.Context())
+	if err != nil {
+		return mistakesOf(err)
+	}
+	return c.json(http.StatusOK, out)
+}
+
+// mistakesOf tells the mistakes of model files one by one.
+func mistakesOf(err error) error {
+	var mistakes model.ModelErrors
+	if !errors.As(err, &mistakes) {
+		return err
+	}
+	refused := &fault.Error{Code: fault.ValidationFailed, Detail: "the models have mistakes"}
+	for _, m := range mistakes[:min(len(mistakes), model.MaxFieldErrors)] {
+		refused.Fields = append(refused.Fields, fault.FieldError{Pointer: "/models", Detail: m.Error()})
+	}
+	return refused
 }
 
 func modelFiles(v any) (files []model.File, err error) {

@@ -68,6 +68,9 @@ type Indexer struct {
 	prepared bool // once: from then on the log only grows
 
 	mu     sync.Mutex
+	next   []*model.Type          // that are to be used; nil: those it has
+	asked  chan struct{}          // closed when there are such
+	used   chan struct{}          // closed when the index is defined by those that were given last
 	unfit  map[string]int         // events with a field that cannot be indexed, by type
 	fresh  []storage.PendingBuild // types whose tables are to be filled
 	filled chan struct{}          // closed when there are none
@@ -84,16 +87,23 @@ func New(types []*model.Type, log storage.Log, blobs storage.Blobs, index storag
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	x := &Indexer{log: log, blobs: blobs, index: index, types: map[string]*model.Type{}, progress: p, o: o, filled: make(chan struct{}), unfit: map[string]int{}, told: retention.NewTold(log)}
+	x := &Indexer{log: log, blobs: blobs, index: index, types: map[string]*model.Type{}, progress: p, o: o, filled: make(chan struct{}), unfit: map[string]int{}, told: retention.NewTold(log),
+		asked: make(chan struct{}), used: make(chan struct{})}
+	close(x.used)
 	if o.Outward != nil {
 		x.outward = newPublisher(types, log, blobs, o.Outward)
 		x.outward.tracer = o.Tracer
 	}
+	x.take(types)
+	return x
+}
+
+func (x *Indexer) take(types []*model.Type) {
+	x.types, x.defs = map[string]*model.Type{}, nil
 	for _, t := range types {
 		x.types[t.Name] = t
 		x.defs = append(x.defs, t.Definition())
 	}
-	return x
 }
 
 // Damaged counts the events that could not be projected as they are.
@@ -111,6 +121,7 @@ func (x *Indexer) Published() uint64 {
 // Prepare makes the index fit the log and the types. It must return before
 // anything reads the index.
 func (x *Indexer) Prepare(ctx context.Context) (storage.Position, error) {
+	x.takeNext()
 	state, err := x.log.State(ctx)
 	if err != nil {
 		return storage.Position{}, err
@@ -146,8 +157,10 @@ func (x *Indexer) Prepare(ctx context.Context) (storage.Position, error) {
 	}
 	x.prepared = true
 	if reason == "" {
-		fresh, err = x.fillEmpty(ctx, fresh)
-		x.toFill(fresh)
+		if fresh, err = x.fillEmpty(ctx, fresh); err == nil {
+			x.toFill(fresh)
+			x.defined()
+		}
 		return pos, err
 	}
 	x.toFill(nil)
@@ -158,6 +171,7 @@ func (x *Indexer) Prepare(ctx context.Context) (storage.Position, error) {
 	if err := x.index.Reset(ctx, state.Identity, state.Last); err != nil {
 		return storage.Position{}, fmt.Errorf("reset the index: %w", err)
 	}
+	x.defined()
 	return storage.Position{Identity: state.Identity}, nil
 }
 
@@ -166,7 +180,13 @@ func (x *Indexer) Prepare(ctx context.Context) (storage.Position, error) {
 func (x *Indexer) Run(ctx context.Context) error {
 	restart.Loop{Failed: func(err error, pause time.Duration) {
 		x.o.Logger.WarnContext(ctx, "the indexer begins again", "error", err, "in", pause)
-	}}.Run(ctx, x.follow)
+	}}.Run(ctx, func(ctx context.Context) error {
+		for {
+			if err := x.follow(ctx); !errors.Is(err, errOtherTypes) {
+				return err
+			}
+		}
+	})
 	return nil
 }
 
@@ -190,6 +210,7 @@ func (x *Indexer) follow(ctx context.Context) error {
 	g.Go(func() error { return x.replay(ctx) })
 	g.Go(func() error { return x.followFrom(ctx, pos.Applied+1) })
 	g.Go(func() error { return x.guard(ctx) })
+	g.Go(func() error { return x.otherTypes(ctx) })
 	return g.Wait()
 }
 

@@ -207,7 +207,12 @@ func (w *Worker) run(ctx context.Context, t *model.Type, a *attempt) jobs.Outcom
 				answered <- answer{nil, fmt.Errorf("the handler panicked: %v", v)}
 			}
 		}()
-		result, err := w.handlers[t.Name](ctx, in)
+		handler := w.does.Load().handlers[t.Name]
+		if handler == nil {
+			answered <- answer{nil, job.Snooze(time.Second)} // its model went meanwhile
+			return
+		}
+		result, err := handler(ctx, in)
 		answered <- answer{result, err}
 	}()
 	var x answer

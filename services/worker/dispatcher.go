@@ -3,11 +3,14 @@ package worker
 import (
 	"context"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/jobs"
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -27,6 +30,7 @@ type Dispatcher struct {
 
 	mu       sync.Mutex
 	types    map[string]bool // of jobs
+	unseen   bool            // there are types whose jobs were not looked for
 	jobs     map[Named]*known
 	lanes    map[laneKey]*lane
 	queues   map[string]*queue
@@ -97,13 +101,28 @@ func NewDispatcher(m *resource.Domain, o DispatcherOptions) *Dispatcher {
 	d := &Dispatcher{m: m, o: o, types: map[string]bool{}, jobs: map[Named]*known{}, lanes: map[laneKey]*lane{}, queues: map[string]*queue{},
 		serials: map[serialKey]*serial{}, children: map[Named]map[Named]bool{}, busy: map[*known]bool{}, over: map[Named]uint64{},
 		loading: true, loaded: make(chan struct{}), kick: make(chan struct{}, 1)}
-	for _, t := range m.States.Types() {
+	d.know(m.States.Types())
+	return d
+}
+
+// Use has the dispatcher look after the jobs of these types from now on.
+func (d *Dispatcher) Use(types []*model.Type) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.know(types)
+	d.unseen = true
+	d.wakeUp()
+}
+
+// know notes which types are those of jobs.
+func (d *Dispatcher) know(types []*model.Type) {
+	d.types = map[string]bool{}
+	for _, t := range types {
 		if t.Job != nil {
 			d.types[t.Name] = true
 			d.laneOf(t.Job.Queue, t.Name) // so that what is counted has all types
 		}
 	}
-	return d
 }
 
 // Run looks after the jobs until ctx ends.
@@ -136,6 +155,9 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 func (d *Dispatcher) wantsMore() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.unseen {
+		return true
+	}
 	for _, l := range d.lanes {
 		if l.left && l.size() < d.o.Known/2 {
 			return true
@@ -147,7 +169,8 @@ func (d *Dispatcher) wantsMore() bool {
 // load learns of every job that the index says is not finished.
 func (d *Dispatcher) load(ctx context.Context) error {
 	d.mu.Lock()
-	d.loading = true
+	d.loading, d.unseen = true, false
+	types := slices.Collect(maps.Keys(d.types))
 	for _, l := range d.lanes {
 		l.left = false
 	}
@@ -160,7 +183,7 @@ func (d *Dispatcher) load(ctx context.Context) error {
 	if err := d.loadQueues(ctx); err != nil {
 		return err
 	}
-	for typ := range d.types {
+	for _, typ := range types {
 		for _, state := range jobs.UnfinishedStates {
 			if err := d.loadState(ctx, typ, state); err != nil {
 				return err

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -19,6 +20,7 @@ import (
 	"go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/autocrud-go/autocrud/pkg/job"
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/states"
 	"github.com/autocrud-go/autocrud/pkg/storage"
@@ -58,13 +60,14 @@ func (nobody) Attempted(string, string, string, time.Duration) {}
 
 // Worker runs the jobs of all job types it has a handler for.
 type Worker struct {
-	m        *resource.Domain
-	source   Source
-	handlers map[string]Handler
-	types    []string
-	o        Options
-	name     string
-	slots    chan struct{}
+	m      *resource.Domain
+	source Source
+	inGo   map[string]Handler // by type
+	o      Options
+	name   string
+	slots  chan struct{}
+	does   atomic.Pointer[work]
+	others chan struct{} // what it does is something else now
 
 	mu       sync.Mutex
 	running  map[string]*attempt // by token
@@ -94,25 +97,42 @@ func New(m *resource.Domain, source Source, handlers map[string]Handler, o Optio
 	if o.Observer == nil {
 		o.Observer = nobody{}
 	}
-	w := &Worker{m: m, source: source, handlers: map[string]Handler{}, o: o, name: "worker-" + uuid.NewString()[:8],
-		slots: make(chan struct{}, o.Concurrency), running: map[string]*attempt{}}
-	for _, t := range m.States.Types() {
+	w := &Worker{m: m, source: source, inGo: handlers, o: o, name: "worker-" + uuid.NewString()[:8],
+		slots: make(chan struct{}, o.Concurrency), running: map[string]*attempt{}, others: make(chan struct{}, 1)}
+	w.Use(m.States.Types())
+	return w
+}
+
+// work is what a worker does.
+type work struct {
+	handlers map[string]Handler
+	types    []string
+}
+
+// Use has the worker run the jobs of these types from now on. Handlers that run go on.
+func (w *Worker) Use(types []*model.Type) {
+	does := &work{handlers: map[string]Handler{}}
+	for _, t := range types {
 		if t.Job == nil {
 			continue
 		}
 		switch h := t.Job.Handler; {
-		case handlers[t.Name] != nil:
-			w.handlers[t.Name] = handlers[t.Name]
+		case w.inGo[t.Name] != nil:
+			does.handlers[t.Name] = w.inGo[t.Name]
 		case h.HTTP != "":
-			w.handlers[t.Name] = httpHandler(h.HTTP)
+			does.handlers[t.Name] = httpHandler(h.HTTP)
 		case len(h.Exec) > 0:
-			w.handlers[t.Name] = execHandler(h)
+			does.handlers[t.Name] = execHandler(h)
 		default:
 			continue
 		}
-		w.types = append(w.types, t.Name)
+		does.types = append(does.types, t.Name)
 	}
-	return w
+	w.does.Store(does)
+	select {
+	case w.others <- struct{}{}:
+	default:
+	}
 }
 
 // errStopping is why handlers end when their worker does; errRevoked when their
@@ -126,9 +146,12 @@ var (
 // need longer than the grace are stopped and their jobs given back at once,
 // without counting the attempt.
 func (w *Worker) Run(ctx context.Context) error {
-	if len(w.handlers) == 0 {
-		<-ctx.Done()
-		return nil
+	for len(w.does.Load().types) == 0 {
+		select {
+		case <-w.others:
+		case <-ctx.Done():
+			return nil
+		}
 	}
 	handlers, stop := context.WithCancelCause(context.WithoutCancel(ctx)) // they get their grace
 	defer stop(nil)
@@ -157,7 +180,7 @@ func (w *Worker) take(ctx, handlers context.Context, attempts *sync.WaitGroup) {
 		if n == 0 {
 			return
 		}
-		grants, err := w.source.Fetch(ctx, Fetch{Worker: w.name, Types: w.types, Max: n})
+		grants, err := w.source.Fetch(ctx, Fetch{Worker: w.name, Types: w.does.Load().types, Max: n})
 		for range n - len(grants) {
 			<-w.slots
 		}

@@ -27,6 +27,9 @@ type Blobs interface {
 type Source struct {
 	Log   Log
 	Blobs Blobs
+	// From is the first sequence that is looked at; 0: every one. What a resource was
+	// before is not known then.
+	From uint64
 	// Report, if not nil, is told how many of how many sequences are read.
 	Report func(done, total uint64)
 }
@@ -102,7 +105,7 @@ func (r *reading) events(ctx context.Context, types map[string]bool, fn func(e *
 
 // entries calls fn with every entry of the types, in order.
 func (r *reading) entries(ctx context.Context, fn func(e storage.Entry, typ string) error) error {
-	if r.last == 0 {
+	if r.last == 0 || r.last < r.From {
 		return nil
 	}
 	var subjects []string
@@ -112,7 +115,7 @@ func (r *reading) entries(ctx context.Context, fn func(e storage.Entry, typ stri
 	if len(subjects) > maxSubjects {
 		subjects = []string{"rev.>"}
 	}
-	feed, err := r.Log.Follow(ctx, 1, subjects...)
+	feed, err := r.Log.Follow(ctx, max(r.From, 1), subjects...)
 	if err != nil {
 		return err
 	}

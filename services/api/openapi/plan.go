@@ -19,7 +19,7 @@ func planAnswer(*document, *model.Type) object {
 	change := recordSchema(object{{"kind", stringSchema}, {"effect", effect}, {"detail", stringSchema}}, "kind", "effect", "detail")
 	offender := recordSchema(object{{"id", stringSchema}, {"pointer", stringSchema}, {"detail", stringSchema}}, "id", "pointer", "detail")
 	list := func(of object) object { return object{{"type", "array"}, {"items", of}} }
-	typ := recordSchema(object{{"type", stringSchema}, {"changes", list(change)}, {"checked", countSchema}, {"unfit", countSchema}, {"offenders", list(offender)}, {"unreadable", countSchema}},
+	typ := recordSchema(object{{"type", stringSchema}, {"changes", list(change)}, {"checked", countSchema}, {"unfit", countSchema}, {"offenders", list(offender)}, {"unreadable", countSchema}, {"deletedUnfit", countSchema}},
 		"type", "changes", "checked", "unfit", "offenders")
 	return jsonContent(recordSchema(object{{"types", list(typ)}}, "types"), nil)
 }
