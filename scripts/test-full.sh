@@ -50,6 +50,7 @@ part "cron in every zone" big env $plain -count=1 ./pkg/model -run Cron
 part "oracles, damage, models" big env $plain -count=1 -timeout 45m ./tests -run 'TestNoAnswerSaysWhatMayNotBeKnown|TestNothingIsDoneThatItsPrincipalMayNotDo|TestDamageIsTold|RandomModels'
 part "every operation, every promise, in memory" big env AUTOCRUD_TEST_STORAGES=memory $plain -count=1 ./tests -run TestEveryOperationKeepsEveryPromise
 part "every operation, every promise, on disk" big env AUTOCRUD_TEST_STORAGES=disk $plain -count=1 ./tests -run TestEveryOperationKeepsEveryPromise
+part "retention under writers" big env AUTOCRUD_TEST_RETENTION="${AUTOCRUD_TEST_RETENTION:-300}" $plain -count=1 -timeout 45m ./tests -run TestRetentionUnderWriters
 if [ -n "${AUTOCRUD_TEST_SUITES:-}" ]; then
 	part "suites" big env $plain -count=1 ./tests -run 'TestValidationIsThatOfJSONSchema|TestPatchesAreThoseOfRFC6902'
 fi

@@ -380,6 +380,6 @@ func TestAnActionNamedPruneWins(t *testing.T) {
 		return touchOutput{}, nil
 	})
 	c := start(t, app, autocrud.Settings{Storage: "memory"}, nil)
-	c.Post(t, "/v1/movies:prune", map[string]any{"patch": map[string]any{}}).Want(t, 200)
+	c.Post(t, "/v1/movies:prune", map[string]any{"patch": "x"}).Want(t, 200)
 	c.Post(t, "/v1/studios:prune", map[string]any{"revisions": 1}).Want(t, 202)
 }
