@@ -23,6 +23,7 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/states"
+	"github.com/autocrud-go/autocrud/pkg/storage"
 	"github.com/autocrud-go/autocrud/pkg/upkeep"
 	"github.com/autocrud-go/autocrud/services/api"
 	"github.com/autocrud-go/autocrud/services/api/people"
@@ -289,7 +290,7 @@ func (p *program) wire(ctx context.Context) error {
 	if p.has.indexer {
 		o := indexer.Options{Logger: p.logger, Tracer: p.tracer, Outward: p.st.outward, Applied: p.jobs.applied}
 		if p.has.api {
-			o.Known = p.manager.States.Known
+			o.Known = func(seq uint64) (*storage.Event, *model.Document) { return p.manager.States.Known(seq) }
 		} else {
 			o.Gather = remoteGather
 		}
