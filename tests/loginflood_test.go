@@ -1,0 +1,102 @@
+package tests_test
+
+import (
+	"fmt"
+	"net/http"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/autocrud-go/autocrud"
+)
+
+// However many wrong passwords come from a hundred addresses, the attempts are limited,
+// other requests are answered as before, and memory stays what it was.
+// AUTOCRUD_TEST_LOGINS is how many.
+func TestAFloodOfWrongPasswordsIsLimited(t *testing.T) {
+	attempts := max(envInt("AUTOCRUD_TEST_LOGINS"), 400)
+	admin, _ := peopled(t, autocrud.Settings{Storage: "memory", TrustedProxies: []string{"127.0.0.1"}})
+	admin.Post(t, "/v1/films?id=f", `{"title":"Heat"}`).Want(t, 201)
+	reads := func(until <-chan struct{}, atLeast int) (took []time.Duration) {
+		for {
+			select {
+			case <-until:
+				if len(took) >= atLeast {
+					slices.Sort(took)
+					return took
+				}
+			default:
+			}
+			begun := time.Now()
+			admin.Get(t, "/v1/films/f").Want(t, 200)
+			took = append(took, time.Since(begun))
+		}
+	}
+	ended := make(chan struct{})
+	close(ended)
+	before := p99(reads(ended, 300))
+	var at runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&at)
+	heap := at.HeapAlloc
+
+	done, todo := make(chan struct{}), make(chan int)
+	var mu sync.Mutex
+	status := map[int]int{}
+	var wg sync.WaitGroup
+	for range 16 {
+		wg.Go(func() {
+			for i := range todo {
+				got, err := wrongPassword(admin.URL, i)
+				if err != nil {
+					t.Error(err)
+				}
+				mu.Lock()
+				status[got]++
+				mu.Unlock()
+			}
+		})
+	}
+	go func() {
+		for i := range attempts {
+			todo <- i
+		}
+		close(todo)
+		wg.Wait()
+		close(done)
+	}()
+	during := p99(reads(done, 100))
+	runtime.GC()
+	runtime.ReadMemStats(&at)
+	t.Logf("%d attempts: %v; p99 of reads %v, during it %v; heap %d KiB, then %d KiB", attempts, status, before, during, heap>>10, at.HeapAlloc>>10)
+	if status[401]+status[429] != attempts || status[429] < attempts/2 {
+		t.Errorf("%d attempts are answered %v", attempts, status)
+	}
+	if during > 2*before+250*time.Millisecond { // a machine that others share
+		t.Errorf("reads take %v, before %v", during, before)
+	}
+	if at.HeapAlloc > heap+64<<20 {
+		t.Errorf("the heap has %d MiB, before %d MiB", at.HeapAlloc>>20, heap>>20)
+	}
+}
+
+func p99(sorted []time.Duration) time.Duration { return sorted[len(sorted)*99/100] }
+
+// wrongPassword tries one from one of a hundred addresses, for one of ten emails.
+func wrongPassword(url string, i int) (status int, err error) {
+	body := fmt.Sprintf(`{"email":"user%d@example.com","password":"not the password %d"}`, i%10, i)
+	r, err := http.NewRequest(http.MethodPost, url+"/auth/login", strings.NewReader(body))
+	if err != nil {
+		return 0, err
+	}
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("X-Forwarded-For", fmt.Sprintf("192.0.2.%d", i%100))
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return 0, err
+	}
+	return resp.StatusCode, resp.Body.Close()
+}
