@@ -438,7 +438,7 @@ func TestDocumentsAndMetricsCanBeHidden(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	for path, want := range map[string]int{"/": 404, "/docs": 404, "/docs/swagger-ui.css": 404, "/openapi.json": 404, "/asyncapi.json": 404, "/metrics": 404,
+	for path, want := range map[string]int{"/": 404, "/docs": 404, "/guide/": 404, "/guide/models.html": 404, "/docs/swagger-ui.css": 404, "/openapi.json": 404, "/asyncapi.json": 404, "/metrics": 404,
 		"/livez": 200, "/readyz": 200, "/v1/movies": 200} {
 		resp, err := http.Get(r.URL + path)
 		if err != nil {
@@ -551,7 +551,7 @@ func TestDocumentsOnAPublicAddressNeedACredential(t *testing.T) {
 		return resp.StatusCode
 	}
 	hidden, shown := run(), run("--public-docs", "--public-metrics")
-	for path, want := range map[string]int{"/docs": 401, "/docs/swagger-ui.css": 401, "/openapi.json": 401, "/asyncapi.json": 401, "/metrics": 401, "/livez": 200, "/readyz": 200, "/v1/movies": 401} {
+	for path, want := range map[string]int{"/docs": 401, "/guide/": 401, "/guide/models.html": 401, "/docs/swagger-ui.css": 401, "/openapi.json": 401, "/asyncapi.json": 401, "/metrics": 401, "/livez": 200, "/readyz": 200, "/v1/movies": 401} {
 		if got := status(hidden+path, ""); got != want {
 			t.Errorf("%s: %d, want %d", path, got, want)
 		}

@@ -131,7 +131,7 @@ func TestTheDocumentDescribesEveryRouteAndNothingElse(t *testing.T) {
 	for _, auth := range []api.Authenticator{nil, stub{}} {
 		for _, hooks := range []api.Webhooks{nil, noWebhooks{}} {
 			a := api.New(resource.NewDomain(types, nil, nil, nil, resource.Options{}), api.Options{Auth: auth, Actions: actions, Webhooks: hooks})
-			untold := []string{"GET /", "GET /docs/*"} // the way to the page of the document, and its files
+			untold := []string{"GET /", "GET /docs/*", "GET /guide", "GET /guide/*"} // the way to the page of the document, and its files; the guides
 			for _, typ := range types {
 				if len(typ.Binaries) == 0 { // which its older revisions may have had
 					untold = append(untold, "GET /v1/"+typ.Name+"/{id}/blobs/{n}")
