@@ -42,6 +42,7 @@ export AUTOCRUD_TEST_ORACLE="${AUTOCRUD_TEST_ORACLE:-20000}"
 export AUTOCRUD_TEST_LOGINS="${AUTOCRUD_TEST_LOGINS:-10000}"
 export AUTOCRUD_TEST_DAMAGE="${AUTOCRUD_TEST_DAMAGE:-100}"
 export AUTOCRUD_TEST_MODELS="${AUTOCRUD_TEST_MODELS:-100}"
+export AUTOCRUD_TEST_EDITS="${AUTOCRUD_TEST_EDITS:-200}" AUTOCRUD_TEST_PLANNED="${AUTOCRUD_TEST_PLANNED:-100000}"
 export AUTOCRUD_TEST_CRON="${AUTOCRUD_TEST_CRON:-all}"
 # One architecture of each system; make platforms has all seven.
 part "platforms" env PLATFORMS="${PLATFORMS:-darwin/arm64 windows/amd64 freebsd/amd64}" sh scripts/platforms.sh
@@ -49,6 +50,7 @@ part "a release, twice" env GOFLAGS="$given" sh scripts/test-dist.sh
 part "searches, definitions" big env AUTOCRUD_TEST_SEARCHES="${AUTOCRUD_TEST_SEARCHES:-1000}" AUTOCRUD_TEST_FILMS="${AUTOCRUD_TEST_FILMS:-20000}" $plain -count=1 ./pkg/storage/storagetest ./services/indexer -run 'TestSQLitePostgresAndTheEvaluatorAgree|TestADefinitionChangesUnderLoad'
 part "cron in every zone" big env $plain -count=1 ./pkg/model -run Cron
 part "oracles, damage, models" big env $plain -count=1 -timeout 45m ./tests -run 'TestNoAnswerSaysWhatMayNotBeKnown|TestNothingIsDoneThatItsPrincipalMayNotDo|TestDamageIsTold|RandomModels|TestAFloodOfWrongPasswordsIsLimited'
+part "edits of models, plans of many rows" big env $plain -count=1 ./tests ./pkg/model/plan -run 'TestEditsAreServedWhileClientsWriteAndWatch|TestManyRowsAreReadInTime'
 part "every operation, every promise, in memory" big env AUTOCRUD_TEST_STORAGES=memory $plain -count=1 ./tests -run TestEveryOperationKeepsEveryPromise
 part "every operation, every promise, on disk" big env AUTOCRUD_TEST_STORAGES=disk $plain -count=1 ./tests -run TestEveryOperationKeepsEveryPromise
 part "retention under writers" big env AUTOCRUD_TEST_RETENTION="${AUTOCRUD_TEST_RETENTION:-300}" $plain -count=1 -timeout 45m ./tests -run TestRetentionUnderWriters

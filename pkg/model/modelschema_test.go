@@ -30,14 +30,14 @@ func fileSchema(t *testing.T) *jsonschema.Schema {
 }
 
 // judged asks the schema and the loader about a model file.
-func judged(t *testing.T, s *jsonschema.Schema, text string) (bySchema error, byLoader model.ModelErrors) {
+func judged(t *testing.T, s *jsonschema.Schema, text string) (byLoader model.ModelErrors, bySchema error) {
 	t.Helper()
 	doc, err := model.ReadYAML([]byte(text), false)
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, problems := model.ParseType("x.yaml", []byte(text))
-	return s.Validate(doc.Tree), problems
+	return problems, s.Validate(doc.Tree)
 }
 
 // TestTheSchemaOfModelFilesAndTheLoaderAgree: both take every example and each of these
@@ -68,7 +68,7 @@ func TestTheSchemaOfModelFilesAndTheLoaderAgree(t *testing.T) {
 		right = append(right, begin+more)
 	}
 	for _, text := range right {
-		if bySchema, byLoader := judged(t, s, text); bySchema != nil || len(byLoader) > 0 {
+		if byLoader, bySchema := judged(t, s, text); bySchema != nil || len(byLoader) > 0 {
 			t.Errorf("the schema says %v, the loader %v, of\n%s", bySchema, byLoader, text)
 		}
 	}
@@ -88,7 +88,7 @@ func TestTheSchemaOfModelFilesAndTheLoaderAgree(t *testing.T) {
 		begin + "job: {timeout: soon}\n", begin + "job: {queue: 'A B'}\n", begin + "job: {maxAttempts: 0}\n", begin + "job: {handler: {}}\n", begin + "job: {handler: {http: ftp}}\n",
 		begin + "job: {handler: {exec: sh}}\n", begin + "job: {when: now}\n", begin + "job: {handler: {exec: [x], env: {A: 1}}}\n", begin + "title: 1\n",
 	} {
-		if bySchema, byLoader := judged(t, s, text); bySchema == nil || len(byLoader) == 0 {
+		if byLoader, bySchema := judged(t, s, text); bySchema == nil || len(byLoader) == 0 {
 			t.Errorf("the schema says %v, the loader %v, of\n%s", bySchema, byLoader, text)
 		}
 	}
