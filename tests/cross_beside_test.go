@@ -7,6 +7,7 @@ var beside = map[string]string{}
 const (
 	reads    = "it writes nothing; what it tells is told by the requests that call it"
 	internal = "only the program's own loops call it"
+	between  = "one room of the domain asks another for it; no request, command or handler calls it"
 	operates = "it is about the store, not about a resource; its request has a row"
 )
 
@@ -18,6 +19,11 @@ func init() {
 		internal: {"Adopt", "Unadopted", "RunAfterHooks", "Tell", "RunBulk", "Expire", "JobEnded", "WriteLog", "JobsIn", "Heads", "JobState", "Newest", "Claim", "Finish",
 			"CancelFor", "ActFor", "ActForJob", "MayRun", "PruneEvery", "Prune", "Known", "AllSchedules", "Fire", "Secrets", "Sweep", "SweepEvery", "Upkeep", "RunWatches",
 			"LeaveBinaries", "MayTell", "Purged", "Judged"},
+		between: {"AccessTo", "ActForOwner", "Answer", "ByID", "ClaimHash", "Claimed", "Content", "ContentNow", "EventAt", "EventBefore", "Fill", "Find", "Freshen", "Head",
+			"Hides", "Hold", "Holdings", "Indexed", "LastEvent", "MayHave", "MayOpen", "MayPlan", "MayRead", "Narrow", "NextRevision", "Now", "PatchWith", "PlanCreate",
+			"PlanPatch", "Planned", "PolicyVersion", "Prepare", "RawContent", "ReadAll", "Readable", "Redacted", "Run", "Search", "Searchable", "StillGone", "SweepBinary",
+			"TellRead", "Tombstone", "Unchanged", "Unpruned", "UnprunedNumber", "Unseal", "ValuesNow", "ViewOf", "Visible", "WaitIndexed", "Watchable", "WatchableFrom",
+			"WatchesAll", "Write", "WriteFrom", "Wrote"},
 		operates: {"Backup", "RestoreBackup", "Verify", "Reindex", "MigrateAll", "PauseQueue", "PutBinary"},
 		"its request has a row, which calls nothing else": {"RunAction", "QueueAction", "QueueBulk", "RotateKey", "ReplayWebhook"},
 	} {
@@ -29,9 +35,10 @@ func init() {
 		beside["Go Typed."+name] = reads
 	}
 	for reason, names := range map[string][]string{
-		"it runs a service": {"up", "api", "indexer", "worker"},
+		"it runs a service": {"up", "dev", "api", "indexer", "worker"},
 		"it prints what it is given or what the program is": {"models", "policies", "openapi", "asyncapi", "version", "health"},
-		operates: {"provision", "reindex", "verify", "gc", "migrate", "backup", "restore", "rebuild-log"},
+		"it writes files, and no server runs":               {"init"},
+		operates:                                            {"provision", "reindex", "verify", "gc", "migrate", "backup", "restore", "rebuild-log"},
 	} {
 		for _, name := range names {
 			beside["command "+name] = reason

@@ -139,9 +139,9 @@ func methodsOf(domain reflect.Type, seen map[reflect.Type]bool) (names []string)
 		switch {
 		case !f.IsExported() || seen[f.Type]:
 			continue
-		case f.Type.Kind() == reflect.Struct && f.Type.PkgPath() == domain.PkgPath() && f.Name != "Core":
+		case f.Type.Kind() == reflect.Struct && isRoom(f.Type.PkgPath()) && f.Name != "Core":
 			names = append(names, methodsOf(f.Type, seen)...)
-		case f.Type.Kind() == reflect.Pointer && f.Type.Elem().PkgPath() == domain.PkgPath():
+		case f.Type.Kind() == reflect.Pointer && isRoom(f.Type.Elem().PkgPath()):
 			for m := range f.Type.NumMethod() {
 				names = append(names, f.Type.Method(m).Name)
 			}
@@ -149,6 +149,12 @@ func methodsOf(domain reflect.Type, seen map[reflect.Type]bool) (names []string)
 		seen[f.Type] = true
 	}
 	return names
+}
+
+// isRoom reports whether a package is a room of the domain.
+func isRoom(path string) bool {
+	_, name, _ := strings.Cut(path, "/autocrud/pkg/")
+	return slices.Contains([]string{"states", "commit", "rights", "jobs", "upkeep", "notify", "admin", "resource"}, name)
 }
 
 // enumOf is the list of values that a property of an operation's body may have.

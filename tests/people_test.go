@@ -172,7 +172,7 @@ func TestASessionIsMadeOfAnAPIKey(t *testing.T) {
 	nobody.Get(t, "/v1/api-keys", cookie).Want(t, 200)
 }
 
-// A page of another origin can do nothing with a session, nor sign somebody in (OWASP
+// A page of another origin can do nothing with a session, nor sign its reader in (OWASP
 // Cross-Site Request Forgery Prevention).
 func TestPagesOfOtherOriginsUseNoSession(t *testing.T) {
 	t.Parallel()
@@ -227,7 +227,7 @@ func TestPagesOfOtherOriginsUseNoSession(t *testing.T) {
 	any.As("").Post(t, "/v1/notes", `{"text":"x"}`, annsCookie, apitest.Header("Origin", "https://evil.example")).WantProblem(t, 403, "permission_denied")
 }
 
-// The session that somebody put into a browser is not the one that signs in.
+// The session that another put into a browser is not the one that signs in.
 func TestASessionCannotBeFixed(t *testing.T) {
 	t.Parallel()
 	admin, ann := peopled(t, autocrud.Settings{Storage: "memory"})

@@ -72,7 +72,7 @@ func (d *Document) Values() map[string]query.Value {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.byName == nil {
-		d.byName = d.typ.byName(d.values)
+		d.byName = byName(d.typ, d.values)
 	}
 	return d.byName
 }

@@ -69,11 +69,11 @@ func (t *Type) ValuesOf(content []byte) (map[string]query.Value, error) {
 		return nil, fmt.Errorf("stored content: %w", err)
 	}
 	values, _, _ := t.Project(tree)
-	return t.byName(values), nil
+	return byName(t, values), nil
 }
 
 // byName gives the values of a projection their paths.
-func (t *Type) byName(values []query.Value) map[string]query.Value {
+func byName(t *Type, values []query.Value) map[string]query.Value {
 	out := make(map[string]query.Value, len(values))
 	for i, f := range t.Definition().Fields {
 		out[f.Name] = values[i]

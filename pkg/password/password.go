@@ -107,7 +107,7 @@ func decode(stored string) (h hash, ok bool) {
 	return h, ok
 }
 
-// nobody's hash is compared with where there is none, so that it takes as long.
+// The hash of no user is compared with where there is none, so that it takes as long.
 var nobodys = hash{memory, passes, threads, make([]byte, salt), make([]byte, keySize)}
 
 // Check compares a password with a stored hash. Outdated tells that the hash was made

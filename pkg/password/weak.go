@@ -18,8 +18,8 @@ var common = strings.Fields(`password passwort motdepasse contrasena senha passw
 	autocrud company summer winter spring autumn january february march april june july august september october november december monday friday
 	correcthorsebatterystaple thequickbrownfox helloworld hello goodmorning nothing something everything blink flower cookie chocolate banana orange cheese`)
 
-// Weak tells what is wrong with a password that somebody chose, or nothing. About are
-// words that belong to them, like their name.
+// Weak tells what is wrong with a password that a user chose, or nothing. About are
+// words that belong to the user, like the name.
 func Weak(text string, about ...string) string {
 	switch {
 	case len([]rune(text)) < Min:

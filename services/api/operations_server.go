@@ -43,7 +43,7 @@ var serverOperations = []operation{
 
 	{handle: reloadModels, Operation: openapi.Operation{Method: "POST", Path: "/v1/types:reload", Name: "reloadModels", Summary: "Serve the models as their files are now",
 		Description: "The server reads its models folder again. Models with mistakes, and those that the data does not fit, are refused with what is wrong, and the models before stay in force. Requests, watches and running jobs go on.",
-		Answers:     answers(answer("200", "What changed, type by type", openapi.Plan)), Problems: []string{"405", "409", "422", "503"}}},
+		Answers:     answers(answer("200", "What changed, type by type", openapi.Plan)), Problems: []string{"400", "405", "409", "422", "503"}}},
 
 	// Queues.
 	{handle: listQueues, Operation: openapi.Operation{Method: "GET", Path: "/v1/queues", Name: "queues", Summary: "List the queues of jobs",

@@ -18,7 +18,7 @@ import (
 var peopleOperations = []operation{
 	{handle: tellSession, Operation: openapi.Operation{Method: "GET", Path: "/auth/session", Name: "session", Summary: "Who is signed in?", Public: true,
 		Description: "Without a credential, or with a session that has ended, the principal is null.",
-		Answers:     answers(answer("200", "The principal, and whether authentication is asked for", openapi.Session)), Problems: []string{"400", "405"}}},
+		Answers:     answers(answer("200", "The principal, and whether authentication is asked for", openapi.Session)), Problems: []string{"400", "401", "405"}}},
 	{handle: signIn, Operation: openapi.Operation{Method: "POST", Path: "/auth/login", Name: "login", Summary: "Sign in by email and password, or make a session of an API key", Public: true,
 		Description: "The session is in a cookie that pages cannot read. With remember it lasts over the end of the browser.",
 		Body:        openapi.LoginBody, Answers: answers(answer("200", "Signed in", openapi.Session)), Problems: signingProblems}},
@@ -32,14 +32,14 @@ var peopleOperations = []operation{
 		Body:        openapi.EmailBody, Answers: answers(answer("204", "If there is such a user, a link is sent", nil)), Problems: signingProblems}},
 	{handle: listSessions, Operation: openapi.Operation{Method: "GET", Path: "/auth/sessions", Name: "sessions", Summary: "List the sessions of the principal, newest first",
 		Description: "Admins may ask for another principal.", Parameters: []string{"session_principal"},
-		Answers: answers(answer("200", "Those that are alive", openapi.Sessions)), Problems: []string{"400", "405"}}},
+		Answers: answers(answer("200", "Those that are alive", openapi.Sessions)), Problems: []string{"400", "404", "405"}}},
 	{handle: endSession, Operation: openapi.Operation{Method: "DELETE", Path: "/auth/sessions/{session}", Name: "endSession", Summary: "End a session of the principal, or as an admin of another",
 		Answers: answers(answer("204", "It has ended, on every process", nil)), Problems: []string{"400", "404", "405", "503"}}},
 	{handle: makeTicket, Operation: openapi.Operation{Method: "POST", Path: "/auth/ticket", Name: "ticket", Summary: "Make a ticket, for programs that cannot set headers",
 		Description: "It stands for the credential of this request in the query of one read, as ticket=, within 30 s: a watch, a download. What it began ends with the credential.",
 		Body:        openapi.EmptyBody, Answers: answers(answer("200", "The ticket", openapi.Ticket)), Problems: []string{"400", "404", "405", "413", "415", "503"}}},
 	{handle: linkPage, anyQuery: true, Operation: openapi.Operation{Method: "GET", Path: people.LinkPath, Name: "link", Summary: "The page that a one-time link leads to", Public: true,
-		Answers: answers(answer("200", "A page", openapi.Text("text/html"))), Problems: []string{"404", "405"}}},
+		Answers: answers(answer("200", "A page", openapi.Text("text/html"))), Problems: []string{"401", "404", "405"}}},
 }
 
 // userOperations are those of users only.
@@ -84,7 +84,7 @@ func (a *API) recognise(r **http.Request) error {
 // door is where people sign in, if they do.
 func (a *API) door() (*people.Door, error) {
 	if a.o.People == nil {
-		return nil, fault.Errorf(fault.NotFound, "nobody signs in here: authentication is off")
+		return nil, fault.Errorf(fault.NotFound, "users do not sign in here: authentication is off")
 	}
 	return a.o.People, nil
 }
@@ -162,7 +162,7 @@ func signIn(a *API, c call) error {
 }
 
 // signedIn gives a session to the browser, in the place of the one that it had: a session
-// that somebody put there is not the one that is signed in.
+// that another put there is not the one that is signed in.
 func (a *API) signedIn(c call, s people.Signed, remember bool, err error) error {
 	if err != nil {
 		return err

@@ -91,7 +91,7 @@ func (d *Door) MayInvite(actor policy.Actor, id string) policy.Decision {
 	return d.o.Access.MayGive(actor, policy.Actor{Principal: policy.UserSubject + id, Identity: u.Identity()})
 }
 
-// Reset sends a link to whoever has an email, if it is a user's. The answer is the same
+// Reset sends a link to the owner of an email, if that is a user. The answer is the same
 // when it is not, and so is the time it takes: mail is sent later.
 func (d *Door) Reset(ctx context.Context, email string) error {
 	if wait := d.byAddress.Take(limit.AddressKey(policy.ActorOf(ctx).Address), time.Now()); wait > 0 {
