@@ -23,7 +23,7 @@ const (
 )
 
 const (
-	// auditTimeout is how long the recorded request waits for its entry.
+	// Timeout is how long the recorded request waits for its entry.
 	Timeout = 5 * time.Second
 	// auditGroup bounds how many entries are kept as one piece.
 	auditGroup = 64
