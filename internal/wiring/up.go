@@ -171,6 +171,9 @@ func (p *program) start(ctx context.Context) (_ *Running, err error) {
 	if err := p.wire(ctx); err != nil {
 		return nil, err
 	}
+	for _, what := range leftOut(p.types, p.app.Actions) {
+		p.logger.WarnContext(ctx, "left out, because the application uses its name", "what", what)
+	}
 	changed, err := p.judgeModels(ctx)
 	if err != nil {
 		return nil, err
