@@ -275,6 +275,9 @@ func TestAnActionThatNeedsNoBodyTakesNone(t *testing.T) {
 		if op.Method != "POST" || !strings.Contains(op.Path, ":") || body == nil || body["required"] == true {
 			continue
 		}
+		if op.ID == "users.invite" { // users sign in where authentication is on; people_test.go asks it
+			continue
+		}
 		actions++
 		bodies := []any{nil, "{}", ""}
 		if op.ID == "webhooks.test" { // which waits for the receiver

@@ -27,7 +27,7 @@ var wrongPolicies = map[string]struct{ was, is, says string }{
 	"where":       {"genre = ", "gnere = ", `:4: role reader: for films:`},
 	"includes":    {"includes: [reader]", "includes: [raeder]", `:6: role writer includes "raeder", which is no role; did you mean "reader"?`},
 	"role":        {"role: writer", "role: wrietr", `:10: "wrietr" is no role; did you mean "writer"?`},
-	"subject":     {"key:ann", "kye:ann", `:10: a subject is user:, group:, key: or schedule: and a name, not "kye:ann"`},
+	"subject":     {"key:ann", "kye:ann", `:10: a subject is public, or user:, group:, key: or schedule: and a name, not "kye:ann"`},
 	"schedule":    {"schedule:nightly", "schedule:nightl", `:10: "schedule:nightl": "nightl" is no type with a job.schedule; did you mean "nightly"?`},
 	"member":      {"effect: deny", "efect: deny", `:8: "efect" is nothing that a policy has; did you mean "effect"?`},
 	"effect":      {"effect: deny", "effect: refuse", `:8: role writer: is allow or deny`},
