@@ -1,3 +1,5 @@
+//go:build unix
+
 // Composetest asks a deployment that runs in containers what its pages promise, and kills
 // its containers meanwhile. scripts/compose-test.sh starts the deployment.
 //
