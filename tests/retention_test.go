@@ -116,7 +116,7 @@ func retentionUnderWriters(t *testing.T, c *apitest.Client, dirs []string) {
 		c.Put(t, fmt.Sprintf("/v1/pages/p%d", i), `{"text":"marker-first."}`, apitest.Header("If-None-Match", "*")).Want(t, 201)
 	}
 	from := c.LogSeq(t, "pages")
-	during := c.MustWatch(t, "/v1/pages:watch")
+	during := follow(c.MustWatch(t, "/v1/pages:watch"))
 	seconds := max(envInt("AUTOCRUD_TEST_RETENTION"), 3)
 	stop := time.Now().Add(time.Duration(seconds) * time.Second)
 	var wg sync.WaitGroup
@@ -184,10 +184,53 @@ func retentionUnderWriters(t *testing.T, c *apitest.Client, dirs []string) {
 	sameFromBefore(t, c, from, during)
 }
 
+// followed is a watch that is read while others write: one that is not read is ended.
+type followed struct {
+	mu     sync.Mutex
+	events []apitest.Event
+}
+
+func follow(w *apitest.Watch) *followed {
+	f := &followed{}
+	go func() {
+		for {
+			e, err := w.Next()
+			if err != nil {
+				return // it ends with the test
+			}
+			f.mu.Lock()
+			f.events = append(f.events, e)
+			f.mu.Unlock()
+		}
+	}()
+	return f
+}
+
+func (f *followed) through() uint64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.events) == 0 {
+		return 0
+	}
+	return f.events[len(f.events)-1].Seq
+}
+
+// until are the events up to the first at a sequence or after it.
+func (f *followed) until(last uint64) []apitest.Event {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for i, e := range f.events {
+		if e.Seq >= last {
+			return f.events[:i+1]
+		}
+	}
+	return f.events
+}
+
 // sameFromBefore reads a watch that began before anything was pruned to its end, and two
 // more from the same point: all are told of the same events, the later two the same, and
 // the newest state of each is what can be read.
-func sameFromBefore(t *testing.T, c *apitest.Client, from uint64, during *apitest.Watch) {
+func sameFromBefore(t *testing.T, c *apitest.Client, from uint64, during *followed) {
 	t.Helper()
 	last := uint64(0)
 	for _, x := range everyItem(t, c, "/v1/pages?page_size=100") {
@@ -208,7 +251,8 @@ func sameFromBefore(t *testing.T, c *apitest.Client, from uint64, during *apites
 	again := func() *apitest.Watch {
 		return c.MustWatch(t, "/v1/pages:watch", apitest.Header("Last-Event-ID", strconv.FormatUint(from, 10)))
 	}
-	live, one, two := read(during), read(again()), read(again())
+	apitest.Eventually(t, time.Minute, "the watch from before is told of everything", func() bool { return during.through() >= last })
+	live, one, two := during.until(last), read(again()), read(again())
 	if len(live) != len(one) || len(one) != len(two) {
 		t.Fatalf("the watches are told of %d, %d and %d events", len(live), len(one), len(two))
 	}
