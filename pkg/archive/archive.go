@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -258,48 +257,6 @@ func (r Reader) Drop(ctx context.Context, identity string) error {
 	}
 	for _, name := range names {
 		if err := r.a.Remove(ctx, name); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// Forget removes the entries of a subject that are before a sequence from the
-// objects that hold any of the given ones, which have to be in order.
-func (r Reader) Forget(ctx context.Context, subject string, seqs []uint64, before uint64) error {
-	if len(seqs) == 0 {
-		return nil
-	}
-	var hit []archivePart
-	err := r.a.Names(ctx, "", func(name string) error {
-		p, ok := parseArchiveName(name)
-		i, _ := slices.BinarySearch(seqs, p.first)
-		if ok && i < len(seqs) && seqs[i] <= p.last {
-			hit = append(hit, p)
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	for _, p := range hit {
-		o, err := r.read(ctx, p)
-		if errors.Is(err, storage.ErrNotFound) {
-			continue // joined with another meanwhile
-		}
-		if err != nil {
-			return err
-		}
-		n := len(o.Entries)
-		o.Entries = slices.DeleteFunc(o.Entries, func(e storage.Entry) bool { return e.Subject == subject && e.Seq < before })
-		if len(o.Entries) == n {
-			continue
-		}
-		data, err := o.Encode()
-		if err != nil {
-			return err
-		}
-		if err := r.a.Save(ctx, p.name, data); err != nil {
 			return err
 		}
 	}
