@@ -1,6 +1,8 @@
 package model
 
 import (
+	"slices"
+	"strings"
 	"sync"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
@@ -77,7 +79,9 @@ func (d *Document) Values() map[string]query.Value {
 	return d.byName
 }
 
-// Settle lets the tree go: what remains is for the index.
+// Settle lets the tree go, and the body that its strings are parts of: what remains is
+// for the index, which may be long in coming. It is called before others have the
+// document.
 func (d *Document) Settle() {
 	if d == nil {
 		return
@@ -85,4 +89,26 @@ func (d *Document) Settle() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.tree, d.byName = nil, nil
+	d.values, d.text = slices.Clone(d.values), slices.Clone(d.text)
+	for i, v := range d.values {
+		d.values[i] = apart(v)
+	}
+	for i, s := range d.text {
+		d.text[i] = strings.Clone(s)
+	}
+}
+
+// apart is a value with strings of its own.
+func apart(v query.Value) query.Value {
+	switch v := v.(type) {
+	case string:
+		return strings.Clone(v)
+	case []query.Value:
+		own := slices.Clone(v)
+		for i, x := range own {
+			own[i] = apart(x)
+		}
+		return own
+	}
+	return v
 }

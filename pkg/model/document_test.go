@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"reflect"
+	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/autocrud-go/autocrud/pkg/model"
@@ -24,6 +26,45 @@ schema:
 index: [s, i, n, b, t, l, d.n, d.s]
 fulltext: [s, l]
 `
+
+// What waits for the index keeps no request in memory: strings of a document are parts of
+// its body.
+func TestASettledDocumentLetsItsBodyGo(t *testing.T) {
+	typ, err := model.ParseType("things.yaml", []byte(documentModel))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const docs, size = 64, 1 << 20
+	used := func() uint64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	before := used()
+	kept := make([]*model.Document, docs)
+	for i := range kept {
+		tree, err := model.DecodeInput([]byte(`{"s":"some text","l":["a","b"]` + strings.Repeat(" ", size) + `}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var p model.Projection
+		p.Values, p.Text, p.Unfit = typ.Project(tree)
+		kept[i] = model.NewDocument(typ, tree, p)
+		kept[i].Settle()
+	}
+	if after := used(); after > before+docs*size/8 {
+		t.Errorf("%d settled documents keep %d bytes", docs, after-before)
+	}
+	again, readErr := model.DecodeInput([]byte(`{"s":"some text","l":["a","b"]}`))
+	if readErr != nil {
+		t.Fatal(readErr)
+	}
+	if values, text, _ := typ.Project(again); !reflect.DeepEqual(kept[0].Projection(), model.Projection{Values: values, Text: text}) {
+		t.Errorf("the projection is %v", kept[0].Projection())
+	}
+	runtime.KeepAlive(kept)
+}
 
 // What a write knows of a document is what is read of its stored bytes: an index that is
 // made from the log again must be the one that was made at once.

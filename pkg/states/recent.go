@@ -62,7 +62,9 @@ func (st *States) newest(k Key) *storage.Event {
 	return nil
 }
 
-// Add remembers a committed event and forgets what the index holds by now.
+// Add remembers a committed event and forgets what the index holds by now. A document is
+// remembered with content that is small enough to be in its event: the index may stand
+// still, and large ones would fill the memory.
 func (r *Recent) Add(e *storage.Event, doc *model.Document, applied uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -70,6 +72,9 @@ func (r *Recent) Add(e *storage.Event, doc *model.Document, applied uint64) {
 	k := Key{e.Meta.Type, e.Meta.ID}
 	if old := r.events[k]; old == nil || old.Seq < e.Seq {
 		r.events[k] = e
+	}
+	if e.Content == nil {
+		doc = nil
 	}
 	r.seqs[e.Seq] = known{e, doc}
 	r.order = append(r.order, e)

@@ -44,6 +44,22 @@ func TestRecentKnowsUntilTheIndexDoes(t *testing.T) {
 	}
 }
 
+// While the index stands still, memory holds no document whose content is in the blobs.
+func TestRecentHoldsNoLargeDocuments(t *testing.T) {
+	typ, err := model.NewType(model.Type{Name: "notes", Schema: json.RawMessage(`{"type":"object"}`)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc := model.NewDocument(typ, map[string]any{}, model.Projection{})
+	r, small, large := newRecent(0), event("a", 1), event("b", 2)
+	small.Content = doc.Content
+	r.Add(small, doc, 0)
+	r.Add(large, doc, 0)
+	if r.seqs[1].doc != doc || r.seqs[2].event != large || r.seqs[2].doc != nil {
+		t.Errorf("it holds %v and %v", r.seqs[1], r.seqs[2])
+	}
+}
+
 func TestLocksLetOneInAtATime(t *testing.T) {
 	l, inside, most := NewLocks(), 0, 0
 	var mu sync.Mutex
