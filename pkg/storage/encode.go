@@ -29,6 +29,9 @@ func (m *Meta) AppendJSON(b []byte) []byte {
 	if m.Job != nil {
 		b = m.Job.appendJSON(append(b, `,"job":`...))
 	}
+	if m.Unfit {
+		b = append(b, `,"unfit":true`...)
+	}
 	return append(b, '}')
 }
 

@@ -62,6 +62,9 @@ type Meta struct {
 	UpdatedBy       string    `json:"updated_by"`
 	Deleted         bool      `json:"deleted"`
 	Job             *Job      `json:"job,omitempty"`
+	// Unfit tells that the content does not fit the model as it is now. It is found
+	// out when the resource is shown, and no event holds it.
+	Unfit bool `json:"unfit,omitempty"`
 }
 
 // JobState is where a job stands.

@@ -23,7 +23,10 @@ type Definition struct {
 	// Days are the names of the Fields that hold dates. Tables are the same with
 	// and without them.
 	Days []string `json:",omitempty"`
-	Hash string
+	// Marks: some of its resources do not fit their model, and the rows of those are
+	// marked. Where it is false no row is.
+	Marks bool `json:",omitempty"`
+	Hash  string
 }
 
 // QueryFields is everything a filter or an order on the type may name.
@@ -34,6 +37,9 @@ func (d Definition) QueryFields() query.Fields {
 	}
 	return query.NewFields(fields...)
 }
+
+// UnfitField tells whether a resource does not fit its model.
+const UnfitField = "meta.unfit"
 
 // MetaFields are the fields every type has besides its own.
 func MetaFields(job bool) []query.Field {
@@ -48,6 +54,7 @@ func MetaFields(job bool) []query.Field {
 		{Name: "meta.schema_version", Kind: query.Text},
 		{Name: "meta.deleted", Kind: query.Boolean},
 		{Name: "meta.seq", Kind: query.Integer},
+		{Name: UnfitField, Kind: query.Boolean},
 	}
 	if job {
 		f = append(f,
@@ -84,6 +91,8 @@ func MetaValue(m *Meta, name string) query.Value {
 		return m.Deleted
 	case "meta.seq":
 		return int64(m.Seq)
+	case UnfitField:
+		return m.Unfit
 	}
 	if m.Job == nil {
 		return nil
@@ -115,6 +124,9 @@ type IndexChange struct {
 	// Content is HEAD's canonical content when it is small enough to be kept
 	// in the row, else nil.
 	Content []byte
+	// Unfit marks the row of a resource that does not fit its model, where
+	// Definition.Marks says that there can be any.
+	Unfit bool
 	// Damaged marks an event that could not be projected as it is.
 	Damaged string
 }

@@ -39,6 +39,9 @@ func fit(t *table, current storage.Definition) *writable {
 			delete(w.view.Columns, f.Name)
 		}
 	}
+	if sqltables.MarksAnew(t.def, current) {
+		delete(w.view.Columns, storage.UnfitField)
+	}
 	w.fullText = w.fullText && slices.Equal(t.def.FullText, current.FullText)
 	return w
 }

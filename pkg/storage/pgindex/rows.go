@@ -90,6 +90,9 @@ func (w *writable) rowValues(c *storage.IndexChange) ([]any, error) {
 	out := make([]any, 0, len(w.columns))
 	out = append(out, m.ID, e.ID, int64(e.Seq), int64(state), query.Micros(m.CreatedAt), m.CreatedBy,
 		query.Micros(m.UpdatedAt), m.UpdatedBy, string(m.Status), int64(m.RevisionCount), m.SchemaVersion)
+	if w.def.Marks {
+		out = append(out, c.Unfit && state != purged)
+	}
 	if w.def.Job {
 		if j := m.Job; j != nil {
 			out = append(out, string(j.State), int64(j.Attempts), j.Queue, query.Micros(j.RunAt), int64(j.Priority))

@@ -132,6 +132,11 @@ func tableOf(def storage.Definition, name string) *table {
 			t.view.Columns[m.field] = sqlrender.Column{SQL: m.column}
 		}
 	}
+	t.view.Columns[storage.UnfitField] = sqlrender.Column{SQL: "(state < 0)", Kind: query.Boolean} // of no row
+	if def.Marks {
+		t.columns = append(t.columns, column{"unfit", kBoolean, "boolean", " NOT NULL"})
+		t.view.Columns[storage.UnfitField] = sqlrender.Column{SQL: "unfit", Kind: query.Boolean}
+	}
 	if def.Job {
 		for _, m := range jobColumns {
 			t.columns = append(t.columns, column{m.column, m.kind, m.as, ""})
@@ -193,6 +198,9 @@ func (t *table) indexes() (out []string) {
 	index("updated", "(updated_at DESC NULLS LAST, id)")
 	if t.def.Owned {
 		index("owned", "(created_by, created_at DESC NULLS LAST, id)")
+	}
+	if t.def.Marks {
+		index("unfit", "(unfit, id)")
 	}
 	if t.def.Job {
 		index("state", "(job_state, job_run_at)")

@@ -277,6 +277,9 @@ func (t *writable) rowArgs(c *storage.IndexChange) ([]any, error) {
 	args := make([]any, 0, len(t.columns))
 	args = append(args, m.ID, e.ID, int64(e.Seq), int64(state), query.Micros(m.CreatedAt), m.CreatedBy,
 		query.Micros(m.UpdatedAt), m.UpdatedBy, string(m.Status), int64(m.RevisionCount), m.SchemaVersion)
+	if t.def.Marks {
+		args = append(args, dialect{}.Arg(c.Unfit && state != purged))
+	}
 	if t.def.Job {
 		args = append(args, jobArgs(m.Job)...)
 	}

@@ -39,6 +39,9 @@ func fit(t *table, current storage.Definition) *writable {
 			delete(w.view.Columns, f.Name)
 		}
 	}
+	if sqltables.MarksAnew(t.def, current) {
+		delete(w.view.Columns, storage.UnfitField)
+	}
 	return w
 }
 

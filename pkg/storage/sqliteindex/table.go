@@ -101,6 +101,11 @@ func tableOf(def storage.Definition, name string) *table {
 		t.view.Columns[m.field] = sqlrender.Column{SQL: m.column}
 		t.columns = append(t.columns, m.column)
 	}
+	t.view.Columns[storage.UnfitField] = sqlrender.Column{SQL: "(seq < 0)"} // of no row
+	if def.Marks {
+		t.view.Columns[storage.UnfitField] = sqlrender.Column{SQL: "unfit"}
+		t.columns = append(t.columns, "unfit")
+	}
 	if def.Job {
 		for _, m := range jobColumns {
 			t.view.Columns[m.field] = sqlrender.Column{SQL: m.column, Nullable: true}
@@ -128,6 +133,9 @@ func (t *table) create() []string {
 	cols := []string{"rid INTEGER PRIMARY KEY", "id TEXT NOT NULL UNIQUE", "event_id TEXT NOT NULL"}
 	for _, m := range metaColumns {
 		cols = append(cols, m.column+" "+m.kind+" NOT NULL")
+	}
+	if t.def.Marks {
+		cols = append(cols, "unfit INTEGER NOT NULL")
 	}
 	if t.def.Job {
 		for _, m := range jobColumns {
@@ -175,6 +183,9 @@ func (t *table) indexes() (out []string) {
 	index("updated", "updated_at DESC, id")
 	if t.def.Owned {
 		index("owned", "created_by, created_at DESC, id")
+	}
+	if t.def.Marks {
+		index("unfit", "unfit, id, deleted")
 	}
 	if t.def.Job {
 		index("state", "job_state, job_run_at")

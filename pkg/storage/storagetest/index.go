@@ -58,6 +58,8 @@ func TestIndex(t *testing.T, open func(t *testing.T) storage.Index) {
 		"NumbersEqualThemselves":                 numbersEqualThemselves,
 		"FieldsCompareWithEachOther":             fieldsCompare,
 		"JobFieldsAreSearchable":                 jobFields,
+		"RowsThatDoNotFitAreMarked":              unfitRows,
+		"OtherMarksAreAskedForWhenTheyAreMade":   otherMarks,
 		"TheLongestFiltersAreAnswered":           longestFilters,
 		"AWalkUnderWritesMeetsEachRowOnce":       walk,
 		"AggregatesAreExact":                     aggregates,

@@ -116,6 +116,12 @@ func Fit(table, current storage.Definition) (fields, texts []int) {
 	return fields, texts
 }
 
+// MarksAnew reports whether the marks of a table are not those of the current
+// definition: they are asked for when the new table is filled.
+func MarksAnew(table, current storage.Definition) bool {
+	return table.Hash != current.Hash && (table.Marks || current.Marks)
+}
+
 // Event reads the header of an event as the events table keeps it.
 func Event(header []byte, seq uint64) (*storage.Event, error) {
 	e := &storage.Event{}
