@@ -116,7 +116,7 @@ func retentionUnderWriters(t *testing.T, c *apitest.Client, dirs []string) {
 		c.Put(t, fmt.Sprintf("/v1/pages/p%d", i), `{"text":"marker-first."}`, apitest.Header("If-None-Match", "*")).Want(t, 201)
 	}
 	from := c.LogSeq(t, "pages")
-	during := follow(c.MustWatch(t, "/v1/pages:watch"))
+	during := follow(t, c, "/v1/pages:watch")
 	seconds := max(envInt("AUTOCRUD_TEST_RETENTION"), 3)
 	stop := time.Now().Add(time.Duration(seconds) * time.Second)
 	var wg sync.WaitGroup
@@ -184,26 +184,41 @@ func retentionUnderWriters(t *testing.T, c *apitest.Client, dirs []string) {
 	sameFromBefore(t, c, from, during)
 }
 
-// followed is a watch that is read while others write: one that is not read is ended.
+// followed is a watch that is read while others write, by a client that comes back where
+// it was when it is told to.
 type followed struct {
 	mu     sync.Mutex
 	events []apitest.Event
 }
 
-func follow(w *apitest.Watch) *followed {
+func follow(t *testing.T, c *apitest.Client, path string) *followed {
 	f := &followed{}
+	w := c.MustWatch(t, path)
 	go func() {
-		for {
+		for w != nil {
 			e, err := w.Next()
+			if err == nil && e.Action != "resume" {
+				f.add(e)
+				continue
+			}
+			if t.Context().Err() != nil {
+				return
+			}
+			at := w.Last
+			w.Close()
+			w, _, err = c.Watch(t.Context(), path, apitest.Header("Last-Event-ID", strconv.FormatUint(at, 10)))
 			if err != nil {
 				return // it ends with the test
 			}
-			f.mu.Lock()
-			f.events = append(f.events, e)
-			f.mu.Unlock()
 		}
 	}()
 	return f
+}
+
+func (f *followed) add(e apitest.Event) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.events = append(f.events, e)
 }
 
 func (f *followed) through() uint64 {

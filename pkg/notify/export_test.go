@@ -1,6 +1,13 @@
 package notify
 
-import "time"
+import (
+	"context"
+	"time"
+
+	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/states"
+	"github.com/autocrud-go/autocrud/pkg/storage"
+)
 
 // Turns are watches that wait for one topic, told the time by a test.
 type Turns struct {
@@ -64,3 +71,21 @@ func (t *Turns) Missing() (n int) {
 
 // Leave takes a watch away.
 func (t *Turns) Leave(i int) { t.line.leave(t.seats[i]) }
+
+// Hub is what all watches of a process read of the log, told by a test.
+type Hub struct{ h *hub }
+
+// NewHub holds nothing yet.
+func NewHub() Hub { return Hub{newHub(nil)} }
+
+// Add tells it of an entry.
+func (h Hub) Add(e storage.Entry) { h.h.add(e) }
+
+// After is the state that the i-th event it holds left, as a watch is told it.
+func (h Hub) After(ctx context.Context, i int, t *model.Type) (*states.View, error) {
+	m := h.h.moments[i]
+	if _, err := m.decoded(); err != nil {
+		return nil, err
+	}
+	return m.after(ctx, nil, t) // no states: they would have to be asked
+}

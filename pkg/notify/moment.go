@@ -3,6 +3,7 @@ package notify
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/model"
@@ -17,19 +18,19 @@ type CachedEvent struct {
 	topics [3]string
 	erased uint64       // sequence of the tombstone that came since; guarded by the hub
 	prior  *CachedEvent // of a tombstone: the last one before it, if the hub has it
+	// live tells that the hub reads on behind it, and so says what is pruned of it.
+	live   bool
+	pruned atomic.Bool // the content that it left, since
 
 	once  sync.Once
 	event *storage.Event
 	err   error
 
-	mu sync.Mutex
-	// suspect is the entry that pruned revisions of the resource since the state after
-	// it was read; 0 for none.
-	suspect uint64
-	now     *states.View // the state after it
-	past    *states.View // the state before it
-	known   bool         // past is, or there was none
-	asked   bool         // for past
+	mu    sync.Mutex
+	now   *states.View // the state after it
+	past  *states.View // the state before it
+	known bool         // past is, or there was none
+	asked bool         // for past
 }
 
 func (m *CachedEvent) decoded() (*storage.Event, error) {
@@ -41,28 +42,26 @@ func (m *CachedEvent) decoded() (*storage.Event, error) {
 func (m *CachedEvent) after(ctx context.Context, mgr *states.States, t *model.Type) (*states.View, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	asks := t.Retention.Prunes() || m.suspect > 0
-	if m.suspect > 0 {
-		if err := mgr.WaitIndexed(ctx, m.suspect); err != nil {
-			return nil, err
-		}
-		m.suspect, m.now = 0, nil
-	}
-	if m.now != nil {
+	if m.now != nil && (m.now.Pruned || !m.pruned.Load()) {
 		return m.now, nil
 	}
-	s := &states.View{Type: t, Event: m.event}
-	if asks {
-		err := mgr.Unpruned(ctx, m.event)
-		if s.Pruned = fault.CodeOf(err) == fault.Pruned; err != nil && !s.Pruned {
+	s := &states.View{Type: t, Event: m.event, Pruned: m.pruned.Load()}
+	var raw []byte
+	var err error
+	if m.event.Action != storage.Purged && !s.Pruned {
+		if raw, err = mgr.RawContent(ctx, m.event); err != nil {
 			return nil, err
+		}
+		// The hub reads every pruning; asking the index for each event would make its
+		// watches slower than those who write.
+		if raw == nil || t.Retention.Prunes() && !m.live {
+			err := mgr.Unpruned(ctx, m.event)
+			if s.Pruned = fault.CodeOf(err) == fault.Pruned; err != nil && !s.Pruned {
+				return nil, err
+			}
 		}
 	}
-	if m.event.Action != storage.Purged && !s.Pruned {
-		raw, err := mgr.RawContent(ctx, m.event)
-		if err != nil {
-			return nil, err
-		}
+	if !s.Pruned {
 		s.Set(raw)
 	}
 	m.now = s

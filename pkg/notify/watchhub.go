@@ -175,7 +175,7 @@ func (h *hub) add(entry storage.Entry) {
 		}
 		return
 	}
-	m := &CachedEvent{entry: entry, topics: topicsOf(typ, id)}
+	m := &CachedEvent{entry: entry, topics: topicsOf(typ, id), live: true}
 	if bytes.Contains(entry.Data, purged) {
 		h.erase(m)
 	}
@@ -213,8 +213,8 @@ func (h *hub) erase(tombstone *CachedEvent) {
 	}
 }
 
-// prune makes every watch that is told of an event from now on ask whether its content
-// was pruned.
+// prune marks the events whose content was pruned, for watches that are told of them
+// from now on.
 func (h *hub) prune(entry storage.Entry) {
 	p, err := storage.DecodePruned(entry.Data, entry.Seq)
 	if err != nil {
@@ -222,10 +222,11 @@ func (h *hub) prune(entry storage.Entry) {
 	}
 	name := topicsOf(p.Type, p.ID)[1]
 	for _, m := range h.moments {
-		if m.topics[1] == name {
-			m.mu.Lock()
-			m.suspect = entry.Seq
-			m.mu.Unlock()
+		if m.topics[1] != name || m.pruned.Load() {
+			continue
+		}
+		if e, err := m.decoded(); err == nil && p.Covers(e) {
+			m.pruned.Store(true)
 		}
 	}
 }
