@@ -102,6 +102,15 @@ type Settings struct {
 	// Default: 1m.
 	OIDCLeeway time.Duration
 
+	// OIDCClientID is the client of the issuer as which people sign in with a browser.
+	// Its redirect URI is PublicURL and /auth/oidc/default/callback. Default: none.
+	OIDCClientID string
+	// OIDCClientSecretFile is the file with the secret of the client. Default: it has
+	// none, and PKCE alone protects the sign-in.
+	OIDCClientSecretFile string
+	// OIDCIssuers is a file with further issuers by name. Default: none.
+	OIDCIssuers string
+
 	// NatsUser is the user of the NATS server, when it is not in NatsURL. Default: none.
 	NatsUser string
 	// NatsPassword is the password of NatsUser. Default: none.

@@ -47,4 +47,7 @@ func init() {
 	for name, reason := range map[string]string{"password": "it needs a user, or a link, which works once", "reset": "each email may ask for few links", "endSession": "it needs a session"} {
 		beside[name] = reason + "; people_test.go asks it"
 	}
+	for _, name := range []string{"loginAtIssuer", "loginFromIssuer"} {
+		beside[name] = "it needs an issuer; signin_test.go asks it"
+	}
 }

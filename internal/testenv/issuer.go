@@ -29,15 +29,21 @@ type Issuer struct {
 	made  int
 	asked int
 	away  bool
+
+	t      testing.TB
+	person map[string]any   // claims of who signs in
+	codes  map[string]grant // that were not used yet
 }
 
 // NewIssuer starts one for the time of a test.
 func NewIssuer(t testing.TB) *Issuer {
 	t.Helper()
-	i := &Issuer{}
+	i := &Issuer{t: t, codes: map[string]grant{}}
 	mux := http.NewServeMux()
+	i.serveSignIn(mux)
 	mux.HandleFunc("/.well-known/openid-configuration", func(w http.ResponseWriter, _ *http.Request) {
 		i.answer(w, map[string]any{"issuer": i.URL, "jwks_uri": i.URL + "/keys", "authorization_endpoint": i.URL + "/authorize", "token_endpoint": i.URL + "/token",
+			"end_session_endpoint": i.URL + "/logout", "scopes_supported": []string{"openid", "groups"}, "authorization_response_iss_parameter_supported": true,
 			"response_types_supported": []string{"code"}, "subject_types_supported": []string{"public"}, "id_token_signing_alg_values_supported": []string{"ES256"}})
 	})
 	mux.HandleFunc("/keys", func(w http.ResponseWriter, _ *http.Request) {

@@ -29,7 +29,8 @@ const maxLeeway = 10 * time.Minute
 func (s *Settings) checkAuth() error {
 	switch s.Auth {
 	case "", "off":
-		for name, value := range map[string]string{"admin-key": s.AdminKey, "policies": s.Policies, "oidc-issuer": s.OIDCIssuer, "oidc-audience": s.OIDCAudience} {
+		for name, value := range map[string]string{"admin-key": s.AdminKey, "policies": s.Policies, "oidc-issuer": s.OIDCIssuer, "oidc-audience": s.OIDCAudience,
+			"oidc-client-id": s.OIDCClientID, "oidc-issuers": s.OIDCIssuers} {
 			if value != "" {
 				return wrong("--%s has no effect without --auth required", name)
 			}
@@ -42,16 +43,25 @@ func (s *Settings) checkAuth() error {
 	if s.AdminKey != "" && len(s.AdminKey) < policy.MinAdminKey {
 		return wrong("--admin-key has at least %d characters, not %d", policy.MinAdminKey, len(s.AdminKey))
 	}
-	if (s.OIDCIssuer == "") != (s.OIDCAudience == "") {
-		return wrong("--oidc-issuer and --oidc-audience go together")
+	if (s.OIDCIssuer == "") != (s.OIDCAudience == "" && s.OIDCClientID == "") {
+		return wrong("--oidc-issuer goes with --oidc-audience, for tokens, or --oidc-client-id, for people")
 	}
-	if u, err := url.Parse(s.OIDCIssuer); s.OIDCIssuer != "" && (err != nil || u.Host == "" || u.Scheme != "https" && !(u.Scheme == "http" && isLocal(u.Hostname()))) {
+	if s.OIDCClientID == "" && s.OIDCClientSecretFile != "" {
+		return wrong("--oidc-client-secret-file has no effect without --oidc-client-id")
+	}
+	if s.OIDCIssuer != "" && !isIssuer(s.OIDCIssuer) {
 		return wrong("--oidc-issuer is an https URL, not %q", s.OIDCIssuer)
 	}
 	if s.OIDCLeeway < 0 || s.OIDCLeeway > maxLeeway {
 		return wrong("--oidc-leeway is from 0s to %s", maxLeeway)
 	}
 	return nil
+}
+
+// isIssuer reports whether a text is the URL of an issuer: over TLS, or on this machine.
+func isIssuer(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && u.Host != "" && u.User == nil && (u.Scheme == "https" || u.Scheme == "http" && isLocal(u.Hostname()))
 }
 
 func isLocal(host string) bool {
@@ -63,6 +73,10 @@ func isLocal(host string) bool {
 func (s *Settings) access(types []*model.Type, actions []*resource.Action) (*policy.Access, error) {
 	if s.Auth != "required" {
 		return nil, nil
+	}
+	var err error
+	if s.issuers, err = s.readIssuers(); err != nil {
+		return nil, err
 	}
 	if s.Policies == "" {
 		return policy.NewAccess(types, resource.Verbs(actions), nil), nil
@@ -156,12 +170,7 @@ func (p *program) authenticator() api.Authenticator {
 	if p.access == nil {
 		return nil
 	}
-	var tokens *identity.OIDC
-	if p.set.OIDCIssuer != "" {
-		tokens = identity.NewOIDC(identity.OIDCOptions{Issuer: p.set.OIDCIssuer, Audience: p.set.OIDCAudience,
-			SubjectClaim: p.set.OIDCSubjectClaim, GroupsClaim: p.set.OIDCGroupsClaim, Leeway: p.set.OIDCLeeway})
-	}
-	return identity.New(p.access, tokens)
+	return identity.New(p.access, p.set.issuers.bearers()...)
 }
 
 // followAccess keeps keys, roles and bindings up to date.

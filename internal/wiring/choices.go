@@ -39,6 +39,10 @@ type Choices struct {
 	OIDCGroupsClaim  string        `name:"oidc-groups-claim" default:"groups" group:"oidc" help:"Claim with the groups."`
 	OIDCLeeway       time.Duration `name:"oidc-leeway" default:"1m" group:"oidc" help:"How far clocks may differ."`
 
+	OIDCClientID         string `name:"oidc-client-id" group:"oidc" help:"Client of the issuer as which people sign in with a browser. Its redirect URI is the public URL and /auth/oidc/default/callback."`
+	OIDCClientSecretFile string `name:"oidc-client-secret-file" group:"oidc" help:"File with the secret of the client. Default: it has none, and PKCE alone protects the sign-in."`
+	OIDCIssuers          string `name:"oidc-issuers" group:"oidc" help:"File with further issuers by name, YAML or JSON: issuer, title, audience, client_id, client_secret_file, subject_claim, groups_claim."`
+
 	NatsUser           string `group:"nats" help:"User of the NATS server, when it is not in the URL."`
 	NatsPassword       string `secret:"value" group:"nats" help:"Password of the NATS user."`
 	NatsCreds          string `group:"nats" help:"Credentials file of the NATS user."`

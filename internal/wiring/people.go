@@ -54,7 +54,7 @@ func (p *program) openDoor(url string) (*people.Door, error) {
 	}
 	loopback, _ := isLoopback(p.set.Addr) // it was checked
 	return people.New(people.Options{Access: p.access, Log: p.st.log, Domain: p.manager, Key: key, URL: p.set.publicURL(url), Loopback: loopback && p.set.TLSCert == "",
-		Origins: p.set.CORSOrigins, Mail: p.mailer(), Logger: p.logger})
+		Origins: p.set.CORSOrigins, Mail: p.mailer(), Issuers: p.set.issuers.doors(), Logger: p.logger})
 }
 
 // mailer sends mail to people: by the application's hook, or by a command; nil when there

@@ -36,6 +36,7 @@ type Settings struct {
 	firstSeq    uint64 // of a log that is made
 	rebuilding  bool   // the log is lost and to be made again
 	existing    bool   // stores without a log are refused, and nothing is made
+	issuers     issuers
 }
 
 // service is the name of what this process is.

@@ -37,6 +37,7 @@ type Access struct {
 	emails   map[string]string   // email -> id
 	userIDs  map[string]bool     // of all users that there ever were
 	sessions map[string]*Session // by id
+	issuers  []string            // through which people sign in, by URL
 	onces    map[string]once     // what was used once, by the hash of it
 	public   *Identity           // of all requests without a credential
 	Now      func() time.Time    // nil: time.Now

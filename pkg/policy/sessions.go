@@ -48,7 +48,8 @@ type Session struct {
 	Stamp     string         `json:"stamp,omitempty"` // of the user
 	Key       string         `json:"key,omitempty"`   // id of an API key
 	KeyHash   string         `json:"keyHash,omitempty"`
-	Issuer    string         `json:"issuer,omitempty"` // name of the issuer that it comes from
+	Issuer    string         `json:"issuer,omitempty"` // URL of the issuer that it comes from
+	Hint      string         `json:"hint,omitempty"`   // sealed: by which it is ended there
 	Groups    []string       `json:"groups,omitempty"` // that the issuer told
 	Claims    map[string]any `json:"claims,omitempty"`
 	Admin     bool           `json:"admin,omitempty"`
@@ -187,6 +188,8 @@ func (a *Access) actorOf(s *Session) (who Actor, until time.Time, ok bool) {
 			until = *k.Expires
 		}
 		return Actor{Principal: "key:" + k.Name, Identity: k.Identity}, until, true
+	case s.Admin && !a.isAdminKey(s.KeyHash), s.Issuer != "" && !slices.Contains(a.issuers, s.Issuer), s.Issuer == "" && !s.Admin:
+		return who, until, false
 	}
 	return Actor{Principal: s.Principal, Identity: s.identity}, until, true
 }
@@ -201,6 +204,24 @@ func (k *Key) holds(hash string, now time.Time) bool {
 	return false
 }
 
+// adminStamp tells of which key with every right a session is, without telling anything
+// that would let a reader of the log find out the key or its hash.
+func adminStamp(hash [sha256.Size]byte) string { return HashKey(string(hash[:])) }
+
+// isAdminKey reports whether the key of a stamp is one with every right. The caller holds
+// the lock.
+func (a *Access) isAdminKey(stamp string) bool {
+	return slices.ContainsFunc(a.admin, func(h []byte) bool { return adminStamp([sha256.Size]byte(h)) == stamp })
+}
+
+// Believe names the issuers whose sign-ins count; sessions of others have ended.
+func (a *Access) Believe(issuers []string) {
+	a.Mu.Lock()
+	defer a.Mu.Unlock()
+	a.issuers = issuers
+	a.moved()
+}
+
 // OfKey is what a session of an API key is of.
 func (a *Access) OfKey(token string) (s Session, err error) {
 	who, until, err := a.Key(token)
@@ -208,10 +229,13 @@ func (a *Access) OfKey(token string) (s Session, err error) {
 		return s, err
 	}
 	s = Session{Principal: who.Principal, Until: until, Admin: who.Identity.Admin}
-	if rest, ok := strings.CutPrefix(token, keyPrefix); ok && !s.Admin {
-		i := strings.LastIndexByte(rest, '_')
-		s.Key, s.KeyHash = rest[:i], HashKey(rest[i+1:])
+	if s.Admin {
+		s.KeyHash = adminStamp(sha256.Sum256([]byte(token)))
+		return s, nil
 	}
+	rest, _ := strings.CutPrefix(token, keyPrefix)
+	i := strings.LastIndexByte(rest, '_')
+	s.Key, s.KeyHash = rest[:i], HashKey(rest[i+1:])
 	return s, nil
 }
 
@@ -245,7 +269,7 @@ func (a *Access) End(ctx context.Context, log storage.Log, id string) error {
 			return nil
 		}
 		next := *s
-		next.Ended, next.Groups, next.Claims, next.Agent, next.Address = true, nil, nil, "", ""
+		next.Ended, next.Groups, next.Claims, next.Agent, next.Address, next.Hint = true, nil, nil, "", "", ""
 		err := a.writeSession(ctx, log, next)
 		if !errors.Is(err, storage.ErrConflict) {
 			return err

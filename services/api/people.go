@@ -5,6 +5,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-chi/chi/v5"
+
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/policy"
@@ -23,7 +25,14 @@ var peopleOperations = []operation{
 		Description: "The session is in a cookie that pages cannot read. With remember it lasts over the end of the browser.",
 		Body:        openapi.LoginBody, Answers: answers(answer("200", "Signed in", openapi.Session)), Problems: signingProblems}},
 	{handle: signOut, Operation: openapi.Operation{Method: "POST", Path: "/auth/logout", Name: "logout", Summary: "End the session", Public: true,
-		Body: openapi.EmptyBody, Answers: answers(answer("204", "There is none any more", nil)), Problems: signingProblems}},
+		Description: "The session of an issuer that ends its own too is answered with the URL where the browser does that.",
+		Body:        openapi.EmptyBody, Answers: answers(answer("200", "There is none any more here", openapi.SignedOut), answer("204", "There is none any more", nil)), Problems: signingProblems}},
+	{handle: goToIssuer, Operation: openapi.Operation{Method: "GET", Path: "/auth/oidc/{issuer}/login", Name: "loginAtIssuer", Summary: "Go to an issuer of OpenID Connect to sign in", Public: true,
+		Description: "For browsers: authorization code with PKCE. The browser comes back to return_to, a path here or a page of an origin that --cors-origin names; anything else is the start.",
+		Parameters:  []string{"return_to", "remember"}, Answers: answers(answer("303", "At the issuer", nil, "Location")), Problems: []string{"400", "401", "404", "405", "503"}}},
+	{handle: comeFromIssuer, anyQuery: true, Operation: openapi.Operation{Method: "GET", Path: "/auth/oidc/{issuer}/callback", Name: "loginFromIssuer", Summary: "Sign in by the answer of an issuer", Public: true,
+		Description: "The redirect URI of the client at the issuer.",
+		Answers:     answers(answer("303", "Signed in", nil, "Location")), Problems: []string{"401", "404", "405", "503"}}},
 	{handle: changePassword, Operation: openapi.Operation{Method: "POST", Path: "/auth/password", Name: "password", Summary: "Change the password, or choose one by a one-time link", Public: true,
 		Description: "With current it is that of the user who is signed in, whose other sessions end. With the token of a link it is that of the user whom the link is for; the link of the first admin takes email and name too.",
 		Body:        openapi.PasswordBody, Answers: answers(answer("200", "Changed, and signed in", openapi.Session)), Problems: signingProblems}},
@@ -96,6 +105,13 @@ func (a *API) sessionAnswer(who policy.Actor) map[string]any {
 		return out
 	}
 	out["auth"] = "required"
+	if issuers := a.o.People.Issuers(); len(issuers) > 0 {
+		list := make([]any, len(issuers))
+		for n, i := range issuers {
+			list[n] = map[string]any{"name": i.Name, "title": i.Title, "login": people.IssuerPath + i.Name + people.LoginPath}
+		}
+		out["issuers"] = list
+	}
 	if who.Identity == nil || who.Identity.Public {
 		return out
 	}
@@ -182,12 +198,63 @@ func signOut(a *API, c call) error {
 	if err := nothing(c.w, c.r); err != nil {
 		return err
 	}
-	if err := door.End(c.r.Context(), door.Cookie(c.r)); err != nil {
+	next, err := door.SignOut(c.r)
+	if err != nil {
 		return err
 	}
 	door.ClearCookie(c.w)
+	if next != "" {
+		return c.json(http.StatusOK, map[string]any{"continue_at": next})
+	}
 	c.w.WriteHeader(http.StatusNoContent)
 	return nil
+}
+
+// goToIssuer sends a browser to where it signs in.
+func goToIssuer(a *API, c call) error {
+	p := c.query()
+	to, remember := p.text("return_to"), p.flag("remember")
+	if p.err != nil {
+		return p.err
+	}
+	door, err := a.door()
+	if err != nil {
+		return err
+	}
+	at, cookie, err := door.Away(c.r, issuerName(c), to, remember)
+	if err != nil {
+		return err
+	}
+	http.SetCookie(c.w, cookie)
+	seeOther(c, at)
+	return nil
+}
+
+// comeFromIssuer signs a browser in that was there.
+func comeFromIssuer(a *API, c call) error {
+	door, err := a.door()
+	if err != nil {
+		return err
+	}
+	back, err := door.Return(c.r, issuerName(c))
+	if err != nil {
+		return err
+	}
+	if err := door.End(c.r.Context(), door.Cookie(c.r)); err != nil {
+		return err
+	}
+	door.SetCookie(c.w, back.Cookie, back.Remember, back.Until)
+	door.Came(c.w)
+	seeOther(c, back.To)
+	return nil
+}
+
+func issuerName(c call) string { return chi.URLParam(c.r, "issuer") }
+
+func seeOther(c call, to string) {
+	c.w.Header().Set("Location", to)
+	c.w.Header().Set("Cache-Control", "no-store")
+	c.w.WriteHeader(http.StatusSeeOther)
 }
 
 func changePassword(a *API, c call) error {

@@ -78,7 +78,7 @@ func ask(a *api.API, method, path string, auth bool) *httptest.ResponseRecorder 
 // type, by a method that none takes.
 func routedOf(a *api.API, types []*model.Type) map[string]bool {
 	routed := map[string]bool{}
-	fill := strings.NewReplacer("{id}", "x", "{n}", "1", "{queue}", "default", "{type}", "movies", "*", "init.js")
+	fill := strings.NewReplacer("{id}", "x", "{n}", "1", "{queue}", "default", "{issuer}", "default", "{type}", "movies", "*", "init.js")
 	for _, template := range a.Templates() {
 		paths := []string{template}
 		if strings.HasPrefix(template, "/v1/{type}") {
@@ -165,7 +165,7 @@ func TestTheDocumentDescribesEveryRouteAndNothingElse(t *testing.T) {
 func TestWhatTheDocumentCallsPublicNeedsNoCredential(t *testing.T) {
 	types, actions := served(t)
 	a := api.New(resource.NewDomain(types, nil, nil, nil, resource.Options{}), api.Options{Auth: stub{}, Actions: actions, Webhooks: noWebhooks{}, HideMetrics: true})
-	fill := strings.NewReplacer("{id}", "x", "{n}", "1", "{queue}", "default", "{type}", "movies")
+	fill := strings.NewReplacer("{id}", "x", "{n}", "1", "{queue}", "default", "{issuer}", "default", "{type}", "movies")
 	_, public := describedBy(t, a)
 	for route, open := range public {
 		method, path, _ := strings.Cut(route, " ")
@@ -182,7 +182,7 @@ func TestWhatTheDocumentCallsPublicNeedsNoCredential(t *testing.T) {
 func TestTheParametersOfTheDocumentAreThoseThatAreTaken(t *testing.T) {
 	types, actions := served(t)
 	a := api.New(resource.NewDomain(types, nil, nil, nil, resource.Options{}), api.Options{Actions: actions, Webhooks: noWebhooks{}})
-	fill := strings.NewReplacer("{id}", "x", "{n}", "1", "{digest}", "x", "{queue}", "default", "{type}", "movies")
+	fill := strings.NewReplacer("{id}", "x", "{n}", "1", "{digest}", "x", "{queue}", "default", "{issuer}", "default", "{type}", "movies")
 	checked := 0
 	for op, declared := range parametersOf(t, a) {
 		method, path, _ := strings.Cut(op, " ")
@@ -223,7 +223,7 @@ func TestAHandlerReadsTheParametersOfItsRow(t *testing.T) {
 	o := api.Options{Actions: actions, Webhooks: noWebhooks{}}
 	o.Reads(func(parameter string) { read[parameter] = true })
 	a := api.New(resource.NewDomain(types, nil, nil, nil, resource.Options{}), o)
-	fill := strings.NewReplacer("{id}", "x", "{n}", "1", "{digest}", "x", "{queue}", "default", "{type}", "movies")
+	fill := strings.NewReplacer("{id}", "x", "{n}", "1", "{digest}", "x", "{queue}", "default", "{issuer}", "default", "{type}", "movies")
 	checked := 0
 	for op, declared := range parametersOf(t, a) {
 		method, path, _ := strings.Cut(op, " ")

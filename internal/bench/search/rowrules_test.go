@@ -65,7 +65,7 @@ func guarded(t *testing.T, x storage.Index) (base string, keys map[string]string
 		keys[r.role] = "ack_" + r.role + "_" + secret
 	}
 	m := resource.NewDomain(types, testenv.Log(t, nil), memblob.New(), x, resource.Options{Access: access})
-	srv := httptest.NewServer(api.New(m, api.Options{Auth: identity.New(access, nil)}))
+	srv := httptest.NewServer(api.New(m, api.Options{Auth: identity.New(access)}))
 	t.Cleanup(srv.Close)
 	return srv.URL + "/v1/articles", keys
 }

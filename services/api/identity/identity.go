@@ -15,12 +15,14 @@ import (
 
 // Authenticator checks credentials. It is safe for concurrent use.
 type Authenticator struct {
-	access *policy.Access
-	oidc   *OIDC // nil: no tokens are taken
+	access  *policy.Access
+	issuers []*OIDC // none: no tokens are taken
 }
 
-// New checks API keys with access and tokens with oidc, which may be nil.
-func New(access *policy.Access, oidc *OIDC) *Authenticator { return &Authenticator{access, oidc} }
+// New checks API keys and sessions with access, and tokens of issuers.
+func New(access *policy.Access, issuers ...*OIDC) *Authenticator {
+	return &Authenticator{access, issuers}
+}
 
 // Credential is what a request shows of who sends it. The zero value is none.
 type Credential struct {
@@ -54,8 +56,8 @@ func (a *Authenticator) bearer(ctx context.Context, token string) (policy.Actor,
 		return policy.Actor{}, fault.Errorf(fault.Unauthenticated, "the credential is too long")
 	}
 	// A JSON Web Token has three parts; an API key has no dot.
-	if a.oidc != nil && strings.Count(token, ".") == 2 && !strings.HasPrefix(token, "ack_") {
-		who, err := a.oidc.Authenticate(ctx, token)
+	if len(a.issuers) > 0 && strings.Count(token, ".") == 2 && !strings.HasPrefix(token, "ack_") {
+		who, err := a.issuerOf(token).Authenticate(ctx, token)
 		if id, _ := strings.CutPrefix(who.Principal, policy.UserSubject); err == nil && a.access.IsUserID(id) {
 			return policy.Actor{}, fault.Errorf(fault.Unauthenticated, "the token's subject is that of a user here")
 		}
@@ -63,6 +65,16 @@ func (a *Authenticator) bearer(ctx context.Context, token string) (policy.Actor,
 	}
 	who, _, err := a.access.Key(token)
 	return who, err
+}
+
+// issuerOf is the issuer that a token says it is of, or any other, which refuses it.
+func (a *Authenticator) issuerOf(token string) *OIDC {
+	for _, i := range a.issuers {
+		if ofIssuer(token, i.o.Issuer) == nil {
+			return i
+		}
+	}
+	return a.issuers[0]
 }
 
 // Still reports whether a credential that was good still is, with the same groups

@@ -2,10 +2,12 @@ package identity
 
 import (
 	"context"
+	"crypto/subtle"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -19,8 +21,13 @@ import (
 
 // OIDCOptions say whose tokens are taken and what is read of them.
 type OIDCOptions struct {
-	Issuer       string
-	Audience     string
+	Issuer string
+	// Audience that bearer tokens are for; empty: none are taken.
+	Audience string
+	// Name begins the subjects and the groups of this issuer, "name/"; one issuer may
+	// have none. Others are the names that its subjects and groups may not begin with.
+	Name         string
+	Others       []string
 	SubjectClaim string        // default sub
 	GroupsClaim  string        // default groups
 	Leeway       time.Duration // between the clocks; default a minute
@@ -38,6 +45,7 @@ type OIDC struct {
 
 	mu    sync.Mutex
 	keys  *keySet   // nil: the issuer was not reached yet
+	ends  Endpoints // known with the keys
 	tried time.Time // when that was tried last
 }
 
@@ -84,6 +92,7 @@ func (v *OIDC) discover(ctx context.Context) (*keySet, error) {
 	v.tried = time.Now()
 	var found struct {
 		Keys string `json:"jwks_uri"`
+		Endpoints
 	}
 	if err == nil {
 		err = p.Claims(&found)
@@ -91,41 +100,93 @@ func (v *OIDC) discover(ctx context.Context) (*keySet, error) {
 	if err != nil {
 		return nil, away(err)
 	}
+	v.ends = found.Endpoints
 	v.keys = &keySet{url: found.Keys, client: v.o.Client, now: v.o.Now}
 	return v.keys, nil
 }
 
-// Authenticate checks signature, issuer, audience and times of a token.
+// Authenticate checks signature, issuer, audience and times of a bearer token.
 func (v *OIDC) Authenticate(ctx context.Context, token string) (who policy.Actor, err error) {
-	if err := ofIssuer(token, v.o.Issuer); err != nil {
-		return who, invalid(err)
-	}
-	keys, err := v.discover(ctx)
+	claims, until, err := v.verified(ctx, token, v.o.Audience)
 	if err != nil {
 		return who, err
 	}
+	return v.actor(claims, until)
+}
+
+// SignedIn checks the ID token of a sign-in: that it is for this client and answers the
+// request with the nonce (OpenID Connect Core 1.0 section 3.1.3.7).
+func (v *OIDC) SignedIn(ctx context.Context, token, client, nonce string) (who policy.Actor, err error) {
+	claims, until, err := v.verified(ctx, token, client)
+	if err != nil {
+		return who, err
+	}
+	told, _ := claims["nonce"].(string)
+	if nonce == "" || subtle.ConstantTimeCompare([]byte(told), []byte(nonce)) != 1 {
+		return who, invalid(errors.New("the nonce is another one"))
+	}
+	party, given := claims["azp"]
+	if all, many := claims["aud"].([]any); given && party != client || !given && many && len(all) > 1 {
+		return who, invalid(errors.New("it is for another client"))
+	}
+	return v.actor(claims, until)
+}
+
+// verified returns the claims of a token for an audience, and until when it is good.
+func (v *OIDC) verified(ctx context.Context, token, audience string) (claims map[string]any, until time.Time, err error) {
+	if err := ofIssuer(token, v.o.Issuer); err != nil {
+		return nil, until, invalid(err)
+	}
+	keys, err := v.discover(ctx)
+	if err != nil {
+		return nil, until, err
+	}
 	signed := &signature{keys: keys}
-	verifier := oidc.NewVerifier(v.o.Issuer, signed, &oidc.Config{ClientID: v.o.Audience, SupportedSigningAlgs: names(algorithms), SkipExpiryCheck: true})
+	verifier := oidc.NewVerifier(v.o.Issuer, signed, &oidc.Config{ClientID: audience, SupportedSigningAlgs: names(algorithms), SkipExpiryCheck: true})
 	t, err := verifier.Verify(ctx, token)
 	switch {
 	case errors.Is(signed.err, errAway):
-		return who, away(signed.err)
+		return nil, until, away(signed.err)
 	case err != nil:
-		return who, invalid(err)
+		return nil, until, invalid(err)
 	}
-	var claims map[string]any
 	if err := t.Claims(&claims); err != nil {
-		return who, invalid(err)
+		return nil, until, invalid(err)
 	}
 	if err := v.inTime(claims["exp"], claims["nbf"]); err != nil {
-		return who, invalid(err)
+		return nil, until, invalid(err)
 	}
+	return claims, t.Expiry.Add(v.o.Leeway), nil
+}
+
+// actor is who the claims of a token are about.
+func (v *OIDC) actor(claims map[string]any, until time.Time) (who policy.Actor, err error) {
 	subject, _ := claims[v.o.SubjectClaim].(string)
 	if subject == "" || len(subject) > 255 || strings.ContainsFunc(subject, func(r rune) bool { return r < ' ' || r == 0x7f }) {
 		return who, invalid(errors.New("no subject"))
 	}
-	return policy.Actor{Principal: "user:" + subject,
-		Identity: &policy.Identity{Groups: texts(claims[v.o.GroupsClaim]), Claims: plain(claims), Until: t.Expiry.Add(v.o.Leeway)}}, nil
+	if v.anothers(subject) {
+		return who, invalid(errors.New("the subject is one of another issuer"))
+	}
+	groups := slices.DeleteFunc(texts(claims[v.o.GroupsClaim]), v.anothers)
+	for n := range groups {
+		groups[n] = v.named(groups[n])
+	}
+	return policy.Actor{Principal: policy.UserSubject + v.named(subject),
+		Identity: &policy.Identity{Groups: groups, Claims: plain(claims), Until: until}}, nil
+}
+
+// named is a name of this issuer as rules say it.
+func (v *OIDC) named(name string) string {
+	if v.o.Name == "" {
+		return name
+	}
+	return v.o.Name + "/" + name
+}
+
+// anothers reports whether a name of this issuer is, to rules, one of another.
+func (v *OIDC) anothers(name string) bool {
+	return v.o.Name == "" && slices.ContainsFunc(v.o.Others, func(other string) bool { return strings.HasPrefix(name, other+"/") })
 }
 
 // lastTime is the last second that RFC 3339 can write; what is beyond it is no time.
@@ -178,6 +239,9 @@ func names(list []jose.SignatureAlgorithm) (out []string) {
 // no token. It believes nothing.
 func ofIssuer(token, issuer string) error {
 	parts := strings.Split(token, ".")
+	if len(parts) != 3 {
+		return errors.New("no token")
+	}
 	b, err := base64.RawURLEncoding.DecodeString(parts[1])
 	var payload struct {
 		Iss string `json:"iss"`

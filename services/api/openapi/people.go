@@ -9,6 +9,7 @@ var (
 	EmailBody    Part = emailBody
 	Session      Part = sessionAnswer
 	Sessions     Part = sessionsAnswer
+	SignedOut    Part = signedOutAnswer
 	Link         Part = linkAnswer
 	Ticket       Part = ticketAnswer
 )
@@ -39,7 +40,9 @@ func emailBody(*document, *model.Type) object {
 
 func sessionAnswer(*document, *model.Type) object {
 	principal := recordSchema(object{{"id", stringSchema}, {"groups", object{{"type", "array"}, {"items", stringSchema}}}, {"name", stringSchema}, {"email", stringSchema}}, "id", "groups", "name", "email")
-	return jsonContent(recordSchema(object{{"auth", object{{"type", "string"}, {"enum", []any{"off", "required"}}}}, {"principal", object{{"anyOf", []any{principal, object{{"type", "null"}}}}}}},
+	issuer := recordSchema(object{{"name", stringSchema}, {"title", stringSchema}, {"login", stringSchema}}, "name", "title", "login")
+	return jsonContent(recordSchema(object{{"auth", object{{"type", "string"}, {"enum", []any{"off", "required"}}}}, {"principal", object{{"anyOf", []any{principal, object{{"type", "null"}}}}}},
+		{"issuers", object{{"type", "array"}, {"items", issuer}}}},
 		"auth", "principal"), object{{"auth", "required"}, {"principal", nil}})
 }
 
@@ -55,4 +58,8 @@ func linkAnswer(*document, *model.Type) object {
 
 func ticketAnswer(*document, *model.Type) object {
 	return jsonContent(recordSchema(object{{"ticket", stringSchema}, {"expires_at", instantSchema}}, "ticket", "expires_at"), nil)
+}
+
+func signedOutAnswer(*document, *model.Type) object {
+	return jsonContent(recordSchema(object{{"continue_at", stringSchema}}, "continue_at"), nil)
 }

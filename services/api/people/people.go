@@ -33,8 +33,10 @@ type Options struct {
 	Loopback bool
 	Origins  []string // whose pages may use sessions, besides the server's own
 	// Mail sends a link to a person; nil: nothing does.
-	Mail   func(ctx context.Context, m Mail) error
-	Logger *slog.Logger
+	Mail func(ctx context.Context, m Mail) error
+	// Issuers are those of OpenID Connect through which people sign in.
+	Issuers []Issuer
+	Logger  *slog.Logger
 }
 
 // Mail is what is sent to a person.
@@ -53,6 +55,8 @@ type Door struct {
 	own       *url.URL
 	links     []byte // signs one-time links
 	tickets   []byte // seals tickets
+	pending   []byte // seals what a sign-in through an issuer is about until it is back
+	hints     []byte // seals the ID tokens by which a session is ended at its issuer
 	byAddress *limit.Limiter
 	byPerson  *limit.Limiter
 	resets    *limit.Limiter // by person
@@ -74,11 +78,20 @@ func New(o Options) (*Door, error) {
 		return nil, err
 	}
 	d.secure = d.own.Scheme == "https" || !o.Loopback
-	if d.links, err = hkdf.Key(sha256.New, o.Key, nil, "autocrud one-time links", 32); err != nil {
-		return nil, err
+	for _, x := range []struct {
+		key *[]byte
+		of  string
+	}{{&d.links, "one-time links"}, {&d.tickets, "tickets"}, {&d.pending, "sign-ins through issuers"}, {&d.hints, "ends of sessions at issuers"}} {
+		if *x.key, err = hkdf.Key(sha256.New, o.Key, nil, "autocrud "+x.of, 32); err != nil {
+			return nil, err
+		}
 	}
-	d.tickets, err = hkdf.Key(sha256.New, o.Key, nil, "autocrud tickets", 32)
-	return d, err
+	issuers := make([]string, len(o.Issuers))
+	for n, i := range o.Issuers {
+		issuers[n] = i.Tokens.Issuer()
+	}
+	o.Access.Believe(issuers)
+	return d, nil
 }
 
 // cookieName is that of sessions. With its prefix browsers take it over TLS only, from

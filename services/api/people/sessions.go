@@ -30,10 +30,14 @@ func (d *Door) IsOf(cookie, id string) bool {
 	return ok && own == id
 }
 
-// NameOf is what a user calls itself; empty for what is no user here.
+// NameOf is what a user is called, here or by its issuer; empty for what is no user.
 func (d *Door) NameOf(who policy.Actor) (name, email string) {
 	if u := d.o.Access.User(idOf(who)); u != nil {
 		return u.Name, u.Email
 	}
-	return "", ""
+	if who.Identity != nil {
+		name, _ = who.Identity.Claims["name"].(string)
+		email, _ = who.Identity.Claims["email"].(string)
+	}
+	return name, email
 }

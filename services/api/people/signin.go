@@ -3,6 +3,7 @@ package people
 import (
 	"context"
 	"errors"
+	"net/http"
 	"time"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
@@ -131,6 +132,17 @@ func (d *Door) End(ctx context.Context, cookie string) error {
 		return nil
 	}
 	return d.o.Access.End(ctx, d.o.Log, id)
+}
+
+// SignOut ends the session of a request. Next is where the browser goes to end it at its
+// issuer too; empty when there is nothing to end.
+func (d *Door) SignOut(r *http.Request) (next string, err error) {
+	if _, id, _, ok := d.o.Access.Session(d.Cookie(r)); ok {
+		if s, found := d.Find(id); found && s.Issuer != "" {
+			next = d.endAt(r, s)
+		}
+	}
+	return next, d.End(r.Context(), d.Cookie(r))
 }
 
 // ChangePassword changes the password of the user who is signed in; every session of it

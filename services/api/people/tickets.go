@@ -2,11 +2,6 @@ package people
 
 import (
 	"context"
-	"crypto/aes"
-	"crypto/cipher"
-	"crypto/rand"
-	"encoding/base64"
-	"encoding/json"
 	"time"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
@@ -30,28 +25,11 @@ type sealedTicket struct {
 	Until      time.Time           `json:"u"`
 }
 
-func (d *Door) sealer() (cipher.AEAD, error) {
-	block, err := aes.NewCipher(d.tickets)
-	if err != nil {
-		return nil, err
-	}
-	return cipher.NewGCM(block)
-}
-
 // TicketOf makes a ticket of a credential.
 func (d *Door) TicketOf(c identity.Credential) (Ticket, error) {
 	t := sealedTicket{c, time.Now().Add(TicketFor).UTC()}
-	plain, err := json.Marshal(t)
-	if err != nil {
-		return Ticket{}, err
-	}
-	aead, err := d.sealer()
-	if err != nil {
-		return Ticket{}, err
-	}
-	nonce := make([]byte, aead.NonceSize())
-	_, _ = rand.Read(nonce) // never fails
-	return Ticket{base64.RawURLEncoding.EncodeToString(aead.Seal(nonce, nonce, plain, nil)), t.Until}, nil
+	text, err := seal(d.tickets, t)
+	return Ticket{text, t.Until}, err
 }
 
 func errTicket() error {
@@ -61,17 +39,8 @@ func errTicket() error {
 // Redeem uses a ticket and returns the credential that it stands for. It works once, on
 // whichever process.
 func (d *Door) Redeem(ctx context.Context, text string) (c identity.Credential, err error) {
-	aead, err := d.sealer()
-	if err != nil {
-		return c, err
-	}
-	raw, err := base64.RawURLEncoding.Strict().DecodeString(text)
-	if err != nil || len(raw) < aead.NonceSize() {
-		return c, errTicket()
-	}
-	plain, err := aead.Open(nil, raw[:aead.NonceSize()], raw[aead.NonceSize():], nil)
 	var t sealedTicket
-	if err != nil || json.Unmarshal(plain, &t) != nil || time.Now().After(t.Until) {
+	if !unseal(d.tickets, text, &t) || time.Now().After(t.Until) {
 		return c, errTicket()
 	}
 	if err := d.o.Access.Once(ctx, d.o.Log, text, t.Until); err != nil {
