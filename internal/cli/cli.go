@@ -7,12 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/signal"
 	"strings"
 	"syscall"
 
-	"github.com/alecthomas/kong"
-
+	"github.com/autocrud-go/autocrud/internal/cli/grammar"
 	"github.com/autocrud-go/autocrud/internal/wiring"
 	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/services/api"
@@ -77,51 +77,26 @@ func Run(ctx context.Context, args []string, s Streams, app wiring.App) int {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	var c commands
-	exited := -1
-	parser, err := kong.New(&c, kong.Name("autocrud"),
-		kong.Description("Define a model once; get its API, documentation, history, search and jobs.\nEvery flag is also an environment variable: --data-dir is AUTOCRUD_DATA_DIR."),
-		environment("AUTOCRUD_"), kong.Writers(s.Out, s.Err), kong.UsageOnError(),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true}), kong.Exit(func(code int) { exited = code }))
-	if err != nil {
-		fmt.Fprintln(s.Err, "autocrud:", err)
-		return exitUsage
-	}
 	if len(args) == 0 {
 		args = []string{"--help"}
 	}
-	kctx, err := parser.Parse(args)
-	if exited >= 0 { // --help
-		return exited
+	chosen, help, err := program.Parse(&c, args)
+	if help != "" {
+		fmt.Fprint(s.Out, help)
+		return 0
 	}
 	if err != nil {
 		fmt.Fprintln(s.Err, "autocrud:", err)
 		return exitUsage
 	}
-	err = kctx.Run(&env{ctx: ctx, Streams: s, app: app})
-	return report(s.Err, err)
+	return report(s.Err, chosen.(runner).Run(&env{ctx: ctx, Streams: s, app: app}))
 }
 
-// environment makes every flag an environment variable too: --s3-bucket is
-// PREFIX_S3_BUCKET. (kong's own takes names apart at digits.)
-func environment(prefix string) kong.Option {
-	var name func(*kong.Node)
-	name = func(n *kong.Node) {
-		for _, f := range n.Flags {
-			if f.Name == "help" || len(f.Envs) > 0 {
-				continue
-			}
-			env := prefix + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
-			f.Envs, f.Value.Tag.Envs = []string{env}, []string{env}
-		}
-		for _, child := range n.Children {
-			name(child)
-		}
-	}
-	return kong.PostBuild(func(k *kong.Kong) error {
-		name(k.Model.Node)
-		return nil
-	})
-}
+var program = grammar.Program{Name: "autocrud", Prefix: "AUTOCRUD_", Lookup: os.LookupEnv,
+	About: "Define a model once; get its API, documentation, history, search and jobs.\nEvery flag is also an environment variable: --data-dir is AUTOCRUD_DATA_DIR."}
+
+// runner is every command.
+type runner interface{ Run(*env) error }
 
 func report(w io.Writer, err error) int {
 	var setting *wiring.SettingError

@@ -98,5 +98,5 @@ type Choices struct {
 
 	// Service is what this process is: up (or nothing), which is everything,
 	// api, indexer or worker. The command says it.
-	Service string `kong:"-"`
+	Service string `flag:"-"`
 }

@@ -7,7 +7,6 @@ import (
 	"embed"
 	"encoding/json"
 	"fmt"
-	"html/template"
 	"io/fs"
 	"maps"
 	"path"
@@ -32,7 +31,7 @@ var assets embed.FS
 type page struct {
 	Name  string // adr/0001-layout.md
 	Title string
-	HTML  template.HTML
+	HTML  []byte
 	node  ast.Node
 	raw   []byte
 	ids   map[string]bool
@@ -71,10 +70,6 @@ func Build(files fs.FS) (map[string][]byte, error) {
 		return nil, err
 	}
 	out := map[string][]byte{}
-	layout, err := template.ParseFS(assets, "assets/page.html")
-	if err != nil {
-		return nil, err
-	}
 	var passages []passage
 	for _, name := range slices.Sorted(maps.Keys(pages)) {
 		p := pages[name]
@@ -85,16 +80,11 @@ func Build(files fs.FS) (map[string][]byte, error) {
 		if err := markdown.Renderer().Render(&body, p.raw, p.node); err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
-		p.HTML = template.HTML(body.String()) //nolint:gosec // raw HTML is left out by the renderer
+		p.HTML = body.Bytes()
 		passages = append(passages, p.passages()...)
 	}
 	for name, p := range pages {
-		var b bytes.Buffer
-		root := strings.Repeat("../", strings.Count(name, "/"))
-		if err := layout.Execute(&b, map[string]any{"Page": p, "Root": root, "Groups": groups}); err != nil {
-			return nil, err
-		}
-		out[htmlName(name)] = b.Bytes()
+		out[htmlName(name)] = p.laid(groups)
 	}
 	found, err := json.Marshal(passages)
 	if err != nil {
@@ -109,7 +99,7 @@ func Build(files fs.FS) (map[string][]byte, error) {
 	return out, nil
 }
 
-// Root is the way from a page to the folder of the site.
+// URL is the file of a page in the site.
 func (p *page) URL() string { return htmlName(p.Name) }
 
 func htmlName(name string) string { return strings.TrimSuffix(name, ".md") + ".html" }
