@@ -62,7 +62,8 @@ bench-jobs: ## the job queue beside River on Postgres, both durable (needs Postg
 up: ## everything as containers (needs docker); makes .env with random secrets
 	@sh scripts/env.sh
 	@sh scripts/ports.sh
-	docker compose -f docker-compose.yml up --build --detach --wait
+	AUTOCRUD_TAG="$$(git describe --tags --exact-match 2>/dev/null)" AUTOCRUD_REVISION="$$(git rev-parse HEAD 2>/dev/null)" AUTOCRUD_CREATED="$$(git log -1 --format=%cI 2>/dev/null)" \
+		docker compose -f docker-compose.yml up --build --detach --wait
 
 image: ## the image autocrud:local (IMAGE=name:tag for another), without compose
 	DOCKER_BUILDKIT=1 docker build --build-arg VERSION=$(lastword $(subst :, ,$(IMAGE))) --build-arg REVISION=$$(git rev-parse HEAD) --build-arg CREATED=$$(git log -1 --format=%cI) --tag $(IMAGE) .

@@ -51,6 +51,11 @@ func TestTheTutorialWorks(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(s.dir, "library.backup")); err != nil {
 		t.Error(err)
 	}
+	if keep := os.Getenv("AUTOCRUD_TEST_LIBRARY"); keep != "" { // for the containers of make compose-test
+		if err := os.CopyFS(keep, os.DirFS(s.dir)); err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 // tutorial has a server of its own.

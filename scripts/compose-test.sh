@@ -46,6 +46,7 @@ say make up
 clone one
 make -C "$project" -s up
 check tour
+(cd "$project" && compose exec -T api /autocrud version) | grep "commit $(git rev-parse HEAD)"
 say each container is killed under load
 check kill
 say make down, make up, after the README was edited
@@ -92,6 +93,23 @@ check whole
 make -C "$project" -s down
 left=$(docker ps --quiet | wc -l)
 [ "$left" = 0 ] || { echo "$left containers are left" >&2; exit 1; }
+
+say the end of the tutorial
+AUTOCRUD_TEST_LIBRARY="$dir/home/library" go test -count=1 -run TestTheTutorialWorks ./docs
+clone three
+files=docker-compose.yml
+(
+	cp "$dir/home/library/library.backup" "$project/"
+	cd "$project"
+	export HOME="$dir/home"
+	tutorial() { line=$(sed -n "$1" docs/tutorial.md); echo "$line"; eval "$line"; }
+	tutorial '/^make up AUTOCRUD_MODELS=/p'
+	tutorial 's/.*`\(docker compose [^`]* < library\.backup\)`.*/\1/p'
+	compose restart api indexer worker
+	compose up --detach --wait
+	curl -sf "http://127.0.0.1:$AUTOCRUD_PORT/v1/books/emma?returns=data" | grep '"shelf":"A3"'
+)
+make -C "$project" -s down
 
 say make image, with the CLI of Debian
 (cd "$dir/one" && PATH="/usr/bin:$PATH" make -s image IMAGE=autocrud:test >/dev/null)

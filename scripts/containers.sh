@@ -3,11 +3,14 @@
 # engine, the compose plugin from its module, and images under the names that the
 # project's files use, made from Debian's packages and Go modules. For root on Debian;
 # what it makes stays in AUTOCRUD_CONTAINERS (~/.cache/autocrud-containers, 3 GB).
+# With ENGINE, a version of the module github.com/moby/moby/v2 such as v2.0.0-beta.24, the
+# engine is built from that instead.
 #   . scripts/containers.sh; tools; engine; images; ...; stop_engine
 containers=${AUTOCRUD_CONTAINERS:-${XDG_CACHE_HOME:-$HOME/.cache}/autocrud-containers}
 export DOCKER_HOST=unix://$containers/docker.sock DOCKER_CONFIG=$containers/config
 engine_pid=
 COMPOSE_VERSION=v2.40.3
+[ -z "${ENGINE:-}" ] || PATH=$containers/engine-$ENGINE:$PATH
 
 # installed PROGRAM... installs the packages of the programs that are missing.
 installed() {
@@ -23,7 +26,7 @@ installed() {
 
 # module PATH VERSION is the folder with a copy of a module that can be changed.
 module() {
-	copy=$containers/$(basename "${1%/v[0-9]*}")
+	copy=$containers/source-$(basename "${1%/v[0-9]*}")
 	rm -rf "$copy"
 	cp -r "$(go mod download -json "$1@$2" | sed -n 's/.*"Dir": "\(.*\)",*/\1/p')" "$copy"
 	chmod -R u+w "$copy"
@@ -34,6 +37,14 @@ module() {
 tools() {
 	mkdir -p "$containers/config/cli-plugins" "$containers/bin"
 	installed dockerd=docker.io docker=docker.io debootstrap=debootstrap busybox=busybox-static
+	if [ -n "${ENGINE:-}" ] && [ ! -x "$containers/engine-$ENGINE/dockerd" ]; then
+		source=$(module github.com/moby/moby/v2 "$ENGINE")
+		for program in docker-proxy dockerd; do
+			(cd "$source" && GOWORK=off GOFLAGS=-buildvcs=false CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X github.com/moby/moby/v2/dockerversion.Version=$ENGINE" \
+				-o "$containers/engine-$ENGINE/$program" "./cmd/$program")
+		done
+		rm -rf "$source"
+	fi
 	if [ ! -x "$containers/config/cli-plugins/docker-compose" ]; then # its exclude lines forbid go install
 		source=$(module github.com/docker/compose/v2 $COMPOSE_VERSION)
 		(cd "$source" && GOWORK=off GOFLAGS=-buildvcs=false CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X github.com/docker/compose/v2/internal.Version=$COMPOSE_VERSION" \
@@ -55,7 +66,7 @@ tools() {
 
 # engine starts dockerd with a folder and a socket of its own.
 engine() {
-	dockerd --data-root "$containers/docker" --exec-root "$containers/exec" --pidfile "$containers/docker.pid" --host "$DOCKER_HOST" \
+	dockerd --data-root "$containers/docker${ENGINE:+-$ENGINE}" --exec-root "$containers/exec" --pidfile "$containers/docker.pid" --host "$DOCKER_HOST" \
 		--containerd-namespace autocrud-test --containerd-plugins-namespace autocrud-test-plugins >"$containers/dockerd.log" 2>&1 &
 	engine_pid=$!
 	for _ in $(seq 60); do
@@ -70,7 +81,7 @@ engine() {
 stop_engine() {
 	[ -z "$engine_pid" ] || { kill "$engine_pid" 2>/dev/null; wait "$engine_pid" 2>/dev/null; }
 	engine_pid=
-	umount "$containers/docker" 2>/dev/null || true # it is left mounted on itself
+	umount "$containers/docker${ENGINE:+-$ENGINE}" 2>/dev/null || true # it is left mounted on itself
 }
 
 # image TAG FROM FILE... makes an image of files and the lines of a Dockerfile on

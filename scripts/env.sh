@@ -35,6 +35,8 @@ esac
 [ -d "$models" ] || { echo "the folder $models (AUTOCRUD_MODELS) is not there" >&2; exit 1; }
 # Containers read these as another user, whatever the umask was.
 chmod -R a+rX deploy/nats examples/quickstart/models
+closed=$(find "$models" ! -perm -o=r | head -n 1)
+[ -z "$closed" ] || { echo "$closed is closed to other users, and containers read it as one: chmod -R a+rX $models" >&2; exit 1; }
 volumes=$(sed -n 's/^AUTOCRUD_VOLUMES=//p' .env)
 for v in nats nats-2 nats-3 postgres s3; do
 	[ -d "$volumes/$v" ] && continue

@@ -50,6 +50,7 @@ command -v kubectl >/dev/null || kubernetes kubectl
 [ -x "$kube/helm" ] || GOBIN="$kube" CGO_ENABLED=0 go install -ldflags "-s -w" "helm.sh/helm/v3/cmd/helm@$HELM"
 PATH=$kube:$PATH
 CGO_ENABLED=0 go build -o "$dir/pods" ./scripts/k8stest
+CGO_ENABLED=0 go build -o "$dir/nats-server" github.com/nats-io/nats-server/v2
 
 say an API server
 port=$((20000 + $$ % 20000))
@@ -85,6 +86,22 @@ admitted() {
 	kubectl -n "$1" create serviceaccount default >/dev/null 2>&1 || true # a controller's work
 	kubectl -n "$1" get deployments,statefulsets,jobs,cronjobs --output json | "$dir/pods" >"$dir/pods.json"
 	kubectl create --validate=strict --warnings-as-errors --dry-run=server -f "$dir/pods.json"
+}
+
+# configured TEXT: a NATS server with our users, secrets and certificates takes it.
+configured() {
+	mkdir -p "$dir/nats/nats-config" "$dir/nats/nats-users"
+	cp deploy/nats/users.conf "$dir/nats/nats-users/"
+	for d in nats-ca-cert nats-certs/nats nats-certs/cluster; do
+		mkdir -p "$dir/nats/$d"
+		openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=nats -keyout "$dir/nats/$d/tls.key" -out "$dir/nats/$d/tls.crt" 2>/dev/null
+		cp "$dir/nats/$d/tls.crt" "$dir/nats/$d/ca.crt"
+	done
+	echo "$1" | sed "s|\"/etc/|\"$dir/nats/|" >"$dir/nats/nats-config/nats.conf"
+	(
+		for name in $(sed -n 's/.*\$\(NATS_[A-Z_]*\).*/\1/p' deploy/nats/users.conf); do export "$name=\"secret\""; done
+		SERVER_NAME=nats-0 "$dir/nats-server" -t --config "$dir/nats/nats-config/nats.conf"
+	)
 }
 
 # emptied NAMESPACE: it and all in it are gone, finalizers too, which are a controller's work.
@@ -133,6 +150,8 @@ for overlay in production dev; do
 			helm template nats "$chart" --namespace autocrud --values deploy/k8s/overlays/production/nats-values.yaml --skip-tests >"$dir/nats.yaml"
 			apply -n autocrud -f "$dir/nats.yaml"
 			admitted autocrud
+			echo "-- its configuration, read by the server"
+			configured "$(kubectl -n autocrud get configmap nats-config --output jsonpath='{.data.nats\.conf}')"
 		fi
 	fi
 	emptied autocrud
