@@ -57,6 +57,9 @@ func (r *Running) Wait() error {
 	return r.err
 }
 
+// keptHeads is how many bytes of what was read and written last are kept.
+const keptHeads = 64 << 20
+
 // Logger as the settings ask, to stderr.
 func (s *Settings) Logger() *slog.Logger {
 	var level slog.Level
@@ -290,8 +293,12 @@ func (p *program) wire(ctx context.Context) error {
 	p.live = states.NewLive()
 	p.jobs = &jobParts{program: p}
 	p.indexing = newIndexing(p.st, p.types, p.progress, p.logger)
+	var heads *states.Heads
+	if p.has.indexer && p.st.sole {
+		heads = states.NewHeads(keptHeads)
+	}
 	if p.has.indexer {
-		o := indexer.Options{Logger: p.logger, Tracer: p.tracer, Outward: p.st.outward, Applied: p.jobs.applied}
+		o := indexer.Options{Heads: heads, Logger: p.logger, Tracer: p.tracer, Outward: p.st.outward, Applied: p.jobs.applied}
 		if p.has.api {
 			o.Known = func(seq uint64) (*storage.Event, *model.Document) { return p.manager.States.Known(seq) }
 		} else {
@@ -301,7 +308,7 @@ func (p *program) wire(ctx context.Context) error {
 	}
 	p.manager = resource.NewDomain(p.types, p.st.log, blobs, p.st.index, resource.Options{
 		LogSyncsBlobs: p.st.grouped, Sole: p.st.sole, NoErase: !p.has.worker && !p.set.maintenance, Last: state.Last, Secret: secret, ClaimKey: claimKey, Uploads: resource.UploadQuota{Principal: p.set.UploadQuotaPrincipal, All: p.set.UploadQuota}, Access: p.access, Outward: p.st.outward, Archive: p.st.archive, Deliveries: p.st.sent, Recorder: audit.NewRecorder(p.st.audit, keyOfAudit), Hooks: p.app.Hooks, HooksApart: !p.st.sole,
-		Progress: p.progress, Live: p.live, JobLogs: p.st.jobLogs, Committed: p.jobs.committed(), Observer: p.observer, Tracer: p.tracer, Logger: p.logger})
+		Progress: p.progress, Heads: heads, Live: p.live, JobLogs: p.st.jobLogs, Committed: p.jobs.committed(), Observer: p.observer, Tracer: p.tracer, Logger: p.logger})
 	p.jobs.own()
 	p.measure()
 	p.jobs.measureQueues()

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/autocrud-go/autocrud/pkg/audit"
-	"github.com/autocrud-go/autocrud/pkg/commit"
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/query"
@@ -265,7 +264,7 @@ func (l *auditListing) readWrites(ctx context.Context, place uint64) (found []pl
 	}
 	for _, p := range events {
 		e := p.Event
-		found = append(found, placed{place: p.Seq, item: AuditItem{Seq: p.Seq, Event: e.ID, Revision: e.Revision.ID, Cause: e.Cause, Digest: commit.Digest(e), Previous: e.Previous,
+		found = append(found, placed{place: p.Seq, item: AuditItem{Seq: p.Seq, Event: e.ID, Revision: e.Revision.ID, Cause: e.Cause, Digest: e.Digest(), Previous: e.Previous,
 			AuditEntry: storage.AuditEntry{At: e.At, Outcome: audit.OutcomeOK, Action: string(e.Action), Type: e.Meta.Type, ID: e.Meta.ID,
 				Principal: e.Principal, RequestID: e.RequestID, Address: e.Address, UserAgent: e.UserAgent}}})
 	}

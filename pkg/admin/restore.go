@@ -72,6 +72,7 @@ func (ad *Admin) RestoreBackup(ctx context.Context, b *archive.Backup, report fu
 		return states.StoreError(err)
 	}
 	ad.recent.Jump(last)
+	ad.o.Heads.Clear()
 	if r.claimKey != nil {
 		ad.hashKey.Store(&r.claimKey)
 	}
@@ -224,6 +225,6 @@ func (r *restoring) event(ctx context.Context, typ string, e *storage.Event, con
 	if err != nil {
 		return nil, err
 	}
-	r.digests[subject] = commit.Digest(e)
+	r.digests[subject] = e.Digest()
 	return data, nil
 }

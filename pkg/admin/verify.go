@@ -187,8 +187,8 @@ func (v *verifier) entry(ctx context.Context, entry storage.Entry) error {
 	if known && !before.purged && e.Action != storage.Purged && e.Wrote > before.count && e.Wrote != before.count+1 && !v.pruned.between(k, before.count, e.Wrote) {
 		find("revision %d follows %d", e.Wrote, before.count)
 	}
-	v.events[e.Seq] = logged{k, commit.Digest(e)}
-	h := verified{seq: e.Seq, event: e.ID, digest: commit.Digest(e), logged: commit.Digest(e), count: e.Meta.RevisionCount, hash: e.Revision.Hash,
+	v.events[e.Seq] = logged{k, e.Digest()}
+	h := verified{seq: e.Seq, event: e.ID, digest: e.Digest(), logged: e.Digest(), count: e.Meta.RevisionCount, hash: e.Revision.Hash,
 		deleted: e.Meta.Deleted, purged: e.Action == storage.Purged}
 	if t := v.m.types.Named(typ); t != nil && e.Action != storage.Purged {
 		if h.held, err = v.m.Claims.Holdings(ctx, t, states.StateOf(e, false)); err != nil {
@@ -232,7 +232,7 @@ func (v *verifier) compareEvents(ctx context.Context, through uint64, last bool)
 		case !known:
 			v.doubts = append(v.doubts, doubt{k, p.Seq, "the event is missing in the log"})
 		case l.digest == "unreadable": // that was told
-		case l.digest != commit.Digest(p.Event):
+		case l.digest != p.Event.Digest():
 			v.unlessPurged(ctx, Finding{Type: l.key.Type, ID: l.key.ID, Seq: p.Seq, Problem: "log and index hold different events: one of them was altered"})
 		}
 	}

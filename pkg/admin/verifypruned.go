@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 
-	"github.com/autocrud-go/autocrud/pkg/commit"
 	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/retention"
 	"github.com/autocrud-go/autocrud/pkg/states"
@@ -59,7 +58,7 @@ func (p *pruned) covers(e *storage.Event) bool {
 // has reports whether an event of the index is one that left the log, as it was.
 func (p *pruned) has(past storage.Past) bool {
 	e := p.missing[past.Seq]
-	if e == nil || commit.Digest(e) != commit.Digest(past.Event) {
+	if e == nil || e.Digest() != past.Event.Digest() {
 		return false
 	}
 	delete(p.missing, past.Seq)

@@ -27,7 +27,7 @@ func NewParts(c states.Core) Parts {
 	p.Binaries = &BinaryStore{Guard: gd, States: st, blobs: c.Blobs, hashKey: c.HashKey, index: c.Index, o: c.Options, recent: c.Recent, types: c.Types}
 	p.Claims = &Claims{Guard: gd, States: st, hashKey: c.HashKey, index: c.Index, log: c.Log, o: c.Options, progress: c.Progress, recent: c.Recent, types: c.Types}
 	p.Gate = &Gate{Guard: gd, Seals: p.Seals, States: st, o: c.Options, strategies: c.Strategies, types: c.Types}
-	p.Writer = &Writer{Binaries: p.Binaries, Claims: p.Claims, Gate: p.Gate, Guard: gd, Seals: p.Seals, States: st, hookRuns: c.HookRuns, blobs: c.Blobs, index: c.Index, loading: c.Loading, locks: states.NewLocks(), log: c.Log, o: c.Options, progress: c.Progress, recent: c.Recent, strategies: c.Strategies, types: c.Types, underway: underway{flights: map[string]*flight{}}}
+	p.Writer = &Writer{Binaries: p.Binaries, Claims: p.Claims, Gate: p.Gate, Guard: gd, Seals: p.Seals, States: st, hookRuns: c.HookRuns, blobs: c.Blobs, index: c.Index, loading: c.Loading, locks: states.NewLocks(), log: c.Log, o: c.Options, progress: c.Progress, recent: c.Recent, heads: c.Heads, strategies: c.Strategies, types: c.Types, underway: underway{flights: map[string]*flight{}}}
 	p.Batches, p.Questions = &Batches{p.Writer}, &Questions{p.Writer}
 	return p
 }

@@ -36,6 +36,7 @@ type Writer struct {
 	o          *states.Options
 	progress   *states.Progress
 	recent     *states.Recent
+	heads      *states.Heads
 	strategies states.Strategies
 	types      *registry.Types
 	underway   underway
@@ -345,6 +346,7 @@ func (wr *Writer) append(ctx context.Context, u *unit) error {
 		e.Meta.Seq = e.Seq
 		u.docs[i].Settle()
 		wr.recent.Add(e, u.docs[i], wr.progress.Applied())
+		wr.heads.Committed(e)
 		if wr.o.Access != nil {
 			wr.o.Access.Apply(e)
 		}
@@ -371,7 +373,7 @@ func (wr *Writer) stamp(ctx context.Context, s states.State, e *storage.Event) {
 	}
 	e.Meta.UpdatedAt, e.Meta.UpdatedBy = e.At, a.Principal
 	if s.Last != nil {
-		e.Previous = Digest(s.Last)
+		e.Previous = s.Last.Digest()
 	}
 	if !s.Exists() {
 		e.Meta.CreatedAt, e.Meta.CreatedBy = e.At, a.Principal
@@ -383,15 +385,6 @@ func (wr *Writer) stamp(ctx context.Context, s states.State, e *storage.Event) {
 	if e.Revision.CreatedAt.IsZero() {
 		e.Revision.CreatedAt, e.Revision.CreatedBy = e.At, a.Principal
 	}
-}
-
-// Digest of an event's header, by which the next event of its resource proves
-// what came before.
-func Digest(e *storage.Event) string {
-	if e.Header == nil {
-		return ""
-	}
-	return model.HashOf(e.Header)
 }
 
 // change is what the hooks of a step see.

@@ -43,6 +43,7 @@ type Core struct {
 	Index      Index
 	Progress   *Progress
 	Recent     *Recent
+	Heads      *Heads
 	Cursors    *query.Cursors
 	HashKey    *atomic.Pointer[[]byte] // Options.ClaimKey, or that of what was restored
 	Loading    *atomic.Bool            // a backup is being restored
@@ -94,8 +95,11 @@ type Options struct {
 	// Visible limits what watches are told; nil: they are told everything.
 	Visible  Visible
 	Progress *Progress
-	Live     *Live           // how far running jobs are; nil: not known
-	JobLogs  storage.JobLogs // nil: what handlers write is not kept
+	// Heads keeps what was read and written last, when the indexer is in this process,
+	// which is the only writer; nil: nothing is kept.
+	Heads   *Heads
+	Live    *Live           // how far running jobs are; nil: not known
+	JobLogs storage.JobLogs // nil: what handlers write is not kept
 	// Committed is told of every event of a job that this process committed.
 	// It must not wait, and not change the event.
 	Committed func(*storage.Event)
@@ -150,7 +154,7 @@ func NewCore(types []*model.Type, log storage.Log, blobs storage.Blobs, index In
 		o.ClaimKey = make([]byte, 32)
 		_, _ = rand.Read(o.ClaimKey) // never fails
 	}
-	c := Core{Types: registry.New(types), Strategies: Strategies{}, Log: log, Blobs: blobs, Index: index, Progress: o.Progress, Recent: newRecent(o.Last),
+	c := Core{Types: registry.New(types), Strategies: Strategies{}, Log: log, Blobs: blobs, Index: index, Progress: o.Progress, Recent: newRecent(o.Last), Heads: o.Heads,
 		Cursors: query.NewCursors(o.Secret), HashKey: &atomic.Pointer[[]byte]{}, Loading: &atomic.Bool{}, HookRuns: &HookRuns{}, Options: &o}
 	c.HashKey.Store(&o.ClaimKey)
 	return c

@@ -22,12 +22,13 @@ type States struct {
 	o        *Options
 	progress *Progress
 	recent   *Recent
+	heads    *Heads
 	types    *registry.Types
 }
 
 // NewStates knows how the resources of the stores stand.
 func NewStates(c Core) *States {
-	return &States{blobs: c.Blobs, index: c.Index, log: c.Log, o: c.Options, progress: c.Progress, recent: c.Recent, types: c.Types}
+	return &States{blobs: c.Blobs, index: c.Index, log: c.Log, o: c.Options, progress: c.Progress, recent: c.Recent, heads: c.Heads, types: c.Types}
 }
 
 // Resource is one resource as it is answered: the parts of the envelope, each
@@ -87,6 +88,11 @@ func (st *States) Head(ctx context.Context, k Key, fresh bool) (State, error) {
 	if e := st.newest(k); e != nil {
 		return StateOf(e, false), nil
 	}
+	if e, asOf := st.heads.event(k); e != nil {
+		s := StateOf(e, false)
+		s.AsOf = asOf
+		return s, nil
+	}
 	applied := st.progress.Applied()
 	if !st.recent.covered(applied) {
 		return st.logged(ctx, k)
@@ -99,6 +105,7 @@ func (st *States) Head(ctx context.Context, k Key, fresh bool) (State, error) {
 		row.Event.Content = row.Content
 		s := StateOf(row.Event, false)
 		s.AsOf = row.AsOf
+		st.heads.keepEvent(k, row.Event, row.AsOf)
 		return s, nil
 	case errors.Is(err, storage.ErrNotFound) && st.complete(applied):
 		return State{Fresh: true}, nil

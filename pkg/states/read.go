@@ -23,11 +23,12 @@ type Reads struct {
 	o        *Options
 	progress *Progress
 	recent   *Recent
+	heads    *Heads
 }
 
 // NewReads reads what the guard lets through.
 func NewReads(c Core, st *States, gd *Guard) *Reads {
-	return &Reads{Guard: gd, States: st, blobs: c.Blobs, cursors: c.Cursors, index: c.Index, o: c.Options, progress: c.Progress, recent: c.Recent}
+	return &Reads{Guard: gd, States: st, blobs: c.Blobs, cursors: c.Cursors, index: c.Index, o: c.Options, progress: c.Progress, recent: c.Recent, heads: c.Heads}
 }
 
 // Consistency says how new a read must be.
@@ -215,11 +216,21 @@ func (rd *Reads) current(ctx context.Context, k Key, o GetOptions) (*Resource, *
 		r, err := rd.Guard.resource(ctx, e)
 		return r, e, err
 	}
-	if rd.recent.covered(rd.progress.Applied()) {
+	e, row, age := rd.heads.read(k)
+	if e != nil {
+		r, err := rd.Guard.resource(ctx, e)
+		return r, e, err
+	}
+	if row != nil {
+		r, err := rd.rowResource(ctx, *row, k)
+		return r, nil, err
+	}
+	if applied := rd.progress.Applied(); rd.recent.covered(applied) {
 		soon, cancel := context.WithTimeout(ctx, indexPatience)
 		row, err := rd.index.Read(soon, k.Type, k.ID)
 		cancel()
 		if err == nil {
+			rd.heads.keepRow(k, &row, age, applied)
 			r, err := rd.rowResource(ctx, row, k)
 			return r, nil, err
 		}

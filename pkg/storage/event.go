@@ -2,6 +2,8 @@ package storage
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -216,6 +218,25 @@ type Event struct {
 	Seq     uint64 `json:"-"` // place in the log; known after the commit
 	Content []byte `json:"-"` // canonical JSON of HEAD's revision when Inline, or when known to the process
 	Header  []byte `json:"-"` // the encoded form without content; set by Decode
+	// HeaderDigest is that of Header, when that was left out.
+	HeaderDigest string `json:"-"`
+}
+
+// Headless is the event without its encoded form, whose digest is still known.
+func (e *Event) Headless() *Event {
+	own := *e
+	own.HeaderDigest, own.Header = e.Digest(), nil
+	return &own
+}
+
+// Digest of an event's header, by which the next event of its resource proves what
+// came before; empty when it was never encoded.
+func (e *Event) Digest() string {
+	if e.Header == nil {
+		return e.HeaderDigest
+	}
+	sum := sha256.Sum256(e.Header)
+	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
 // Idempotency ties an event to the request that asked for it.

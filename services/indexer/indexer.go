@@ -44,6 +44,8 @@ type Options struct {
 	// content as it was read for the write, so that neither need be decoded again; nil
 	// when it does not know.
 	Known func(seq uint64) (*storage.Event, *model.Document)
+	// Heads is told of what the index holds; nil: nobody keeps anything.
+	Heads *states.Heads
 	// Applied is called after each transaction with the batch.
 	Applied func(storage.Batch)
 	// Tracer is told what was done with events; nil: no spans are made.
@@ -148,7 +150,7 @@ func (x *Indexer) Prepare(ctx context.Context) (storage.Position, error) {
 		reason = "it is ahead of the log"
 	}
 	if pos.Applied < x.progress.Applied() {
-		x.progress.Restart() // the index is another one, or one of earlier
+		x.restart() // the index is another one, or one of earlier
 	}
 	if reason != "" && pos.Identity == state.Identity && x.prepared {
 		// Whether a log may be shorter than its index is found out before anything
@@ -167,12 +169,18 @@ func (x *Indexer) Prepare(ctx context.Context) (storage.Position, error) {
 	if pos.Applied > 0 || state.Kept > 10 { // a new folder is not worth a line
 		x.o.Logger.WarnContext(ctx, "the index is built from the log", "because", reason, "entries", state.Kept)
 	}
-	x.progress.Restart()
+	x.restart()
 	if err := x.index.Reset(ctx, state.Identity, state.Last); err != nil {
 		return storage.Position{}, fmt.Errorf("reset the index: %w", err)
 	}
 	x.defined()
 	return storage.Position{Identity: state.Identity}, nil
+}
+
+// restart tells that what was read of the index may not be true any more.
+func (x *Indexer) restart() {
+	x.progress.Restart()
+	x.o.Heads.Clear()
 }
 
 // Run follows the log until ctx ends. Whatever fails is begun again from the
@@ -332,6 +340,7 @@ func (x *Indexer) apply(ctx context.Context, entries []storage.Entry) error {
 	if err := x.index.Apply(ctx, b); err != nil {
 		return fmt.Errorf("apply %d events up to %d: %w", len(b.Changes), b.Through, err)
 	}
+	x.o.Heads.Applied(newest(entries), b.Through)
 	x.progress.Advance(b.Through)
 	together(ctx, x.o.Tracer, "index", events, begun)
 	if x.outward != nil {
@@ -341,6 +350,17 @@ func (x *Indexer) apply(ctx context.Context, entries []storage.Entry) error {
 		x.o.Applied(b)
 	}
 	return nil
+}
+
+// newest are the resources that entries say something new of.
+func newest(entries []storage.Entry) []states.Told {
+	out := make([]states.Told, 0, len(entries))
+	for _, e := range entries {
+		if typ, id, ok := storage.SplitRevisionSubject(e.Subject); ok {
+			out = append(out, states.Told{Key: states.Key{Type: typ, ID: id}, Seq: e.Seq})
+		}
+	}
+	return out
 }
 
 // dropped are the tombstones that an entry says are not in the log any more.

@@ -41,6 +41,7 @@ func (x *Indexer) replay(ctx context.Context) error {
 		return fmt.Errorf("replay for %v: %w", names(fresh), err)
 	}
 	x.o.Logger.InfoContext(ctx, "the new index answers", "types", names(fresh), "took", time.Since(begun))
+	x.o.Heads.Clear() // the new tables say of some rows what the old ones did not
 	x.toFill(nil)
 	return nil
 }

@@ -65,6 +65,7 @@ func (x *Indexer) takeNext() {
 
 // defined notes that the index is defined by the types that are used.
 func (x *Indexer) defined() {
+	x.o.Heads.Clear() // rows hold what another model says of them
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.next != nil {
