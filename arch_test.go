@@ -14,7 +14,7 @@ const module = "github.com/autocrud-go/autocrud"
 // layers, lowest first: a package may import its own line and those below,
 // except where barred says otherwise.
 var layers = [][]string{
-	{"pkg/query", "pkg/jsonpatch", "pkg/format", "pkg/fault", "pkg/password", "internal/restart", "internal/disk", "internal/otlp", "docs"},
+	{"pkg/query", "pkg/jsonpatch", "pkg/format", "pkg/fault", "pkg/password", "internal/restart", "internal/disk", "internal/memory", "internal/otlp", "docs"},
 	{"pkg/reshape"},
 	{"pkg/storage"},
 	{"pkg/storage/internal/sqlrender", "pkg/storage/internal/sqltables"},

@@ -13,6 +13,7 @@ import (
 	"syscall"
 
 	"github.com/autocrud-go/autocrud/internal/cli/grammar"
+	"github.com/autocrud-go/autocrud/internal/memory"
 	"github.com/autocrud-go/autocrud/internal/wiring"
 	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/services/api"
@@ -163,6 +164,7 @@ func (c *workerCmd) Run(e *env) error {
 // Beside it run tasks, and a SIGHUP has it read its models again.
 func serve(e *env, service string, s wiring.Settings, more string, tasks ...func(context.Context, *wiring.Running)) error {
 	s.Service = service
+	memory.Heed()
 	r, err := wiring.Start(e.ctx, s, e.app)
 	if err != nil {
 		return err
