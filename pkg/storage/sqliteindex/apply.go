@@ -77,15 +77,17 @@ func (x *Index) Apply(ctx context.Context, b storage.Batch) (err error) {
 		return errors.Join(ctx.Err(), x.look(ctx))
 	}
 	erased := len(b.Pruned) > 0
+	newest := newestOf(b.Changes)
 	var next map[string]*tables
+	var shifts []*shift
+	if len(b.Replay) == 0 { // else no table that answers is changed
+		if shifts, err = x.totals.shifts(newest); err != nil {
+			return err
+		}
+	}
 	err = x.inTransaction(ctx, func(ctx context.Context) error {
-		newest := map[resource]int{}
-		for i := range b.Changes {
-			e := b.Changes[i].Event
-			key := resource{e.Meta.Type, e.Meta.ID}
-			if j, ok := newest[key]; !ok || e.Seq >= b.Changes[j].Event.Seq {
-				newest[key] = i
-			}
+		if err := countAll(ctx, shifts, -1); err != nil {
+			return err
 		}
 		for i := range b.Changes {
 			c := &b.Changes[i]
@@ -98,6 +100,9 @@ func (x *Index) Apply(ctx context.Context, b storage.Batch) (err error) {
 		err := prune(ctx, x, b)
 		if err == nil {
 			err = drop(ctx, x, b.Dropped)
+		}
+		if err == nil {
+			err = countAll(ctx, shifts, 1)
 		}
 		switch {
 		case err != nil:
@@ -112,8 +117,10 @@ func (x *Index) Apply(ctx context.Context, b storage.Batch) (err error) {
 		return err
 	})
 	if err != nil {
+		x.totals.clear() // it may have been written all the same
 		return err
 	}
+	x.totals.move(shifts)
 	if next != nil {
 		if err := x.switchOver(ctx, next); err != nil {
 			return fmt.Errorf("switch over: %w", err)
@@ -127,6 +134,19 @@ func (x *Index) Apply(ctx context.Context, b storage.Batch) (err error) {
 		rinse(ctx, x)
 	}
 	return nil
+}
+
+// newestOf is the newest change of each resource.
+func newestOf(changes []storage.IndexChange) map[resource]int {
+	newest := make(map[resource]int, len(changes))
+	for i := range changes {
+		e := changes[i].Event
+		key := resource{e.Meta.Type, e.Meta.ID}
+		if j, ok := newest[key]; !ok || e.Seq >= changes[j].Event.Seq {
+			newest[key] = i
+		}
+	}
+	return newest
 }
 
 // rinse empties the write-ahead log, in which what was erased still is. A reader may

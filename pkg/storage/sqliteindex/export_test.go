@@ -3,6 +3,7 @@ package sqliteindex
 import (
 	"context"
 	"strings"
+	"time"
 
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -46,4 +47,33 @@ func (x *Index) Statements() int64 {
 	x.prepared.mu.Lock()
 	defer x.prepared.mu.Unlock()
 	return x.prepared.runs
+}
+
+// SetWorthKeeping changes how long counting takes at least for a number to be kept.
+func SetWorthKeeping(d time.Duration) { worthKeeping = d }
+
+// Kept is how many numbers of matches are kept as rows change.
+func (x *Index) Kept() int {
+	x.totals.mu.Lock()
+	defer x.totals.mu.Unlock()
+	return len(x.totals.kept)
+}
+
+// KeepAtAllCost makes what is kept stay, however long that takes.
+func (x *Index) KeepAtAllCost() {
+	x.totals.mu.Lock()
+	defer x.totals.mu.Unlock()
+	for _, t := range x.totals.kept {
+		t.cost = time.Hour
+	}
+}
+
+// CountAnew counts the matches, whatever is kept.
+func (x *Index) CountAnew(ctx context.Context, q storage.Search) (n int64, err error) {
+	err = x.answer(ctx, q.Type, func(t *writable) error {
+		defer x.reading()()
+		n, err = x.count(ctx, t, q)
+		return err
+	})
+	return n, err
 }

@@ -51,7 +51,7 @@ func (x *Index) Search(ctx context.Context, q storage.Search) (page storage.Page
 		if err := x.readPage(ctx, s, text, args, &page); err != nil || !q.Total {
 			return err
 		}
-		page.Total, err = x.count(ctx, t, q)
+		page.Total, err = x.total(ctx, t, q)
 		return err
 	})
 	if err != nil {

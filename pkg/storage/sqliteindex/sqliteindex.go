@@ -51,6 +51,7 @@ type Index struct {
 	fill     atomic.Uint64 // until applied reaches it, the index is built from nothing
 	identity atomic.Pointer[string]
 	prepared statementCache
+	totals   totals
 }
 
 var _ storage.Index = (*Index)(nil)

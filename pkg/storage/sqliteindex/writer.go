@@ -45,6 +45,7 @@ func (x *Index) prepareWriters(ctx context.Context, all map[string]*tables) erro
 }
 
 func (x *Index) closeWriters() {
+	x.totals.clear()
 	for _, of := range x.writing {
 		for _, w := range of {
 			w.close()
