@@ -91,11 +91,11 @@ image() {
 	shift
 	! docker image inspect "$tag" >/dev/null 2>&1 || { cat >/dev/null; return 0; }
 	if docker pull --quiet "$tag" >/dev/null 2>&1; then cat >/dev/null; return 0; fi
-	dir=$(mktemp -d)
-	cat >"$dir/Dockerfile"
-	for f in "$@"; do cp -rL "$f" "$dir/"; done
-	DOCKER_BUILDKIT=0 docker build --quiet --tag "$tag" "$dir" >/dev/null
-	rm -rf "$dir"
+	context=$(mktemp -d)
+	cat >"$context/Dockerfile"
+	for f in "$@"; do cp -rL "$f" "$context/"; done
+	DOCKER_BUILDKIT=0 docker build --quiet --tag "$tag" "$context" >/dev/null
+	rm -rf "$context"
 }
 
 # images makes what no registry gave.
