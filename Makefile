@@ -8,7 +8,7 @@ FUZZTIME ?= 10s
 ROWS ?= 1000000
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-full test-short race fuzz lint platforms site vuln outdated bench bench-search bench-jobs dist clean up down image compose-check deploy-check compose-test k8s-test chart
+.PHONY: help build run test test-full test-short race fuzz lint platforms emulated site vuln outdated bench bench-search bench-jobs dist clean up down image compose-check deploy-check compose-test k8s-test chart
 
 help: ## list what can be made
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,6 +18,9 @@ build: ## build the program into bin/
 
 dist: ## archives for six platforms with checksums and a bill of materials in dist/, the same bytes each time
 	$(GO) run ./scripts/dist -out $(DIST)
+
+emulated: ## tests and the program for Linux arm64 under qemu and for Windows under Wine (root on Debian; 10 minutes)
+	@GO=$(GO) sh scripts/emulated.sh
 
 site: ## the guides as static pages with a search, in site/
 	$(GO) run ./scripts/site -out site
