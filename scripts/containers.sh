@@ -66,7 +66,9 @@ tools() {
 
 # engine starts dockerd with a folder and a socket of its own.
 engine() {
-	dockerd --data-root "$containers/docker${ENGINE:+-$ENGINE}" --exec-root "$containers/exec" --pidfile "$containers/docker.pid" --host "$DOCKER_HOST" \
+	hash -r # a program of the same name may have been built since
+	# shellcheck disable=SC2086 # none or two arguments; Debian 12's runc knows no time namespaces
+	dockerd ${ENGINE:+--feature time-namespaces=false} --data-root "$containers/docker${ENGINE:+-$ENGINE}" --exec-root "$containers/exec" --pidfile "$containers/docker.pid" --host "$DOCKER_HOST" \
 		--containerd-namespace autocrud-test --containerd-plugins-namespace autocrud-test-plugins >"$containers/dockerd.log" 2>&1 &
 	engine_pid=$!
 	for _ in $(seq 60); do
