@@ -121,8 +121,8 @@ func (c *cell) send(client *apitest.Client, id string, after content, q twist) *
 		method = q.method
 	}
 	path := x.path(typ, id)
-	if strings.HasSuffix(path, "/blobs/") {
-		path += firstOf(c.digest, noDigest)
+	if at, verb, ok := strings.Cut(path, "/blobs/"); ok {
+		path = at + "/blobs/" + firstOf(c.digest, noDigest) + verb
 	}
 	for _, more := range []string{x.query, q.query} {
 		if more != "" {

@@ -94,10 +94,12 @@ func (k *kind) looks() (rows []*operation) {
 		add("GET logs", "logs", look{right: "read", wire: row("/logs"), tells: answered})
 	}
 	if k.lack("binaries") == "" {
-		add("GET a binary", "blob", look{right: "read", shows: true, partly: true, wire: row("/blobs/"), arrange: func(c *cell, id string, before content) {
+		hasBinary := func(c *cell, id string, before content) {
 			c.digest = c.w.admin.Post(c, "/v1/blobs", before["name"], apitest.Header("Content-Type", "text/plain")).Want(c, 201).Text("/digest")
 			c.create(id, before.and("file", c.digest))
-		}})
+		}
+		add("GET a binary", "blob", look{right: "read", shows: true, partly: true, wire: row("/blobs/"), arrange: hasBinary})
+		add(":sign a binary", "sign", look{right: "read", partly: true, wire: wire{method: "POST", path: onResource("/blobs/:sign"), body: withNothing}, arrange: hasBinary, tells: answered})
 	}
 	if k.lack("refs") == "" {
 		add("GET one with expand", "read", look{right: "read", wide: true, shows: true, arrange: func(c *cell, id string, before content) {

@@ -52,6 +52,8 @@ func (w *world) wholes() (rows []*operation) {
 	add("link", whole{method: "GET", path: "/auth/link", needs: needsNothing})
 	add("sessions", whole{method: "GET", path: "/auth/sessions", needs: needsCredential})
 	add("ticket", whole{method: "POST", path: "/auth/ticket", body: empty, needs: needsCredential})
+	add("signRead", whole{method: "POST", path: "/auth/sign", body: map[string]any{"path": "/v1/things"}, needs: needsCredential})
+	add("revokeLinks", whole{method: "POST", path: "/auth/links:revoke", body: empty, needs: needsCredential})
 	add("login", whole{method: "POST", path: "/auth/login", body: map[string]any{"key": adminKey}, needs: needsNothing})
 	add("logout", whole{method: "POST", path: "/auth/logout", body: empty, needs: needsNothing})
 	add("planModels", whole{method: "POST", path: "/v1/types:plan", body: map[string]any{"models": []any{}}, needs: needsAdmin})

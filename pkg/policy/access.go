@@ -39,6 +39,7 @@ type Access struct {
 	sessions map[string]*Session // by id
 	issuers  []string            // through which people sign in, by URL
 	onces    map[string]once     // what was used once, by the hash of it
+	revoked  map[string]uint64   // sequence of the newest revocation of links
 	public   *Identity           // of all requests without a credential
 	Now      func() time.Time    // nil: time.Now
 }
@@ -47,7 +48,7 @@ type Access struct {
 func NewAccess(types []*model.Type, verbs []Verb, file *Policy) *Access {
 	a := &Access{types: types, verbs: verbs, roles: map[string]Role{}, added: map[string]Role{}, bound: map[string]Binding{}, Keys: map[string]*Key{},
 		holders: map[string]*Key{}, former: map[string]string{}, seen: map[string]uint64{}, changed: make(chan struct{}), stale: true,
-		public: &Identity{Public: true}, users: map[string]*User{}, emails: map[string]string{}, userIDs: map[string]bool{}, sessions: map[string]*Session{}, onces: map[string]once{}}
+		public: &Identity{Public: true}, users: map[string]*User{}, emails: map[string]string{}, userIDs: map[string]bool{}, sessions: map[string]*Session{}, onces: map[string]once{}, revoked: map[string]uint64{}}
 	for _, t := range types {
 		a.peopled = a.peopled || t.Name == Users && t.Builtin
 	}

@@ -123,7 +123,7 @@ func (a *Access) policyNames(types []*model.Type) policyNames {
 
 // policySubjects are where what decides about access is written.
 var policySubjects = []string{"rev." + APIKeys + ".>", "rev." + Roles + ".>", "rev." + Bindings + ".>", "rev." + Users + ".>",
-	storage.SystemSubject(sessionSubjects + ">"), storage.SystemSubject(onceSubjects + ">")}
+	storage.SystemSubject(sessionSubjects + ">"), storage.SystemSubject(onceSubjects + ">"), storage.SystemSubject(linkSubjects + ">")}
 
 // Load reads what the log holds of keys, roles and bindings. It must be done
 // before the first request.

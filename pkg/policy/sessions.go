@@ -119,8 +119,8 @@ func (a *Access) applySession(seq uint64, data []byte) {
 		return
 	case old != nil:
 		s.used, s.over, s.identity = old.used, old.over, old.identity
-	case s.User == "" && s.Key == "":
-		s.identity = &Identity{Groups: s.Groups, Claims: s.Claims, Admin: s.Admin}
+	case s.Issuer != "":
+		s.identity = &Identity{Groups: s.Groups, Claims: WholeNumbers(s.Claims)}
 	}
 	a.sessions[s.ID] = s
 	if s.Ended {
@@ -159,19 +159,40 @@ func (s *Session) lastUse() time.Time {
 
 // actorOf is who a session is, while it is alive.
 func (a *Access) actorOf(s *Session) (who Actor, until time.Time, ok bool) {
-	now := a.now()
-	until = s.lastUse().Add(IdleLimit)
+	a.Mu.RLock()
+	defer a.Mu.RUnlock()
+	until = s.ends()
+	if !s.lasts(a.now()) {
+		return who, until, false
+	}
+	who, first, ok := a.standsFor(s)
+	if !first.IsZero() && first.Before(until) {
+		until = first
+	}
+	return who, until, ok
+}
+
+// ends is when a session ends by itself.
+func (s *Session) ends() time.Time {
+	until := s.lastUse().Add(IdleLimit)
 	if s.Remember {
 		until = s.lastUse().Add(longIdleLimit)
 	}
 	if s.Until.Before(until) {
 		until = s.Until
 	}
-	if s.Ended || s.over.Load() || !now.Before(until) {
-		return who, until, false
-	}
-	a.Mu.RLock()
-	defer a.Mu.RUnlock()
+	return until
+}
+
+// lasts reports whether a session was not ended, by itself or otherwise.
+func (s *Session) lasts(now time.Time) bool {
+	return !s.Ended && !s.over.Load() && now.Before(s.ends())
+}
+
+// standsFor is who a session, or a link, acts as, with the rights that this one has now;
+// until is zero where that does not end by itself. The caller holds the lock.
+func (a *Access) standsFor(s *Session) (who Actor, until time.Time, ok bool) {
+	now := a.now()
 	switch {
 	case s.User != "":
 		u := a.users[s.User]
@@ -184,14 +205,16 @@ func (a *Access) actorOf(s *Session) (who Actor, until time.Time, ok bool) {
 		if k == nil || k.expired(now) || !k.holds(s.KeyHash, now) {
 			return who, until, false
 		}
-		if k.Expires != nil && k.Expires.Before(until) {
+		if k.Expires != nil {
 			until = *k.Expires
 		}
 		return Actor{Principal: "key:" + k.Name, Identity: k.Identity}, until, true
-	case s.Admin && !a.isAdminKey(s.KeyHash), s.Issuer != "" && !slices.Contains(a.issuers, s.Issuer), s.Issuer == "" && !s.Admin:
-		return who, until, false
+	case s.Admin && stampOfAny(a.admin, s.KeyHash):
+		return Actor{Principal: s.Principal, Identity: &Identity{Admin: true}}, until, true
+	case s.Issuer != "" && slices.Contains(a.issuers, s.Issuer):
+		return Actor{Principal: s.Principal, Identity: s.identity}, until, true
 	}
-	return Actor{Principal: s.Principal, Identity: s.identity}, until, true
+	return who, until, false
 }
 
 // holds reports whether a hash is that of a secret of the key that is good.
@@ -208,10 +231,9 @@ func (k *Key) holds(hash string, now time.Time) bool {
 // that would let a reader of the log find out the key or its hash.
 func adminStamp(hash [sha256.Size]byte) string { return HashKey(string(hash[:])) }
 
-// isAdminKey reports whether the key of a stamp is one with every right. The caller holds
-// the lock.
-func (a *Access) isAdminKey(stamp string) bool {
-	return slices.ContainsFunc(a.admin, func(h []byte) bool { return adminStamp([sha256.Size]byte(h)) == stamp })
+// stampOfAny reports whether a stamp is that of one of some keys.
+func stampOfAny(keys [][]byte, stamp string) bool {
+	return slices.ContainsFunc(keys, func(h []byte) bool { return adminStamp([sha256.Size]byte(h)) == stamp })
 }
 
 // Believe names the issuers whose sign-ins count; sessions of others have ended.
@@ -425,6 +447,10 @@ func (a *Access) applyOnce(id string, seq uint64, data []byte) {
 func (a *Access) applySystem(entry storage.Entry) (ok bool) {
 	if _, is := strings.CutPrefix(entry.Subject, storage.SystemSubject(sessionSubjects)); is {
 		a.applySession(entry.Seq, entry.Data)
+		return true
+	}
+	if id, is := strings.CutPrefix(entry.Subject, storage.SystemSubject(linkSubjects)); is {
+		a.Links().apply(id, entry.Seq)
 		return true
 	}
 	if id, is := strings.CutPrefix(entry.Subject, storage.SystemSubject(onceSubjects)); is {

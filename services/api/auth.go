@@ -34,6 +34,9 @@ func (a *API) authenticate(r *http.Request) (*http.Request, error) {
 	if err == nil {
 		r, c, err = a.redeemed(r, c)
 	}
+	if err == nil {
+		r, c, err = a.followed(r, c)
+	}
 	if err != nil {
 		return r, err
 	}

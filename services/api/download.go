@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -57,8 +58,24 @@ func downloadBinary(a *API, c call) error {
 	if wanted != "" {
 		plain.Header.Set("Range", wanted)
 	}
-	http.ServeContent(c.w, plain, "", time.Time{}, r)
+	defer a.whileValid(c.r, cancel, nil)()
+	http.ServeContent(c.w, plain, "", time.Time{}, &whileRunning{c.r.Context(), r})
 	return nil
+}
+
+// whileRunning is a binary that ends with a context, so that no download goes on without
+// the right to it.
+type whileRunning struct {
+	ctx context.Context
+	io.ReadSeeker
+}
+
+// Read implements io.Reader.
+func (w *whileRunning) Read(p []byte) (int, error) {
+	if err := w.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return w.ReadSeeker.Read(p)
 }
 
 // shownMedia are the kinds of binaries that a browser shows where it is: pictures

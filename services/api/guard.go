@@ -14,6 +14,7 @@ import (
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/policy"
+	"github.com/autocrud-go/autocrud/services/api/identity"
 	"github.com/autocrud-go/autocrud/services/api/limit"
 )
 
@@ -105,6 +106,9 @@ func (g *gate) admit(w http.ResponseWriter, r *http.Request) (http.ResponseWrite
 	if err := a.identify(&r); err != nil {
 		a.fail(w, r, err)
 		return nil, nil, nil
+	}
+	if c, _ := r.Context().Value(credentialKey{}).(identity.Credential); c.Link != nil {
+		h.Set("Cross-Origin-Resource-Policy", "cross-origin") // what the link shows is all that a page gets
 	}
 	if who := policy.ActorOf(r.Context()); who.Identity != nil && !health(r.URL.Path) {
 		if err := in.known(who.Principal); err != nil {

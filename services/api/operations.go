@@ -48,8 +48,8 @@ func newTable(actions []*resource.Action, webhooks bool) table {
 	if !webhooks {
 		hooks = nil
 	}
-	t := table{types: slices.Concat(typeOperations, hooks, keyOperations, userOperations, actionOperations(actions)),
-		server: slices.Concat(serverOperations, peopleOperations, healthOperations, pageOperations)}
+	t := table{types: slices.Concat(typeOperations, []operation{signOperation}, hooks, keyOperations, userOperations, actionOperations(actions)),
+		server: slices.Concat(serverOperations, peopleOperations, linkOperations, healthOperations, pageOperations)}
 	for _, rows := range [][]operation{t.types, t.server} {
 		for i := range rows {
 			if rows[i].yields {
@@ -106,7 +106,7 @@ func OpenAPI(types []*model.Type, o openapi.Options) []byte {
 func ReservedVerbs() map[string]bool {
 	verbs := map[string]bool{"batch": true}
 	for _, op := range newTable(nil, true).types {
-		if _, verb := verbOf(op.Path); verb != "" && !op.yields {
+		if _, verb := verbOf(op.Path); verb != "" && !op.yields && !strings.Contains(op.Path, "{digest}:") {
 			verbs[verb[1:]] = true
 		}
 	}

@@ -59,6 +59,10 @@ func (a *API) resolve(w http.ResponseWriter, r *http.Request) (c call, shape str
 	}
 	if c.n = chi.URLParam(r, "n"); c.n != "" {
 		shape += "/{n}"
+		if name, verb := verbOf(c.n); verb != "" && name != "sha256" { // a digest has a ':' itself
+			c.n = name
+			shape += verb
+		}
 	}
 	return c, shape, nil
 }

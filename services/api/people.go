@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -64,7 +65,8 @@ func isUser(t *model.Type) bool { return t.Name == policy.Users && t.Builtin }
 
 // signingIn reports whether a path is asked by people who are not signed in yet too.
 func signingIn(path string) bool {
-	return strings.HasPrefix(path, "/auth/") && path != "/auth/ticket" && path != "/auth/sessions" && !strings.HasPrefix(path, "/auth/sessions/")
+	own := slices.Contains([]string{"/auth/ticket", "/auth/sign", "/auth/links:revoke", "/auth/sessions"}, path) || strings.HasPrefix(path, "/auth/sessions/")
+	return strings.HasPrefix(path, "/auth/") && !own
 }
 
 // recognise finds out who sends a request that needs no credential. A bearer credential

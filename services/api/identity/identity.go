@@ -28,6 +28,8 @@ func New(access *policy.Access, issuers ...*OIDC) *Authenticator {
 type Credential struct {
 	Bearer string // of the header Authorization
 	Cookie string // the session that the browser shows
+	// Link is who made the link that is followed; nil: none is.
+	Link *policy.Maker `json:"-"`
 }
 
 // None reports whether there is none.
@@ -41,6 +43,13 @@ const maxToken = 16 << 10
 func (a *Authenticator) Authenticate(ctx context.Context, c Credential) (policy.Actor, error) {
 	if c.Bearer != "" {
 		return a.bearer(ctx, c.Bearer)
+	}
+	if c.Link != nil {
+		who, _, ok := a.access.Links().Made(c.Link)
+		if !ok {
+			return who, fault.Errorf(fault.Unauthenticated, "the link was revoked, or its maker may not sign in any more")
+		}
+		return who, nil
 	}
 	if who, _, _, ok := a.access.Session(c.Cookie); ok { // one that is not any more counts as none
 		return who, nil
@@ -83,6 +92,10 @@ func (a *Authenticator) Still(c Credential, who policy.Actor) (until time.Time, 
 	if who.Identity.Public {
 		_, ok = a.access.Anonymous()
 		return until, ok
+	}
+	if c.Link != nil {
+		again, until, ok := a.access.Links().Made(c.Link)
+		return until, ok && again.Principal == who.Principal && slices.Equal(again.Identity.Groups, who.Identity.Groups)
 	}
 	if c.Bearer == "" {
 		again, _, until, ok := a.access.Session(c.Cookie)

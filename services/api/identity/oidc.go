@@ -173,7 +173,7 @@ func (v *OIDC) actor(claims map[string]any, until time.Time) (who policy.Actor, 
 		groups[n] = v.named(groups[n])
 	}
 	return policy.Actor{Principal: policy.UserSubject + v.named(subject),
-		Identity: &policy.Identity{Groups: groups, Claims: plain(claims), Until: until}}, nil
+		Identity: &policy.Identity{Groups: groups, Claims: policy.WholeNumbers(claims), Until: until}}, nil
 }
 
 // named is a name of this issuer as rules say it.
@@ -267,14 +267,4 @@ func texts(v any) (out []string) {
 		}
 	}
 	return out
-}
-
-// plain turns whole numbers into integers, which is what filters compare.
-func plain(claims map[string]any) map[string]any {
-	for k, v := range claims {
-		if f, ok := v.(float64); ok && f >= -1<<63 && f < 1<<63 && f == float64(int64(f)) {
-			claims[k] = int64(f)
-		}
-	}
-	return claims
 }

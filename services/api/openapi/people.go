@@ -9,6 +9,9 @@ var (
 	EmailBody    Part = emailBody
 	Session      Part = sessionAnswer
 	Sessions     Part = sessionsAnswer
+	SignBody     Part = signBody
+	ExpiryBody   Part = expiryBody
+	RevokeBody   Part = revokeBody
 	SignedOut    Part = signedOutAnswer
 	Link         Part = linkAnswer
 	Ticket       Part = ticketAnswer
@@ -62,4 +65,19 @@ func ticketAnswer(*document, *model.Type) object {
 
 func signedOutAnswer(*document, *model.Type) object {
 	return jsonContent(recordSchema(object{{"continue_at", stringSchema}}, "continue_at"), nil)
+}
+
+var expirySchema = object{{"type", "string"}, {"description", "A duration from 1s to 168h; default 10m"}}
+
+func signBody(*document, *model.Type) object {
+	return withBody(true, jsonContent(closedRecord(object{{"path", object{{"type", "string"}, {"pattern", "^/v1"}}}, {"accept", filledText}, {"expires_in", expirySchema}}, "path"),
+		object{{"path", "/v1/audit?outcome=refused"}, {"accept", "application/x-ndjson"}, {"expires_in", "10m"}}))
+}
+
+func expiryBody(*document, *model.Type) object {
+	return withBody(false, jsonContent(closedRecord(object{{"expires_in", expirySchema}}), object{{"expires_in", "10m"}}))
+}
+
+func revokeBody(*document, *model.Type) object {
+	return withBody(false, jsonContent(closedRecord(object{{"principal", filledText}, {"all", object{{"type", "boolean"}}}}), object{{"principal", "key:importer"}}))
 }

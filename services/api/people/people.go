@@ -56,6 +56,7 @@ type Door struct {
 	links     []byte // signs one-time links
 	tickets   []byte // seals tickets
 	pending   []byte // seals what a sign-in through an issuer is about until it is back
+	signed    []byte // seals links to one read
 	hints     []byte // seals the ID tokens by which a session is ended at its issuer
 	byAddress *limit.Limiter
 	byPerson  *limit.Limiter
@@ -81,7 +82,7 @@ func New(o Options) (*Door, error) {
 	for _, x := range []struct {
 		key *[]byte
 		of  string
-	}{{&d.links, "one-time links"}, {&d.tickets, "tickets"}, {&d.pending, "sign-ins through issuers"}, {&d.hints, "ends of sessions at issuers"}} {
+	}{{&d.links, "one-time links"}, {&d.tickets, "tickets"}, {&d.pending, "sign-ins through issuers"}, {&d.signed, "links to one read"}, {&d.hints, "ends of sessions at issuers"}} {
 		if *x.key, err = hkdf.Key(sha256.New, o.Key, nil, "autocrud "+x.of, 32); err != nil {
 			return nil, err
 		}
