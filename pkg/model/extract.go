@@ -53,8 +53,9 @@ func (t *Type) compileFields(p *Problems) {
 		return f, pl, true
 	}
 	for i, path := range t.Index {
-		add(PointerTo("/index", i), "index", path)
+		add(placeOf("/index", t.indexAt, i), "index", path)
 	}
+	composite := t.compileComposite(p, add)
 	for i, group := range t.Unique {
 		at := PointerTo("/unique", i)
 		if len(group) == 0 {
@@ -83,7 +84,7 @@ func (t *Type) compileFields(p *Problems) {
 			p.Add("/job/concurrencyKey", "job.concurrencyKey: field %q is a list", t.Job.ConcurrencyKey)
 		}
 	}
-	d := storage.Definition{Type: t.Name, Job: t.Job != nil, Owned: t.Access == OwnerAccess, Days: slices.Sorted(maps.Keys(days))}
+	d := storage.Definition{Type: t.Name, Job: t.Job != nil, Owned: t.Access == OwnerAccess, Days: slices.Sorted(maps.Keys(days)), Composite: composite}
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		d.Fields = append(d.Fields, fields[name])
 		t.fields = append(t.fields, fieldPath{fields[name], strings.Split(name, ".")})
@@ -93,6 +94,48 @@ func (t *Type) compileFields(p *Problems) {
 	}
 	d.Hash = definitionHash(d, t.migratedVersion(), len(t.Binaries) > 0)
 	t.definition = d
+}
+
+// Bounds of composite indexes: each costs a write as much as a field does.
+const (
+	maxComposite       = 8
+	maxCompositeFields = 6
+)
+
+// metaOrders are the fields of meta that a composite index may end with.
+var metaOrders = []string{"meta.created_at", "meta.updated_at"}
+
+// compileComposite checks the indexes over several fields, whose fields are indexed each
+// for itself as well.
+func (t *Type) compileComposite(p *Problems, add func(at, what, path string) (query.Field, place, bool)) (out [][]string) {
+	if len(t.Composite) > maxComposite {
+		p.Add("/index", "index: %d indexes over several fields, at most %d", len(t.Composite), maxComposite)
+	}
+	for i, group := range t.Composite {
+		at := placeOf("/index", t.compositeAt, i)
+		if len(group) < 2 || len(group) > maxCompositeFields {
+			p.Add(at, "index: one over several fields has 2 to %d of them", maxCompositeFields)
+		}
+		var paths []string
+		for j, term := range group {
+			path := strings.TrimPrefix(term, "-")
+			if slices.Contains(paths, path) {
+				p.Add(at, "index: field %q twice in one index", path)
+			}
+			paths = append(paths, path)
+			if slices.Contains(metaOrders, path) {
+				continue
+			}
+			if f, _, ok := add(PointerTo(at, j), "index", path); ok && f.List {
+				p.Add(PointerTo(at, j), "index: field %q is a list; an index over several fields takes single values", path)
+			}
+		}
+		if slices.ContainsFunc(t.Composite[:i], func(g []string) bool { return slices.Equal(g, group) }) {
+			p.Add(at, "index: %s is there twice", strings.Join(group, ", "))
+		}
+		out = append(out, slices.Clone(group))
+	}
+	return out
 }
 
 func (t *Type) compileRef(path string, add func(at, what, path string) (query.Field, place, bool), p *Problems) {
@@ -173,6 +216,9 @@ func definitionHash(d storage.Definition, version string, binaries bool) string 
 	}
 	if d.Owned { // the tables of other types stay as they are
 		parts = append(parts, OwnerAccess)
+	}
+	for _, group := range d.Composite { // the tables of other types stay as they are
+		parts = append(parts, "composite "+strings.Join(group, ","))
 	}
 	if binaries { // whose places an older program did not all know: they are held anew
 		parts = append(parts, "binaries")

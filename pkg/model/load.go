@@ -191,7 +191,8 @@ func readModel(t *Type, tree any, p *Problems) any {
 	r := p.object(tree, "", "name", "title", "description", "schema", "index", "fulltext", "unique", "refs",
 		"defaultStatus", "requireIfMatch", "version", "migrations", "retention", "job", "access", "auditReads")
 	t.Name, t.Title, t.Description = r.text("name"), r.text("title"), r.text("description")
-	t.Index, t.FullText = r.texts("index"), r.texts("fulltext")
+	readIndexes(t, r)
+	t.FullText = r.texts("fulltext")
 	t.Unique = readUnique(r)
 	t.Refs = readRefs(r)
 	t.DefaultStatus = storage.Status(r.text("defaultStatus"))
@@ -210,6 +211,29 @@ func readModel(t *Type, tree any, p *Problems) any {
 		t.Job = readJob(p, v)
 	}
 	return r.m["schema"]
+}
+
+// readIndexes tells fields from indexes over several of them.
+func readIndexes(t *Type, r reader) {
+	for i, x := range take[[]any](r, "index", "a list of fields, or of lists of fields") {
+		switch x := x.(type) {
+		case string:
+			t.Index, t.indexAt = append(t.Index, x), append(t.indexAt, i)
+		case []any:
+			t.Composite = append(t.Composite, reader{r.p, map[string]any{strconv.Itoa(i): x}, "/index"}.texts(strconv.Itoa(i)))
+			t.compositeAt = append(t.compositeAt, i)
+		default:
+			r.p.Add(PointerTo("/index", i), "index must be a list of fields, or of lists of fields")
+		}
+	}
+}
+
+// placeOf is where the i-th of what a model lists is, which a program may have listed.
+func placeOf(list string, at []int, i int) string {
+	if i < len(at) {
+		i = at[i]
+	}
+	return PointerTo(list, i)
 }
 
 func readUnique(r reader) [][]string {

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/jsonpatch"
@@ -42,7 +43,12 @@ func (t *Type) checkMarks(p *Problems) {
 		}
 	}
 	for i, path := range t.Index {
-		refuse(PointerTo("/index", i), "index", path)
+		refuse(placeOf("/index", t.indexAt, i), "index", path)
+	}
+	for i, group := range t.Composite {
+		for _, term := range group {
+			refuse(placeOf("/index", t.compositeAt, i), "index", strings.TrimPrefix(term, "-"))
+		}
 	}
 	for i, path := range t.FullText {
 		refuse(PointerTo("/fulltext", i), "fulltext", path)

@@ -86,6 +86,13 @@ func WithIndex(fields ...string) TypeOption {
 	return func(t *Type) { t.Index = append(t.Index, fields...) }
 }
 
+// WithCompositeIndex adds an index over several fields: lists that are filtered by equal
+// values of the first ones and ordered by the others find their page at once. A minus
+// before a field is for the descending order.
+func WithCompositeIndex(fields ...string) TypeOption {
+	return func(t *Type) { t.Composite = append(t.Composite, fields) }
+}
+
 // WithSchema replaces the schema of the struct.
 func WithSchema(schema json.RawMessage) TypeOption { return func(t *Type) { t.Schema = schema } }
 

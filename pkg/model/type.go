@@ -23,8 +23,11 @@ type Type struct {
 	Description string `json:"description,omitempty"`
 	// Schema is the effective JSON Schema 2020-12: unknown properties refused
 	// where the model does not allow them, integers within 64 bits.
-	Schema         json.RawMessage     `json:"schema"`
-	Index          []string            `json:"index,omitempty"` // dotted paths
+	Schema json.RawMessage `json:"schema"`
+	Index  []string        `json:"index,omitempty"` // dotted paths
+	// Composite are indexes over several fields: paths, those after which lists are
+	// ordered the other way round with a minus.
+	Composite      [][]string          `json:"composite,omitempty"`
 	FullText       []string            `json:"fulltext,omitempty"`
 	Unique         [][]string          `json:"unique,omitempty"`
 	Refs           map[string]Ref      `json:"refs,omitempty"`   // by dotted path
@@ -57,18 +60,19 @@ type Type struct {
 	// validation.
 	Check func(data any) error `json:"-"`
 
-	src        Source
-	tree       map[string]any // Schema, decoded
-	validator  *jsonschema.Schema
-	filler     *filler
-	places     *places  // of the binaries; nil when there are none
-	writeOnly  *marks   // what is never shown; nil: nothing
-	readOnly   *marks   // what clients never set; nil: nothing
-	properties []string // every property name of the schema, for hints
-	definition storage.Definition
-	claimSet   string      // names what Unique and the kinds of its fields are; empty: there is nothing unique
-	fields     []fieldPath // in the order of definition.Fields
-	text       []fieldPath // in the order of definition.FullText
+	src                  Source
+	indexAt, compositeAt []int          // places of Index and Composite in the file
+	tree                 map[string]any // Schema, decoded
+	validator            *jsonschema.Schema
+	filler               *filler
+	places               *places  // of the binaries; nil when there are none
+	writeOnly            *marks   // what is never shown; nil: nothing
+	readOnly             *marks   // what clients never set; nil: nothing
+	properties           []string // every property name of the schema, for hints
+	definition           storage.Definition
+	claimSet             string      // names what Unique and the kinds of its fields are; empty: there is nothing unique
+	fields               []fieldPath // in the order of definition.Fields
+	text                 []fieldPath // in the order of definition.FullText
 }
 
 // ActionRef names a custom action of a type.

@@ -357,3 +357,40 @@ func TestMistakesInTags(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestIndexesOverSeveralFields: they are read beside fields, each field of one is indexed
+// for itself too, and mistakes are named where they are.
+func TestIndexesOverSeveralFields(t *testing.T) {
+	const schema = `
+schema: {type: object, properties: {status: {type: string}, views: {type: integer}, tags: {type: array, items: {type: string}}}}
+`
+	typ := parse(t, "name: posts\nindex: [[status, -views], status, [status, -meta.created_at]]"+schema)
+	d := typ.Definition()
+	if !reflect.DeepEqual(d.Composite, [][]string{{"status", "-views"}, {"status", "-meta.created_at"}}) || len(d.Fields) != 2 {
+		t.Errorf("definition %+v", d)
+	}
+	plain := parse(t, "name: posts\nindex: [status, views]"+schema)
+	if plain.Definition().Hash == d.Hash || plain.Definition().Composite != nil {
+		t.Error("a table without them is the same as one with them")
+	}
+	goType, err := model.NewType(model.Type{Name: "posts", Schema: typ.Schema, Index: []string{"status"}, Composite: [][]string{{"status", "-views"}, {"status", "-meta.created_at"}}})
+	if err != nil || goType.Definition().Hash != d.Hash {
+		t.Errorf("a program's type has another definition: %v", err)
+	}
+	for index, want := range map[string]string{
+		"[[status, -tags]]":                         `3: index: field "tags" is a list`,
+		"[views, [status]]":                         "3: index: one over several fields has 2 to 6 of them",
+		"[[status, -views], [-views, view]]":        "3: index: ",
+		"[[status, status]]":                        `3: index: field "status" twice in one index`,
+		"[views, [status, views], [status, views]]": "3: index: status, views is there twice",
+		"[[status, 5]]":                             "3: 0 must be a list of strings",
+		"[{a: b}]":                                  "3: index must be a list of fields",
+		"[[status, meta.seq]]":                      "3: index: ",
+		"\n  - [status, -views]\n  - views\n  - [status, nothing]": "6: index: ",
+	} {
+		_, problems := model.ParseType("model.yaml", []byte("name: posts\n\nindex: "+index+schema))
+		if len(problems) == 0 || !strings.HasPrefix(problems[0].Error(), "model.yaml:"+want) {
+			t.Errorf("index: %s: %v, want %s", index, problems, want)
+		}
+	}
+}

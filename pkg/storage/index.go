@@ -20,6 +20,9 @@ type Definition struct {
 	Job      bool
 	// Owned: its lists are often those of one creator, newest first.
 	Owned bool
+	// Composite are indexes over several fields, with a minus before those after which
+	// rows come in descending order.
+	Composite [][]string `json:",omitempty"`
 	// Days are the names of the Fields that hold dates. Tables are the same with
 	// and without them.
 	Days []string `json:",omitempty"`

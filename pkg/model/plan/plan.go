@@ -94,7 +94,7 @@ func newExamination(t *model.Type, old *Written, here bool) *examination {
 		x.alike = old.readsAllAlike(x.now) || old.Same(x.now)
 	}
 	for _, f := range x.now.Index {
-		if old == nil || !slices.Contains(old.Index, f) {
+		if !strings.HasPrefix(f, composite) && (old == nil || !slices.Contains(old.Index, f)) {
 			path, _, _ := strings.Cut(f, " ")
 			x.fields = append(x.fields, path)
 		}

@@ -53,6 +53,9 @@ const writtenFormat = 1
 // maxSchema is how large a recorded schema may be: an entry of the log has 1 MB.
 const maxSchema = 768 << 10
 
+// composite begins the entry of an index over several fields.
+const composite = "of "
+
 // Describe is what is recorded of a type.
 func Describe(t *model.Type) *Written {
 	d := t.Definition()
@@ -76,6 +79,9 @@ func Describe(t *model.Type) *Written {
 			kind += " list"
 		}
 		w.Index = append(w.Index, kind)
+	}
+	for _, group := range t.Composite {
+		w.Index = append(w.Index, composite+strings.Join(group, ", "))
 	}
 	for _, m := range t.Migrations {
 		w.Migrations = append(w.Migrations, step{m.From, canonical(m.Patch)})

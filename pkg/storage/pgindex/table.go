@@ -215,6 +215,18 @@ func (t *table) indexes() (out []string) {
 		index(name, "("+name+", id)")
 		index(name+"d", "("+name+" DESC NULLS LAST, id)")
 	}
+	for i, group := range t.def.Composite {
+		var on []string
+		for _, term := range group {
+			path, desc := strings.CutPrefix(term, "-")
+			col := t.view.Columns[path].SQL
+			if desc {
+				col += " DESC NULLS LAST"
+			}
+			on = append(on, col)
+		}
+		index(fmt.Sprintf("c%d", i), "("+strings.Join(on, ", ")+", id)")
+	}
 	if t.fullText {
 		index("words", "USING gin (words)")
 	}

@@ -51,7 +51,12 @@ var content = bytes.Repeat([]byte(`{"a":"0123456789"} `), 54)
 
 func fill(t testing.TB, x *sqliteindex.Index, total int, lists bool) {
 	t.Helper()
-	if _, err := x.Define(t.Context(), []storage.Definition{articles(lists)}); err != nil {
+	fillAs(t, x, articles(lists), total, lists)
+}
+
+func fillAs(t testing.TB, x *sqliteindex.Index, d storage.Definition, total int, lists bool) {
+	t.Helper()
+	if _, err := x.Define(t.Context(), []storage.Definition{d}); err != nil {
 		t.Fatal(err)
 	}
 	if err := x.Reset(t.Context(), "log", 0); err != nil {

@@ -33,7 +33,11 @@ func (s *search) rare(t *writable) (out []query.Expr) {
 	if s.Filter == nil || s.isLong() {
 		return nil
 	}
+	walked := t.walkedBy(s)
 	for _, e := range conjuncts(s.Filter) {
+		if slices.Contains(walked, t.indexed(e).Name) {
+			continue
+		}
 		if f := t.indexed(e); f.Name != "" && f.Name != s.Order[0].Field.Name && len(out) < maxRare {
 			out = append(out, e)
 		}

@@ -69,6 +69,57 @@ func TestEveryPageWalksAnIndex(t *testing.T) {
 	}
 }
 
+// TestCompositeIndexesAreWalked: what an index over several fields is for is found by it
+// alone, without a sort and without looking how many rows meet a condition.
+func TestCompositeIndexesAreWalked(t *testing.T) {
+	x := open(t, ":memory:")
+	defer x.Close()
+	d := articles(true)
+	d.Hash, d.Composite = "composite", [][]string{{"year", "-score"}, {"title", "year", "score", "-meta.created_at"}, {"year", "title"}}
+	fillAs(t, x, d, 5000, true)
+	fields := d.QueryFields()
+	for _, c := range []struct {
+		filter, order, index string
+		others               bool
+	}{
+		{"year = 1950", "score desc", "i_c0_", false},
+		{"year = 1950 AND score < 50", "score desc", "i_c0_", false},
+		{"year = 1950", "title", "i_c2_", false},
+		{`year = 1950 AND title = "Article 7"`, "score, meta.created_at desc", "i_c1_", false},
+		{`year = 1950 AND tags:"common"`, "score desc", "i_c0_", true},
+		{"year = 1950", "score", "i_f1", true}, // the other way round
+	} {
+		e, err := query.Parse(fields, c.filter, query.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		o, err := query.ParseOrder(fields, c.order)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := storage.Search{Type: "articles", Filter: e, Order: o, Limit: 5}
+		for page := 1; page <= 2; page++ {
+			text, plan, err := x.Plan(t.Context(), s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !strings.Contains(plan, c.index) || scansTable(plan) || strings.Contains(text, "few") != c.others {
+				t.Errorf("filter %q, order %q, page %d\n%s\n%s", c.filter, c.order, page, text, plan)
+			}
+			if page == 1 && !c.others && strings.Contains(plan, "TEMP B-TREE") {
+				t.Errorf("filter %q, order %q sorts\n%s", c.filter, c.order, plan)
+			}
+			p, err := x.Search(t.Context(), s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if s.After = p.Next; s.After == nil {
+				break
+			}
+		}
+	}
+}
+
 // scansTable tells a walk over all rows without an index.
 func scansTable(plan string) bool {
 	for line := range strings.Lines(plan) {

@@ -199,6 +199,21 @@ func (t *table) indexes() (out []string) {
 		index(col, col+", id, deleted")
 		index(col+"d", col+" DESC, id")
 	}
+	for i, group := range t.def.Composite {
+		index(fmt.Sprintf("c%d", i), strings.Join(t.compositeColumns(group), ", ")+", id")
+	}
+	return out
+}
+
+func (t *table) compositeColumns(group []string) (out []string) {
+	for _, term := range group {
+		path, desc := strings.CutPrefix(term, "-")
+		col := t.view.Columns[path].SQL
+		if desc {
+			col += " DESC"
+		}
+		out = append(out, col)
+	}
 	return out
 }
 

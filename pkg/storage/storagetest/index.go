@@ -86,6 +86,7 @@ func TestIndex(t *testing.T, open func(t *testing.T) storage.Index) {
 func movies() storage.Definition {
 	return storage.Definition{
 		Type: "movies", Hash: "movies-1", FullText: []string{"title", "plot"},
+		Composite: [][]string{{"year", "-score"}, {"open", "released"}, {"year", "open", "title", "-meta.created_at"}},
 		Fields: []query.Field{
 			{Name: "title", Kind: query.Text}, {Name: "year", Kind: query.Integer}, {Name: "score", Kind: query.Number},
 			{Name: "open", Kind: query.Boolean}, {Name: "released", Kind: query.Time},

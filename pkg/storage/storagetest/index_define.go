@@ -21,6 +21,7 @@ func shorter() storage.Definition {
 	d := movies()
 	d.Hash, d.FullText = "movies-2", nil
 	d.Fields = append([]query.Field{{Name: "country", Kind: query.Text}}, d.Fields[:2]...)
+	d.Composite = nil
 	return d
 }
 
@@ -60,7 +61,7 @@ func otherDefinition(t *testing.T, x storage.Index) {
 	define(t, x, movies())
 	apply(t, x, change(1, "a", storage.Created, query.Values{"year": int64(1)}))
 	other := movies()
-	other.Hash, other.Fields, other.FullText = "movies-2", other.Fields[:1], nil
+	other.Hash, other.Fields, other.FullText, other.Composite = "movies-2", other.Fields[:1], nil, nil
 	define(t, x, other)
 	c := change(1, "a", storage.Created, nil)
 	c.Values = []query.Value{"Heat"}
