@@ -85,6 +85,9 @@ func (c *verifyCmd) Run(e *env) error {
 	}
 	v := answer.Verified
 	fmt.Fprintf(e.Out, "%d events, %d resources, %d objects, %d claims: %d differences\n", v.Events, v.Resources, v.Objects, v.Claims, v.Findings)
+	if v.Unfit > 0 {
+		fmt.Fprintf(e.Out, "%d resources do not fit their model, which is no difference: filter=meta.unfit = true finds them, and a PUT or a PATCH makes each fit\n", v.Unfit)
+	}
 	if v.Findings > 0 {
 		return &exitError{exitFailed, ""}
 	}

@@ -18,7 +18,7 @@ type Choices struct {
 	Policies          string        `help:"With --auth required: file with roles and bindings, YAML or JSON."`
 	SecretKeyFile     string        `help:"File with the key that signs page tokens; made at first start. Default: secret.key in the data folder."`
 	AllowMissing      bool          `name:"allow-missing-types" help:"Start although a type that has data has no model."`
-	AllowUnfit        bool          `name:"allow-unfit" help:"Start although live resources do not fit their changed model. They stay as they are."`
+	AllowUnfit        bool          `name:"allow-unfit" help:"Start although live resources do not fit their changed model. They are marked (meta.unfit), and every write has to make them fit."`
 	AcceptDamage      bool          `name:"accept-damage" help:"Start with the rest of a damaged or shortened log. Content and binaries of lost events are removed too: copy the data first."`
 	LogLevel          string        `default:"info" enum:"debug,info,warn,error" help:"debug, info, warn or error."`
 	NatsListen        string        `name:"nats-listen" help:"Address on which the embedded NATS server lets subscribers read events, for example 127.0.0.1:4222; without it only the program reaches the server."`

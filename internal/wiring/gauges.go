@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 	"github.com/autocrud-go/autocrud/pkg/storage/natslog"
 	"github.com/autocrud-go/autocrud/services/worker"
@@ -34,6 +35,7 @@ var (
 	outwardLag    = describe("events_lag_events", "Entries of the log that the index holds and subscribers outside were not told of.")
 	outwardAt     = describe("events_published_sequence", "Last sequence of the log that subscribers outside were told of.")
 	archiveLag    = describe("archive_lag_events", "Entries of the log that its archive does not hold yet.")
+	unfitRows     = describe("unfit_resources", "Live resources that do not fit their model, of types that have had some since their model changed.", "type")
 	poolConns     = describe("postgres_connections", "Connections to Postgres.", "state")
 	poolLimit     = describe("postgres_connections_limit", "Connections to Postgres that there may be.")
 )
@@ -64,6 +66,14 @@ func (g gauges) Collect(ch chan<- prometheus.Metric) {
 		}
 	}
 	if g.leads() {
+		for _, t := range g.manager.Core.Types.All() {
+			if !model.Marks(t) {
+				continue
+			}
+			if page, err := g.manager.Admin.Unfit(ctx, t); err == nil {
+				tell(unfitRows, float64(page.Total), t.Name)
+			}
+		}
 		done := g.indexing.indexer.Published()
 		tell(outwardAt, float64(done))
 		tell(outwardLag, float64(applied-min(done, applied)))

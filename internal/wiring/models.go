@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/autocrud-go/autocrud/pkg/model"
@@ -18,11 +19,12 @@ type judging struct {
 	types  []*model.Type // of the application
 	allow  bool          // what does not fit is told and not refused
 	whole  bool          // unique values and references too, which a start takes over by itself
+	shared bool          // those too, since other processes take the models over before they are checked
 	logger *slog.Logger
 }
 
 func (p *program) judging() judging {
-	return judging{source: plan.Source{Log: p.st.log, Blobs: p.st.blobs}, types: ownTypes(p.types), allow: p.set.AllowUnfit, logger: p.logger}
+	return judging{source: plan.Source{Log: p.st.log, Blobs: p.st.blobs}, types: ownTypes(p.types), allow: p.set.AllowUnfit, shared: !p.st.sole, logger: p.logger}
 }
 
 // ownTypes are those that are not the program's.
@@ -47,9 +49,8 @@ func (j judging) judge(ctx context.Context) (changed []plan.Recorded, err error)
 	if err != nil {
 		return nil, err
 	}
-	unfit, refused := map[string]int{}, []plan.TypePlan{}
+	var refused []plan.TypePlan
 	for _, p := range report.Types {
-		unfit[p.Type] = p.Unfit
 		if p.Breaks() && asked.Base[p.Type] != nil && !j.allow {
 			refused = append(refused, p)
 			continue
@@ -58,23 +59,32 @@ func (j judging) judge(ctx context.Context) (changed []plan.Recorded, err error)
 			j.logger.WarnContext(ctx, "resources do not fit their model", "type", p.Type, "resources", p.Unfit, "of", p.Checked, "first", strings.Join(plan.Named(p), "; "))
 		}
 	}
-	for i := range changed {
-		changed[i].Unfit = unfit[changed[i].Type]
-	}
+	countUnfit(changed, report)
 	return changed, refusal(refused)
+}
+
+// countUnfit notes in what is to be recorded how many resources do not fit.
+func countUnfit(changed []plan.Recorded, report *plan.Report) {
+	for i := range changed {
+		for _, p := range report.Types {
+			if p.Type == changed[i].Type {
+				changed[i].Unfit, changed[i].UnfitDeleted = p.Unfit, p.DeletedUnfit
+			}
+		}
+	}
 }
 
 // changes are the types whose models are not those that are recorded, and what is to be
 // recorded of them.
 func (j judging) changes(ctx context.Context) (asked plan.Asked, changed []plan.Recorded, err error) {
-	asked = plan.Asked{Base: map[string]*plan.Written{}, Here: !j.whole}
+	asked = plan.Asked{Base: map[string]*plan.Written{}, Here: !j.whole, Constraints: j.shared}
 	recorded, err := plan.ReadRecorded(ctx, j.source.Log)
 	if err != nil {
 		return asked, nil, err
 	}
 	for _, t := range j.types {
 		now, before := plan.Describe(t), recorded[t.Name]
-		if before.Written != nil && before.Same(now) {
+		if before.Written != nil && before.Same(now) && !(j.whole && before.Marks()) { // all may fit by now
 			continue
 		}
 		asked.Types = append(asked.Types, t)
@@ -119,17 +129,53 @@ func (j judging) record(ctx context.Context, log plan.Recorder, changed []plan.R
 	return err
 }
 
-// judgeModels is judge where the API is served, before anything was changed.
-func (p *program) judgeModels(ctx context.Context) ([]plan.Recorded, error) {
-	if !p.has.api {
-		return nil, nil
+// judgeModels decides by which models the process begins, before anything was changed:
+// where the API is served by its own, if the data fits them, else by those that are
+// recorded.
+func (p *program) judgeModels(ctx context.Context) (err error) {
+	defer func() {
+		if errors.Is(err, storage.ErrUnavailable) && p.set.AcceptDamage {
+			p.logger.ErrorContext(ctx, "the models are not compared with those that data was written by: the log cannot be read", "error", err)
+			err = nil
+		}
+	}()
+	recorded, err := plan.ReadRecorded(ctx, p.st.log)
+	if err != nil {
+		return err
 	}
-	changed, err := p.judging().judge(ctx)
-	if errors.Is(err, storage.ErrUnavailable) && p.set.AcceptDamage {
-		p.logger.ErrorContext(ctx, "the models are not compared with those that data was written by: the log cannot be read", "error", err)
-		return nil, nil
+	for _, r := range recorded {
+		p.recorded = max(p.recorded, r.Seq)
 	}
-	return changed, err
+	if p.has.api {
+		if p.changed, err = p.judging().judge(ctx); err != nil {
+			return err
+		}
+		for _, c := range p.changed {
+			recorded[c.Type] = c
+		}
+		p.types = marked(p.types, recorded)
+		return nil
+	}
+	if p.set.maintenance { // the index is made by the models that are given
+		p.types = marked(p.types, recorded)
+		return nil
+	}
+	p.types, _, err = p.adopted(ctx, recorded, p.types)
+	return err
+}
+
+// marked has the types mark what does not fit them, where the record says that there is
+// any.
+func marked(types []*model.Type, recorded map[string]plan.Recorded) []*model.Type {
+	types = slices.Clone(types)
+	for i, t := range types {
+		if r := recorded[t.Name]; r.Written != nil && r.Marks() && r.Same(plan.Describe(t)) {
+			types[i] = model.Marking(t)
+		} else {
+			types[i] = model.Plain(t)
+		}
+	}
+	return types
 }
 
 // judgeProvisioned is judge before services are started, with unique values and

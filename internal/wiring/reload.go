@@ -84,9 +84,13 @@ func (p *program) replaceTypes(ctx context.Context, types []*model.Type) (*plan.
 	if err := p.acceptable(report); err != nil {
 		return nil, err
 	}
-	for i := range changed {
-		at := slices.IndexFunc(report.Types, func(x plan.TypePlan) bool { return x.Type == changed[i].Type })
-		changed[i].Unfit = report.Types[at].Unfit
+	countUnfit(changed, report)
+	changed = slices.DeleteFunc(changed, func(c plan.Recorded) bool { // nothing new is found out
+		was := asked.Base[c.Type]
+		return was != nil && was.Same(c.Written) && was.Marks() == c.Marks()
+	})
+	if types, err = p.remarked(ctx, types, changed); err != nil {
+		return nil, err
 	}
 	if err := p.indexBy(ctx, types); err != nil {
 		return nil, err
@@ -116,6 +120,7 @@ func (p *program) replaceTypes(ctx context.Context, types []*model.Type) (*plan.
 		return nil, err
 	}
 	p.takeTypes(ctx, types)
+	p.judgeLater(changed, state.Last+1)
 	return report, nil
 }
 

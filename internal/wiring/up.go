@@ -164,8 +164,11 @@ type program struct {
 	webhooks *webhook.Dispatcher
 	access   *policy.Access // nil: every caller may do everything
 
-	reloading sync.Mutex // one at a time
-	api       *api.API   // nil: it is not served here
+	reloading sync.Mutex      // one at a time
+	changed   []plan.Recorded // models that are to be recorded at the start
+	ending    <-chan struct{} // closed when the program ends
+	recorded  uint64          // last sequence of the recorded models that this process begins with
+	api       *api.API        // nil: it is not served here
 }
 
 // start wires the parts. The order of Add is the order of shutdown: first no
@@ -176,10 +179,6 @@ func (p *program) start(ctx context.Context) (_ *Running, err error) {
 	}
 	for _, what := range leftOut(p.types, p.app.Actions) {
 		p.logger.WarnContext(ctx, "left out, because the application uses its name", "what", what)
-	}
-	changed, err := p.judgeModels(ctx)
-	if err != nil {
-		return nil, err
 	}
 	if err := p.readIndex(ctx); err != nil {
 		return nil, err
@@ -198,10 +197,9 @@ func (p *program) start(ctx context.Context) (_ *Running, err error) {
 	listening := begin(ctx, p.indexing.listen)
 	indexing := begin(ctx, p.index)
 	if p.has.api {
-		err := adopt(ctx, p.manager.Admin, p.indexing, p.begun)
-		if err == nil {
-			err = p.judging().record(ctx, p.st.log, changed)
-		}
+		err := p.enforce(ctx)
+		p.ending = ctx.Done()
+		p.judgeLater(p.changed, p.begun+1)
 		if err != nil {
 			indexing.interrupt(nil)
 			listening.interrupt(nil)
@@ -228,6 +226,9 @@ func (p *program) start(ctx context.Context) (_ *Running, err error) {
 	if p.has.api || p.has.worker {
 		g.Add(until(ctx, p.manager.Watches.RunWatches))
 	}
+	if !p.st.sole {
+		g.Add(until(ctx, p.followModels))
+	}
 	if p.access != nil {
 		g.Add(until(ctx, p.followAccess))
 		if p.has.api {
@@ -253,12 +254,31 @@ func (p *program) start(ctx context.Context) (_ *Running, err error) {
 	return out, nil
 }
 
+// enforce has the models in force: they are recorded, and new unique values and references
+// are taken over. Where other processes serve the same log the record comes first: the
+// index is made by it, and nothing is written by the models before.
+func (p *program) enforce(ctx context.Context) error {
+	take := func() error { return adopt(ctx, p.manager.Admin, p.indexing, p.begun) }
+	record := func() error { return p.judging().record(ctx, p.st.log, p.changed) }
+	first, then := take, record
+	if !p.st.sole {
+		first, then = record, take
+	}
+	if err := first(); err != nil {
+		return err
+	}
+	return then()
+}
+
 // wire makes the parts, none of which runs yet.
 func (p *program) wire(ctx context.Context) error {
 	if err := checkLog(ctx, p.st); err != nil {
 		return err
 	}
 	if err := p.st.fit(ctx, p.set, p.logger); err != nil {
+		return err
+	}
+	if err := p.judgeModels(ctx); err != nil {
 		return err
 	}
 	claimKey, err := p.st.claimKey(ctx, p.logger)

@@ -14,6 +14,7 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/archive"
 	"github.com/autocrud-go/autocrud/pkg/commit"
 	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/query"
 	"github.com/autocrud-go/autocrud/pkg/states"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -26,7 +27,10 @@ type Verified struct {
 	Claims    int `json:"claims"`
 	Binaries  int `json:"binaries"`      // read to their end
 	Entries   int `json:"audit_entries"` // refusals and audited reads
-	Findings  int `json:"findings"`
+	// Unfit counts live resources that do not fit their model. They are no findings:
+	// the stores agree about them.
+	Unfit    int `json:"unfit"`
+	Findings int `json:"findings"`
 }
 
 // verifyReaders is how many objects and rows are read at a time.
@@ -52,6 +56,7 @@ type verifier struct {
 
 	mu       sync.Mutex
 	binaries map[string]error // what reading each came to
+	unfit    map[string]int64 // live resources that do not fit, by type
 }
 
 // logged is an event of the log.
@@ -79,7 +84,7 @@ func (ad *Admin) Verify(ctx context.Context, report func(Finding)) (Verified, er
 	if err := ad.Guard.Admin(ctx); err != nil {
 		return Verified{}, err
 	}
-	v := &verifier{m: ad, heads: map[states.Key]verified{}, claims: map[string]commit.UniqueClaim{}, events: map[uint64]logged{}, binaries: map[string]error{}, hashes: map[string]hashed{},
+	v := &verifier{m: ad, heads: map[states.Key]verified{}, claims: map[string]commit.UniqueClaim{}, events: map[uint64]logged{}, binaries: map[string]error{}, hashes: map[string]hashed{}, unfit: map[string]int64{},
 		tombs: tombs{of: map[states.Key]tomb{}}}
 	var mu sync.Mutex
 	v.report = func(f Finding) {
@@ -321,8 +326,35 @@ func (v *verifier) compareIndex(ctx context.Context, last uint64) error {
 		if page.Applied == last && page.Total != counts[name] {
 			v.report(Finding{Type: name, Problem: fmt.Sprintf("index: it has %d resources, the log %d", page.Total, counts[name])})
 		}
+		if err := v.compareUnfit(ctx, v.m.types.Named(name), last); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// compareUnfit compares how many resources the index marks with how many do not fit.
+func (v *verifier) compareUnfit(ctx context.Context, t *model.Type, last uint64) error {
+	if !model.Marks(t) {
+		return nil
+	}
+	page, err := states.WhenBuilt(ctx, states.Default, func() (storage.Page, error) { return v.m.Unfit(ctx, t) })
+	if err != nil {
+		return err
+	}
+	v.out.Unfit += int(v.unfit[t.Name])
+	if page.Applied == last && page.Total != v.unfit[t.Name] {
+		v.report(Finding{Type: t.Name, Problem: fmt.Sprintf("index: it marks %d resources that do not fit their model, and %d do not", page.Total, v.unfit[t.Name])})
+	}
+	return nil
+}
+
+// Unfit finds the live resources of a type that do not fit its model: one, and their
+// number.
+func (ad *Admin) Unfit(ctx context.Context, t *model.Type) (storage.Page, error) {
+	unfit, _ := t.Definition().QueryFields().Lookup(storage.UnfitField)
+	return ad.index.Search(ctx, storage.Search{Type: t.Name, Limit: 1, Total: true, Bare: true, Order: ad.States.ByID(t),
+		Filter: query.Compare{Field: unfit, Op: query.Equal, Value: true}})
 }
 
 // compareRow looks one resource up.
@@ -369,6 +401,14 @@ func (v *verifier) compareModel(ctx context.Context, k states.Key, row storage.R
 	}
 	if err := json.Unmarshal(row.Revision, &version); err != nil {
 		find("the row's revision cannot be read")
+		return nil
+	}
+	if model.Marks(t) {
+		if model.Misfit(t, content, version.Of) {
+			v.mu.Lock()
+			v.unfit[k.Type]++
+			v.mu.Unlock()
+		}
 		return nil
 	}
 	tree, err := model.DecodeJSON(content)

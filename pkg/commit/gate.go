@@ -2,6 +2,7 @@ package commit
 
 import (
 	"context"
+	"time"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/model"
@@ -27,6 +28,9 @@ type Gate struct {
 // and not where it is made, so that no operation can forget it. l is nil when no
 // policy limits the actor.
 func (gt *Gate) gate(ctx context.Context, l *limits, t *model.Type, p Plan, s states.State, next Step) (Step, error) {
+	if model.Superseded(t) {
+		return Step{}, &fault.Error{Code: fault.Unavailable, RetryAfter: 5 * time.Second, Detail: "another process serves a newer model of " + t.Name + ", which this one cannot take over: it has to be started with that model"}
+	}
 	if next.Event.Action == storage.Purged {
 		if err := gt.mayHand(ctx, t, p, s, next); err != nil {
 			return Step{}, err
@@ -54,6 +58,9 @@ func (gt *Gate) gate(ctx context.Context, l *limits, t *model.Type, p Plan, s st
 	if err := gt.mayHand(ctx, t, p, s, next); err != nil {
 		return Step{}, err
 	}
+	if err := gt.fits(t, p, next); err != nil {
+		return Step{}, l.censor(err)
+	}
 	return next, gt.keeps(ctx, t, p, s, next)
 }
 
@@ -66,7 +73,7 @@ func (gt *Gate) gateRules(ctx context.Context, l *limits, t *model.Type, p Plan,
 	if !s.Exists() {
 		e.Meta.CreatedAt, e.Meta.CreatedBy = now, who
 	}
-	content, err := t.Current(next.Content, e.Revision.SchemaVersion)
+	content, err := states.ShownOf(t, &e, next.Content)
 	if err != nil {
 		return err
 	}

@@ -9,15 +9,13 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/states"
-	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
 // Mutation is what one write knows beside the document that it makes, while its
 // plan is carried out on one state. It is made anew for every state that is tried.
 type Mutation struct {
-	limits *limits        // nil: no policy limits the actor
-	before *storage.Event // of a patch: what of its content did not fit the model before may stay
-	patch  bool           // the document is what a patch made: what it lacks was removed
+	limits *limits // nil: no policy limits the actor
+	patch  bool    // the document is what a patch made: what it lacks was removed
 	asks   Request
 
 	sealed   []model.Box // the secrets of the state
@@ -41,7 +39,7 @@ func (wr *Writer) mutate(ctx context.Context, t *model.Type, p Plan, s states.St
 		return w, nil
 	}
 	if t.WritesOnly() || t.HasReadOnly() {
-		content, err := wr.States.ContentNow(ctx, t, s.Event)
+		content, err := wr.States.Shown(ctx, t, s.Event)
 		if err != nil {
 			return nil, err
 		}

@@ -65,11 +65,10 @@ func (wr *Writer) PlanPatch(t *model.Type, id string, p Patch, o UpdateOptions) 
 		if unfit != nil {
 			return Step{}, unfit
 		}
-		old, err := wr.States.ContentNow(ctx, t, s.Event)
+		old, err := wr.States.Shown(ctx, t, s.Event)
 		if err != nil {
 			return Step{}, err
 		}
-		w.before = s.Event
 		if err := w.patches(ctx, t, p); err != nil {
 			return Step{}, err
 		}

@@ -24,7 +24,7 @@ func (gt *Gate) gateReadOnly(ctx context.Context, t *model.Type, s states.State,
 	}
 	before := t.WithoutReadOnly(after)
 	if s.Exists() {
-		content, err := gt.States.ContentNow(ctx, t, s.Event)
+		content, err := gt.States.Shown(ctx, t, s.Event)
 		if err != nil {
 			return err
 		}

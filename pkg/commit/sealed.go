@@ -201,7 +201,7 @@ func (sl *Seals) carried(ctx context.Context, t *model.Type, s states.State, nex
 	if next.from == 0 || next.put || !t.Conceals() && !t.HasReadOnly() {
 		return next, nil
 	}
-	newest, err := sl.States.ContentNow(ctx, t, s.Event)
+	newest, err := sl.States.Shown(ctx, t, s.Event)
 	if err != nil {
 		return Step{}, err
 	}

@@ -98,7 +98,7 @@ func (wr *Writer) moved(ctx context.Context, e *storage.Event, number int) (Step
 
 // amend applies a patch to the content of a step, which becomes a new revision.
 func (wr *Writer) amend(ctx context.Context, w *Mutation, t *model.Type, next *Step, p Patch, apply func([]byte) (any, error)) error {
-	old, err := t.Current(next.Content, next.Event.Revision.SchemaVersion)
+	old, err := states.ShownOf(t, next.Event, next.Content)
 	if err != nil {
 		return err
 	}

@@ -397,7 +397,7 @@ func (wr *Writer) change(ctx context.Context, t *model.Type, s states.State, nex
 	if !s.Exists() {
 		return c, nil
 	}
-	old, err := wr.States.ContentNow(ctx, t, s.Event)
+	old, err := wr.States.Shown(ctx, t, s.Event)
 	c.Old = old
 	return c, err
 }

@@ -61,6 +61,8 @@ type Type struct {
 	Check func(data any) error `json:"-"`
 
 	src                  Source
+	plain                *Type // of a type that marks what does not fit it
+	superseded           bool
 	indexAt, compositeAt []int          // places of Index and Composite in the file
 	tree                 map[string]any // Schema, decoded
 	validator            *jsonschema.Schema

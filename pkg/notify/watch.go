@@ -399,7 +399,7 @@ func (w *Watch) Allowed(ctx context.Context) error {
 func (w *Watch) farewell(ctx context.Context, s *states.View) ([]byte, error) {
 	content, ok := s.Content, true
 	if visible := w.visible(); visible != nil {
-		content, ok = visible(ctx, s.Event, s.Content)
+		content, ok = visible(ctx, s.Told(), s.Content)
 	}
 	if ok && !w.trusted {
 		var err error
@@ -424,7 +424,7 @@ func (w *Watch) visible() states.Visible {
 func (w *Watch) sees(ctx context.Context, s *states.View) (content json.RawMessage, ok bool, err error) {
 	content = s.Content
 	if visible := w.visible(); visible != nil {
-		if content, ok = visible(ctx, s.Event, s.Content); !ok {
+		if content, ok = visible(ctx, s.Told(), s.Content); !ok {
 			return nil, false, nil
 		}
 	}

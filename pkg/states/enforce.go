@@ -109,7 +109,7 @@ func (gd *Guard) MayWriteSome(ctx context.Context) error {
 
 // ViewOf is a state as rules are asked about it.
 func (gd *Guard) ViewOf(ctx context.Context, t *model.Type, e *storage.Event) (*View, error) {
-	content, err := gd.States.ContentNow(ctx, t, e)
+	content, err := gd.States.Shown(ctx, t, e)
 	if err != nil {
 		return nil, err
 	}

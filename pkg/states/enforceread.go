@@ -46,7 +46,9 @@ func viewOf(t *model.Type, r *Resource) (*View, error) {
 	if err := json.Unmarshal(r.Meta, &e.Meta); err != nil {
 		return nil, err
 	}
-	return NewView(t, e, r.Data), nil
+	v := NewView(t, e, r.Data)
+	v.told = true
+	return v, nil
 }
 
 func rehash(revision json.RawMessage, data []byte) (json.RawMessage, error) {
@@ -123,6 +125,7 @@ func (gd *Guard) watched(ctx context.Context, e *storage.Event, content json.Raw
 		return nil, x.Rows("watch") == nil
 	}
 	v := NewView(t, e, content)
+	v.told = true
 	if !x.On("watch", v).Allowed {
 		return nil, false
 	}
@@ -194,7 +197,7 @@ func (gd *Guard) readablePast(ctx context.Context, x *policy.Permissions, e *sto
 	if e.Action == storage.Purged {
 		return x.Rows("read") == nil, nil
 	}
-	content, err := gd.States.ContentNow(ctx, x.Type, e)
+	content, err := gd.States.Shown(ctx, x.Type, e)
 	if fault.CodeOf(err) == fault.Pruned {
 		return x.Rows("read") == nil, nil
 	}
@@ -211,12 +214,12 @@ func (gd *Guard) shownRevision(ctx context.Context, t *model.Type, s State, e *s
 		if !t.WritesOnly() {
 			return e.Revision, true, nil
 		}
-		content, err := gd.States.ContentNow(ctx, t, e)
+		content, err := gd.States.Shown(ctx, t, e)
 		return t.Rehashed(e.Revision, t.Conceal(content)), true, err
 	}
 	was := *e
 	was.Meta = s.Event.Meta
-	content, err := gd.States.ContentNow(ctx, t, e)
+	content, err := gd.States.Shown(ctx, t, e)
 	if err != nil {
 		return rev, false, err
 	}
@@ -246,7 +249,7 @@ func (gd *Guard) MayOpen(ctx context.Context, t *model.Type, s State, digest str
 		}
 		was := *e
 		was.Meta = s.Event.Meta
-		content, err := gd.States.ContentNow(ctx, t, e)
+		content, err := gd.States.Shown(ctx, t, e)
 		if fault.CodeOf(err) == fault.Pruned {
 			return false, nil
 		}

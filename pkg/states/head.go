@@ -181,16 +181,28 @@ func (st *States) Content(ctx context.Context, e *storage.Event) ([]byte, error)
 		Detail: "the stored content of this revision is damaged; other revisions can still be read"}
 }
 
-// Answer makes the Resource of an event, without what is never read.
+// Answer makes the Resource of an event, whose content is as it was stored, without what
+// is never read.
 func (gd *Guard) Answer(ctx context.Context, e *storage.Event, content []byte) (*Resource, error) {
 	t := gd.types.Named(e.Meta.Type)
 	if t == nil {
 		return Answer(e, content)
 	}
+	unfit := model.Marks(t) && e.Action != storage.Purged && model.Misfit(t, content, e.Revision.SchemaVersion)
+	return gd.answer(ctx, t, e, content, unfit)
+}
+
+// answer shows an event with the given content.
+func (gd *Guard) answer(ctx context.Context, t *model.Type, e *storage.Event, content []byte, unfit bool) (*Resource, error) {
 	shown := t.Conceal(content)
 	if t.WritesOnly() {
 		own := *e
 		own.Revision = t.Rehashed(e.Revision, shown)
+		e = &own
+	}
+	if unfit {
+		own := *e
+		own.Meta.Unfit = true
 		e = &own
 	}
 	r, err := Answer(e, shown)
@@ -213,11 +225,11 @@ func (gd *Guard) resource(ctx context.Context, e *storage.Event) (*Resource, err
 	if err != nil {
 		return nil, err
 	}
-	content, err := gd.States.ContentNow(ctx, t, e)
+	content, err := gd.States.Shown(ctx, t, e)
 	if err != nil {
 		return nil, err
 	}
-	return gd.Answer(ctx, e, content)
+	return gd.answer(ctx, t, e, content, gd.States.unfit(ctx, t, e))
 }
 
 // ContentNow is content as the type's version has it.

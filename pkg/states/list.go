@@ -52,7 +52,7 @@ func (rd *Reads) List(ctx context.Context, typ string, o ListOptions) (*List, er
 		s.Bare, o.Bare = false, false // the hash is that of what is shown
 	}
 	strategy := rd.Guard.strategies.Of(t)
-	if strategy.ShowsInLists || t.WritesOnly() {
+	if strategy.ShowsInLists || t.WritesOnly() || model.Marks(t) {
 		s.Bare, o.Bare = false, false // what is shown is made of the data; the hash is that of what is shown
 	}
 	if err := rd.States.Freshen(ctx, o.Consistency, o.MinSeq); err != nil {
@@ -177,7 +177,11 @@ func (rd *Reads) Fill(ctx context.Context, typ string, rows []storage.Row, items
 			rd.o.Live.onto(typ, items[i])
 		}
 		if row.Content != nil || bare {
-			if err := migrateItem(t, items[i]); err != nil {
+			err := migrateItem(t, items[i])
+			if err == nil && items[i].Problem != nil && model.Marks(t) {
+				items[i], err = rd.rowResource(ctx, row, Key{typ, row.ID})
+			}
+			if err != nil {
 				return err
 			}
 			continue
@@ -186,9 +190,12 @@ func (rd *Reads) Fill(ctx context.Context, typ string, rows []storage.Row, items
 			b, err := rd.blobs.Get(ctx, row.Ref)
 			if err == nil {
 				items[i].Data = b
-				return migrateItem(t, items[i])
+				err = migrateItem(t, items[i])
 			}
-			if !errors.Is(err, storage.ErrNotFound) && !errors.Is(err, storage.ErrCorrupt) {
+			if err == nil && (items[i].Problem == nil || !model.Marks(t)) {
+				return nil
+			}
+			if err != nil && !errors.Is(err, storage.ErrNotFound) && !errors.Is(err, storage.ErrCorrupt) {
 				return StoreError(err)
 			}
 			r, err := rd.rowResource(ctx, row, Key{typ, row.ID})
@@ -217,6 +224,9 @@ func migrateItem(t *model.Type, r *Resource) error {
 func migrateRow(t *model.Type, r *Resource) error {
 	if r.Data == nil {
 		return nil
+	}
+	if err := judgeRow(t, r); err != nil {
+		return err
 	}
 	if len(t.Migrations) > 0 {
 		var meta struct {

@@ -256,7 +256,9 @@ func (rd *Reads) rowResource(ctx context.Context, row storage.Row, k Key) (*Reso
 		if err != nil {
 			return nil, err
 		}
-		return r, migrateRow(t, r)
+		if err := migrateRow(t, r); !model.Marks(t) || fault.CodeOf(err) != fault.InvalidState {
+			return r, err
+		}
 	}
 	s, err := rd.States.Head(ctx, k, false)
 	if err != nil {
@@ -272,7 +274,7 @@ func (rd *Reads) rowResource(ctx context.Context, row storage.Row, k Key) (*Reso
 func (rd *Reads) past(ctx context.Context, t *model.Type, head, old *storage.Event, raw bool) (*Resource, error) {
 	content, err := rd.States.Content(ctx, old)
 	if err == nil && !raw {
-		content, err = t.Current(content, old.Revision.SchemaVersion)
+		content, err = ShownOf(t, old, content)
 	} else if err == nil {
 		content = model.Uncovered(content, old.Concealed)
 	}
@@ -281,7 +283,7 @@ func (rd *Reads) past(ctx context.Context, t *model.Type, head, old *storage.Eve
 	}
 	e := *head
 	e.Revision = old.Revision
-	return rd.Guard.Answer(ctx, &e, content)
+	return rd.Guard.answer(ctx, t, &e, content, rd.States.unfit(ctx, t, head))
 }
 
 func (rd *Reads) getAsOf(ctx context.Context, t *model.Type, k Key, o GetOptions) (*Resource, error) {

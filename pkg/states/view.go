@@ -69,6 +69,10 @@ type View struct {
 	values map[string]query.Value
 	err    error
 
+	told   bool      // the event has the mark when it does not fit
+	judged sync.Once // misfit is found out
+	misfit bool      // it does not fit
+
 	written sync.Once
 	whole   []byte // the envelope with all of the content
 }
@@ -77,7 +81,7 @@ type View struct {
 func (s *View) Set(raw []byte) {
 	s.Raw = raw
 	if raw != nil {
-		if now, err := s.Type.Current(raw, s.Event.Revision.SchemaVersion); err == nil {
+		if now, err := ShownOf(s.Type, s.Event, raw); err == nil {
 			s.Content, s.Full = s.Type.Conceal(now), now
 		}
 	}
@@ -106,6 +110,9 @@ func (s *View) Tree() (any, error) {
 
 // Value implements query.Row.
 func (s *View) Value(name string) query.Value {
+	if name == storage.UnfitField {
+		return s.unfit()
+	}
 	if strings.HasPrefix(name, "meta.") {
 		meta := s.Event.Meta
 		meta.Seq = s.Event.Seq
@@ -119,7 +126,7 @@ func (s *View) Value(name string) query.Value {
 // shown content: with the hash of hidden values they could be guessed.
 func (s *View) Envelope(content json.RawMessage) []byte {
 	if len(content) != len(s.Content) || len(content) > 0 && &content[0] != &s.Content[0] {
-		e := *s.Event
+		e := *s.Told()
 		if content != nil {
 			e.Revision.Hash, e.Revision.Size = model.HashOf(content), len(content)
 			s.Type.CoverJob(&e.Meta, content)
@@ -127,7 +134,7 @@ func (s *View) Envelope(content json.RawMessage) []byte {
 		return model.AppendEnvelope(nil, &e, content)
 	}
 	s.written.Do(func() {
-		e := *s.Event
+		e := *s.Told()
 		e.Revision = s.Type.Rehashed(e.Revision, s.Content)
 		s.whole = model.AppendEnvelope(nil, &e, s.Content)
 	})

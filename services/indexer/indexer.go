@@ -442,6 +442,7 @@ func (x *Indexer) change(ctx context.Context, entry storage.Entry, e *storage.Ev
 		c.Damaged = unfit[0].Pointer + " " + unfit[0].Detail
 		x.leftOut(ctx, t, e, unfit[0])
 	}
+	c.Unfit = model.Marks(t) && model.Misfit(t, content, e.Revision.SchemaVersion)
 	c.Event = t.Holding(e, content)
 	return c, nil
 }

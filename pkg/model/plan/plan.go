@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
-	"github.com/autocrud-go/autocrud/pkg/jsonpatch"
 	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/query"
 	"github.com/autocrud-go/autocrud/pkg/storage"
@@ -34,13 +33,15 @@ type Asked struct {
 	// Here leaves unique values and references to who takes them over, and the
 	// number of rows uncounted: it looks at what a start has to know.
 	Here bool
+	// Constraints looks at unique values and references although Here.
+	Constraints bool
 }
 
 // Make looks at what changes, and at the data where that has to decide.
 func Make(ctx context.Context, s Source, a Asked) (*Report, error) {
 	var todo []*examination
 	for _, t := range a.Types {
-		x := newExamination(t, a.Base[t.Name], a.Here)
+		x := newExamination(t, a.Base[t.Name], a)
 		x.rules = a.Rules[t.Name]
 		todo = append(todo, x)
 	}
@@ -84,7 +85,7 @@ type examination struct {
 	named      int             // resources among the offenders
 }
 
-func newExamination(t *model.Type, old *Written, here bool) *examination {
+func newExamination(t *model.Type, old *Written, a Asked) *examination {
 	x := &examination{t: t, old: old, now: Describe(t), plan: TypePlan{Type: t.Name}, held: map[name]uint64{}, found: map[string]bool{}}
 	if old == nil {
 		x.reads = true
@@ -94,16 +95,16 @@ func newExamination(t *model.Type, old *Written, here bool) *examination {
 		x.alike = old.readsAllAlike(x.now) || old.Same(x.now)
 	}
 	for _, f := range x.now.Index {
-		if !strings.HasPrefix(f, composite) && (old == nil || !slices.Contains(old.Index, f)) {
+		if compositeOf(f) == nil && (old == nil || !slices.Contains(old.Index, f)) {
 			path, _, _ := strings.Cut(f, " ")
 			x.fields = append(x.fields, path)
 		}
 	}
-	if !here {
+	if !a.Here || a.Constraints {
 		x.constraints()
 	}
-	x.reads = x.reads || !x.widens || !x.alike || len(x.fields)+len(x.unique)+len(x.refs) > 0 || old.Unfit > 0 && !(here && old.Same(x.now))
-	x.counts = !here && slices.ContainsFunc(x.plan.Changes, func(c Change) bool { return c.Effect == Rebuild })
+	x.reads = x.reads || !x.widens || !x.alike || len(x.fields)+len(x.unique)+len(x.refs) > 0 || old.Unfit > 0 && !(a.Here && old.Same(x.now))
+	x.counts = !a.Here && slices.ContainsFunc(x.plan.Changes, func(c Change) bool { return c.Effect == Rebuild })
 	return x
 }
 
@@ -197,45 +198,25 @@ func (x *examination) event(ctx context.Context, r *reading, there map[name]int,
 // refuses reports whether a resource does not fit the schema, whatever its values are
 // beside those of others.
 func (x *examination) refuses(e *storage.Event, content []byte) bool {
-	tree, err := model.DecodeJSON(content)
-	if err == nil {
-		tree, err = x.t.Migrate(tree, e.Revision.SchemaVersion)
-	}
-	return err != nil || x.t.Fits(tree) != nil
+	return model.Misfit(x.t, content, e.Revision.SchemaVersion)
 }
 
 // row checks one resource as it would be read.
 func (x *examination) row(ctx context.Context, r *reading, there map[name]int, e *storage.Event, content []byte) error {
 	o := offence{x: x, id: e.Meta.ID}
 	defer o.end()
-	tree, err := model.DecodeJSON(content)
+	read, err := model.Read(x.t, content, e.Revision.SchemaVersion)
 	if err != nil {
 		o.add(kindSchema, "", err.Error())
 		return nil
 	}
-	if tree, err = x.t.Migrate(tree, e.Revision.SchemaVersion); err != nil {
-		at := ""
-		var of *jsonpatch.Error
-		if errors.As(err, &of) {
-			at = of.Pointer
-		}
-		o.add(kindMigrations, at, model.Reason(err))
+	for _, f := range read.Misfits() {
+		o.add(x.kindOf(read, f), f.Pointer, f.Detail)
+	}
+	if read.Migration != nil {
 		return nil
 	}
-	var refused *fault.Error
-	if err := x.t.Fits(tree); errors.As(err, &refused) {
-		for _, f := range refused.Fields {
-			o.add(kindSchema, f.Pointer, f.Detail)
-		}
-	}
-	values, _, unfit := x.t.Project(tree)
-	for _, f := range unfit {
-		kind := kindSchema
-		if slices.Contains(x.fields, pathOf(f.Pointer)) {
-			kind = kindIndex
-		}
-		o.add(kind, f.Pointer, f.Detail)
-	}
+	values := read.Values
 	if len(x.unique)+len(x.refs) == 0 {
 		return nil
 	}
@@ -245,6 +226,17 @@ func (x *examination) row(ctx context.Context, r *reading, there map[name]int, e
 	}
 	x.references(&o, there, byName)
 	return x.uniques(ctx, r, &o, e, byName)
+}
+
+// kindOf is the part of the model that a place does not fit.
+func (x *examination) kindOf(read model.Reading, f fault.FieldError) string {
+	switch {
+	case read.Migration != nil:
+		return kindMigrations
+	case !slices.Contains(read.Schema, f) && slices.Contains(x.fields, pathOf(f.Pointer)):
+		return kindIndex
+	}
+	return kindSchema
 }
 
 func (x *examination) references(o *offence, there map[name]int, values map[string]query.Value) {

@@ -37,6 +37,8 @@ type Written struct {
 	Table      string               `json:"table"`   // names how the index lays the type out
 	// Unfit is how many live resources did not fit when the model was recorded.
 	Unfit int `json:"unfit"`
+	// UnfitDeleted is how many deleted ones did not.
+	UnfitDeleted int `json:"unfit_deleted,omitempty"`
 }
 
 // step is a migration. One that is a function in Go has no patch: whether it is
@@ -56,8 +58,19 @@ const maxSchema = 768 << 10
 // composite begins the entry of an index over several fields.
 const composite = "of "
 
+// compositeOf are the fields of such an entry; nil: it is that of one field, which may
+// have the name "of".
+func compositeOf(entry string) []string {
+	rest, is := strings.CutPrefix(entry, composite)
+	if !is || !strings.Contains(rest, ", ") {
+		return nil
+	}
+	return strings.Split(rest, ", ")
+}
+
 // Describe is what is recorded of a type.
 func Describe(t *model.Type) *Written {
+	t = model.Plain(t)
 	d := t.Definition()
 	w := &Written{Format: writtenFormat, Type: t.Name, Version: t.Version, Schema: t.Schema, SchemaHash: model.HashOf(t.Schema),
 		Index: []string{}, FullText: slices.Sorted(slices.Values(t.FullText)), Unique: slices.Clone(t.Unique), Refs: map[string]model.Ref{}, Migrations: []step{},
@@ -106,7 +119,7 @@ func canonical(doc json.RawMessage) json.RawMessage {
 // Same reports whether two models are the same for all their data.
 func (w *Written) Same(other *Written) bool {
 	a, b := *w, *other
-	a.Unfit, b.Unfit = 0, 0
+	a.Unfit, b.Unfit, a.UnfitDeleted, b.UnfitDeleted = 0, 0, 0, 0
 	x, _ := json.Marshal(a)
 	y, _ := json.Marshal(b)
 	return bytes.Equal(x, y)
@@ -147,6 +160,9 @@ func (w *Written) readsAllAlike(other *Written) bool {
 	return !slices.ContainsFunc(versions, func(v string) bool { return !w.readsAlike(other, v) })
 }
 
+// Marks reports whether resources that do not fit the model may be there.
+func (w *Written) Marks() bool { return w.Unfit+w.UnfitDeleted > 0 }
+
 // Recorder is the part of a log that models are recorded in.
 type Recorder interface {
 	Append(ctx context.Context, unit []storage.Record) (uint64, error)
@@ -164,6 +180,9 @@ func every(typ string) string { return storage.SystemSubject(recordedUnder + typ
 
 const recordedUnder = "model."
 
+// EveryRecord is the subject of all recorded models.
+var EveryRecord = storage.SystemSubject(recordedUnder + ">")
+
 // Recorded is a model that data was written by, and its place in the log.
 type Recorded struct {
 	*Written
@@ -174,15 +193,14 @@ type Recorded struct {
 // that is recorded.
 func ReadRecorded(ctx context.Context, log Log) (map[string]Recorded, error) {
 	out, newest := map[string]Recorded{}, map[string]storage.Entry{}
-	all := storage.SystemSubject(recordedUnder + ">")
-	last, err := log.Last(ctx, all)
+	last, err := log.Last(ctx, EveryRecord)
 	if errors.Is(err, storage.ErrNotFound) {
 		return out, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	feed, err := log.Follow(ctx, 1, all)
+	feed, err := log.Follow(ctx, 1, EveryRecord)
 	if err != nil {
 		return nil, err
 	}

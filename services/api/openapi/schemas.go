@@ -63,6 +63,8 @@ func sharedSchemas() object {
 		{"created_at", instantSchema}, {"created_by", stringSchema}, {"updated_at", instantSchema}, {"updated_by", stringSchema},
 		{"deleted", object{{"type", "boolean"}}},
 	}
+	always := memberNames(meta)
+	meta = append(meta, member{"unfit", object{{"type", "boolean"}, {"enum", []any{true}}, {"description", "Only of a resource that does not fit the model as it is now; every write has to make it fit"}}})
 	job := object{
 		{"state", object{{"type", "string"}, {"enum", []any{"pending", "scheduled", "running", "succeeded", "failed", "cancelled"}}}},
 		{"queue", stringSchema}, {"priority", object{{"type", "integer"}, {"minimum", 0}, {"maximum", 9}}},
@@ -115,7 +117,7 @@ func sharedSchemas() object {
 		{"index", object{{"type", "array"}, {"items", stringSchema}}},
 	}
 	return object{
-		{"Meta", recordSchema(meta, memberNames(meta)...)},
+		{"Meta", recordSchema(meta, always...)},
 		{"JobMeta", object{{"allOf", []any{componentRef("schemas", "Meta"), recordSchema(object{{"job", componentRef("schemas", "JobState")}}, "job")}}}},
 		{"ScheduleMeta", object{{"allOf", []any{componentRef("schemas", "Meta"), recordSchema(object{{"schedule", scheduleSchema()}})}}}},
 		{"JobState", recordSchema(job, "state", "queue", "attempts", "max_attempts", "run_at")},

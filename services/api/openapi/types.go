@@ -49,7 +49,11 @@ func (d *document) typeSchemas(t *model.Type) object {
 
 // envelopeSchema is around data; what returns can leave out is not required.
 func envelopeSchema(t *model.Type, data string, required ...string) object {
-	whole := object{{"data", componentRef("schemas", data)}, {"meta", componentRef("schemas", metaName(t))}, {"revision", componentRef("schemas", "Revision")},
+	content := componentRef("schemas", data)
+	if model.Marks(t) {
+		content = object{{"anyOf", []any{content, append(object{{"description", "Of what does not fit the model, which meta.unfit tells"}}, freeObject()...)}}}
+	}
+	whole := object{{"data", content}, {"meta", componentRef("schemas", metaName(t))}, {"revision", componentRef("schemas", "Revision")},
 		{"problem", append(object{{"description", "In a page, in the place of data: why it cannot be shown"}}, componentRef("schemas", "Problem")...)},
 		{"expanded", append(freeObject(), member{"description", "With expand: by field, the envelope it leads to, null, or a list of them"})}}
 	if t.Name == policy.APIKeys || t.Name == notify.Webhooks {
