@@ -78,6 +78,7 @@ func (o OutwardOptions) streamConfig() jetstream.StreamConfig {
 		MaxMsgsPerSubject: -1,
 		MaxConsumers:      -1,
 		Storage:           jetstream.FileStorage,
+		Compression:       jetstream.S2Compression,
 		Replicas:          o.Replicas,
 		// A repeat is refused by its expected sequence; ids would only take memory.
 		Duplicates: time.Second,
@@ -87,7 +88,7 @@ func (o OutwardOptions) streamConfig() jetstream.StreamConfig {
 		RePublish: &jetstream.RePublish{Source: "ac." + o.Namespace + ".event.>", Destination: "ac." + o.Namespace + ".live.>"},
 	}
 	if o.Memory {
-		c.Storage, c.MaxBytes = jetstream.MemoryStorage, min(c.MaxBytes, 1<<30)
+		c.Storage, c.Compression, c.MaxBytes = jetstream.MemoryStorage, jetstream.NoCompression, min(c.MaxBytes, 1<<30)
 	}
 	return c
 }
@@ -111,10 +112,10 @@ func ProvisionOutward(ctx context.Context, js jetstream.JetStream, o OutwardOpti
 	if err := checkOutward(got, want); err != nil {
 		return err
 	}
-	if got.MaxAge == want.MaxAge && got.MaxBytes == want.MaxBytes {
+	if got.MaxAge == want.MaxAge && got.MaxBytes == want.MaxBytes && got.Compression == want.Compression {
 		return nil
 	}
-	got.MaxAge, got.MaxBytes = want.MaxAge, want.MaxBytes
+	got.MaxAge, got.MaxBytes, got.Compression = want.MaxAge, want.MaxBytes, want.Compression
 	if _, err := js.UpdateStream(ctx, got); err != nil {
 		return fmt.Errorf("set what stream %s keeps: %w: %w", want.Name, storage.ErrUnavailable, err)
 	}
