@@ -70,7 +70,7 @@ func TestHeadsAreNeverBehindTheIndex(t *testing.T) {
 					h.Applied(told, through)
 					applied = through
 				}
-			case 4: // somebody begins to read
+			case 4: // a reader begins
 				x := reading{id: id, asked: applied, head: rng.IntN(2) == 0}
 				if e, row, age := h.read(Key{"notes", id}); e == nil && row == nil {
 					x.age, x.at, x.row = age, applied, newest(id, applied)

@@ -44,7 +44,7 @@ type Options struct {
 	// content as it was read for the write, so that neither need be decoded again; nil
 	// when it does not know.
 	Known func(seq uint64) (*storage.Event, *model.Document)
-	// Heads is told of what the index holds; nil: nobody keeps anything.
+	// Heads is told of what the index holds; nil: nothing is kept.
 	Heads *states.Heads
 	// Applied is called after each transaction with the batch.
 	Applied func(storage.Batch)

@@ -88,8 +88,8 @@ func TestTotalsAreKeptAsRowsChange(t *testing.T) {
 	}
 }
 
-// TestATotalThatNobodyAsksForIsDropped: keeping it must not cost more than counting.
-func TestATotalThatNobodyAsksForIsDropped(t *testing.T) {
+// TestATotalThatIsNotAskedForIsDropped: keeping it must not cost more than counting.
+func TestATotalThatIsNotAskedForIsDropped(t *testing.T) {
 	sqliteindex.SetWorthKeeping(0)
 	defer sqliteindex.SetWorthKeeping(300 * time.Microsecond)
 	x := open(t, filepath.Join(t.TempDir(), "index.db"))
