@@ -114,7 +114,7 @@ func TestAFormThatDoesNotFitIsRefused(t *testing.T) {
 		"an empty document":          {[]formPart{{"data", "", "", ``}}, 400, "invalid_request", ""},
 		"a document twice over":      {[]formPart{{"data", "", "", `{"title":"x"}{}`}}, 400, "invalid_request", ""},
 		"a document of another kind": {[]formPart{{"data", "", "text/yaml", `title: x`}}, 415, "unsupported_media_type", "application/json"},
-		"a document that is a file":  {[]formPart{{"data", "x.json", "", `{"title":"x"}`}}, 400, "invalid_request", "pointer"},
+		"a document of a picture":    {[]formPart{{"data", "x.png", "image/png", aPicture}}, 415, "unsupported_media_type", "application/json"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			body, kind := formOf(t, x.parts...)

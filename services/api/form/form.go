@@ -71,7 +71,7 @@ func Document(r *http.Request, limit int64, store func(File) (map[string]any, er
 	var doc []byte
 	var ops []any
 	err := parts(r, func(p *multipart.Part) error {
-		if p.FileName() == "" {
+		if p.FileName() == "" || p.FormName() == dataPart { // a Blob of a page, which says its media type, has a file name
 			return readData(p, &doc, limit)
 		}
 		f, err := fileOf(p)
