@@ -19,6 +19,7 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
+	"github.com/autocrud-go/autocrud/services/api/people"
 	"github.com/autocrud-go/autocrud/services/worker"
 )
 
@@ -164,6 +165,13 @@ func Migration(a *App, name string, fn func(tree any) (any, error)) {
 	}
 	a.inner.Migrations[name] = fn
 }
+
+// Mail is an invitation, or the reset of a password, for a person.
+type Mail = people.Mail
+
+// SendMail gives the function that sends invitations and resets to people, in the place of
+// --mail-exec. It runs beside the request, for a minute at most.
+func (a *App) SendMail(fn func(ctx context.Context, m Mail) error) { a.inner.Mail = fn }
 
 // Start runs the service that the settings name, by default api, indexer and
 // worker in one, and returns when requests are taken. It ends when ctx does, or
