@@ -61,5 +61,6 @@ if ! command -v npx >/dev/null 2>&1 && [ "$(id -u)" = 0 ] && command -v apt-get 
 	(apt-get install -y nodejs npm || { apt-get update && apt-get install -y nodejs npm; }) >/dev/null
 fi
 part "generators" sh scripts/test-generators.sh
+part "people in a browser" sh scripts/test-browser.sh
 part "search of the guides" sh scripts/test-search.sh
 end
