@@ -273,6 +273,9 @@ func (wr *Writer) stage(ctx context.Context, t *model.Type, s states.State, next
 	}
 	e := next.Event
 	wr.stamp(ctx, s, e)
+	if err := wr.published(ctx, t, s, e); err != nil {
+		return err
+	}
 	if next.put && s.Exists() {
 		if err := t.KeepConcurrencyKey(e, next.Content); err != nil {
 			return err

@@ -9,8 +9,7 @@ import (
 // AppendEnvelope writes the envelope that an event leaves: data, when content is
 // not nil, meta and revision. What a purge leaves has no revision.
 func AppendEnvelope(b []byte, e *storage.Event, content []byte) []byte {
-	meta := e.Meta
-	meta.Seq = e.Seq
+	meta := e.PublishedMeta()
 	b = append(slices.Grow(b, len(content)+1300), '{')
 	if content != nil {
 		b = append(append(append(b, `"data":`...), content...), ',')

@@ -216,6 +216,9 @@ func (k *Keeper) spare(ctx context.Context, t *model.Type, head *storage.Event, 
 	if len(due) == 0 {
 		return nil
 	}
+	if head.Shown != nil { // also of a deleted resource, with which it comes back
+		delete(due, head.Shown.Revision.Number)
+	}
 	stable, err := k.newestStable(ctx, t, head)
 	if err != nil {
 		return err

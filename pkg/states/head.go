@@ -194,6 +194,10 @@ func (gd *Guard) Answer(ctx context.Context, e *storage.Event, content []byte) (
 
 // answer shows an event with the given content.
 func (gd *Guard) answer(ctx context.Context, t *model.Type, e *storage.Event, content []byte, unfit bool) (*Resource, error) {
+	e, err := gd.States.settled(ctx, e)
+	if err != nil {
+		return nil, err
+	}
 	shown := t.Conceal(content)
 	if t.WritesOnly() {
 		own := *e
@@ -214,8 +218,7 @@ func (gd *Guard) answer(ctx context.Context, t *model.Type, e *storage.Event, co
 
 // Answer makes the envelope of a state.
 func Answer(e *storage.Event, content []byte) (*Resource, error) {
-	meta := e.Meta
-	meta.Seq = e.Seq
+	meta := e.PublishedMeta()
 	return &Resource{Meta: meta.AppendJSON(make([]byte, 0, 700)), Revision: e.Revision.AppendJSON(make([]byte, 0, 500)), Data: content, ID: meta.ID, EventID: e.ID, Seq: e.Seq, Deleted: meta.Deleted}, nil
 }
 

@@ -124,7 +124,7 @@ func (rd *Reads) Revisions(ctx context.Context, typ, id string, chain bool, o Pa
 			out.Items = append(out.Items, shown)
 		}
 		if n--; chain {
-			if n, err = parentNumber(&e.Revision); err != nil {
+			if n, err = ParentNumber(&e.Revision); err != nil {
 				return nil, err
 			}
 		}

@@ -360,7 +360,7 @@ func (st *States) newestStable(ctx context.Context, k Key, e *storage.Event) (*s
 		if e.Revision.Status == storage.Stable {
 			return e, nil
 		}
-		n, err := parentNumber(&e.Revision)
+		n, err := ParentNumber(&e.Revision)
 		if err != nil {
 			return nil, err
 		}
@@ -373,8 +373,8 @@ func (st *States) newestStable(ctx context.Context, k Key, e *storage.Event) (*s
 	}
 }
 
-// parentNumber is 0 for a first revision.
-func parentNumber(r *storage.Revision) (int, error) {
+// ParentNumber is 0 for a first revision.
+func ParentNumber(r *storage.Revision) (int, error) {
 	if r.Parent == nil {
 		return 0, nil
 	}

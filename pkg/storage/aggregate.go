@@ -8,6 +8,7 @@ import (
 // groups.
 type Aggregation struct {
 	Type     string
+	View     View
 	Filter   query.Expr // nil: all
 	Text     string     // full text, empty: none
 	Deletion Deletion

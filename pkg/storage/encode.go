@@ -26,6 +26,9 @@ func (m *Meta) AppendJSON(b []byte) []byte {
 	b = appendTime(append(b, `,"updated_at":`...), m.UpdatedAt)
 	b = appendText(append(b, `,"updated_by":`...), m.UpdatedBy)
 	b = strconv.AppendBool(append(b, `,"deleted":`...), m.Deleted)
+	if m.Published != 0 {
+		b = m.Published.appendJSON(append(b, `,"published":`...))
+	}
 	if m.Job != nil {
 		b = m.Job.appendJSON(append(b, `,"job":`...))
 	}
@@ -99,6 +102,20 @@ func (r *Revision) AppendJSON(b []byte) []byte {
 	return append(b, '}')
 }
 
+func (s *Shown) appendJSON(b []byte) []byte {
+	b = appendText(append(b, `{"id":`...), s.ID)
+	b = s.Meta.AppendJSON(append(b, `,"meta":`...))
+	b = s.Revision.AppendJSON(append(b, `,"revision":`...))
+	b = appendText(append(b, `,"ref":`...), s.Ref)
+	if len(s.Binaries) > 0 {
+		b = appendAny(append(b, `,"binaries":`...), s.Binaries)
+	}
+	if len(s.Concealed) > 0 {
+		b = appendAny(append(b, `,"concealed":`...), s.Concealed)
+	}
+	return append(b, '}')
+}
+
 // appendHeader appends the event without its content.
 func (e *Event) appendHeader(b []byte) []byte {
 	b = strconv.AppendInt(append(b, `{"v":`...), int64(e.Version), 10)
@@ -125,6 +142,12 @@ func (e *Event) appendHeader(b []byte) []byte {
 	}
 	if e.Apart {
 		b = append(b, `,"apart":true`...)
+	}
+	if e.Shown != nil {
+		b = e.Shown.appendJSON(append(b, `,"shown":`...))
+	}
+	if e.Withheld {
+		b = append(b, `,"withheld":true`...)
 	}
 	if len(e.Binaries) > 0 {
 		b = appendAny(append(b, `,"binaries":`...), e.Binaries)

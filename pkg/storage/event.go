@@ -63,6 +63,7 @@ type Meta struct {
 	UpdatedAt       time.Time `json:"updated_at"`
 	UpdatedBy       string    `json:"updated_by"`
 	Deleted         bool      `json:"deleted"`
+	Published       Published `json:"published,omitzero"`
 	Job             *Job      `json:"job,omitempty"`
 	// Unfit tells that the content does not fit the model as it is now. It is found
 	// out when the resource is shown, and no event holds it.
@@ -181,6 +182,12 @@ type Event struct {
 	// Apart tells that the content is in its object alone, because it will be pruned:
 	// neither the event nor what is told outside holds it.
 	Apart bool `json:"apart,omitempty"`
+
+	// Shown is what the published view shows where that is not HEAD. Of a deleted
+	// resource it comes back with it.
+	Shown *Shown `json:"shown,omitempty"`
+	// Withheld tells of a deleted resource that it is published again when restored.
+	Withheld bool `json:"withheld,omitempty"`
 
 	// Binaries are the digests of the binaries that HEAD's content refers to.
 	Binaries []string `json:"binaries,omitempty"`

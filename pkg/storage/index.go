@@ -132,6 +132,9 @@ type IndexChange struct {
 	Unfit bool
 	// Damaged marks an event that could not be projected as it is.
 	Damaged string
+	// Shown makes the change of Event.Shown, for an index that does not hold it;
+	// nil where that is not set.
+	Shown func(ctx context.Context) (*IndexChange, error)
 }
 
 // Batch is a run of the log, applied all or none.
@@ -227,9 +230,20 @@ const (
 	OnlyDeleted
 )
 
+// View says which state of each resource a search is about.
+type View uint8
+
+// HeadView is the default: the newest state. PublishedView is what is published, and
+// resources of which nothing is do not exist in it.
+const (
+	HeadView View = iota
+	PublishedView
+)
+
 // Search is one page of a list.
 type Search struct {
 	Type     string
+	View     View
 	Filter   query.Expr // nil: all
 	Text     string     // full text, empty: none
 	Order    query.Order

@@ -380,10 +380,10 @@ func (x *Indexer) noteLoad(entry storage.Entry) {
 	}
 }
 
-// change makes the index's form of an event. Content it cannot read is set
+// project makes the index's form of the state that an event left. Content it cannot read is set
 // aside, counted and logged; it never stops the projection. Only a store that
 // does not answer is an error.
-func (x *Indexer) change(ctx context.Context, entry storage.Entry, e *storage.Event, doc *model.Document) (_ *storage.IndexChange, err error) {
+func (x *Indexer) project(ctx context.Context, entry storage.Entry, e *storage.Event, doc *model.Document) (_ *storage.IndexChange, err error) {
 	t := x.types[e.Meta.Type]
 	if t == nil {
 		return nil, nil // a type without a model: its events stay in the log

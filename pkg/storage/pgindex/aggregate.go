@@ -12,7 +12,7 @@ import (
 func (x *Index) Aggregate(ctx context.Context, a storage.Aggregation) (out storage.Groups, err error) {
 	a.Limit = max(a.Limit, 1)
 	err = x.reading(ctx, a.Type, func(ctx context.Context, t *writable) error {
-		s, err := t.search(storage.Search{Type: a.Type, Filter: a.Filter, Text: a.Text, Deletion: a.Deletion, Order: newest})
+		s, err := t.search(storage.Search{Type: a.Type, View: a.View, Filter: a.Filter, Text: a.Text, Deletion: a.Deletion, Order: newest})
 		if err != nil {
 			return err
 		}

@@ -52,6 +52,14 @@ func (x *Index) Apply(ctx context.Context, b storage.Batch) (err error) {
 		if err != nil {
 			return err
 		}
+		if err := writes.dropErased(ctx, tx, applied); err != nil {
+			return err
+		}
+		for _, r := range writes.rows {
+			if err := r.part(ctx, tx, &b); err != nil {
+				return err
+			}
+		}
 		if err := writes.send(ctx, tx, b, applied, x.replaying(b)); err != nil {
 			return err
 		}
@@ -108,7 +116,7 @@ func (x *Index) drop(ctx context.Context, tx pgx.Tx, dropped []uint64) error {
 			if t == nil {
 				continue
 			}
-			_, err := tx.Exec(ctx, fmt.Sprintf("DELETE FROM %s AS r USING unnest($1::text[], $2::bigint[]) AS d(id, seq) WHERE r.id = d.id AND r.seq = d.seq AND r.state = %d", t.view.Name, purged),
+			_, err := tx.Exec(ctx, fmt.Sprintf("DELETE FROM %s AS r USING unnest($1::text[], $2::bigint[]) AS d(id, seq) WHERE r.id = d.id AND r.second = 0 AND r.seq = d.seq AND r.state = %d", t.view.Name, purged),
 				ids[typ], at[typ])
 			if err != nil {
 				return err
@@ -299,9 +307,6 @@ func (x *Index) definition(typ string) storage.Definition {
 
 // send writes the batch; the server answers once for all statements.
 func (w *writes) send(ctx context.Context, tx pgx.Tx, b storage.Batch, applied uint64, replaying []string) error {
-	if err := w.dropErased(ctx, tx, applied); err != nil {
-		return err
-	}
 	batch := &pgx.Batch{}
 	if len(w.events) > 0 {
 		text := insertEvents + "DO NOTHING"
@@ -325,7 +330,7 @@ func (w *writes) send(ctx context.Context, tx pgx.Tx, b storage.Batch, applied u
 		if len(r.changes) == 0 {
 			continue
 		}
-		args, err := r.to.args(r.changes)
+		args, err := r.to.args(r.changes, false)
 		if err != nil {
 			return err
 		}

@@ -17,7 +17,7 @@ import (
 // tells so: a create needs its place in the log.
 func (x *Index) Head(ctx context.Context, typ, id string) (row storage.Row, err error) {
 	var header []byte
-	state, err := x.one(ctx, typ, id, "JOIN events AS e ON e.seq = w.seq WHERE w.id = $1", ", e.header, "+position, &row, &header, &row.AsOf)
+	state, err := x.one(ctx, typ, id, "JOIN events AS e ON e.seq = w.seq WHERE w.id = $1 AND w.second = 0", ", e.header, "+position, &row, &header, &row.AsOf)
 	if err == nil {
 		row.Deleted = state == deleted
 		row.Event, err = sqltables.Event(header, row.Seq)
@@ -31,7 +31,7 @@ func (x *Index) Head(ctx context.Context, typ, id string) (row storage.Row, err 
 // Heads implements storage.Index.
 func (x *Index) Heads(ctx context.Context, typ string, ids []string) (out []*storage.Event, err error) {
 	err = x.reading(ctx, typ, func(ctx context.Context, t *writable) error {
-		rows, err := x.pool.Query(ctx, "SELECT e.seq, e.header, w.content FROM "+t.view.Name+" AS w JOIN events AS e ON e.seq = w.seq WHERE w.id = ANY($1)", ids)
+		rows, err := x.pool.Query(ctx, "SELECT e.seq, e.header, w.content FROM "+t.view.Name+" AS w JOIN events AS e ON e.seq = w.seq WHERE w.id = ANY($1) AND w.second = 0", ids)
 		if err != nil {
 			return err
 		}
@@ -57,7 +57,7 @@ func (x *Index) Heads(ctx context.Context, typ string, ids []string) (out []*sto
 
 // Read implements storage.Index. A purged resource is not found.
 func (x *Index) Read(ctx context.Context, typ, id string) (row storage.Row, err error) {
-	state, err := x.one(ctx, typ, id, "WHERE w.id = $1", "", &row)
+	state, err := x.one(ctx, typ, id, "WHERE w.id = $1 AND w.second = 0", "", &row)
 	if err == nil && state == purged {
 		err = storage.ErrNotFound
 	}

@@ -52,14 +52,19 @@ func fits(k query.Kind, v query.Value) bool {
 	return false
 }
 
-// args are the arrays of an upsert, one for each column.
-func (w *writable) args(changes []*storage.IndexChange) ([]any, error) {
+// args are the arrays of an upsert, one for each column. Second rows are those of
+// states that are shown in the place of others.
+func (w *writable) args(changes []*storage.IndexChange, second bool) ([]any, error) {
 	arrays := make([]array, len(w.columns))
 	for i, c := range w.columns {
 		arrays[i].kind = c.kind
 	}
 	for _, c := range changes {
-		values, err := w.rowValues(c)
+		state := stateOf(c.Event)
+		if second {
+			state = apart
+		}
+		values, err := w.rowValues(c, state)
 		if err != nil {
 			return nil, fmt.Errorf("event %d: %w", c.Event.Seq, err)
 		}
@@ -74,21 +79,30 @@ func (w *writable) args(changes []*storage.IndexChange) ([]any, error) {
 	return out, nil
 }
 
-// rowValues are the values of table.columns.
-func (w *writable) rowValues(c *storage.IndexChange) ([]any, error) {
-	e := c.Event
-	m := e.Meta
-	m.Seq = e.Seq
-	meta, revision := m.AppendJSON(make([]byte, 0, 700)), e.Revision.AppendJSON(make([]byte, 0, 500))
-	state := live
+// stateOf is the state of the first row of a change.
+func stateOf(e *storage.Event) int {
 	switch {
 	case e.Action == storage.Purged:
-		state = purged
-	case m.Deleted:
-		state = deleted
+		return purged
+	case e.Meta.Deleted:
+		return deleted
+	case e.ShowsItself():
+		return live
+	}
+	return ahead
+}
+
+// rowValues are the values of table.columns.
+func (w *writable) rowValues(c *storage.IndexChange, state int) ([]any, error) {
+	e := c.Event
+	m := e.PublishedMeta()
+	meta, revision := m.AppendJSON(make([]byte, 0, 700)), e.Revision.AppendJSON(make([]byte, 0, 500))
+	second := int64(0)
+	if state == apart {
+		second = 1
 	}
 	out := make([]any, 0, len(w.columns))
-	out = append(out, m.ID, e.ID, int64(e.Seq), int64(state), query.Micros(m.CreatedAt), m.CreatedBy,
+	out = append(out, m.ID, second, e.ID, int64(e.Seq), int64(state), query.Micros(m.CreatedAt), m.CreatedBy,
 		query.Micros(m.UpdatedAt), m.UpdatedBy, string(m.Status), int64(m.RevisionCount), m.SchemaVersion)
 	if w.def.Marks {
 		out = append(out, c.Unfit && state != purged)

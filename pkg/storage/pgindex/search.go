@@ -120,7 +120,11 @@ func (t *writable) search(q storage.Search) (*search, error) {
 	case q.Text != "": // no words: nothing is found
 		s.where = append(s.where, "1=0")
 	}
-	s.where = append(s.where, states[q.Deletion])
+	if q.View == storage.PublishedView {
+		s.where = append(s.where, fmt.Sprintf("state IN (%d, %d)", live, apart))
+	} else {
+		s.where = append(s.where, states[q.Deletion])
+	}
 	if q.Filter != nil {
 		s.where = append(s.where, s.r.Where(q.Filter))
 	}
@@ -128,7 +132,7 @@ func (t *writable) search(q storage.Search) (*search, error) {
 }
 
 var states = map[storage.Deletion]string{
-	storage.Live:           fmt.Sprintf("state = %d", live),
+	storage.Live:           fmt.Sprintf("state <= %d", live),
 	storage.LiveAndDeleted: fmt.Sprintf("state < %d", purged),
 	storage.OnlyDeleted:    fmt.Sprintf("state = %d", deleted),
 }

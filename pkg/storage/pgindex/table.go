@@ -17,14 +17,17 @@ import (
 
 // format is part of every table's name: tables that an older version of this
 // package, or one with another table of Unicode, made differently are not used.
-const format = "1 " + unicode.Version
+const format = "2 " + unicode.Version
 
 // The values of the state column. A purged resource keeps its row, so that its
-// last event is known, and is found by no search.
+// last event is known, and is found by no search. A row that is ahead is live, and not
+// what is published; one that is apart is only that, and second is 1 in it.
 const (
+	ahead   = -1
 	live    = 0
 	deleted = 1
 	purged  = 2
+	apart   = 3
 )
 
 // table is where the resources of one definition are.
@@ -35,7 +38,11 @@ type table struct {
 	columns  []column // all that Apply writes, in the order of rowValues
 	fullText bool
 	upsert   string
+	parted   *parted
 }
+
+// parted remembers whether a table has second rows; it is asked once.
+type parted struct{ asked, yes bool }
 
 // column is a column as a batch writes it: an array of kind, of which each
 // element is cast to as.
@@ -120,19 +127,19 @@ func tableNamed(def storage.Definition, name string) *table {
 }
 
 func tableOf(def storage.Definition, name string) *table {
-	t := &table{def: def, name: name, fullText: len(def.FullText) > 0}
+	t := &table{def: def, name: name, fullText: len(def.FullText) > 0, parted: &parted{}}
 	t.view = sqlrender.Table{Name: quote(t.name), ID: "id", Columns: map[string]sqlrender.Column{
 		query.IDField:  {SQL: "id", Kind: query.Text},
 		"meta.deleted": {SQL: fmt.Sprintf("(state = %d)", deleted), Kind: query.Boolean},
 	}}
-	t.columns = []column{{"id", kText, text, " PRIMARY KEY"}, {"event_id", kText, text, " NOT NULL"}}
+	t.columns = []column{{"id", kText, text, " NOT NULL"}, {"second", kInteger, "smallint", " NOT NULL"}, {"event_id", kText, text, " NOT NULL"}}
 	for _, m := range metaColumns {
 		t.columns = append(t.columns, column{m.column, m.kind, m.as, " NOT NULL"})
 		if m.field != "" {
 			t.view.Columns[m.field] = sqlrender.Column{SQL: m.column}
 		}
 	}
-	t.view.Columns[storage.UnfitField] = sqlrender.Column{SQL: "(state < 0)", Kind: query.Boolean} // of no row
+	t.view.Columns[storage.UnfitField] = sqlrender.Column{SQL: "(seq < 0)", Kind: query.Boolean} // of no row
 	if def.Marks {
 		t.columns = append(t.columns, column{"unfit", kBoolean, "boolean", " NOT NULL"})
 		t.view.Columns[storage.UnfitField] = sqlrender.Column{SQL: "unfit", Kind: query.Boolean}
@@ -175,6 +182,7 @@ func (t *table) create() []string {
 	for _, c := range t.columns {
 		cols = append(cols, c.name+" "+c.as+c.rest)
 	}
+	cols = append(cols, "PRIMARY KEY (id, second)")
 	out := []string{"DROP TABLE IF EXISTS " + t.view.Name,
 		"CREATE TABLE " + t.view.Name + " (" + strings.Join(cols, ", ") + ") WITH (autovacuum_analyze_scale_factor = 0.05)"}
 	for i, f := range t.def.Fields {
@@ -194,6 +202,7 @@ func (t *table) indexes() (out []string) {
 	index := func(name, on string) {
 		out = append(out, fmt.Sprintf("CREATE INDEX %s ON %s %s", quote("i_"+name+"_"+t.name), t.view.Name, on))
 	}
+	index("second", "(id) WHERE second = 1")
 	index("created", "(created_at DESC NULLS LAST, id)")
 	index("updated", "(updated_at DESC NULLS LAST, id)")
 	if t.def.Owned {
@@ -241,10 +250,10 @@ func (t *table) upsertSQL() string {
 		from = append(from, fmt.Sprintf("$%d::%s[]", i+1, c.kind))
 		as, _, _ := strings.Cut(c.as, " ")
 		casts = append(casts, "u."+c.name+"::"+as)
-		if c.name != "id" {
+		if c.name != "id" && c.name != "second" {
 			set = append(set, c.name+" = excluded."+c.name)
 		}
 	}
-	return fmt.Sprintf("INSERT INTO %s AS t (%s) SELECT %s FROM unnest(%s) AS u(%s) ON CONFLICT (id) DO UPDATE SET %s WHERE excluded.seq > t.seq",
+	return fmt.Sprintf("INSERT INTO %s AS t (%s) SELECT %s FROM unnest(%s) AS u(%s) ON CONFLICT (id, second) DO UPDATE SET %s WHERE excluded.seq > t.seq",
 		t.view.Name, strings.Join(names, ", "), strings.Join(casts, ", "), strings.Join(from, ", "), strings.Join(names, ", "), strings.Join(set, ", "))
 }

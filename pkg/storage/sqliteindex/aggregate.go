@@ -41,7 +41,7 @@ func (x *Index) Aggregate(ctx context.Context, a storage.Aggregation) (out stora
 
 // combinations refuses an aggregation by lists that multiply to too much.
 func (x *Index) combinations(ctx context.Context, t *writable, a storage.Aggregation) error {
-	s, err := t.search(storage.Search{Type: a.Type, Filter: a.Filter, Text: a.Text, Deletion: a.Deletion, Order: newest})
+	s, err := t.search(storage.Search{Type: a.Type, View: a.View, Filter: a.Filter, Text: a.Text, Deletion: a.Deletion, Order: newest})
 	if err != nil {
 		return err
 	}
@@ -67,7 +67,7 @@ func (x *Index) combinations(ctx context.Context, t *writable, a storage.Aggrega
 
 // groups asks once; plain sums of integers cost less and may fail.
 func (x *Index) groups(ctx context.Context, t *writable, a storage.Aggregation, plain bool, out *storage.Groups) error {
-	s, err := t.search(storage.Search{Type: a.Type, Filter: a.Filter, Text: a.Text, Deletion: a.Deletion, Order: newest})
+	s, err := t.search(storage.Search{Type: a.Type, View: a.View, Filter: a.Filter, Text: a.Text, Deletion: a.Deletion, Order: newest})
 	if err != nil {
 		return err
 	}

@@ -92,7 +92,7 @@ func (x *Index) Apply(ctx context.Context, b storage.Batch) (err error) {
 		for i := range b.Changes {
 			c := &b.Changes[i]
 			last := newest[resource{c.Event.Meta.Type, c.Event.Meta.ID}] == i
-			if err := x.applyOne(ctx, c, applied, last, b.Replay); err != nil {
+			if err := x.applyOne(ctx, &b, c, applied, last); err != nil {
 				return fmt.Errorf("event %d: %w", c.Event.Seq, err)
 			}
 			erased = erased || c.Event.Action == storage.Purged
@@ -211,8 +211,8 @@ type resource struct{ typ, id string }
 
 // applyOne writes one event and, for the newest of its resource in the batch,
 // the row.
-func (x *Index) applyOne(ctx context.Context, c *storage.IndexChange, applied uint64, newest bool, replay []string) error {
-	e := c.Event
+func (x *Index) applyOne(ctx context.Context, b *storage.Batch, c *storage.IndexChange, applied uint64, newest bool) error {
+	e, replay := c.Event, b.Replay
 	seq, wrote := int64(e.Seq), int64(e.Wrote)
 	if e.Seq <= applied { // seen before, unless its table is new
 		var n int
@@ -254,7 +254,7 @@ func (x *Index) applyOne(ctx context.Context, c *storage.IndexChange, applied ui
 		if len(replay) > 0 && (w.t == of.serving || !slices.Contains(replay, e.Meta.Type)) {
 			continue
 		}
-		if err := w.apply(ctx, c); err != nil {
+		if err := w.apply(ctx, b, c); err != nil {
 			return err
 		}
 	}
@@ -278,24 +278,33 @@ func orNull(s string) any {
 	return s
 }
 
+// stateOf is the deleted column of the first row of a change.
+func stateOf(e *storage.Event) int {
+	switch {
+	case e.Action == storage.Purged:
+		return purged
+	case e.Meta.Deleted:
+		return deleted
+	case e.ShowsItself():
+		return live
+	}
+	return ahead
+}
+
 // rowArgs are the values of table.columns.
-func (t *writable) rowArgs(c *storage.IndexChange) ([]any, error) {
+func (t *writable) rowArgs(c *storage.IndexChange, state int) ([]any, error) {
 	e := c.Event
 	if len(c.Values) != len(t.current.Fields) && c.Damaged == "" && e.Action != storage.Purged {
 		return nil, fmt.Errorf("%d values for %d fields", len(c.Values), len(t.current.Fields))
 	}
-	m := e.Meta
-	m.Seq = e.Seq
+	m := e.PublishedMeta()
 	meta, revision := m.AppendJSON(make([]byte, 0, 700)), e.Revision.AppendJSON(make([]byte, 0, 500))
-	state := live
-	switch {
-	case e.Action == storage.Purged:
-		state = purged
-	case m.Deleted:
-		state = deleted
+	second := 0
+	if state == apart {
+		second = 1
 	}
 	args := make([]any, 0, len(t.columns))
-	args = append(args, m.ID, e.ID, int64(e.Seq), int64(state), query.Micros(m.CreatedAt), m.CreatedBy,
+	args = append(args, m.ID, second, e.ID, int64(e.Seq), int64(state), query.Micros(m.CreatedAt), m.CreatedBy,
 		query.Micros(m.UpdatedAt), m.UpdatedBy, string(m.Status), int64(m.RevisionCount), m.SchemaVersion)
 	if t.def.Marks {
 		args = append(args, dialect{}.Arg(c.Unfit && state != purged))
@@ -377,7 +386,7 @@ func scalar(f query.Field, v query.Value) (any, error) {
 func (t *table) updates() string {
 	var set []string
 	for _, c := range t.columns {
-		if c != "id" {
+		if c != "id" && c != "second" {
 			set = append(set, c+" = excluded."+c)
 		}
 	}

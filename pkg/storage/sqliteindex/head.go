@@ -17,7 +17,7 @@ func (x *Index) Head(ctx context.Context, typ, id string) (row storage.Row, err 
 	defer wrapRead(&err, "head", typ, id)
 	var state int
 	var header []byte
-	err = x.one(ctx, typ, id, "JOIN events AS e ON e.seq = w.seq WHERE w.id = ?1", ", e.header, (SELECT applied FROM position)", append(rowTargets(&row, &state), &header, &row.AsOf)...)
+	err = x.one(ctx, typ, id, "JOIN events AS e ON e.seq = w.seq WHERE w.id = ?1 AND w.second = 0", ", e.header, (SELECT applied FROM position)", append(rowTargets(&row, &state), &header, &row.AsOf)...)
 	if err != nil {
 		return storage.Row{}, err
 	}
@@ -41,7 +41,7 @@ func (x *Index) Heads(ctx context.Context, typ string, ids []string) (out []*sto
 		defer x.reading()()
 		out = nil
 		stmt, done, err := x.prepared.get(ctx, "SELECT e.seq, e.header, w.content"+
-			" FROM json_each(?1) AS j CROSS JOIN "+t.view.Name+" AS w ON w.id = j.value CROSS JOIN events AS e ON e.seq = w.seq")
+			" FROM json_each(?1) AS j CROSS JOIN "+t.view.Name+" AS w ON w.id = j.value AND w.second = 0 CROSS JOIN events AS e ON e.seq = w.seq")
 		if err != nil {
 			return err
 		}
@@ -73,7 +73,7 @@ func (x *Index) Heads(ctx context.Context, typ string, ids []string) (out []*sto
 func (x *Index) Read(ctx context.Context, typ, id string) (row storage.Row, err error) {
 	defer wrapRead(&err, "read", typ, id)
 	var state int
-	err = x.one(ctx, typ, id, "WHERE w.id = ?1", "", rowTargets(&row, &state)...)
+	err = x.one(ctx, typ, id, "WHERE w.id = ?1 AND w.second = 0", "", rowTargets(&row, &state)...)
 	if err == nil && state == purged {
 		err = storage.ErrNotFound
 	}

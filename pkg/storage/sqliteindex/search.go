@@ -87,13 +87,15 @@ func (t *writable) search(q storage.Search) (*search, error) {
 	case q.Text != "": // no words: nothing is found
 		s.where = append(s.where, "1=0")
 	}
-	switch q.Deletion {
-	case storage.LiveAndDeleted:
+	switch {
+	case q.View == storage.PublishedView:
+		s.where = append(s.where, fmt.Sprintf("deleted IN (%d, %d)", live, apart))
+	case q.Deletion == storage.LiveAndDeleted:
 		s.where = append(s.where, fmt.Sprintf("deleted < %d", purged))
-	case storage.OnlyDeleted:
+	case q.Deletion == storage.OnlyDeleted:
 		s.where = append(s.where, fmt.Sprintf("deleted = %d", deleted))
 	default:
-		s.where = append(s.where, fmt.Sprintf("deleted = %d", live))
+		s.where = append(s.where, fmt.Sprintf("deleted <= %d", live))
 	}
 	return s, nil
 }
@@ -165,6 +167,7 @@ func (x *Index) readPage(ctx context.Context, s *search, text string, args []any
 	var size int64
 	for rows.Next() {
 		var row storage.Row
+		var state int
 		var content any = &row.Content
 		if s.Bare {
 			content = new(int64)
@@ -173,10 +176,11 @@ func (x *Index) readPage(ctx context.Context, s *search, text string, args []any
 		for i := range keys {
 			dest = append(dest, &keys[i])
 		}
-		dest = append(dest, &row.ID, &row.Seq, &row.Deleted, &row.EventID, (*[]byte)(&row.Meta), (*[]byte)(&row.Revision), &row.Ref, content)
+		dest = append(dest, &row.ID, &row.Seq, &state, &row.EventID, (*[]byte)(&row.Meta), (*[]byte)(&row.Revision), &row.Ref, content)
 		if err := rows.Scan(dest...); err != nil {
 			return err
 		}
+		row.Deleted = state == deleted
 		more := row.Bytes(s.Bare)
 		if s.Full(page, size, more) {
 			page.Next = &query.Cursor{Values: cursorValues(s.Order, last), ID: page.Rows[len(page.Rows)-1].ID}

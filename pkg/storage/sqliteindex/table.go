@@ -14,14 +14,17 @@ import (
 
 // format is part of every table's name: tables that an older version of this
 // package made differently are not used.
-const format = "3"
+const format = "4"
 
 // The values of the deleted column. A purged resource keeps its row, so that
-// its last event is known, and is found by no search.
+// its last event is known, and is found by no search. A row that is ahead is live, and
+// not what is published; one that is apart is only that, and second is 1 in it.
 const (
+	ahead   = -1
 	live    = 0
 	deleted = 1
 	purged  = 2
+	apart   = 3
 )
 
 // table is where the resources of one definition are.
@@ -96,7 +99,7 @@ func tableOf(def storage.Definition, name string) *table {
 	t.view = sqlrender.Table{Name: quote(t.name), Key: "rid", ID: "id", Columns: map[string]sqlrender.Column{
 		query.IDField: {SQL: "id"},
 	}}
-	t.columns = []string{"id", "event_id"}
+	t.columns = []string{"id", "second", "event_id"}
 	for _, m := range metaColumns {
 		t.view.Columns[m.field] = sqlrender.Column{SQL: m.column}
 		t.columns = append(t.columns, m.column)
@@ -106,6 +109,7 @@ func tableOf(def storage.Definition, name string) *table {
 		t.view.Columns[storage.UnfitField] = sqlrender.Column{SQL: "unfit"}
 		t.columns = append(t.columns, "unfit")
 	}
+	t.view.Columns["meta.deleted"] = sqlrender.Column{SQL: fmt.Sprintf("(deleted = %d)", deleted)}
 	if def.Job {
 		for _, m := range jobColumns {
 			t.view.Columns[m.field] = sqlrender.Column{SQL: m.column, Nullable: true}
@@ -130,7 +134,7 @@ func tableOf(def storage.Definition, name string) *table {
 
 // create is the DDL of the table and all that belongs to it but its indexes.
 func (t *table) create() []string {
-	cols := []string{"rid INTEGER PRIMARY KEY", "id TEXT NOT NULL UNIQUE", "event_id TEXT NOT NULL"}
+	cols := []string{"rid INTEGER PRIMARY KEY", "id TEXT NOT NULL", "second INTEGER NOT NULL", "event_id TEXT NOT NULL"}
 	for _, m := range metaColumns {
 		cols = append(cols, m.column+" "+m.kind+" NOT NULL")
 	}
@@ -155,7 +159,7 @@ func (t *table) create() []string {
 			fmt.Sprintf("CREATE TABLE %s (v %s NOT NULL, rid INTEGER NOT NULL, PRIMARY KEY (v, rid)) WITHOUT ROWID", name, kindSQL[f.Kind]),
 			fmt.Sprintf("CREATE INDEX %s ON %s (rid)", quote(fmt.Sprintf("il%d_%s", i, t.name)), name)) // which writing needs
 	}
-	cols = append(cols, "ref TEXT NOT NULL", "meta TEXT NOT NULL", "revision TEXT NOT NULL", "content BLOB")
+	cols = append(cols, "ref TEXT NOT NULL", "meta TEXT NOT NULL", "revision TEXT NOT NULL", "content BLOB", "UNIQUE (id, second)")
 	out = append([]string{"CREATE TABLE " + t.view.Name + " (" + strings.Join(cols, ", ") + ")"}, out...)
 	if t.fullText != "" {
 		words := make([]string, len(t.def.FullText))
@@ -179,6 +183,7 @@ func (t *table) indexes() (out []string) {
 	index := func(name string, on string) {
 		out = append(out, fmt.Sprintf("CREATE INDEX %s ON %s (%s)", quote("i_"+name+"_"+t.name), t.view.Name, on))
 	}
+	out = append(out, fmt.Sprintf("CREATE INDEX %s ON %s (id) WHERE second = 1", quote("i_second_"+t.name), t.view.Name))
 	index("created", "created_at DESC, id")
 	index("updated", "updated_at DESC, id")
 	if t.def.Owned {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/autocrud-go/autocrud/pkg/query"
 	"github.com/autocrud-go/autocrud/pkg/storage"
+	"github.com/autocrud-go/autocrud/pkg/storage/internal/sqltables"
 )
 
 // writer holds the prepared statements that write one type's table.
@@ -20,6 +21,9 @@ type writer struct {
 	unword *sql.Stmt
 	words  *sql.Stmt
 	drop   *sql.Stmt // of a tombstone, on which nothing hangs
+
+	parted           bool // a resource has a second row, or had one
+	both, part, lose *sql.Stmt
 }
 
 type listWriter struct {
@@ -64,11 +68,17 @@ func (x *Index) prepareWriter(ctx context.Context, t *writable) (w *writer, err 
 		s, err = x.conn.PrepareContext(ctx, text)
 		return s
 	}
-	w.upsert = prepare(fmt.Sprintf("INSERT INTO %s (%s) VALUES (%s) ON CONFLICT (id) DO UPDATE SET %s WHERE excluded.seq > seq",
+	if err := x.conn.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM "+t.view.Name+" WHERE second = 1)").Scan(&w.parted); err != nil {
+		return nil, err
+	}
+	w.both = prepare("SELECT rid, second, seq, event_id FROM " + t.view.Name + " WHERE id = ?1")
+	w.part = prepare(fmt.Sprintf("UPDATE %s SET second = 1, deleted = %d WHERE rid = ?1", t.view.Name, apart))
+	w.lose = prepare("DELETE FROM " + t.view.Name + " WHERE rid = ?1")
+	w.upsert = prepare(fmt.Sprintf("INSERT INTO %s (%s) VALUES (%s) ON CONFLICT (id, second) DO UPDATE SET %s WHERE excluded.seq > seq",
 		t.view.Name, strings.Join(t.columns, ", "), placeholders(len(t.columns)), t.updates()))
 	w.drop = prepare(fmt.Sprintf("DELETE FROM %s WHERE id = ?1 AND seq = ?2 AND deleted = %d", t.view.Name, purged))
 	if len(t.lists) > 0 || t.fullText != "" {
-		w.find = prepare("SELECT rid, seq FROM " + t.view.Name + " WHERE id = ?1")
+		w.find = prepare("SELECT rid, seq FROM " + t.view.Name + " WHERE id = ?1 AND second = ?2")
 	}
 	for _, l := range t.lists {
 		w.lists = append(w.lists, listWriter{
@@ -95,7 +105,7 @@ func (x *Index) prepareWriter(ctx context.Context, t *writable) (w *writer, err 
 func placeholders(n int) string { return strings.TrimSuffix(strings.Repeat("?, ", n), ", ") }
 
 func (w *writer) close() {
-	all := []*sql.Stmt{w.upsert, w.find, w.unword, w.words, w.drop}
+	all := []*sql.Stmt{w.upsert, w.find, w.unword, w.words, w.drop, w.both, w.part, w.lose}
 	for _, l := range w.lists {
 		all = append(all, l.remove, l.entry)
 	}
@@ -106,15 +116,25 @@ func (w *writer) close() {
 	}
 }
 
-// apply writes the row unless it is newer already.
-func (w *writer) apply(ctx context.Context, c *storage.IndexChange) error {
-	args, err := w.t.rowArgs(c)
+// apply writes the rows of a resource unless they are newer already.
+func (w *writer) apply(ctx context.Context, b *storage.Batch, c *storage.IndexChange) error {
+	if w.parted || sqltables.Parts(c) {
+		if stale, err := w.second(ctx, b, c); stale || err != nil {
+			return err
+		}
+	}
+	return w.write(ctx, c, stateOf(c.Event))
+}
+
+// write writes one row unless it is newer already.
+func (w *writer) write(ctx context.Context, c *storage.IndexChange, state int) error {
+	args, err := w.t.rowArgs(c, state)
 	if err != nil {
 		return err
 	}
 	var rid, seq int64
 	if w.find != nil {
-		err := w.find.QueryRowContext(ctx, c.Event.Meta.ID).Scan(&rid, &seq)
+		err := w.find.QueryRowContext(ctx, c.Event.Meta.ID, args[1]).Scan(&rid, &seq)
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}

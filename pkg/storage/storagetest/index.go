@@ -42,6 +42,8 @@ func TestIndex(t *testing.T, open func(t *testing.T) storage.Index) {
 		"HistoryIsInOrderAndFiltered":            history,
 		"EventsOfAllAreInTheOrderOfTheLog":       everything,
 		"TypesHaveResources":                     types,
+		"WhatIsPublishedStaysBesideDrafts":       publishedBesideDrafts,
+		"WhatIsPublishedIsAskedForWhenNotHeld":   publishedIsAskedFor,
 		"PagesMeetEveryRowOnce":                  pagesMeetEveryRow,
 		"TheDefaultOrderIsNewestFirst":           defaultOrder,
 		"TotalCountsAllPages":                    total,

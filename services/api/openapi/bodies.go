@@ -2,6 +2,7 @@ package openapi
 
 import (
 	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
 const (
@@ -132,7 +133,7 @@ func sampleMeta(t *model.Type, deleted bool) object {
 		{"type", t.Name}, {"id", sampleID}, {"current_revision", sampleID + ":1"}, {"revision_count", 1},
 		{"status", string(t.DefaultStatus)}, {"schema_version", t.Version}, {"seq", 1842},
 		{"created_at", sampleInstant}, {"created_by", "key:importer"}, {"updated_at", sampleInstant}, {"updated_by", "key:importer"},
-		{"deleted", deleted},
+		{"deleted", deleted}, {"published", samplePublished(t, deleted)},
 	}
 	if t.Job != nil {
 		out = append(out, member{"job", object{
@@ -141,6 +142,13 @@ func sampleMeta(t *model.Type, deleted bool) object {
 			{"progress", nil}, {"error", nil}, {"result", nil}}})
 	}
 	return out
+}
+
+func samplePublished(t *model.Type, deleted bool) any {
+	if deleted || t.DefaultStatus == storage.Draft {
+		return nil
+	}
+	return 1
 }
 
 func sampleRevision(t *model.Type) object {

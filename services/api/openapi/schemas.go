@@ -64,7 +64,8 @@ func sharedSchemas() object {
 		{"deleted", object{{"type", "boolean"}}},
 	}
 	always := memberNames(meta)
-	meta = append(meta, member{"unfit", object{{"type", "boolean"}, {"enum", []any{true}}, {"description", "Only of a resource that does not fit the model as it is now; every write has to make it fit"}}})
+	meta = append(meta, member{"published", object{{"type", []any{"integer", "null"}}, {"minimum", 1}, {"description", "Number of the revision that the published view shows; null: none"}}},
+		member{"unfit", object{{"type", "boolean"}, {"enum", []any{true}}, {"description", "Only of a resource that does not fit the model as it is now; every write has to make it fit"}}})
 	job := object{
 		{"state", object{{"type", "string"}, {"enum", []any{"pending", "scheduled", "running", "succeeded", "failed", "cancelled"}}}},
 		{"queue", stringSchema}, {"priority", object{{"type", "integer"}, {"minimum", 0}, {"maximum", 9}}},

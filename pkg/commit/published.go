@@ -1,0 +1,80 @@
+package commit
+
+import (
+	"context"
+
+	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/states"
+	"github.com/autocrud-go/autocrud/pkg/storage"
+)
+
+// published notes in the event of a step what the published view shows after it. A
+// HEAD that becomes stable is published; a draft leaves what was published, which the
+// event then holds, so that the newest event of a resource tells it all.
+func (wr *Writer) published(ctx context.Context, t *model.Type, s states.State, e *storage.Event) error {
+	e.Shown, e.Withheld = nil, false
+	if e.Action == storage.Purged {
+		return nil
+	}
+	before, err := wr.publishedBefore(ctx, t, s)
+	if err != nil {
+		return err
+	}
+	if e.Meta.Deleted {
+		e.Meta.Published, e.Withheld = storage.Unpublished, before != nil
+		if before != nil && before.ID != s.Event.ID {
+			e.Shown = before.Snapshot()
+		}
+		return nil
+	}
+	head := storage.Published(e.Revision.Number)
+	switch {
+	case becomesStable(s, e, before), before != nil && before.ID == s.Event.ID && e.Revision.Number == s.Event.Revision.Number:
+		e.Meta.Published = head
+	case before == nil:
+		e.Meta.Published = storage.Unpublished
+	default:
+		e.Meta.Published, e.Shown = storage.Published(before.Revision.Number), before.Snapshot()
+	}
+	return nil
+}
+
+// becomesStable reports whether HEAD becomes a stable revision by an event. What was
+// taken back is not published by a restore or a migration, which keep all else as it was.
+func becomesStable(s states.State, e, before *storage.Event) bool {
+	if e.Revision.Status != storage.Stable {
+		return false
+	}
+	switch e.Action {
+	case storage.Created, storage.Updated, storage.Modified, storage.Switched, storage.StatusChanged:
+		return true
+	case storage.Restored:
+		return e.Revision.Number != s.Event.Revision.Number && (before != nil || s.Event.Revision.Status == storage.Draft)
+	case storage.Migrated:
+		return before != nil && before.ID == s.Event.ID
+	}
+	return false
+}
+
+// publishedBefore is what the published view shows of a state, or, of a deleted
+// resource, would show if it was restored; nil for nothing.
+func (wr *Writer) publishedBefore(ctx context.Context, t *model.Type, s states.State) (*storage.Event, error) {
+	if !s.Exists() {
+		return nil, nil
+	}
+	e := s.Event
+	if e.Meta.Deleted {
+		live := *e
+		live.Meta.Deleted = false
+		if e.Meta.Published != 0 { // it tells what comes back
+			live.Meta.Published = storage.Unpublished
+			if e.Withheld && e.Shown != nil {
+				live.Meta.Published = storage.Published(e.Shown.Revision.Number)
+			} else if e.Withheld {
+				live.Meta.Published = storage.Published(e.Revision.Number)
+			}
+		}
+		e = &live
+	}
+	return wr.States.Published(ctx, states.Key{Type: t.Name, ID: e.Meta.ID}, e)
+}
