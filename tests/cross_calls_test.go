@@ -68,6 +68,14 @@ func (k *kind) calls() []*operation {
 		_, err := m.SetStatus(ctx, typ, id, storage.Stable, match)
 		return err
 	})
+	add("Manager.Publish", ":publish", func(ctx context.Context, m *resource.Manager, typ, id string, _ content, match resource.Match) error {
+		_, err := m.Publish(ctx, typ, id, match)
+		return err
+	})
+	add("Manager.Unpublish", ":unpublish", func(ctx context.Context, m *resource.Manager, typ, id string, _ content, match resource.Match) error {
+		_, err := m.Unpublish(ctx, typ, id, match)
+		return err
+	})
 	add("Manager.Purge", ":purge", func(ctx context.Context, m *resource.Manager, typ, id string, _ content, match resource.Match) error {
 		_, err := m.Purge(ctx, typ, id, match)
 		return err

@@ -134,6 +134,10 @@ func (k *kind) writes() []*operation {
 			wire: &wire{method: "POST", path: onResource(":status"), body: withObject(map[string]any{"status": "stable"})}}, "status"),
 		k.row(":status draft", change{right: "publish", action: "updated", arrange: isStable,
 			wire: &wire{method: "POST", path: onResource(":status"), body: withObject(map[string]any{"status": "draft"})}}, "status"),
+		k.row(":publish", change{right: "publish", action: "status_changed", arrange: isDraft,
+			wire: &wire{method: "POST", path: onResource(":publish"), body: withNothing}}, "publish"),
+		k.row(":unpublish", change{right: "publish", action: "unpublished", keeps: true, arrange: isStable,
+			wire: &wire{method: "POST", path: onResource(":unpublish"), body: withNothing}}, "unpublish"),
 		k.row(":purge", change{right: "purge", action: "purged", ends: true, arrange: isLive,
 			wire: &wire{method: "POST", path: onResource(":purge"), body: withNothing}}, "purge"),
 	}

@@ -412,7 +412,17 @@ func (wr *Writer) planSwitch(t *model.Type, id string, number int, match Match) 
 		if s.Event.Revision.Number == number {
 			return Step{}, nil
 		}
-		return wr.moved(ctx, Successor(s, storage.Switched), number)
+		next, err := wr.moved(ctx, Successor(s, storage.Switched), number)
+		if err == nil && next.Event.Revision.Status == storage.Stable {
+			before, err := wr.publishedBefore(ctx, t, s)
+			if err != nil {
+				return Step{}, err
+			}
+			if before == nil || before.Revision.Number != number {
+				next.also = append(next.also, "publish") // another revision is published by it
+			}
+		}
+		return next, err
 	}}
 }
 

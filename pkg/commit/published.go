@@ -13,12 +13,13 @@ import (
 // event then holds, so that the newest event of a resource tells it all.
 func (wr *Writer) published(ctx context.Context, t *model.Type, s states.State, e *storage.Event) error {
 	e.Shown, e.Withheld = nil, false
-	if e.Action == storage.Purged {
-		return nil
-	}
 	before, err := wr.publishedBefore(ctx, t, s)
 	if err != nil {
 		return err
+	}
+	if e.Action == storage.Purged {
+		e.Withheld = before != nil && !s.Event.Meta.Deleted
+		return nil
 	}
 	if e.Meta.Deleted {
 		e.Meta.Published, e.Withheld = storage.Unpublished, before != nil
@@ -29,6 +30,8 @@ func (wr *Writer) published(ctx context.Context, t *model.Type, s states.State, 
 	}
 	head := storage.Published(e.Revision.Number)
 	switch {
+	case e.Action == storage.TakenBack:
+		e.Meta.Published = storage.Unpublished
 	case becomesStable(s, e, before), before != nil && before.ID == s.Event.ID && e.Revision.Number == s.Event.Revision.Number:
 		e.Meta.Published = head
 	case before == nil:
@@ -46,7 +49,7 @@ func becomesStable(s states.State, e, before *storage.Event) bool {
 		return false
 	}
 	switch e.Action {
-	case storage.Created, storage.Updated, storage.Modified, storage.Switched, storage.StatusChanged:
+	case storage.Created, storage.Updated, storage.Modified, storage.Switched, storage.StatusChanged, storage.MadePublic:
 		return true
 	case storage.Restored:
 		return e.Revision.Number != s.Event.Revision.Number && (before != nil || s.Event.Revision.Status == storage.Draft)

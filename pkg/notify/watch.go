@@ -54,7 +54,8 @@ type WatchOptions struct {
 	Type    string
 	ID      string // needs Type
 	Filter  string // as in a list; without a type only over meta fields
-	Trusted bool   // not limited by what an actor may see
+	View    storage.View
+	Trusted bool // not limited by what an actor may see
 	// After is the sequence after which it begins; nil: now, 0: everything that
 	// is kept.
 	After *uint64
@@ -78,6 +79,7 @@ type Watch struct {
 	version uint64 // of the policy that it was checked against
 	models  uint64 // the version of the types that it was checked against
 	trusted bool   // not limited by what an actor may see
+	view    storage.View
 	at      uint64
 	topic   *topic // joined, when the hub was at joined
 	joined  uint64
@@ -93,7 +95,7 @@ const maxCatchUps = 16
 // Watch begins one. RunWatches must be running. A point that the log does not
 // keep is gone.
 func (wa *Watches) Watch(ctx context.Context, o WatchOptions) (*Watch, error) {
-	w := &Watch{m: wa, name: "*", subject: "rev.>", trusted: o.Trusted, version: wa.Guard.PolicyVersion(), models: wa.types.Version(), seat: newSeat()}
+	w := &Watch{m: wa, name: "*", subject: "rev.>", trusted: o.Trusted, view: o.View, version: wa.Guard.PolicyVersion(), models: wa.types.Version(), seat: newSeat()}
 	if o.Type != "" {
 		t, err := wa.States.Type(o.Type)
 		if err != nil {
@@ -110,7 +112,11 @@ func (wa *Watches) Watch(ctx context.Context, o WatchOptions) (*Watch, error) {
 			return nil, err
 		}
 		limited := wa.Guard.AccessTo(ctx, w.typ) != nil
-		if limited {
+		if wa.Guard.ViewOn(ctx, w.typ, o.View) == storage.PublishedView {
+			if _, err := wa.Reads.Get(ctx, o.Type, o.ID, states.GetOptions{View: storage.PublishedView}); err != nil {
+				return nil, err
+			}
+		} else if limited {
 			if err := wa.Guard.Visible(ctx, w.typ, o.ID, s); err != nil {
 				return nil, err
 			}
@@ -310,6 +316,9 @@ func (w *Watch) look(ctx context.Context, m *CachedEvent) (Notice, bool, error) 
 	}
 	if err := w.Allowed(ctx); err != nil {
 		return Notice{}, false, err
+	}
+	if w.viewOn(ctx, t) == storage.PublishedView {
+		return w.lookPublished(ctx, m, t)
 	}
 	after, err := m.after(ctx, w.m.States, t)
 	if err != nil {

@@ -100,16 +100,27 @@ func (m *Manager) Aggregate(ctx context.Context, typ string, o states.AggregateO
 	return m.p.Reads.Aggregate(ctx, typ, o)
 }
 
+// Publish publishes HEAD: a draft becomes stable, a stable revision that was taken back
+// is published again.
+func (m *Manager) Publish(ctx context.Context, typ, id string, match commit.Match) (*states.Resource, error) {
+	return m.p.Writer.Publish(ctx, typ, id, match)
+}
+
+// Unpublish takes back what is published, without deleting anything.
+func (m *Manager) Unpublish(ctx context.Context, typ, id string, match commit.Match) (*states.Resource, error) {
+	return m.p.Writer.Unpublish(ctx, typ, id, match)
+}
+
 // Expand reads the resources that the given reference fields of the items lead
 // to, each once, with one search for each referred type. What is deleted or
 // gone is left out.
 func (m *Manager) Expand(ctx context.Context, typ string, items []*states.Resource, fields []string) (map[string]map[string]*states.Resource, error) {
-	return m.p.Reads.Expand(ctx, typ, items, fields)
+	return m.p.Reads.Expand(ctx, typ, storage.HeadView, items, fields)
 }
 
 // Referrers lists the live resources that refer to one.
 func (m *Manager) Referrers(ctx context.Context, typ, id string, o states.PageOptions) (*states.ReferringList, error) {
-	return m.p.Reads.Referrers(ctx, typ, id, o)
+	return m.p.Reads.Referrers(ctx, typ, id, storage.HeadView, o)
 }
 
 // Revisions lists a resource's revisions, newest first; with chain only those

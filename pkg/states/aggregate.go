@@ -81,7 +81,7 @@ func (rd *Reads) aggregation(ctx context.Context, t *model.Type, o AggregateOpti
 	if err != nil {
 		return a, "", err
 	}
-	a = storage.Aggregation{Type: t.Name, Filter: s.Filter, Text: s.Text, Deletion: s.Deletion, Limit: s.Limit}
+	a = storage.Aggregation{Type: t.Name, View: s.View, Filter: s.Filter, Text: s.Text, Deletion: s.Deletion, Limit: s.Limit}
 	fields := rd.Searchable(ctx, t, "list")
 	for _, item := range o.GroupBy {
 		f, period, err := query.ParseKey(fields, item)
@@ -121,7 +121,7 @@ func (rd *Reads) aggregation(ctx context.Context, t *model.Type, o AggregateOpti
 	if a.Order, err = groupOrder(o.OrderBy, o.GroupBy); err != nil {
 		return a, "", err
 	}
-	binding = strings.Join([]string{"aggregate", t.Name, t.Definition().Hash, o.Filter, o.OrderBy, o.Text, fmt.Sprint(o.Deletion),
+	binding = strings.Join([]string{"aggregate", t.Name, t.Definition().Hash, o.Filter, o.OrderBy, o.Text, fmt.Sprint(s.Deletion, s.View),
 		fmt.Sprintf("%q %q %q %q %q", o.GroupBy, o.Sum, o.Avg, o.Min, o.Max)}, "\x00")
 	if o.Page.Token != "" {
 		c, err := rd.cursors.Decode(o.Page.Token, binding, nil)

@@ -22,7 +22,8 @@ type ListOptions struct {
 	OrderBy     string
 	Text        string // full text
 	Page        PageOptions
-	Deletion    storage.Deletion
+	Deletion    storage.Deletion // in the published view there are live resources only
+	View        storage.View
 	Total       bool
 	Bare        bool // leave out the data
 	Consistency Consistency
@@ -66,7 +67,7 @@ func (rd *Reads) List(ctx context.Context, typ string, o ListOptions) (*List, er
 	if page.Next != nil {
 		out.NextPageToken = rd.cursors.Encode(*page.Next, binding)
 	}
-	if err := rd.Fill(policy.AsProgram(ctx), typ, page.Rows, out.Items, o.Bare); err != nil {
+	if err := rd.fill(policy.AsProgram(ctx), t, s.View, page.Rows, out.Items, o.Bare); err != nil {
 		return nil, err
 	}
 	out.Items = rd.Guard.readAgain(ctx, t, "list", page.Rows, out.Items)
@@ -111,7 +112,10 @@ func (rd *Reads) Search(ctx context.Context, t *model.Type, o ListOptions) (stor
 		return storage.Search{}, "", err
 	}
 	fields := rd.Searchable(ctx, t, "list")
-	s := storage.Search{Type: t.Name, Text: o.Text, Deletion: o.Deletion, Total: o.Total, Bare: o.Bare, Limit: o.Page.Limit(), MaxBytes: MaxPageBytes}
+	if o.View = rd.Guard.ViewOn(ctx, t, o.View); o.View == storage.PublishedView {
+		o.Deletion = storage.Live
+	}
+	s := storage.Search{Type: t.Name, View: o.View, Text: o.Text, Deletion: o.Deletion, Total: o.Total, Bare: o.Bare, Limit: o.Page.Limit(), MaxBytes: MaxPageBytes}
 	var err error
 	if strings.TrimSpace(o.Filter) != "" {
 		if s.Filter, err = query.Parse(fields, o.Filter, query.Options{Now: rd.o.Now()}); err != nil {
@@ -146,7 +150,7 @@ func (rd *Reads) Search(ctx context.Context, t *model.Type, o ListOptions) (stor
 		created, _ := fields.Lookup("meta.created_at")
 		s.Order = query.Order{{Field: created, Desc: true}}
 	}
-	binding := strings.Join([]string{"list", t.Name, t.Definition().Hash, o.Filter, o.OrderBy, o.Text, string('0' + rune(o.Deletion))}, "\x00")
+	binding := strings.Join([]string{"list", t.Name, t.Definition().Hash, o.Filter, o.OrderBy, o.Text, string('0' + rune(o.Deletion) + 4*rune(o.View))}, "\x00")
 	if o.Page.Token != "" {
 		c, err := rd.cursors.Decode(o.Page.Token, binding, s.Order)
 		if err != nil {
@@ -168,18 +172,23 @@ func (rd *Reads) Fill(ctx context.Context, typ string, rows []storage.Row, items
 	if err != nil {
 		return err
 	}
+	return rd.fill(ctx, t, storage.HeadView, rows, items, bare)
+}
+
+// fill is Fill of rows that a search of a view found.
+func (rd *Reads) fill(ctx context.Context, t *model.Type, view storage.View, rows []storage.Row, items []*Resource, bare bool) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(parallelReads)
 	for i, row := range rows {
 		items[i] = &Resource{Meta: row.Meta, Revision: row.Revision, Data: row.Content, ID: row.ID,
 			EventID: row.EventID, Seq: row.Seq, Deleted: row.Deleted}
 		if t.Job != nil {
-			rd.o.Live.onto(typ, items[i])
+			rd.o.Live.onto(t.Name, items[i])
 		}
 		if row.Content != nil || bare {
 			err := migrateItem(t, items[i])
 			if err == nil && items[i].Problem != nil && model.Marks(t) {
-				items[i], err = rd.rowResource(ctx, row, Key{typ, row.ID})
+				items[i], err = rd.again(ctx, t, view, row)
 			}
 			if err != nil {
 				return err
@@ -198,7 +207,7 @@ func (rd *Reads) Fill(ctx context.Context, typ string, rows []storage.Row, items
 			if err != nil && !errors.Is(err, storage.ErrNotFound) && !errors.Is(err, storage.ErrCorrupt) {
 				return StoreError(err)
 			}
-			r, err := rd.rowResource(ctx, row, Key{typ, row.ID})
+			r, err := rd.again(ctx, t, view, row)
 			if err == nil {
 				items[i] = r
 			}
@@ -206,6 +215,14 @@ func (rd *Reads) Fill(ctx context.Context, typ string, rows []storage.Row, items
 		})
 	}
 	return g.Wait()
+}
+
+// again reads a resource that changed since its row was found.
+func (rd *Reads) again(ctx context.Context, t *model.Type, view storage.View, row storage.Row) (*Resource, error) {
+	if view == storage.PublishedView {
+		return rd.getPublished(ctx, t, row.ID, GetOptions{})
+	}
+	return rd.rowResource(ctx, row, Key{t.Name, row.ID})
 }
 
 // migrateItem is migrateRow for one of many: what no migration fits has a problem

@@ -51,8 +51,9 @@ type GetOptions struct {
 	IncludeDeleted bool
 	Consistency    Consistency
 	MinSeq         uint64
-	Bare           bool // leave out the data
-	Raw            bool // as stored, not migrated
+	View           storage.View // of the published one only AsOf, Consistency, MinSeq and Bare count
+	Bare           bool         // leave out the data
+	Raw            bool         // as stored, not migrated
 }
 
 // Get reads one resource.
@@ -62,7 +63,9 @@ func (rd *Reads) Get(ctx context.Context, typ, id string, o GetOptions) (*Resour
 		return nil, err
 	}
 	var r *Resource
-	if x := rd.Guard.AccessTo(ctx, t); x != nil {
+	if rd.Guard.ViewOn(ctx, t, o.View) == storage.PublishedView {
+		r, err = rd.getPublished(ctx, t, id, o)
+	} else if x := rd.Guard.AccessTo(ctx, t); x != nil {
 		r, err = rd.getLimited(ctx, x, id, o)
 	} else {
 		r, err = rd.get(ctx, t, id, o)

@@ -2,6 +2,7 @@ package states
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sort"
 	"strings"
@@ -28,7 +29,7 @@ type ReferringList struct {
 }
 
 // Referrers lists the live resources that refer to one.
-func (rd *Reads) Referrers(ctx context.Context, typ, id string, o PageOptions) (*ReferringList, error) {
+func (rd *Reads) Referrers(ctx context.Context, typ, id string, view storage.View, o PageOptions) (*ReferringList, error) {
 	t, err := rd.States.Find(typ, id)
 	if err != nil {
 		return nil, err
@@ -37,13 +38,10 @@ func (rd *Reads) Referrers(ctx context.Context, typ, id string, o PageOptions) (
 	if err != nil {
 		return nil, err
 	}
-	if err := rd.Guard.Visible(ctx, t, id, s); err != nil {
+	if s, err = rd.Guard.shownState(ctx, t, id, view, s); err != nil {
 		return nil, err
 	}
-	if !s.Exists() {
-		return nil, RequireLive(t, id, s)
-	}
-	binding := "referrers/" + typ + "/" + id
+	binding := fmt.Sprintf("referrers/%s/%s/%d", typ, id, view)
 	at, after := 0, ""
 	if o.Token != "" {
 		c, err := rd.cursors.Decode(o.Token, binding, nil)
@@ -66,7 +64,7 @@ func (rd *Reads) Referrers(ctx context.Context, typ, id string, o PageOptions) (
 	out := &ReferringList{Items: []Referring{}, EventID: s.Event.ID}
 	for ; at < len(fields); at, after = at+1, "" {
 		r := fields[at]
-		q := storage.Search{Type: r.Type.Name, Filter: rd.Guard.Narrow(ctx, r.Type, "list", r.Filter(id, s.Event.Meta.RevisionCount)), Order: rd.States.ByID(r.Type), Limit: o.Limit() - len(out.Items), Bare: true}
+		q := storage.Search{Type: r.Type.Name, View: rd.Guard.ViewOn(ctx, r.Type, view), Filter: rd.Guard.Narrow(ctx, r.Type, "list", r.Filter(id, s.Event.Meta.RevisionCount)), Order: rd.States.ByID(r.Type), Limit: o.Limit() - len(out.Items), Bare: true}
 		if q.Limit == 0 {
 			out.NextPageToken = rd.cursors.Encode(query.Cursor{ID: strings.Repeat("|", at) + " "}, binding)
 			return out, nil
@@ -102,7 +100,7 @@ const maxExpanded = 1000
 // Expand reads the resources that the given reference fields of the items lead
 // to, each once, with one search for each referred type. What is deleted or
 // gone is left out.
-func (rd *Reads) Expand(ctx context.Context, typ string, items []*Resource, fields []string) (map[string]map[string]*Resource, error) {
+func (rd *Reads) Expand(ctx context.Context, typ string, view storage.View, items []*Resource, fields []string) (map[string]map[string]*Resource, error) {
 	t, err := rd.States.Type(typ)
 	if err != nil {
 		return nil, err
@@ -137,7 +135,7 @@ func (rd *Reads) Expand(ctx context.Context, typ string, items []*Resource, fiel
 	}
 	out := map[string]map[string]*Resource{}
 	for name, ids := range wanted {
-		if out[name], err = rd.ReadAll(ctx, name, ids); err != nil {
+		if out[name], err = rd.readAll(ctx, name, view, ids); err != nil {
 			return nil, err
 		}
 	}
@@ -146,10 +144,16 @@ func (rd *Reads) Expand(ctx context.Context, typ string, items []*Resource, fiel
 
 // ReadAll reads live resources of one type by id with one search.
 func (rd *Reads) ReadAll(ctx context.Context, typ string, ids map[string]bool) (map[string]*Resource, error) {
+	return rd.readAll(ctx, typ, storage.HeadView, ids)
+}
+
+// readAll is ReadAll in a view.
+func (rd *Reads) readAll(ctx context.Context, typ string, view storage.View, ids map[string]bool) (map[string]*Resource, error) {
 	t, err := rd.States.Type(typ)
 	if err != nil {
 		return nil, err
 	}
+	view = rd.Guard.ViewOn(ctx, t, view)
 	f, _ := t.Definition().QueryFields().Lookup("meta.id")
 	in := query.In{Field: f}
 	for id := range ids {
@@ -158,7 +162,7 @@ func (rd *Reads) ReadAll(ctx context.Context, typ string, ids map[string]bool) (
 	if err := rd.States.Freshen(ctx, Default, 0); err != nil {
 		return nil, err
 	}
-	page, err := rd.index.Search(ctx, storage.Search{Type: typ, Filter: rd.Guard.Narrow(ctx, t, "read", in), Order: rd.States.ByID(t), Limit: len(ids), MaxBytes: MaxPageBytes})
+	page, err := rd.index.Search(ctx, storage.Search{Type: typ, View: view, Filter: rd.Guard.Narrow(ctx, t, "read", in), Order: rd.States.ByID(t), Limit: len(ids), MaxBytes: MaxPageBytes})
 	if err != nil {
 		return nil, StoreError(err)
 	}
@@ -166,7 +170,7 @@ func (rd *Reads) ReadAll(ctx context.Context, typ string, ids map[string]bool) (
 		return nil, fault.Errorf(fault.TooLarge, "expand: the referenced resources of %s are over %d bytes; ask for a smaller page, or for the %s by themselves", typ, MaxPageBytes, typ)
 	}
 	items := make([]*Resource, len(page.Rows))
-	if err := rd.Fill(policy.AsProgram(ctx), typ, page.Rows, items, false); err != nil {
+	if err := rd.fill(policy.AsProgram(ctx), t, view, page.Rows, items, false); err != nil {
 		return nil, err
 	}
 	items = rd.Guard.readAgain(ctx, t, "read", page.Rows, items)

@@ -28,6 +28,8 @@ const (
 	Restored      Action = "restored"
 	Purged        Action = "purged"
 	Migrated      Action = "migrated"
+	TakenBack     Action = "unpublished" // what was published is taken back
+	MadePublic    Action = "published"   // a stable HEAD that was taken back is published again
 	JobStarted    Action = "job_started"
 	JobSucceeded  Action = "job_succeeded"
 	JobFailed     Action = "job_failed"
@@ -37,7 +39,7 @@ const (
 )
 
 // Actions are all of them.
-var Actions = []Action{Created, Updated, Modified, Switched, StatusChanged, Deleted, Restored, Purged, Migrated,
+var Actions = []Action{Created, Updated, Modified, Switched, StatusChanged, Deleted, Restored, Purged, Migrated, TakenBack, MadePublic,
 	JobStarted, JobSucceeded, JobFailed, JobCancelled, JobRerun, JobSnoozed}
 
 // Status of a revision.
@@ -186,7 +188,8 @@ type Event struct {
 	// Shown is what the published view shows where that is not HEAD. Of a deleted
 	// resource it comes back with it.
 	Shown *Shown `json:"shown,omitempty"`
-	// Withheld tells of a deleted resource that it is published again when restored.
+	// Withheld tells of a delete, or a purge, that what was published left with it; a
+	// restore brings that back.
 	Withheld bool `json:"withheld,omitempty"`
 
 	// Binaries are the digests of the binaries that HEAD's content refers to.

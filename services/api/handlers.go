@@ -79,6 +79,7 @@ func listResources(a *API, c call) error {
 func (a *API) listed(c call, p *params) error {
 	o := resource.ListOptions{Filter: p.text("filter"), OrderBy: p.text("order_by"), Text: p.text("q"), Page: p.page(),
 		Total: p.flag("total"), Consistency: p.consistency(), MinSeq: p.seq("min_seq"), Deletion: p.deletion()}
+	o.View = p.viewOf(o.Deletion != storage.Live)
 	only, expand := p.fields(c.t), p.expand(c.t)
 	returns := p.returns(parts{data: true, meta: true})
 	o.Bare = !returns.data && expand == nil
@@ -119,7 +120,7 @@ func (a *API) page(c call, o resource.ListOptions, b *bytes.Buffer, expand []str
 		if err != nil {
 			return nil, err
 		}
-		x, err := a.expand(c, l.Items, expand)
+		x, err := a.expand(c, o.View, l.Items, expand)
 		if fault.CodeOf(err) == fault.TooLarge && len(l.Items) > 1 {
 			o.Page.Size = len(l.Items) / 2
 			continue
@@ -171,6 +172,10 @@ func readResource(a *API, c call) error {
 	if chosen > 1 {
 		p.refuse("revision, as_of and status exclude each other")
 	}
+	o.View = p.viewOf(o.IncludeDeleted)
+	if o.View == storage.PublishedView && (o.Revision != 0 || o.Status != "") {
+		p.refuse("view=published shows the revision that is published; revision and status exclude it")
+	}
 	if p.err != nil {
 		return p.err
 	}
@@ -179,7 +184,7 @@ func readResource(a *API, c call) error {
 		return err
 	}
 	if expand != nil { // no ETag: it would not tell of a change of what is referred to
-		x, err := a.expand(c, []*resource.Resource{r}, expand)
+		x, err := a.expand(c, o.View, []*resource.Resource{r}, expand)
 		if err != nil {
 			return err
 		}

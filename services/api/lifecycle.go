@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
+	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 	"github.com/autocrud-go/autocrud/pkg/upkeep"
@@ -166,4 +167,48 @@ func patchOf(body any) resource.Patch {
 		return resource.Patch{Kind: resource.JSONPatch, Body: body}
 	}
 	return resource.Patch{Kind: resource.MergePatch, Body: body}
+}
+
+// publishResource publishes HEAD.
+func publishResource(a *API, c call) error {
+	match, err := c.writeMatch()
+	if err != nil {
+		return err
+	}
+	if err := nothing(c.w, c.r); err != nil {
+		return a.unfit(c, "publish", match, err)
+	}
+	r, err := a.m.Publish(c.r.Context(), c.t.Name, c.id, match)
+	if err != nil {
+		return err
+	}
+	return c.written(http.StatusOK, r, everything)
+}
+
+// unpublishResource takes back what is published.
+func unpublishResource(a *API, c call) error {
+	match, err := c.writeMatch()
+	if err != nil {
+		return err
+	}
+	if err := nothing(c.w, c.r); err != nil {
+		return a.unfit(c, "publish", match, err)
+	}
+	r, err := a.m.Unpublish(c.r.Context(), c.t.Name, c.id, match)
+	if err != nil {
+		return err
+	}
+	return c.written(http.StatusOK, r, everything)
+}
+
+// yielding are the types of applications without an action of a name of the program that
+// came later.
+func yielding(actions []*resource.Action, name string) func(*model.Type) bool {
+	own := map[string]bool{}
+	for _, x := range actions {
+		if x.Name == name {
+			own[x.Type] = true
+		}
+	}
+	return func(t *model.Type) bool { return !t.Builtin && !own[t.Name] }
 }

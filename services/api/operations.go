@@ -53,7 +53,7 @@ func newTable(actions []*resource.Action, webhooks bool) table {
 	for _, rows := range [][]operation{t.types, t.server} {
 		for i := range rows {
 			if rows[i].yields {
-				rows[i].serves = prunable(actions)
+				rows[i].serves = yielding(actions, rows[i].Name)
 			}
 			rows[i].names, rows[i].headers = rows[i].QueryNames(), rows[i].HeaderNames()
 			rows[i].metric = rows[i].Method + " " + rows[i].shape()
@@ -150,9 +150,9 @@ var (
 
 // Parameters that operations of a kind take.
 var (
-	matchingParameters = []string{"filter", "q", "include_deleted", "only_deleted"}
+	matchingParameters = []string{"filter", "q", "include_deleted", "only_deleted", "view"}
 	readingParameters  = []string{"consistency", "min_seq"}
-	searchParameters   = slices.Concat([]string{"filter", "order_by", "q", "page_size", "page_token", "include_deleted", "only_deleted", "total", "list_returns", "fields", "expand"}, readingParameters)
+	searchParameters   = slices.Concat([]string{"filter", "order_by", "q", "page_size", "page_token", "include_deleted", "only_deleted", "view", "total", "list_returns", "fields", "expand"}, readingParameters)
 	createParameters   = slices.Concat([]string{"new_id", "new_status", "message", "returns"}, writeConditions)
 	changeParameters   = []string{"new_status", "mode", "message", "returns"}
 	jobParameters      = []string{"run_at", "priority", "max_attempts", "unique_key", "after_jobs"}
@@ -184,7 +184,7 @@ var typeOperations = []operation{
 	creating(createJob, isJob, jobParameters...),
 	{handle: readResource, Operation: openapi.Operation{Method: "GET", Path: "/v1/{type}/{id}", Name: "read", Summary: "Read {one}",
 		Description: "The newest state, an older revision by its number, or what was there at an instant.",
-		Parameters:  slices.Concat([]string{"revision", "as_of", "read_status", "fields", "returns", "expand", "include_deleted"}, readingParameters, readConditions),
+		Parameters:  slices.Concat([]string{"revision", "as_of", "read_status", "fields", "returns", "expand", "include_deleted", "view"}, readingParameters, readConditions),
 		Answers:     answers(answer("200", "The resource", openapi.Partial, "OptionalETag"), unmodified),
 		Problems:    liveProblems, Expands: true}},
 	{handle: replaceResource, rights: []string{"update", "modify", "create"}, Operation: openapi.Operation{Method: "PUT", Path: "/v1/{type}/{id}", Name: "replace", Summary: "Replace {one}",
@@ -214,6 +214,16 @@ var typeOperations = []operation{
 	{handle: setStatus, Operation: openapi.Operation{Method: "POST", Path: "/v1/{type}/{id}:status", Name: "status", Summary: "Publish a draft of {one}, or begin a new one",
 		Parameters: writeConditions, Body: openapi.StatusBody,
 		Answers:  answers(written("200", "Its status is now the one asked for", openapi.Whole)),
+		Problems: writeProblems}},
+	{handle: publishResource, yields: true, rights: []string{"publish"}, Operation: openapi.Operation{Method: "POST", Path: "/v1/{type}/{id}:publish", Name: "publish", Summary: "Publish {one}",
+		Description: "A draft becomes stable; a stable revision that was taken back is published again.",
+		Parameters:  writeConditions, Body: openapi.EmptyBody,
+		Answers:  answers(written("200", "It is published", openapi.Whole)),
+		Problems: writeProblems}},
+	{handle: unpublishResource, yields: true, rights: []string{"publish"}, Operation: openapi.Operation{Method: "POST", Path: "/v1/{type}/{id}:unpublish", Name: "unpublish", Summary: "Take back what is published of {one}",
+		Description: "Nothing is deleted: it is not in the published view any more.",
+		Parameters:  writeConditions, Body: openapi.EmptyBody,
+		Answers:  answers(written("200", "It is not published", openapi.Whole)),
 		Problems: writeProblems}},
 	{handle: listRevisions, Operation: openapi.Operation{Method: "GET", Path: "/v1/{type}/{id}/revisions", Name: "revisions", Summary: "List the revisions of {one}, newest first",
 		Parameters: slices.Concat(paging, []string{"chain_only"}, readConditions),
@@ -274,7 +284,7 @@ var typeOperations = []operation{
 		Answers:    answers(answer("200", "Operations of RFC 6902", openapi.Diff, "ETag"), unmodified),
 		Problems:   liveProblems}},
 	{handle: listReferrers, Operation: openapi.Operation{Method: "GET", Path: "/v1/{type}/{id}/referrers", Name: "referrers", Summary: "List what refers to {one}",
-		Parameters: slices.Concat(paging, ifMatch),
+		Parameters: slices.Concat([]string{"view"}, paging, ifMatch),
 		Answers:    answers(answer("200", "One page", openapi.Referrers, "ETag")),
 		Problems:   readProblems}},
 	// Of a type that has no binaries now, older revisions can have some.

@@ -7,7 +7,7 @@ import (
 	"github.com/autocrud-go/autocrud/services/api/openapi"
 )
 
-var watchParameters = []string{"from_seq", "watch_filter", "Last-Event-ID"}
+var watchParameters = []string{"from_seq", "watch_filter", "view", "Last-Event-ID"}
 
 // The problems of operations of the server.
 var (

@@ -177,6 +177,28 @@ func (p *params) status() storage.Status {
 	}
 }
 
+// view reads in which view something is asked for.
+func (p *params) view() storage.View {
+	switch v := p.text("view"); {
+	case !p.has("view"), v == "head":
+		return storage.HeadView
+	case v == "published":
+		return storage.PublishedView
+	default:
+		p.refuse("view is head or published, not %q", v)
+		return storage.HeadView
+	}
+}
+
+// viewOf is view where deleted resources may be asked for too, which are not published.
+func (p *params) viewOf(deleted bool) storage.View {
+	view := p.view()
+	if view == storage.PublishedView && deleted {
+		p.refuse("deleted resources are not published, so that view=published shows none")
+	}
+	return view
+}
+
 func (p *params) message() string {
 	m := p.text("message")
 	if len(m) > 1000 || strings.ContainsRune(m, 0) || !validText(m) {

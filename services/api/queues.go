@@ -3,8 +3,6 @@ package api
 import (
 	"net/http"
 
-	"github.com/autocrud-go/autocrud/pkg/model"
-	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/upkeep"
 )
 
@@ -73,16 +71,4 @@ func pruneType(a *API, c call) error {
 	}
 	c.w.Header().Set("Location", "/v1/"+upkeep.BulkJobs+"/"+r.ID)
 	return c.written(http.StatusAccepted, r, everything)
-}
-
-// prunable are the types whose rows have :prune: those of applications, without an action
-// of that name, which came first.
-func prunable(actions []*resource.Action) func(*model.Type) bool {
-	own := map[string]bool{}
-	for _, x := range actions {
-		if x.Name == "prune" {
-			own[x.Type] = true
-		}
-	}
-	return func(t *model.Type) bool { return !t.Builtin && !own[t.Name] }
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/query"
 	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
 func diffRevisions(a *API, c call) error {
@@ -35,11 +36,11 @@ func diffRevisions(a *API, c call) error {
 
 func listReferrers(a *API, c call) error {
 	p := c.query()
-	page := p.page()
+	page, view := p.page(), p.view()
 	if p.err != nil {
 		return p.err
 	}
-	l, err := a.m.Referrers(c.r.Context(), c.t.Name, c.id, page)
+	l, err := a.m.Reads.Referrers(c.r.Context(), c.t.Name, c.id, view, page)
 	if err != nil {
 		return err
 	}
@@ -82,12 +83,12 @@ type expansion struct {
 }
 
 // expand reads what the fields of the items lead to; without fields nothing.
-func (a *API) expand(c call, items []*resource.Resource, fields []string) (x *expansion, err error) {
+func (a *API) expand(c call, view storage.View, items []*resource.Resource, fields []string) (x *expansion, err error) {
 	if fields == nil {
 		return nil, nil
 	}
 	x = &expansion{typ: c.t, fields: slices.Sorted(slices.Values(fields))}
-	x.found, err = a.m.Expand(c.r.Context(), c.t.Name, items, fields)
+	x.found, err = a.m.Reads.Expand(c.r.Context(), c.t.Name, view, items, fields)
 	return x, err
 }
 

@@ -80,6 +80,7 @@ func bodyParameter(name string, v any) (string, error) {
 // filtered reads what counts and aggregates have in common with lists.
 func (p *params) filtered() resource.ListOptions {
 	o := resource.ListOptions{Filter: p.text("filter"), Text: p.text("q"), Deletion: p.deletion(), Consistency: p.consistency(), MinSeq: p.seq("min_seq")}
+	o.View = p.viewOf(o.Deletion != storage.Live)
 	if !validText(o.Filter) || !validText(o.Text) {
 		p.refuse("the query is not UTF-8")
 	}

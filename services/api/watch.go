@@ -98,7 +98,7 @@ func (a *API) begin(w http.ResponseWriter, r *http.Request, o resource.WatchOpti
 // watched reads from where and what to follow.
 func (c call) watched(o resource.WatchOptions) (resource.WatchOptions, error) {
 	p, ids := c.query(), c.header("Last-Event-ID")
-	o.Filter = p.text("filter")
+	o.Filter, o.View = p.text("filter"), p.view()
 	if !validText(o.Filter) {
 		p.refuse("the query is not UTF-8")
 	}

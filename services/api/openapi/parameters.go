@@ -31,6 +31,7 @@ var parameters = []parameter{
 	{"page_token", "query", "page_token", "next_page_token of the page before", stringSchema, nil},
 	{"include_deleted", "query", "include_deleted", "See deleted resources too", flagSchema, nil},
 	{"only_deleted", "query", "only_deleted", "See deleted resources only", flagSchema, nil},
+	{"view", "query", "view", "published: every resource as what is published of it; those of which nothing is do not exist there. Default: head, the newest state", object{{"type", "string"}, {"enum", []any{"head", "published"}}, {"default", "head"}}, nil},
 	{"total", "query", "total", "Count all matches", flagSchema, nil},
 	{"returns", "query", "returns", "Parts of the envelope, separated by commas: data, meta, revision; all by default", stringSchema, "data,meta"},
 	{"list_returns", "query", "returns", "Parts of each envelope, separated by commas: data, meta, revision; default data,meta", stringSchema, "data,meta"},

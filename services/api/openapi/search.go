@@ -8,7 +8,7 @@ func searchBody(*document, *model.Type) object {
 	body := recordSchema(object{
 		{"filter", stringSchema}, {"order_by", stringSchema}, {"q", stringSchema},
 		{"page_size", object{{"type", "integer"}, {"minimum", 1}}}, {"page_token", stringSchema},
-		{"include_deleted", flag}, {"only_deleted", flag}, {"total", flag}, {"returns", list}, {"fields", list}, {"expand", list},
+		{"include_deleted", flag}, {"only_deleted", flag}, {"view", object{{"type", "string"}, {"enum", []any{"head", "published"}}}}, {"total", flag}, {"returns", list}, {"fields", list}, {"expand", list},
 		{"consistency", object{{"type", "string"}, {"enum", []any{"strong", "eventual"}}}},
 		{"min_seq", object{{"type", "integer"}, {"minimum", 0}}}})
 	body = append(body, member{"additionalProperties", false})

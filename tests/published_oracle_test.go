@@ -1,0 +1,245 @@
+package tests_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/autocrud-go/autocrud/internal/apitest"
+)
+
+// A random walk of drafts, edits in place, publishes, switches, deletes, restores and
+// purges, against an oracle that knows what is published of each resource.
+
+// copyOf is what the oracle knows of one resource.
+type copyOf struct {
+	titles    map[int]string // of the revisions
+	stable    map[int]bool
+	head      int
+	published int // 0: nothing
+	deleted   bool
+	withheld  int // of a deleted one: what comes back
+}
+
+func (c *copyOf) add(title string, stable bool) {
+	c.head = len(c.titles) + 1
+	c.titles[c.head], c.stable[c.head] = title, stable
+	c.moved()
+}
+
+func (c *copyOf) moved() {
+	if c.stable[c.head] {
+		c.published = c.head
+	}
+}
+
+// publishing is the walk.
+type publishing struct {
+	t     *testing.T
+	c     *apitest.Client
+	g     *rand.Rand
+	of    map[string]*copyOf
+	seq   int
+	moves []func(id string, r *copyOf)
+}
+
+func newPublishing(t *testing.T, c *apitest.Client, seed uint64) *publishing {
+	p := &publishing{t: t, c: c, g: rand.New(rand.NewPCG(seed, 19)), of: map[string]*copyOf{}}
+	p.moves = []func(string, *copyOf){p.update, p.update, p.update, p.modify, p.status, p.turn, p.remove, p.purge, p.publish, p.unpublish}
+	return p
+}
+
+// title is one that no other revision has; words of it are searched for.
+func (p *publishing) title(stable bool) string {
+	p.seq++
+	return fmt.Sprintf("%s w%d common", map[bool]string{true: "stable", false: "draft"}[stable], p.seq)
+}
+
+func (p *publishing) doc(title string) string {
+	return fmt.Sprintf(`{"title":%q,"year":%d,"genres":["g%d"]}`, title, 1900+p.seq%50, p.seq%7)
+}
+
+func statusOf(stable bool) string { return map[bool]string{true: "stable", false: "draft"}[stable] }
+
+func (p *publishing) step() {
+	id := fmt.Sprint("r", p.g.IntN(12))
+	r := p.of[id]
+	switch {
+	case r == nil:
+		stable := p.g.IntN(2) == 0
+		title := p.title(stable)
+		p.c.Post(p.t, "/v1/movies?id="+id+"&status="+statusOf(stable), p.doc(title)).Want(p.t, 201)
+		p.of[id] = &copyOf{titles: map[int]string{}, stable: map[int]bool{}}
+		p.of[id].add(title, stable)
+	case r.deleted && p.g.IntN(4) > 0:
+		p.c.Post(p.t, "/v1/movies/"+id+":restore", nil).Want(p.t, 200)
+		r.deleted, r.published = false, r.withheld
+	case r.deleted:
+		p.purge(id, r)
+	default:
+		p.moves[p.g.IntN(len(p.moves))](id, r)
+	}
+}
+
+func (p *publishing) update(id string, r *copyOf) {
+	stable := p.g.IntN(3) == 0
+	title := p.title(stable)
+	p.c.Put(p.t, "/v1/movies/"+id+"?status="+statusOf(stable), p.doc(title)).Want(p.t, 200)
+	r.add(title, stable)
+}
+
+func (p *publishing) modify(id string, r *copyOf) {
+	title := p.title(false)
+	answer := p.c.Put(p.t, "/v1/movies/"+id+"?mode=modify", p.doc(title))
+	if r.stable[r.head] {
+		answer.WantProblem(p.t, 409, "invalid_state")
+		return
+	}
+	answer.Want(p.t, 200)
+	r.titles[r.head] = title
+}
+
+func (p *publishing) status(id string, r *copyOf) {
+	stable := p.g.IntN(2) == 0
+	p.c.Post(p.t, "/v1/movies/"+id+":status", `{"status":"`+statusOf(stable)+`"}`).Want(p.t, 200)
+	switch {
+	case stable == r.stable[r.head]:
+	case stable:
+		r.stable[r.head] = true
+		r.moved()
+	default:
+		r.add(r.titles[r.head], false)
+	}
+}
+
+func (p *publishing) turn(id string, r *copyOf) {
+	n := 1 + p.g.IntN(len(r.titles))
+	p.c.Post(p.t, "/v1/movies/"+id+":switch", fmt.Sprintf(`{"revision":%d}`, n)).Want(p.t, 200)
+	if n != r.head {
+		r.head = n
+		r.moved()
+	}
+}
+
+func (p *publishing) remove(id string, r *copyOf) {
+	p.c.Delete(p.t, "/v1/movies/"+id).Want(p.t, 200)
+	r.deleted, r.withheld, r.published = true, r.published, 0
+}
+
+func (p *publishing) purge(id string, _ *copyOf) {
+	p.c.Post(p.t, "/v1/movies/"+id+":purge", nil)
+	delete(p.of, id)
+}
+
+func (p *publishing) publish(id string, r *copyOf) {
+	p.c.Post(p.t, "/v1/movies/"+id+":publish", nil).Want(p.t, 200)
+	r.stable[r.head] = true
+	r.moved()
+}
+
+func (p *publishing) unpublish(id string, r *copyOf) {
+	p.c.Post(p.t, "/v1/movies/"+id+":unpublish", nil).Want(p.t, 200)
+	r.published = 0
+}
+
+// compare asks every door of the published view.
+func (p *publishing) compare() {
+	p.t.Helper()
+	want := map[string]string{}
+	for id, r := range p.of {
+		if r.published > 0 {
+			want[id] = r.titles[r.published]
+		}
+	}
+	c, t := p.c, p.t
+	for n := range 12 {
+		id := fmt.Sprint("r", n)
+		answer := c.Get(t, "/v1/movies/"+id+"?view=published")
+		title, there := want[id]
+		if !there {
+			answer.WantProblem(t, 404, "not_found")
+			continue
+		}
+		answer.Want(t, 200).Equal(t, "/data/title", fmt.Sprintf("%q", title)).Equal(t, "/revision/number", fmt.Sprint(p.of[id].published)).
+			Equal(t, "/meta/published", fmt.Sprint(p.of[id].published)).Equal(t, "/meta/status", `"stable"`)
+		word := strings.Fields(title)[1]
+		c.Get(t, "/v1/movies?view=published&q="+word).Want(t, 200).Equal(t, "/items/0/data/title", fmt.Sprintf("%q", title))
+	}
+	for _, path := range []string{"/v1/movies?view=published&page_size=1000&returns=data,meta,revision", "/v1/movies?view=published&page_size=1000&q=common&order_by=year",
+		"/v1/movies?view=published&page_size=1000&filter=contains(title,+%22common%22)&order_by=meta.id"} {
+		got := map[string]string{}
+		for _, item := range c.Get(t, path).Want(t, 200).Value("/items").([]any) {
+			x := item.(map[string]any)
+			id := x["meta"].(map[string]any)["id"].(string)
+			got[id] = x["data"].(map[string]any)["title"].(string)
+			if one := c.Get(t, "/v1/movies/"+id+"?view=published"); !reflect.DeepEqual(one.Value("/data"), x["data"]) || !reflect.DeepEqual(one.Value("/meta"), x["meta"]) {
+				t.Fatalf("%s is %s alone and %v in a list", id, one.Body, x)
+			}
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Fatalf("%s gives %v, want %v", path, got, want)
+		}
+	}
+	c.Get(t, "/v1/movies:count?view=published").Want(t, 200).Equal(t, "/count", fmt.Sprint(len(want)))
+	for _, g := range c.Get(t, "/v1/movies:aggregate?view=published&group_by=meta.status").Want(t, 200).Value("/groups").([]any) {
+		if key := g.(map[string]any)["key"].(map[string]any)["meta.status"]; key != "stable" {
+			t.Fatalf("a group of %v is published", key)
+		}
+	}
+	c.Get(t, "/v1/movies:count?view=published&filter=contains(title,+%22never%22)").Want(t, 200).Equal(t, "/count", "0")
+}
+
+// mirror follows the published view from a place and compares what it makes of it with
+// the list.
+func (p *publishing) mirror(from string) {
+	c, t := p.c, p.t
+	t.Helper()
+	until := c.Post(t, "/v1/movies?id=end-of-the-walk", p.doc("the end")).Want(t, 201)
+	w := c.MustWatch(t, "/v1/movies:watch?view=published&from_seq="+from)
+	defer w.Close()
+	got := map[string]any{}
+	for {
+		e, err := w.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.Action == "left" {
+			delete(got, e.ID())
+		} else {
+			got[e.ID()] = []any{e.Envelope.Data, e.Envelope.Meta}
+		}
+		if fmt.Sprint(e.Seq) == until.Header.Get("Autocrud-Seq") {
+			break
+		}
+	}
+	want := map[string]any{}
+	for _, item := range c.Get(t, "/v1/movies?view=published&page_size=1000").Want(t, 200).Value("/items").([]any) {
+		x := item.(map[string]any)
+		want[x["meta"].(map[string]any)["id"].(string)] = []any{x["data"], x["meta"]}
+	}
+	for id := range want {
+		if fmt.Sprint(got[id]) != fmt.Sprint(want[id]) {
+			t.Errorf("the mirror has of %s\n%v\nthe list\n%v", id, got[id], want[id])
+		}
+	}
+	if len(got) != len(want) {
+		t.Errorf("the mirror has %d, the list %d", len(got), len(want))
+	}
+	c.Post(t, "/v1/movies/end-of-the-walk:purge", nil).Want(t, 204)
+}
+
+func TestThePublishedViewIsThatOfTheOracle(t *testing.T) {
+	steps := max(envInt("AUTOCRUD_PUBLISHED_STEPS"), 300)
+	each(t, func(t *testing.T, c *apitest.Client) {
+		p := newPublishing(t, c, draw(t.Name()))
+		for n := 1; n <= steps && !t.Failed(); n++ {
+			p.step()
+			if n%25 == 0 {
+				p.compare()
+			}
+		}
+		p.mirror("0")
+	})
+}
