@@ -25,7 +25,7 @@ tested() {
 	platform=$1 emulator=$2
 	shift 2
 	for p in "$@"; do
-		GOOS=${platform%/*} GOARCH=${platform#*/} "$GO" test -c -o "$dir/tests.exe" "$p"
+		GOOS=${platform%/*} GOARCH=${platform#*/} "$GO" test -tags timetzdata -c -o "$dir/tests.exe" "$p"
 		printf '%s %s: ' "$platform" "$p"
 		(cd "$p" && "$emulator" "$dir/tests.exe" -test.timeout 10m -test.v -test.skip "$skipped" >"$dir/tests.log" 2>&1) || { grep -A 5 -e '--- FAIL' "$dir/tests.log" >&2; return 1; }
 		echo "$(grep -c -e '--- PASS' "$dir/tests.log") tests"

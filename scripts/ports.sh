@@ -3,8 +3,9 @@
 set -eu
 command -v curl >/dev/null || exit 0
 setting() { sed -n "s/^$1=//p" .env | tail -n 1; }
-if [ -n "$(docker compose -f docker-compose.yml ps --quiet api 2>/dev/null)" ]; then exit 0; fi
 for pair in "AUTOCRUD_PORT=${AUTOCRUD_PORT:-$(setting AUTOCRUD_PORT)}=8080" "NATS_PORT=${NATS_PORT:-$(setting NATS_PORT)}=4222"; do
+	case $pair in AUTOCRUD*) service=api ;; *) service=nats ;; esac
+	[ -z "$(docker compose -f docker-compose.yml ps --quiet $service 2>/dev/null)" ] || continue
 	name=${pair%%=*} port=${pair#*=}
 	port=${port%=*}
 	port=${port:-${pair##*=}}
