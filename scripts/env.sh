@@ -26,6 +26,12 @@ if grep -q '^AUTOCRUD_AUTH=required' .env && ! grep -q '^AUTOCRUD_ADMIN_KEY=' .e
 	echo "AUTOCRUD_ADMIN_KEY=$(secret)" >>.env
 	echo "added AUTOCRUD_ADMIN_KEY to .env"
 fi
+# A folder of models that was named once is meant the next time too.
+if [ -n "${AUTOCRUD_MODELS:-}" ]; then
+	grep -v '^AUTOCRUD_MODELS=' .env >.env.new || true
+	echo "AUTOCRUD_MODELS=$AUTOCRUD_MODELS" >>.env.new
+	mv .env.new .env
+fi
 # Docker would make a folder that is missing, for root.
 models=${AUTOCRUD_MODELS:-$(sed -n 's/^AUTOCRUD_MODELS=//p' .env)}
 case ${models:=./examples/quickstart/models} in
