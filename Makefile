@@ -19,7 +19,7 @@ build: ## build the program into bin/
 dist: ## archives for six platforms with checksums and a bill of materials in dist/, the same bytes each time
 	$(GO) run ./scripts/dist -out $(DIST)
 
-emulated: ## tests and the program for Linux arm64 under qemu and for Windows under Wine (root on Debian; 10 minutes)
+emulated: ## tests and the program for Linux arm64 under qemu and for Windows under Wine (root on Debian; half an hour)
 	@GO=$(GO) sh scripts/emulated.sh
 
 site: ## the guides as static pages with a search, in site/

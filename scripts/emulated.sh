@@ -1,7 +1,7 @@
 #!/bin/sh
 # Runs what can be run without the machine: the tests of what differs between platforms,
 # and the program through an import, a job, a kill and verify, for Linux arm64 under qemu
-# and for Windows amd64 under Wine. For root on Debian; 10 minutes. EMULATED names one.
+# and for Windows amd64 under Wine. For root on Debian; half an hour. EMULATED names one.
 set -eu
 cd "$(dirname "$0")/.."
 . scripts/containers.sh
@@ -27,7 +27,7 @@ tested() {
 	for p in "$@"; do
 		GOOS=${platform%/*} GOARCH=${platform#*/} "$GO" test -tags timetzdata -c -o "$dir/tests.exe" "$p"
 		printf '%s %s: ' "$platform" "$p"
-		(cd "$p" && "$emulator" "$dir/tests.exe" -test.timeout 10m -test.v -test.skip "$skipped" >"$dir/tests.log" 2>&1) || { grep -A 5 -e '--- FAIL' "$dir/tests.log" >&2; return 1; }
+		(cd "$p" && "$emulator" "$dir/tests.exe" -test.timeout 30m -test.v -test.skip "$skipped" >"$dir/tests.log" 2>&1) || { grep -A 5 -e '--- FAIL' "$dir/tests.log" >&2; return 1; }
 		echo "$(grep -c -e '--- PASS' "$dir/tests.log") tests"
 	done
 }

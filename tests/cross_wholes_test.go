@@ -34,7 +34,7 @@ func (w *world) wholes() (rows []*operation) {
 	add := func(id string, x whole) {
 		rows = append(rows, &operation{name: strings.TrimPrefix(x.method+" "+x.path, "GET "), of: []string{id}, form: form{whole: &x}})
 	}
-	for path, id := range map[string]string{"/livez": "livez", "/readyz": "readyz", "/docs": "docs", "/openapi.json": "openapi", "/asyncapi.json": "asyncapi"} {
+	for path, id := range map[string]string{"/livez": "livez", "/readyz": "readyz", "/docs": "docs", "/openapi.json": "openapi", "/openapi-3.0.json": "openapi30", "/asyncapi.json": "asyncapi"} {
 		add(id, whole{method: "GET", path: path, needs: needsNothing})
 	}
 	for path, id := range map[string]string{"/metrics": "metrics", "/v1/audit": "audit", "/v1/queues": "queues", "/v1/queues/default": "queue", "/v1:reindex": "indexing", "/v1:backup": "backup"} {

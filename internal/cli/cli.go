@@ -217,6 +217,7 @@ func (c *modelsCheckCmd) Run(e *env) error {
 type openapiCmd struct {
 	Models string `default:"models" help:"Folder with the model files."`
 	Auth   string `default:"off" enum:"off,required" help:"Whether the server asks for a credential."`
+	Spec   string `default:"3.1" enum:"3.1,3.0" help:"Version of OpenAPI: 3.1, or 3.0 for tools that know no other."`
 }
 
 // Run prints the document.
@@ -225,7 +226,11 @@ func (c *openapiCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	_, err = e.Out.Write(append(api.OpenAPI(types, openapi.Options{Version: e.app.Version, Actions: e.app.Actions, Auth: c.Auth == "required"}), '\n'))
+	doc := api.OpenAPI(types, openapi.Options{Version: e.app.Version, Actions: e.app.Actions, Auth: c.Auth == "required"})
+	if c.Spec == "3.0" {
+		doc = openapi.Older(doc)
+	}
+	_, err = e.Out.Write(append(doc, '\n'))
 	return err
 }
 

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -141,15 +142,18 @@ func New(m *resource.Domain, o Options) *API {
 // descriptions are the documents about the types of one moment.
 type descriptions struct {
 	openapi  http.HandlerFunc
-	asyncapi http.HandlerFunc // of the events
+	older    func() http.HandlerFunc // the same, in OpenAPI 3.0
+	asyncapi http.HandlerFunc        // of the events
 }
 
 // TypesChanged has the documents describe the types that are served now.
 func (a *API) TypesChanged() {
 	types, o := a.m.States.Types(), a.o
+	doc := openapi.Document(types, newTable(o.Actions, o.Webhooks != nil).operations(types),
+		openapi.Options{Version: o.Version, ServerURL: o.URL, Actions: o.Actions, Auth: o.Auth != nil})
 	a.documents.Store(&descriptions{
-		openapi: serveDocument(openapi.Document(types, newTable(o.Actions, o.Webhooks != nil).operations(types),
-			openapi.Options{Version: o.Version, ServerURL: o.URL, Actions: o.Actions, Auth: o.Auth != nil})),
+		openapi:  serveDocument(doc),
+		older:    sync.OnceValue(func() http.HandlerFunc { return serveDocument(openapi.Older(doc)) }),
 		asyncapi: serveDocument(openapi.AsyncAPI(types, openapi.AsyncAPIOptions{Version: o.Version, Namespace: o.Namespace, Host: o.NATS, ServerURL: o.URL})),
 	})
 }

@@ -169,7 +169,7 @@ func health(path string) bool { return path == "/livez" || path == "/readyz" }
 
 // documents are the paths that describe the server.
 func documents(path string) bool {
-	return slices.Contains([]string{"/", "/openapi.json", "/asyncapi.json", "/docs", "/guide"}, path) || strings.HasPrefix(path, "/docs/") || strings.HasPrefix(path, "/guide/")
+	return slices.Contains([]string{"/", "/openapi.json", "/openapi-3.0.json", "/asyncapi.json", "/docs", "/guide"}, path) || strings.HasPrefix(path, "/docs/") || strings.HasPrefix(path, "/guide/")
 }
 
 // identify finds the caller, where that is needed, and refuses one that asks too
