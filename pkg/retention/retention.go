@@ -59,11 +59,13 @@ type Keeper struct {
 
 	mu        sync.Mutex
 	announced map[string]bool // types whose first pruning was told
+	sweeps    map[string]*sweep
+	at        *uint64 // up to where it was looked what was written; nil: not yet
 }
 
 // New makes a Keeper.
 func New(o Options) *Keeper {
-	return &Keeper{o: o, announced: map[string]bool{}}
+	return &Keeper{o: o, announced: map[string]bool{}, sweeps: map[string]*sweep{}}
 }
 
 // Outcome is what a pruning came to.

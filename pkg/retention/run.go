@@ -30,7 +30,8 @@ const (
 )
 
 // Run keeps what the types say until ctx ends: of what is written within seconds, and
-// once of everything that was there before. When the types are replaced it begins again.
+// once of everything that was there before. When the types are replaced it goes on with
+// the new ones where it was.
 func (k *Keeper) Run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		changed := k.o.Types.Changed()
@@ -61,17 +62,30 @@ func (k *Keeper) run(ctx context.Context, types map[string]*model.Type) {
 	failed := func(err error, _ time.Duration) {
 		k.o.Logger.WarnContext(ctx, "keeping the retention of types begins again", "error", err)
 	}
-	pos, err := k.o.Index.Position(ctx)
+	at, err := k.follows(ctx)
 	if err != nil {
-		pos.Applied = 0
+		at = new(uint64)
 	}
 	var all sync.WaitGroup
 	all.Go(func() {
 		restart.Loop{Failed: failed}.Run(ctx, func(ctx context.Context) error { return k.sweepEvery(ctx, types) })
 	})
-	at := pos.Applied
-	restart.Loop{Failed: failed}.Run(ctx, func(ctx context.Context) error { return k.follow(ctx, types, &at) })
+	restart.Loop{Failed: failed}.Run(ctx, func(ctx context.Context) error { return k.follow(ctx, types, at) })
 	all.Wait()
+}
+
+// follows is up to where it was looked what was written: at first where the index is.
+func (k *Keeper) follows(ctx context.Context) (*uint64, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.at != nil {
+		return k.at, nil
+	}
+	pos, err := k.o.Index.Position(ctx)
+	if err == nil {
+		k.at = &pos.Applied
+	}
+	return k.at, err
 }
 
 // follow prunes what was written since a sequence, again and again.
@@ -135,29 +149,57 @@ func (k *Keeper) begun(typ string) bool {
 
 // sweepEvery looks at every resource once, and again every hour where age counts.
 func (k *Keeper) sweepEvery(ctx context.Context, types map[string]*model.Type) error {
-	first := true
 	for {
 		for _, name := range slices.Sorted(maps.Keys(types)) {
-			t := types[name]
-			if !first && t.Retention.Days == 0 {
+			t, s := types[name], k.sweepOf(types[name])
+			if !s.done.IsZero() && (t.Retention.Days == 0 || k.o.Now().Sub(s.done) < byAge) {
 				continue
 			}
-			if err := k.Keep(ctx, t); err != nil {
+			if !s.done.IsZero() {
+				s.after = "" // once more
+			}
+			if err := k.keepFrom(ctx, t, &s.after); err != nil {
 				return err
 			}
+			s.done = k.o.Now()
 		}
-		first = false
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(byAge):
+		case <-time.After(byAge / 60):
 		}
 	}
+}
+
+// sweep is how far the look at every resource of a type is. It outlives the types: a
+// replacement of them does not begin it again.
+type sweep struct {
+	keep  model.Retention // what it is for
+	after string          // the last id that was looked at
+	done  time.Time       // when it came to the end; zero: it has not
+}
+
+// sweepOf is that of a type, a new one when the type keeps something else now.
+func (k *Keeper) sweepOf(t *model.Type) *sweep {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	s := k.sweeps[t.Name]
+	if s == nil || s.keep != t.Retention {
+		s = &sweep{keep: t.Retention}
+		k.sweeps[t.Name] = s
+	}
+	return s
 }
 
 // Keep prunes every resource of a type down to what its retention keeps. The first time
 // it tells how much that is before it begins.
 func (k *Keeper) Keep(ctx context.Context, t *model.Type) error {
+	after := ""
+	return k.keepFrom(ctx, t, &after)
+}
+
+// keepFrom is Keep for the resources after an id, which it moves on.
+func (k *Keeper) keepFrom(ctx context.Context, t *model.Type, after *string) error {
 	_, err := k.o.Log.Last(ctx, storage.PrunedSubjects(t.Name))
 	if errors.Is(err, storage.ErrNotFound) {
 		revisions, resources, err := k.Due(ctx, t, t.Retention)
@@ -174,27 +216,24 @@ func (k *Keeper) Keep(ctx context.Context, t *model.Type) error {
 	k.mu.Lock()
 	k.announced[t.Name] = true
 	k.mu.Unlock()
-	out, err := k.PruneAll(ctx, t, t.Retention, Principal)
-	if out.Revisions > 0 {
-		k.o.Logger.InfoContext(ctx, "pruned revisions", "type", t.Name, "revisions", out.Revisions)
-	}
-	return err
-}
-
-// PruneAll prunes every resource of a type down to what a retention keeps.
-func (k *Keeper) PruneAll(ctx context.Context, t *model.Type, keep model.Retention, principal string) (out Outcome, err error) {
-	for after := ""; ; {
-		next, page, err := k.PrunePage(ctx, t, keep, principal, after)
-		out.Revisions += page.Revisions
-		if err != nil || next == "" {
-			return out, err
+	revisions := 0
+	defer func() {
+		if revisions > 0 {
+			k.o.Logger.InfoContext(ctx, "pruned revisions", "type", t.Name, "revisions", revisions)
 		}
-		after = next
+	}()
+	for {
+		next, page, err := k.PrunePage(ctx, t, t.Retention, Principal, *after)
+		revisions += page.Revisions
+		if err != nil || next == "" {
+			return err
+		}
+		*after = next
 	}
 }
 
-// PrunePage is PruneAll for some resources, those after an id; next is the id to go on
-// after, empty at the end.
+// PrunePage prunes some resources down to what a retention keeps, those after an id; next
+// is the id to go on after, empty at the end.
 func (k *Keeper) PrunePage(ctx context.Context, t *model.Type, keep model.Retention, principal, after string) (next string, out Outcome, err error) {
 	next, err = k.page(ctx, t, after, func(head *storage.Event) error {
 		out.Looked++
@@ -211,7 +250,7 @@ func (k *Keeper) PrunePage(ctx context.Context, t *model.Type, keep model.Retent
 	return next, out, err
 }
 
-// Due counts what PruneAll would prune.
+// Due counts what would be pruned of all resources of a type.
 func (k *Keeper) Due(ctx context.Context, t *model.Type, keep model.Retention) (revisions, resources int, err error) {
 	err = k.each(ctx, t, func(head *storage.Event) error {
 		p, more, err := k.decide(ctx, t, head, keep)
