@@ -47,12 +47,8 @@ func TestProcessesServeTheSameModels(t *testing.T) {
 	c := launch(map[string]string{"pieces": wider, "books": books})
 	all := []*apitest.Client{apitest.NewClient(t, a.URL), apitest.NewClient(t, b.URL), c}
 	for i, one := range all {
-		id := fmt.Sprintf("u%d", i)
-		eventually(t, "the wider model", func() bool {
-			r, err := one.Try(t, "POST", "/v1/pieces?id="+id, `{"u":"found"}`)
-			return err == nil && r.Status == 201
-		})
-		eventually(t, "the new type", func() bool { return one.Get(t, "/v1/types/books").Status == 200 })
+		eventually(t, "the wider model", func() bool { return serves(t, one, "pieces", `"u"`) && serves(t, one, "books", `"title"`) })
+		apitest.NewClient(t, one.URL).Post(t, fmt.Sprintf("/v1/pieces?id=u%d", i), `{"u":"found"}`).Want(t, 201)
 	}
 	for i, one := range all {
 		one = apitest.NewClient(t, one.URL) // by the document of now
@@ -69,6 +65,13 @@ func TestProcessesServeTheSameModels(t *testing.T) {
 	r := apitest.RunWith(t, env, "api", "--addr", "127.0.0.1:0", "--models", apitest.WriteModels(t, with(map[string]string{"pieces": piecesAfter, "books": books})))
 	if r.Code != 2 || !strings.Contains(r.Stderr, "/u: is required") || !strings.Contains(r.Stderr, "pieces: breaking") {
 		t.Errorf("a breaking model ends with %d: %s", r.Code, r.Stderr)
+	}
+	provision := apitest.Environment(apitest.As(s, "provision"))
+	if r := apitest.RunWith(t, provision, "provision", "--models", apitest.WriteModels(t, with(map[string]string{"pieces": piecesAfter, "books": books}))); r.Code != 2 || !strings.Contains(r.Stderr, "first /n: must be a string") {
+		t.Errorf("provision with a breaking model ends with %d: %s", r.Code, r.Stderr)
+	}
+	if r := apitest.RunWith(t, provision, "provision", "--models", apitest.WriteModels(t, with(map[string]string{"pieces": wider, "books": books}))); r.Code != 0 {
+		t.Errorf("provision with the model in force ends with %d: %s", r.Code, r.Stderr)
 	}
 	for _, one := range all {
 		one.Post(t, "/v1/pieces", `{"n":1,"u":"x"}`).Want(t, 201)
@@ -96,4 +99,15 @@ func TestProcessesServeTheSameModels(t *testing.T) {
 		one.Patch(t, "/v1/pieces/first", apitest.MergePatch, `{"s":"t"}`).WantProblem(t, 422, "validation_failed")
 		one.Patch(t, "/v1/pieces/"+id, apitest.MergePatch, `{"n":"a text"}`).Want(t, 200)
 	}
+}
+
+// serves reports whether a process serves a model of a type that has a text, and tells of
+// a property in its document.
+func serves(t *testing.T, c *apitest.Client, typ, text string) bool {
+	t.Helper()
+	r := c.Get(t, "/v1/types/"+typ)
+	if r.Status != 200 || !strings.Contains(string(r.Body), text) {
+		return false
+	}
+	return strings.HasPrefix(text, `"version"`) || strings.Contains(string(c.Get(t, "/openapi.json").Want(t, 200).Body), text+":")
 }

@@ -94,7 +94,7 @@ type Process struct {
 	URL    string
 	Began  time.Duration // from start to ready
 	cmd    *exec.Cmd
-	stderr bytes.Buffer // to be read after it ended
+	stderr output // to be read after it ended
 	exited chan struct{}
 }
 
@@ -223,6 +223,29 @@ func (p *Process) Terminate(t testing.TB, within time.Duration) (code int, took 
 	}
 	return p.cmd.ProcessState.ExitCode(), time.Since(begun)
 }
+
+// output is what a process writes, which may be read meanwhile.
+type output struct {
+	mu  sync.Mutex
+	all bytes.Buffer
+}
+
+// Write implements io.Writer.
+func (o *output) Write(b []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.all.Write(b)
+}
+
+// String is what was written so far.
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.all.String()
+}
+
+// Said is what it wrote to stderr so far.
+func (p *Process) Said() string { return p.stderr.String() }
 
 // Log is what it wrote to stderr, once it ended.
 func (p *Process) Log() string {
