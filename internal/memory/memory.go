@@ -42,7 +42,7 @@ func Limit(root fs.FS) int64 {
 		if len(parts) != 3 {
 			continue
 		}
-		folder, file := "", ""
+		var folder, file string
 		switch {
 		case parts[1] == "":
 			folder, file = "sys/fs/cgroup", "memory.max"
