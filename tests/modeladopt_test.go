@@ -48,7 +48,8 @@ func TestProcessesServeTheSameModels(t *testing.T) {
 	all := []*apitest.Client{apitest.NewClient(t, a.URL), apitest.NewClient(t, b.URL), c}
 	for i, one := range all {
 		eventually(t, "the wider model", func() bool { return serves(t, one, "pieces", `"u"`) && serves(t, one, "books", `"title"`) })
-		apitest.NewClient(t, one.URL).Post(t, fmt.Sprintf("/v1/pieces?id=u%d", i), `{"u":"found"}`).Want(t, 201)
+		all[i] = apitest.NewClient(t, one.URL) // by the document of now
+		all[i].Post(t, fmt.Sprintf("/v1/pieces?id=u%d", i), `{"u":"found"}`).Want(t, 201)
 	}
 	for i, one := range all {
 		one = apitest.NewClient(t, one.URL) // by the document of now
