@@ -152,7 +152,7 @@ func (r *reading) next(ctx context.Context, feed storage.Feed, at uint64, subjec
 			if err != nil && !errors.Is(err, storage.ErrNotFound) {
 				return 0, err
 			}
-			if last.Seq > at && last.Seq <= r.last {
+			if last.Seq > at { // one after r.last tells as well that the feed is not at its end
 				left = last.Seq
 			}
 		}
