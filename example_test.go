@@ -361,6 +361,19 @@ func ExampleApp_Main() {
 }
 
 // Provision makes what services of their own share, so it needs their servers.
+func ExampleApp_SendMail() {
+	app := autocrud.New()
+	send := func(_ context.Context, m autocrud.Mail) error {
+		fmt.Printf("%s for %s\n", m.Kind, m.Email)
+		return nil
+	}
+	app.SendMail(send)
+	fmt.Println(send(context.Background(), autocrud.Mail{Kind: "invitation", Email: "ann@example.com"}))
+	// Output:
+	// invitation for ann@example.com
+	// <nil>
+}
+
 func ExampleApp_Provision() {
 	err := autocrud.New().Provision(context.Background(), autocrud.Settings{Storage: "postgres"})
 	fmt.Println(err)

@@ -56,7 +56,7 @@ func (wr *Writer) Planned(ctx context.Context, t *model.Type, p Plan, s states.S
 		switch {
 		case p.Action == "create":
 			if !readable {
-				return wr.taken(ctx, w, t, p, s)
+				return taken(ctx, w, t, p, s)
 			}
 		case !readable:
 			return Step{}, states.RequireLive(t, s.Event.Meta.ID, states.State{})
@@ -76,7 +76,7 @@ func (wr *Writer) Planned(ctx context.Context, t *model.Type, p Plan, s states.S
 }
 
 // taken says no more than that an id is taken by what the actor may not read.
-func (wr *Writer) taken(ctx context.Context, w *Mutation, t *model.Type, p Plan, s states.State) (Step, error) {
+func taken(ctx context.Context, w *Mutation, t *model.Type, p Plan, s states.State) (Step, error) {
 	_, err := p.Make(ctx, w, s)
 	id := s.Event.Meta.ID
 	switch fault.CodeOf(err) {

@@ -271,7 +271,7 @@ func (wr *Writer) revise(t *model.Type, s states.State, content []byte, o Update
 		if same && (o.Status == "" || o.Status == old.Revision.Status) {
 			return Step{}, nil
 		}
-		return wr.editDraft(t, s, content, o), nil
+		return editDraft(t, s, content, o), nil
 	}
 	if same {
 		if o.Status == "" || o.Status == old.Revision.Status {
@@ -297,7 +297,7 @@ func (wr *Writer) NextRevision(t *model.Type, s states.State, content []byte, st
 	return Step{Event: e, Content: content, put: true}
 }
 
-func (wr *Writer) editDraft(t *model.Type, s states.State, content []byte, o UpdateOptions) Step {
+func editDraft(t *model.Type, s states.State, content []byte, o UpdateOptions) Step {
 	e := Successor(s, storage.Modified)
 	e.Revision.Hash, e.Revision.Size = model.HashOf(content), len(content)
 	e.Meta.SchemaVersion, e.Revision.SchemaVersion = t.Version, t.Version
@@ -414,7 +414,7 @@ func (wr *Writer) planSwitch(t *model.Type, id string, number int, match Match) 
 		}
 		next, err := wr.moved(ctx, Successor(s, storage.Switched), number)
 		if err == nil && next.Event.Revision.Status == storage.Stable {
-			before, err := wr.publishedBefore(ctx, t, s)
+			before, err := publishedBefore(ctx, wr.States, t, s)
 			if err != nil {
 				return Step{}, err
 			}

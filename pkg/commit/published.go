@@ -11,9 +11,9 @@ import (
 // published notes in the event of a step what the published view shows after it. A
 // HEAD that becomes stable is published; a draft leaves what was published, which the
 // event then holds, so that the newest event of a resource tells it all.
-func (wr *Writer) published(ctx context.Context, t *model.Type, s states.State, e *storage.Event) error {
+func published(ctx context.Context, st *states.States, t *model.Type, s states.State, e *storage.Event) error {
 	e.Shown, e.Withheld = nil, false
-	before, err := wr.publishedBefore(ctx, t, s)
+	before, err := publishedBefore(ctx, st, t, s)
 	if err != nil {
 		return err
 	}
@@ -61,7 +61,7 @@ func becomesStable(s states.State, e, before *storage.Event) bool {
 
 // publishedBefore is what the published view shows of a state, or, of a deleted
 // resource, would show if it was restored; nil for nothing.
-func (wr *Writer) publishedBefore(ctx context.Context, t *model.Type, s states.State) (*storage.Event, error) {
+func publishedBefore(ctx context.Context, st *states.States, t *model.Type, s states.State) (*storage.Event, error) {
 	if !s.Exists() {
 		return nil, nil
 	}
@@ -79,5 +79,5 @@ func (wr *Writer) publishedBefore(ctx context.Context, t *model.Type, s states.S
 		}
 		e = &live
 	}
-	return wr.States.Published(ctx, states.Key{Type: t.Name, ID: e.Meta.ID}, e)
+	return st.Published(ctx, states.Key{Type: t.Name, ID: e.Meta.ID}, e)
 }

@@ -49,7 +49,7 @@ func (wr *Writer) publishing(ctx context.Context, typ, id string, match Match, n
 		if err := match.Check(t, s); err != nil {
 			return Step{}, err
 		}
-		before, err := wr.publishedBefore(ctx, t, s)
+		before, err := publishedBefore(ctx, wr.States, t, s)
 		if err != nil {
 			return Step{}, err
 		}

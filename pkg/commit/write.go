@@ -273,7 +273,7 @@ func (wr *Writer) stage(ctx context.Context, t *model.Type, s states.State, next
 	}
 	e := next.Event
 	wr.stamp(ctx, s, e)
-	if err := wr.published(ctx, t, s, e); err != nil {
+	if err := published(ctx, wr.States, t, s, e); err != nil {
 		return err
 	}
 	if next.put && s.Exists() {

@@ -55,7 +55,7 @@ func (t *Type) compileFields(p *Problems) {
 	for i, path := range t.Index {
 		add(placeOf("/index", t.indexAt, i), "index", path)
 	}
-	composite := t.compileComposite(p, add)
+	composite := compileComposite(t, p, add)
 	for i, group := range t.Unique {
 		at := PointerTo("/unique", i)
 		if len(group) == 0 {
@@ -107,7 +107,7 @@ var metaOrders = []string{"meta.created_at", "meta.updated_at"}
 
 // compileComposite checks the indexes over several fields, whose fields are indexed each
 // for itself as well.
-func (t *Type) compileComposite(p *Problems, add func(at, what, path string) (query.Field, place, bool)) (out [][]string) {
+func compileComposite(t *Type, p *Problems, add func(at, what, path string) (query.Field, place, bool)) (out [][]string) {
 	if len(t.Composite) > maxComposite {
 		p.Add("/index", "index: %d indexes over several fields, at most %d", len(t.Composite), maxComposite)
 	}

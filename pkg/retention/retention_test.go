@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/autocrud-go/autocrud/internal/testenv"
+	"github.com/autocrud-go/autocrud/pkg/admin"
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/resource"
@@ -132,7 +133,7 @@ func TestRevisionsGrowOld(t *testing.T) {
 	if r, err := w.s.Manager.Get(t.Context(), "notes", "a", states.GetOptions{}); err != nil || string(r.Data) != `{"n":2}` {
 		t.Errorf("HEAD is %v, %v", r, err)
 	}
-	if v, err := w.s.Manager.Admin.Verify(t.Context(), func(f resource.Finding) { t.Errorf("verify: %+v", f) }); err != nil || v.Findings > 0 {
+	if v, err := w.s.Manager.Admin.Verify(t.Context(), func(f admin.Finding) { t.Errorf("verify: %+v", f) }); err != nil || v.Findings > 0 {
 		t.Errorf("verify: %+v, %v", v, err)
 	}
 }
