@@ -46,17 +46,17 @@ var matrix = map[string]need{
 	"read": {row_, "read"}, "history": {row_, "read"}, "revisions": {row_, "read"}, "revision": {row_, "read"}, "diff": {row_, "read"}, "referrers": {row_, "read"},
 	"blob": {row_, "read"}, "logs": {row_, "read"}, "watch_one": {row_, "watch"}, "deliveries": {row_, "read"},
 	"replace": {row_, "update"}, "patch": {row_, "update"}, "delete": {row_, "delete"}, "restore": {row_, "restore"}, "switch": {row_, "switch"},
-	"status": {row_, "publish"}, "purge": {row_, "purge"}, "cancel": {row_, "cancel"}, "rerun": {row_, "rerun"},
+	"status": {row_, "publish"}, "publish": {row_, "publish"}, "unpublish": {row_, "publish"}, "sign": {row_, "read"}, "purge": {row_, "purge"}, "cancel": {row_, "cancel"}, "rerun": {row_, "rerun"},
 	"pause": {row_, "update"}, "resume": {row_, "update"}, "replay": {row_, "update"}, "test": {row_, "update"}, "rotate": {row_, "update"}, "invite": {row_, "update"},
 	"stamp": {row_, "stamp"}, "touch": {type_, "touch"},
 
-	".livez": {anybody, ""}, ".readyz": {anybody, ""}, ".docs": {anybody, ""}, ".openapi": {anybody, ""}, ".asyncapi": {anybody, ""},
+	".livez": {anybody, ""}, ".readyz": {anybody, ""}, ".docs": {anybody, ""}, ".openapi": {anybody, ""}, ".openapi30": {anybody, ""}, ".asyncapi": {anybody, ""},
 	".types": {nothing, ""}, ".type": {nothing, ""}, ".can": {nothing, ""}, ".batch": {nothing, ""}, ".watch": {nothing, ""},
 	".upload":  {type_, "create"}, // on some type
 	".metrics": {program, ""}, ".verify": {program, ""}, ".gc": {program, ""}, ".backup": {program, ""}, ".audit": {program, ""}, ".restoreBackup": {program, ""},
 	".reindex": {program, ""}, ".indexing": {program, ""}, ".planModels": {program, ""}, ".reloadModels": {program, ""},
 	".login": {itself, ""}, ".link": {itself, ""}, ".password": {itself, ""}, ".reset": {itself, ""}, ".logout": {itself, ""}, ".session": {itself, ""},
-	".sessions": {itself, ""}, ".endSession": {itself, ""}, ".ticket": {itself, ""},
+	".sessions": {itself, ""}, ".endSession": {itself, ""}, ".ticket": {itself, ""}, ".signRead": {itself, ""}, ".revokeLinks": {itself, ""}, ".loginAtIssuer": {itself, ""}, ".loginFromIssuer": {itself, ""},
 	".queues": {program, ""}, ".queue": {program, ""}, ".pause": {program, ""}, ".resume": {program, ""},
 }
 
@@ -258,7 +258,8 @@ func arranged(t *testing.T, admin *apitest.Client, op *apitest.Operation, typ, p
 		blob := admin.Post(t, "/v1/blobs", forbiddenRow, apitest.Header("Content-Type", "application/octet-stream")).Want(t, 201).Text("/digest")
 		doc = map[string]any{"title": forbiddenRow, "genre": "closed", "budget": json.Number(forbiddenField), "poster": map[string]any{"digest": blob}}
 		if strings.HasPrefix(rest, "/blobs/") {
-			rest = "/blobs/" + blob
+			_, verb, _ := strings.Cut(op.Path, "{digest}")
+			rest = "/blobs/" + blob + verb
 		}
 	case "bindings":
 		doc = map[string]any{"role": "reader", "subjects": []any{"user:nobody"}}
