@@ -418,8 +418,8 @@ func (wr *Writer) planSwitch(t *model.Type, id string, number int, match Match) 
 			if err != nil {
 				return Step{}, err
 			}
-			if before == nil || before.Revision.Number != number {
-				next.also = append(next.also, "publish") // another revision is published by it
+			if before == nil {
+				next.also = append(next.also, "publish") // what was taken back comes back by it
 			}
 		}
 		return next, err
