@@ -137,6 +137,11 @@ func (p *program) measure() {
 		}),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "autocrud_nats_reconnects_total", Help: "Times that NATS was reached again."},
 			func() float64 { return float64(p.st.nc.Stats().Reconnects) }))
+	walks, heads := p.manager.Core.Walks, p.manager.Core.Heads
+	p.registry.MustRegister(
+		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "autocrud_lists_unindexed_total", Help: "Lists that took long and that an index over several fields would answer at once."},
+			func() float64 { return float64(walks.Lists()) }),
+		value("heads_bytes", "Bytes of what was read and written last that are kept in memory.", func() float64 { return float64(heads.Bytes()) }))
 	if ix := p.indexing.indexer; ix != nil {
 		p.registry.MustRegister(p.observer.delay, p.observer.batches,
 			value("index_damaged_events", "Events that could not be projected as they are.", func() float64 { return float64(ix.Damaged()) }))

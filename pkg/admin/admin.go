@@ -26,11 +26,12 @@ type Admin struct {
 	log     storage.Log
 	o       *states.Options
 	recent  *states.Recent
+	walks   *states.Walks
 	types   *registry.Types
 }
 
 // New is the administration of a Manager.
 func New(p commit.Parts) *Admin {
-	ad := &Admin{Claims: p.Claims, Guard: p.Guard, Reads: p.Reads, States: p.States, Writer: p.Writer, blobs: p.Core.Blobs, cursors: p.Core.Cursors, hashKey: p.Core.HashKey, index: p.Core.Index, loading: p.Core.Loading, log: p.Core.Log, o: p.Core.Options, recent: p.Core.Recent, types: p.Core.Types}
+	ad := &Admin{Claims: p.Claims, Guard: p.Guard, Reads: p.Reads, States: p.States, Writer: p.Writer, blobs: p.Core.Blobs, cursors: p.Core.Cursors, hashKey: p.Core.HashKey, index: p.Core.Index, loading: p.Core.Loading, log: p.Core.Log, o: p.Core.Options, recent: p.Core.Recent, walks: p.Core.Walks, types: p.Core.Types}
 	return ad
 }

@@ -36,5 +36,22 @@ func (ad *Admin) Plan(ctx context.Context, types []*model.Type, kept []string, r
 		a.Rules = ad.o.Access.Broken(ad.States.Types(), all)
 	}
 	out, err := modelplan.Make(ctx, modelplan.Source{Log: ad.log, Blobs: ad.blobs, Report: report}, a)
-	return out, states.StoreError(err)
+	if err != nil {
+		return nil, states.StoreError(err)
+	}
+	ad.suggest(out, types)
+	return out, nil
+}
+
+// suggest adds the indexes that lists were seen to need.
+func (ad *Admin) suggest(out *modelplan.Report, types []*model.Type) {
+	for i, p := range out.Types {
+		at := slices.IndexFunc(types, func(t *model.Type) bool { return t.Name == p.Type })
+		if at < 0 {
+			continue
+		}
+		for _, w := range ad.walks.Suggested(types[at]) {
+			out.Types[i].Suggestions = append(out.Types[i].Suggestions, modelplan.Suggestion{Index: w.Index, Lists: w.Lists, LongestMS: w.Longest.Milliseconds()})
+		}
+	}
 }

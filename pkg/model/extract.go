@@ -96,25 +96,16 @@ func (t *Type) compileFields(p *Problems) {
 	t.definition = d
 }
 
-// Bounds of composite indexes: each costs a write as much as a field does.
-const (
-	maxComposite       = 8
-	maxCompositeFields = 6
-)
-
-// metaOrders are the fields of meta that a composite index may end with.
-var metaOrders = []string{"meta.created_at", "meta.updated_at"}
-
 // compileComposite checks the indexes over several fields, whose fields are indexed each
 // for itself as well.
 func compileComposite(t *Type, p *Problems, add func(at, what, path string) (query.Field, place, bool)) (out [][]string) {
-	if len(t.Composite) > maxComposite {
-		p.Add("/index", "index: %d indexes over several fields, at most %d", len(t.Composite), maxComposite)
+	if len(t.Composite) > storage.MaxComposite {
+		p.Add("/index", "index: %d indexes over several fields, at most %d", len(t.Composite), storage.MaxComposite)
 	}
 	for i, group := range t.Composite {
 		at := placeOf("/index", t.compositeAt, i)
-		if len(group) < 2 || len(group) > maxCompositeFields {
-			p.Add(at, "index: one over several fields has 2 to %d of them", maxCompositeFields)
+		if len(group) < 2 || len(group) > storage.MaxCompositeFields {
+			p.Add(at, "index: one over several fields has 2 to %d of them", storage.MaxCompositeFields)
 		}
 		var paths []string
 		for j, term := range group {
@@ -123,7 +114,7 @@ func compileComposite(t *Type, p *Problems, add func(at, what, path string) (que
 				p.Add(at, "index: field %q twice in one index", path)
 			}
 			paths = append(paths, path)
-			if slices.Contains(metaOrders, path) {
+			if storage.Composable(path) {
 				continue
 			}
 			if f, _, ok := add(PointerTo(at, j), "index", path); ok && f.List {

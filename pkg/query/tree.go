@@ -260,3 +260,17 @@ type Cursor struct {
 // Micros is how a time is compared and stored: microseconds since 1970 UTC,
 // rounded towards the past.
 func Micros(t time.Time) int64 { return t.UnixMicro() }
+
+// Conjuncts are the conditions that all hold where an expression does: the terms of an
+// AND, of those within it too, or the expression itself.
+func Conjuncts(e Expr) []Expr {
+	and, ok := e.(And)
+	if !ok {
+		return []Expr{e}
+	}
+	var out []Expr
+	for _, t := range and.Terms {
+		out = append(out, Conjuncts(t)...)
+	}
+	return out
+}

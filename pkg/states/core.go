@@ -44,6 +44,7 @@ type Core struct {
 	Progress   *Progress
 	Recent     *Recent
 	Heads      *Heads
+	Walks      *Walks
 	Cursors    *query.Cursors
 	HashKey    *atomic.Pointer[[]byte] // Options.ClaimKey, or that of what was restored
 	Loading    *atomic.Bool            // a backup is being restored
@@ -95,6 +96,8 @@ type Options struct {
 	// Visible limits what watches are told; nil: they are told everything.
 	Visible  Visible
 	Progress *Progress
+	// FarWalk is how long a list takes at least for an index to be suggested. Default 20 ms.
+	FarWalk time.Duration
 	// Heads keeps what was read and written last, when the indexer is in this process,
 	// which is the only writer; nil: nothing is kept.
 	Heads   *Heads
@@ -146,6 +149,9 @@ func NewCore(types []*model.Type, log storage.Log, blobs storage.Blobs, index In
 	if o.NewID == nil {
 		o.NewID = NewUUID
 	}
+	if o.FarWalk == 0 {
+		o.FarWalk = farWalk
+	}
 	if o.Secret == nil {
 		o.Secret = make([]byte, 32)
 		_, _ = rand.Read(o.Secret) // never fails
@@ -154,7 +160,7 @@ func NewCore(types []*model.Type, log storage.Log, blobs storage.Blobs, index In
 		o.ClaimKey = make([]byte, 32)
 		_, _ = rand.Read(o.ClaimKey) // never fails
 	}
-	c := Core{Types: registry.New(types), Strategies: Strategies{}, Log: log, Blobs: blobs, Index: index, Progress: o.Progress, Recent: newRecent(o.Last), Heads: o.Heads,
+	c := Core{Types: registry.New(types), Strategies: Strategies{}, Log: log, Blobs: blobs, Index: index, Progress: o.Progress, Recent: newRecent(o.Last), Heads: o.Heads, Walks: newWalks(o.Logger, o.FarWalk),
 		Cursors: query.NewCursors(o.Secret), HashKey: &atomic.Pointer[[]byte]{}, Loading: &atomic.Bool{}, HookRuns: &HookRuns{}, Options: &o}
 	c.HashKey.Store(&o.ClaimKey)
 	return c

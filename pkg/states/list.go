@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"strings"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -59,10 +60,12 @@ func (rd *Reads) List(ctx context.Context, typ string, o ListOptions) (*List, er
 	if err := rd.States.Freshen(ctx, o.Consistency, o.MinSeq); err != nil {
 		return nil, err
 	}
+	begun := time.Now()
 	page, err := WhenBuilt(ctx, o.Consistency, func() (storage.Page, error) { return rd.index.Search(ctx, s) })
 	if err != nil {
 		return nil, err
 	}
+	rd.walks.note(t, s, time.Since(begun))
 	out := &List{Total: page.Total, IndexSeq: page.Applied, Items: make([]*Resource, len(page.Rows))}
 	if page.Next != nil {
 		out.NextPageToken = rd.cursors.Encode(*page.Next, binding)

@@ -24,11 +24,12 @@ type Reads struct {
 	progress *Progress
 	recent   *Recent
 	heads    *Heads
+	walks    *Walks
 }
 
 // NewReads reads what the guard lets through.
 func NewReads(c Core, st *States, gd *Guard) *Reads {
-	return &Reads{Guard: gd, States: st, blobs: c.Blobs, cursors: c.Cursors, index: c.Index, o: c.Options, progress: c.Progress, recent: c.Recent, heads: c.Heads}
+	return &Reads{Guard: gd, States: st, blobs: c.Blobs, cursors: c.Cursors, index: c.Index, o: c.Options, progress: c.Progress, recent: c.Recent, heads: c.Heads, walks: c.Walks}
 }
 
 // Consistency says how new a read must be.

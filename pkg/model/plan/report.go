@@ -32,8 +32,17 @@ type TypePlan struct {
 	// DeletedUnfit is how many deleted ones would not fit the schema when they are
 	// restored.
 	DeletedUnfit int `json:"deletedUnfit,omitempty"`
+	// Suggestions are indexes over several fields that lists were seen to need.
+	Suggestions []Suggestion `json:"suggestions,omitempty"`
 	// Unreadable is how many could not be checked, their content being damaged.
 	Unreadable int `json:"unreadable,omitempty"`
+}
+
+// Suggestion is an index that a model should have.
+type Suggestion struct {
+	Index     []string `json:"index"`
+	Lists     int      `json:"lists"`      // that took long without it, since the start
+	LongestMS int64    `json:"longest_ms"` // milliseconds that one of them took
 }
 
 // Change is a part of a model that is another one now.

@@ -1,6 +1,9 @@
 package plan
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // Advice says what to do about resources that do not fit.
 const Advice = `give the model a new version and a migration from the one before it (migrations: [{from: "...", patch: [...]}]), change the resources, or allow what they hold`
@@ -31,13 +34,17 @@ func Line(p TypePlan) string {
 	return s
 }
 
-// Lines are the changes of a type and the first resources that do not fit, a line
-// each.
+// Lines are the changes of a type, the first resources that do not fit and the indexes
+// that are suggested, a line each.
 func Lines(p TypePlan) (out []string) {
 	for _, c := range p.Changes {
 		out = append(out, fmt.Sprintf("%s (%s): %s", c.Kind, c.Effect, c.Detail))
 	}
-	return append(out, Named(p)...)
+	out = append(out, Named(p)...)
+	for _, s := range p.Suggestions {
+		out = append(out, fmt.Sprintf("suggestion: index: [[%s]]: %d lists took up to %d ms without it", strings.Join(s.Index, ", "), s.Lists, s.LongestMS))
+	}
+	return out
 }
 
 // Named are the first resources that do not fit, a line each.

@@ -33,8 +33,8 @@ func (s *search) rare(t *writable) (out []query.Expr) {
 	if s.Filter == nil || s.isLong() {
 		return nil
 	}
-	walked := t.walkedBy(s)
-	for _, e := range conjuncts(s.Filter) {
+	walked := t.def.WalkedBy(s.Filter, s.Order)
+	for _, e := range query.Conjuncts(s.Filter) {
 		if slices.Contains(walked, t.indexed(e).Name) {
 			continue
 		}
@@ -147,16 +147,4 @@ func (t *writable) hasIndex(name string) bool {
 		return true
 	}
 	return slices.ContainsFunc(t.def.Fields, func(f query.Field) bool { return f.Name == name })
-}
-
-func conjuncts(e query.Expr) []query.Expr {
-	and, ok := e.(query.And)
-	if !ok {
-		return []query.Expr{e}
-	}
-	var out []query.Expr
-	for _, t := range and.Terms {
-		out = append(out, conjuncts(t)...)
-	}
-	return out
 }

@@ -19,7 +19,8 @@ func planAnswer(*document, *model.Type) object {
 	change := recordSchema(object{{"kind", stringSchema}, {"effect", effect}, {"detail", stringSchema}}, "kind", "effect", "detail")
 	offender := recordSchema(object{{"id", stringSchema}, {"pointer", stringSchema}, {"detail", stringSchema}}, "id", "pointer", "detail")
 	list := func(of object) object { return object{{"type", "array"}, {"items", of}} }
-	typ := recordSchema(object{{"type", stringSchema}, {"changes", list(change)}, {"checked", countSchema}, {"unfit", countSchema}, {"offenders", list(offender)}, {"unreadable", countSchema}, {"deletedUnfit", countSchema}},
+	suggestion := recordSchema(object{{"index", list(stringSchema)}, {"lists", countSchema}, {"longest_ms", countSchema}}, "index", "lists", "longest_ms")
+	typ := recordSchema(object{{"type", stringSchema}, {"changes", list(change)}, {"checked", countSchema}, {"unfit", countSchema}, {"offenders", list(offender)}, {"unreadable", countSchema}, {"deletedUnfit", countSchema}, {"suggestions", list(suggestion)}},
 		"type", "changes", "checked", "unfit", "offenders")
 	return jsonContent(recordSchema(object{{"types", list(typ)}}, "types"), nil)
 }
