@@ -62,7 +62,7 @@ func changed(t *testing.T, fn func(t *testing.T, p *changing)) {
 // eventually waits for what follows within seconds.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(15 * time.Second); !ok(); {
+	for deadline := time.Now().Add(time.Minute); !ok(); {
 		if time.Now().After(deadline) {
 			t.Fatalf("%s does not come", what)
 		}

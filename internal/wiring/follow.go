@@ -98,9 +98,11 @@ func (p *program) takeOver(ctx context.Context) error {
 	if err != nil || len(names) == 0 {
 		return err
 	}
+	show := p.describe(types)
 	if err := p.manager.Use(types, nil); err != nil {
 		return err
 	}
+	show()
 	if err := p.indexBy(ctx, types); err != nil {
 		return err
 	}

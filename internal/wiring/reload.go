@@ -100,6 +100,7 @@ func (p *program) replaceTypes(ctx context.Context, types []*model.Type) (*plan.
 			return nil, err
 		}
 	}
+	show := p.describe(types)
 	err = p.manager.Use(types, func() error {
 		late := j.source
 		late.From = state.Last + 1
@@ -119,6 +120,7 @@ func (p *program) replaceTypes(ctx context.Context, types []*model.Type) (*plan.
 		_ = p.indexBy(ctx, before) // it is the index that can be made anew
 		return nil, err
 	}
+	show()
 	p.takeTypes(ctx, types)
 	p.judgeLater(changed, state.Last+1)
 	return report, nil
@@ -180,13 +182,19 @@ func (p *program) adoptNow(ctx context.Context) error {
 	return adopt(ctx, p.manager.Admin, p.indexing, state.Last)
 }
 
+// describe makes the documents of types, which takes longer than clients should see those
+// of before; show answers with them.
+func (p *program) describe(types []*model.Type) (show func()) {
+	if p.api == nil {
+		return func() {}
+	}
+	return p.api.Describe(types)
+}
+
 // takeTypes tells every part that looks after some types.
 func (p *program) takeTypes(ctx context.Context, types []*model.Type) {
 	p.types = types
 	p.jobs.use(types)
-	if p.api != nil {
-		p.api.TypesChanged()
-	}
 	if err := p.missingTypes(ctx); err != nil {
 		p.logger.WarnContext(ctx, "the types are not written down", "error", err)
 	}

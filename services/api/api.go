@@ -9,6 +9,8 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -133,7 +135,7 @@ func New(m *resource.Domain, o Options) *API {
 	a.metrics.gauges(a.o.Registry, m.Watches.Watches, func() int { return len(a.asking.slots) })
 	table := newTable(o.Actions, o.Webhooks != nil)
 	table.tell(o.read)
-	a.TypesChanged()
+	a.Describe(m.States.Types())()
 	a.docs, a.guide = docsHandler(), guideHandler()
 	a.router = a.build(table)
 	return a
@@ -146,16 +148,19 @@ type descriptions struct {
 	asyncapi http.HandlerFunc        // of the events
 }
 
-// TypesChanged has the documents describe the types that are served now.
-func (a *API) TypesChanged() {
-	types, o := a.m.States.Types(), a.o
+// Describe makes the documents of types that are about to be served; show answers with
+// them from then on.
+func (a *API) Describe(types []*model.Type) (show func()) {
+	o := a.o
+	types = slices.SortedFunc(slices.Values(types), func(a, b *model.Type) int { return strings.Compare(a.Name, b.Name) })
 	doc := openapi.Document(types, newTable(o.Actions, o.Webhooks != nil).operations(types),
 		openapi.Options{Version: o.Version, ServerURL: o.URL, Actions: o.Actions, Auth: o.Auth != nil})
-	a.documents.Store(&descriptions{
+	d := &descriptions{
 		openapi:  serveDocument(doc),
 		older:    sync.OnceValue(func() http.HandlerFunc { return serveDocument(openapi.Older(doc)) }),
 		asyncapi: serveDocument(openapi.AsyncAPI(types, openapi.AsyncAPIOptions{Version: o.Version, Namespace: o.Namespace, Host: o.NATS, ServerURL: o.URL})),
-	})
+	}
+	return func() { a.documents.Store(d) }
 }
 
 // End ends the answers that would go on for ever, so that a server can shut down.
