@@ -161,7 +161,9 @@ func (k *Keeper) sweepEvery(ctx context.Context, types map[string]*model.Type) e
 			if err := k.keepFrom(ctx, t, &s.after); err != nil {
 				return err
 			}
+			k.mu.Lock() // others ask whether it is
 			s.done = k.o.Now()
+			k.mu.Unlock()
 		}
 		select {
 		case <-ctx.Done():
