@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 
-	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/retention"
 	"github.com/autocrud-go/autocrud/pkg/states"
 	"github.com/autocrud-go/autocrud/pkg/storage"
@@ -75,7 +74,7 @@ func (v *verifier) passPruned(k states.Key, seq uint64) {
 			continue
 		}
 		h := v.heads[k]
-		h.digest, h.count, h.purged = model.HashOf(e.Header), e.Meta.RevisionCount, false
+		h.digest, h.count, h.purged = e.Digest(), e.Meta.RevisionCount, false
 		v.heads[k] = h
 	}
 	if len(rest) == 0 {

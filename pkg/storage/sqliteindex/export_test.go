@@ -72,7 +72,10 @@ func (x *Index) KeepAtAllCost() {
 func (x *Index) CountAnew(ctx context.Context, q storage.Search) (n int64, err error) {
 	err = x.answer(ctx, q.Type, func(t *writable) error {
 		defer x.reading()()
-		n, err = x.count(ctx, t, q)
+		text, args, err := t.counting(q)
+		if err == nil {
+			n, err = x.count(ctx, text, args)
+		}
 		return err
 	})
 	return n, err

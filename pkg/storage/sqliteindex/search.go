@@ -213,18 +213,20 @@ func cursorValues(order query.Order, from []any) []query.Value {
 	return out
 }
 
-// count is a second statement; what is written between the two may show.
-func (x *Index) count(ctx context.Context, t *writable, q storage.Search) (n int64, err error) {
+// counting writes the statement that counts the matches.
+func (t *writable) counting(q storage.Search) (string, []any, error) {
 	q.After, q.Order = nil, newest
 	s, err := t.search(q)
 	if err != nil {
-		return 0, err
+		return "", nil, err
 	}
 	text := s.r.Count(s.conditions(s.r))
 	args, err := s.r.Args()
-	if err != nil {
-		return 0, err
-	}
+	return text, args, err
+}
+
+// count runs a statement of counting.
+func (x *Index) count(ctx context.Context, text string, args []any) (n int64, err error) {
 	stmt, done, err := x.prepared.get(ctx, text)
 	if err != nil {
 		return 0, err

@@ -181,25 +181,16 @@ func (k *totals) move(shifts []*shift) {
 	}
 }
 
-// total is how many match, at a moment between the page and the answer: what is
-// written meanwhile may show.
+// total is how many match, by a second statement: what is written after the page was read
+// may show.
 func (x *Index) total(ctx context.Context, t *writable, q storage.Search) (int64, error) {
-	q.After, q.Order = nil, newest
-	if q.Text != "" {
-		return x.count(ctx, t, q)
-	}
-	s, err := t.search(q)
-	if err != nil {
-		return 0, err
-	}
-	text := s.r.Count(s.conditions(s.r))
-	args, err := s.r.Args()
+	text, args, err := t.counting(q)
 	if err != nil {
 		return 0, err
 	}
 	key := text + fmt.Sprintf("%#v", args)
-	if len(key) > maxKept {
-		return x.count(ctx, t, q)
+	if q.Text != "" || len(key) > maxKept {
+		return x.count(ctx, text, args)
 	}
 	n, ok, again := x.totals.get(key)
 	if ok {
@@ -212,7 +203,7 @@ func (x *Index) total(ctx context.Context, t *writable, q storage.Search) (int64
 			return n, nil
 		}
 	}
-	return x.count(ctx, t, q)
+	return x.count(ctx, text, args)
 }
 
 // keep counts and keeps the number; x.mu is held. ok is false when it could not.
@@ -221,9 +212,12 @@ func (x *Index) keep(ctx context.Context, t *writable, q storage.Search, key str
 	if of == nil || of.serving != t || x.stale || x.conn == nil {
 		return 0, false
 	}
-	begun := time.Now()
-	n, err := x.count(ctx, t, q)
+	text, args, err := t.counting(q)
 	if err != nil {
+		return 0, false
+	}
+	begun := time.Now()
+	if n, err = x.count(ctx, text, args); err != nil {
 		return 0, false
 	}
 	cost := time.Since(begun)
@@ -231,8 +225,7 @@ func (x *Index) keep(ctx context.Context, t *writable, q storage.Search, key str
 		x.totals.rarely(key)
 		return n, true
 	}
-	text, args, err := t.among(q)
-	if err != nil {
+	if text, args, err = t.among(q); err != nil {
 		return n, true
 	}
 	stmt, err := x.conn.PrepareContext(ctx, text)

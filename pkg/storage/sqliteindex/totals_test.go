@@ -1,6 +1,7 @@
 package sqliteindex_test
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
@@ -26,6 +27,10 @@ func askedFor(t *testing.T) (out []storage.Search) {
 				q.Filter = e
 			}
 			out = append(out, q)
+			if d == storage.Live {
+				q.View = storage.PublishedView
+				out = append(out, q)
+			}
 		}
 	}
 	return out
@@ -42,6 +47,7 @@ func TestTotalsAreKeptAsRowsChange(t *testing.T) {
 	searches := askedFor(t)
 	rng := rand.New(rand.NewPCG(1, 2))
 	seq, most := 300, 0
+	published := map[string]storage.IndexChange{}
 	for round := range 60 {
 		for _, q := range searches {
 			page, err := x.Search(t.Context(), q)
@@ -69,6 +75,20 @@ func TestTotalsAreKeptAsRowsChange(t *testing.T) {
 				}
 			case 2:
 				c.Event.Meta.RevisionCount = 2
+			case 3: // a draft, beside what was published
+				if shown, ok := published[c.Event.Meta.ID]; ok {
+					c.Event.Meta.Published, c.Event.Shown = 1, shown.Event.Snapshot()
+					c.Event.Revision.Number, c.Event.Revision.Status = 2, storage.Draft
+					c.Shown = func(context.Context) (*storage.IndexChange, error) { return &shown, nil }
+				}
+			}
+			if _, err := c.Event.Encode(); err != nil {
+				t.Fatal(err)
+			}
+			delete(published, c.Event.Meta.ID)
+			if c.Event.Action == storage.Created && c.Event.Shown == nil {
+				c.Event.Meta.Published = 1
+				published[c.Event.Meta.ID] = c
 			}
 			b.Changes = append(b.Changes, c)
 		}
