@@ -354,13 +354,18 @@ func (x *Index) rebuildOne(ctx context.Context, d storage.Definition, at sqltabl
 // howFar a table is and how far it has to get.
 const howFar = "CASE WHEN replayed < definitions.fill THEN replayed ELSE min(applied, definitions.fill) END, definitions.fill"
 
+// notInUse are the tables that do not answer yet. One that is full does once the
+// one it replaces is gone: until then searches may still be answered by that.
+const notInUse = `FROM definitions, position WHERE NOT serving OR EXISTS (SELECT 1 FROM definitions AS before
+	WHERE before.type = definitions.type AND before.serving AND before.rowid < definitions.rowid)`
+
 // Building implements storage.Index.
 func (x *Index) Building(ctx context.Context) (out []storage.PendingBuild, err error) {
 	defer x.reading()()
 	if err := x.whole(); err != nil {
 		return nil, err
 	}
-	rows, err := x.reader.QueryContext(ctx, "SELECT type, "+howFar+" FROM definitions, position WHERE NOT serving ORDER BY type")
+	rows, err := x.reader.QueryContext(ctx, "SELECT type, "+howFar+" "+notInUse+" ORDER BY type")
 	if err != nil {
 		return nil, fmt.Errorf("sqliteindex: read the tables being built: %w", x.classify(err))
 	}

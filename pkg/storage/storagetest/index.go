@@ -26,6 +26,7 @@ func TestIndex(t *testing.T, open func(t *testing.T) storage.Index) {
 		"ATypeWithoutTableSaysHowFarItIs":        newTypeIsBuilt,
 		"PurgedIsNotReplayed":                    purgedIsNotReplayed,
 		"RebuiltTablesAreWhatTheLogSays":         rebuilt,
+		"ATableThatIsBuiltIsInUse":               builtIsInUse,
 		"AnEmptiedIndexIsNotReadyUntilItIsFull":  emptied,
 		"ATypeThatReturnsIsFilledAnew":           modelReturns,
 		"ApplyMovesThePosition":                  applyMovesPosition,

@@ -3,7 +3,10 @@ package storagetest
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"testing"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/autocrud-go/autocrud/pkg/query"
 	"github.com/autocrud-go/autocrud/pkg/storage"
@@ -189,6 +192,30 @@ func rebuilt(t *testing.T, x storage.Index) {
 	want(t, len(building), 0)
 	want(t, len(define(t, x, movies())), 0)
 	apply(t, x, change(6, "e", storage.Created, nil))
+}
+
+// builtIsInUse asks without a pause, like who waits for a new table: from when
+// nothing is being built, a search is answered by the new one.
+func builtIsInUse(t *testing.T, x storage.Index) {
+	define(t, x, movies())
+	apply(t, x, change(1, "a", storage.Created, query.Values{"title": "0"}))
+	for i := 1; i <= 40; i++ {
+		ok(t, x.Rebuild(t.Context(), []storage.Definition{movies()}))
+		define(t, x, movies())
+		title := strconv.Itoa(i)
+		var g errgroup.Group
+		g.Go(func() error {
+			c := change(1, "a", storage.Created, query.Values{"title": title})
+			return x.Apply(t.Context(), storage.Batch{Changes: []storage.IndexChange{c}, Through: 1, Replay: []string{"movies"}})
+		})
+		for building := []storage.PendingBuild{{}}; len(building) > 0; {
+			var err error
+			building, err = x.Building(t.Context())
+			ok(t, err)
+		}
+		want(t, ids(t, x, storage.Search{Filter: filter(t, `title = "`+title+`"`)}), []string{"a"})
+		ok(t, g.Wait())
+	}
 }
 
 // emptied fills an index from nothing: until it holds all that it held before, no
