@@ -469,9 +469,12 @@ func (wa *Watches) Judged(ctx context.Context, h Webhook, seq uint64) (Notice, b
 	if len(h.Types) == 1 {
 		only = h.Types[0]
 	}
-	filter, err := wa.watchFilter(ctx, only, h.Filter)
-	if err != nil {
-		return Notice{}, false, err
+	var filter query.Expr
+	var err error
+	if strings.TrimSpace(h.Filter) != "" { // else it is told also of what no filter can be asked about
+		if filter, err = wa.watchFilter(ctx, only, h.Filter); err != nil {
+			return Notice{}, false, err
+		}
 	}
 	entry, err := wa.log.At(ctx, seq)
 	if errors.Is(err, storage.ErrNotFound) {
