@@ -29,6 +29,9 @@ func (m *Meta) AppendJSON(b []byte) []byte {
 	if m.Published != 0 {
 		b = m.Published.appendJSON(append(b, `,"published":`...))
 	}
+	if m.Scheduled != nil {
+		b = m.Scheduled.appendJSON(append(b, `,"scheduled":`...))
+	}
 	if m.Job != nil {
 		b = m.Job.appendJSON(append(b, `,"job":`...))
 	}
@@ -148,6 +151,9 @@ func (e *Event) appendHeader(b []byte) []byte {
 	}
 	if e.Withheld {
 		b = append(b, `,"withheld":true`...)
+	}
+	if len(e.ScheduledGroups) > 0 {
+		b = appendAny(append(b, `,"scheduled_groups":`...), e.ScheduledGroups)
 	}
 	if len(e.Binaries) > 0 {
 		b = appendAny(append(b, `,"binaries":`...), e.Binaries)

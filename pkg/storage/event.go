@@ -29,7 +29,9 @@ const (
 	Purged        Action = "purged"
 	Migrated      Action = "migrated"
 	TakenBack     Action = "unpublished" // what was published is taken back
-	MadePublic    Action = "published"   // a stable HEAD that was taken back is published again
+	MadePublic    Action = "published"   // a stable HEAD that was taken back is published again, or a revision that is not HEAD
+	Planned       Action = "scheduled"   // a time was set at which it is published, or taken back
+	Unplanned     Action = "unscheduled" // what was scheduled will not be done
 	JobStarted    Action = "job_started"
 	JobSucceeded  Action = "job_succeeded"
 	JobFailed     Action = "job_failed"
@@ -39,7 +41,7 @@ const (
 )
 
 // Actions are all of them.
-var Actions = []Action{Created, Updated, Modified, Switched, StatusChanged, Deleted, Restored, Purged, Migrated, TakenBack, MadePublic,
+var Actions = []Action{Created, Updated, Modified, Switched, StatusChanged, Deleted, Restored, Purged, Migrated, TakenBack, MadePublic, Planned, Unplanned,
 	JobStarted, JobSucceeded, JobFailed, JobCancelled, JobRerun, JobSnoozed}
 
 // Status of a revision.
@@ -53,20 +55,21 @@ const (
 
 // Meta is the state of a resource after an event, as users see it.
 type Meta struct {
-	Type            string    `json:"type"`
-	ID              string    `json:"id"`
-	CurrentRevision string    `json:"current_revision"` // "<id>:<number>"
-	RevisionCount   int       `json:"revision_count"`
-	Status          Status    `json:"status"`
-	SchemaVersion   string    `json:"schema_version"`
-	Seq             uint64    `json:"seq,omitempty"` // of the last event; not stored in the event itself
-	CreatedAt       time.Time `json:"created_at"`
-	CreatedBy       string    `json:"created_by"`
-	UpdatedAt       time.Time `json:"updated_at"`
-	UpdatedBy       string    `json:"updated_by"`
-	Deleted         bool      `json:"deleted"`
-	Published       Published `json:"published,omitzero"`
-	Job             *Job      `json:"job,omitempty"`
+	Type            string     `json:"type"`
+	ID              string     `json:"id"`
+	CurrentRevision string     `json:"current_revision"` // "<id>:<number>"
+	RevisionCount   int        `json:"revision_count"`
+	Status          Status     `json:"status"`
+	SchemaVersion   string     `json:"schema_version"`
+	Seq             uint64     `json:"seq,omitempty"` // of the last event; not stored in the event itself
+	CreatedAt       time.Time  `json:"created_at"`
+	CreatedBy       string     `json:"created_by"`
+	UpdatedAt       time.Time  `json:"updated_at"`
+	UpdatedBy       string     `json:"updated_by"`
+	Deleted         bool       `json:"deleted"`
+	Published       Published  `json:"published,omitzero"`
+	Scheduled       *Scheduled `json:"scheduled,omitempty"`
+	Job             *Job       `json:"job,omitempty"`
 	// Unfit tells that the content does not fit the model as it is now. It is found
 	// out when the resource is shown, and no event holds it.
 	Unfit bool `json:"unfit,omitempty"`
@@ -191,6 +194,9 @@ type Event struct {
 	// Withheld tells of a delete, or a purge, that what was published left with it; a
 	// restore brings that back.
 	Withheld bool `json:"withheld,omitempty"`
+	// ScheduledGroups are those that the principal of what is scheduled was in, whose
+	// rights it has when the time comes.
+	ScheduledGroups []string `json:"scheduled_groups,omitempty"`
 
 	// Binaries are the digests of the binaries that HEAD's content refers to.
 	Binaries []string `json:"binaries,omitempty"`

@@ -58,6 +58,9 @@ func MetaFields(job bool) []query.Field {
 		{Name: "meta.deleted", Kind: query.Boolean},
 		{Name: "meta.seq", Kind: query.Integer},
 		{Name: UnfitField, Kind: query.Boolean},
+		{Name: ScheduledAtField, Kind: query.Time},
+		{Name: ScheduledActionField, Kind: query.Text},
+		{Name: ScheduledByField, Kind: query.Text},
 	}
 	if job {
 		f = append(f,
@@ -96,6 +99,8 @@ func MetaValue(m *Meta, name string) query.Value {
 		return int64(m.Seq)
 	case UnfitField:
 		return m.Unfit
+	case ScheduledAtField, ScheduledActionField, ScheduledByField:
+		return m.Scheduled.value(name)
 	}
 	if m.Job == nil {
 		return nil
@@ -322,6 +327,9 @@ type IndexReader interface {
 	// Pruned tells which revisions of a resource are not kept any more; nil when all
 	// are.
 	Pruned(ctx context.Context, typ, id string) (*Pruned, error)
+	// Due lists what is scheduled until an instant, inclusive, the earliest first, at most
+	// limit. What is in no table that answers is left out until it is.
+	Due(ctx context.Context, until time.Time, limit int) ([]Due, error)
 	// Types lists the types that have at least one resource.
 	Types(ctx context.Context) ([]string, error)
 }

@@ -70,6 +70,31 @@ func (e *Event) Settled() Published {
 // event left.
 func (e *Event) ShowsItself() bool { return e.Settled() > 0 && e.Shown == nil }
 
+// Publishes reports whether the event made what the published view shows after it.
+func (e *Event) Publishes() bool {
+	return e.ShowsItself() || e.Settled() > 0 && e.Shown.ID == e.apartID()
+}
+
+// apartID is that of the state which an event publishes beside the one that it leaves.
+func (e *Event) apartID() string { return e.ID + "-published" }
+
+// ShowApart has the event publish its own state but for its schedule, which the
+// published view does not tell, or in its place that of a revision that HEAD is not.
+func (e *Event) ShowApart(s Shown) {
+	s.ID = e.apartID()
+	s.Meta.Seq, s.Meta.Scheduled, s.Meta.Published = 0, nil, Published(s.Revision.Number)
+	e.Meta.Published, e.Shown = s.Meta.Published, &s
+}
+
+// Changed is the number of the revision that the event created, changed in place or
+// made stable, which may be one that HEAD is not; 0 for none.
+func (e *Event) Changed() int {
+	if e.Wrote == 0 && e.Action == MadePublic && e.Shown != nil && e.Publishes() {
+		return e.Shown.Revision.Number
+	}
+	return e.Wrote
+}
+
 // PublishedMeta is the meta of an event as envelopes have it.
 func (e *Event) PublishedMeta() Meta {
 	m := e.Meta
@@ -93,8 +118,12 @@ func (e *Event) PublishedState() *Event {
 		return e
 	}
 	s := e.Shown
-	return &Event{ID: s.ID, Action: e.Action, At: s.Meta.UpdatedAt, Principal: s.Meta.UpdatedBy, Meta: s.Meta, Revision: s.Revision, Ref: s.Ref,
+	out := &Event{ID: s.ID, Action: e.Action, At: s.Meta.UpdatedAt, Principal: s.Meta.UpdatedBy, Meta: s.Meta, Revision: s.Revision, Ref: s.Ref,
 		Binaries: s.Binaries, Concealed: s.Concealed, Seq: s.Meta.Seq}
+	if out.Seq == 0 { // the event published it, and did not know its place when it was written
+		out.Seq, out.Meta.Seq = e.Seq, e.Seq
+	}
+	return out
 }
 
 // ShownBy is the change of what a change of the batch shows in its place: a change of

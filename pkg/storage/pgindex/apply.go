@@ -410,7 +410,7 @@ func eventArgs(changes []*storage.IndexChange) []any {
 	damaged, headers, keys := make([]*string, n), make([][]byte, n), make([]*string, n)
 	for i, c := range changes {
 		e := c.Event
-		seqs[i], types[i], ids[i], wrote[i], at[i], headers[i] = int64(e.Seq), e.Meta.Type, e.Meta.ID, int32(e.Wrote), query.Micros(e.At), e.Header
+		seqs[i], types[i], ids[i], wrote[i], at[i], headers[i] = int64(e.Seq), e.Meta.Type, e.Meta.ID, int32(e.Changed()), query.Micros(e.At), e.Header
 		if e.Action == storage.Purged {
 			wrote[i] = purge
 		}

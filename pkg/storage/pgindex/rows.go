@@ -114,6 +114,11 @@ func (w *writable) rowValues(c *storage.IndexChange, state int) ([]any, error) {
 			out = append(out, make([]any, len(jobColumns))...)
 		}
 	}
+	if s := m.Scheduled; s != nil {
+		out = append(out, query.Micros(s.At), string(s.Action), s.By)
+	} else {
+		out = append(out, make([]any, len(scheduleColumns))...)
+	}
 	for i, f := range w.def.Fields {
 		var v query.Value
 		if at := w.fields[i]; at >= 0 && at < len(c.Values) && state != purged {

@@ -92,6 +92,16 @@ var jobColumns = []struct {
 	{"meta.job.priority", "job_priority", "bigint", kInteger},
 }
 
+// scheduleColumns hold what is scheduled; they are null where nothing is.
+var scheduleColumns = []struct {
+	field, column, as string
+	kind              kind
+}{
+	{storage.ScheduledAtField, "scheduled_at", "bigint", kInteger},
+	{storage.ScheduledActionField, "scheduled_action", text, kText},
+	{storage.ScheduledByField, "scheduled_by", text, kText},
+}
+
 var kinds = map[query.Kind]kind{query.Text: kText, query.Integer: kInteger, query.Number: kNumber, query.Boolean: kBoolean, query.Time: kInteger}
 
 var types = map[query.Kind]string{query.Text: text, query.Integer: "bigint", query.Number: "float8", query.Boolean: "boolean", query.Time: "bigint"}
@@ -150,6 +160,10 @@ func tableOf(def storage.Definition, name string) *table {
 			t.view.Columns[m.field] = sqlrender.Column{SQL: m.column, Nullable: true}
 		}
 	}
+	for _, m := range scheduleColumns {
+		t.columns = append(t.columns, column{m.column, m.kind, m.as, ""})
+		t.view.Columns[m.field] = sqlrender.Column{SQL: m.column, Nullable: true}
+	}
 	for i, f := range def.Fields {
 		name := fmt.Sprintf("f%d", i)
 		c := sqlrender.Column{SQL: name, Kind: f.Kind, Nullable: true}
@@ -203,6 +217,7 @@ func (t *table) indexes() (out []string) {
 		out = append(out, fmt.Sprintf("CREATE INDEX %s ON %s %s", quote("i_"+name+"_"+t.name), t.view.Name, on))
 	}
 	index("second", "(id) WHERE second = 1")
+	index("scheduled", "(scheduled_at, id) WHERE scheduled_at IS NOT NULL")
 	index("created", "(created_at DESC NULLS LAST, id)")
 	index("updated", "(updated_at DESC NULLS LAST, id)")
 	if t.def.Owned {

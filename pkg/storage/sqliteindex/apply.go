@@ -213,7 +213,7 @@ type resource struct{ typ, id string }
 // the row.
 func (x *Index) applyOne(ctx context.Context, b *storage.Batch, c *storage.IndexChange, applied uint64, newest bool) error {
 	e, replay := c.Event, b.Replay
-	seq, wrote := int64(e.Seq), int64(e.Wrote)
+	seq, wrote := int64(e.Seq), int64(e.Changed())
 	if e.Seq <= applied { // seen before, unless its table is new
 		var n int
 		if err := x.fixed.erased.QueryRowContext(ctx, e.Meta.Type, e.Meta.ID, seq).Scan(&n); err != nil || n > 0 {
@@ -312,6 +312,7 @@ func (t *writable) rowArgs(c *storage.IndexChange, state int) ([]any, error) {
 	if t.def.Job {
 		args = append(args, jobArgs(m.Job)...)
 	}
+	args = append(args, scheduleArgs(m.Scheduled)...)
 	for i, f := range t.def.Fields {
 		var v query.Value
 		if at := t.fields[i]; at >= 0 && at < len(c.Values) && state != purged {
@@ -335,6 +336,13 @@ func jobArgs(j *storage.Job) []any {
 		return make([]any, len(jobColumns))
 	}
 	return []any{string(j.State), int64(j.Attempts), j.Queue, query.Micros(j.RunAt), int64(j.Priority)}
+}
+
+func scheduleArgs(s *storage.Scheduled) []any {
+	if s == nil {
+		return make([]any, len(scheduleColumns))
+	}
+	return []any{query.Micros(s.At), string(s.Action), s.By}
 }
 
 // columnValue is the value in the field's column: the value, or a list's length.

@@ -47,7 +47,7 @@ func prune(ctx context.Context, x *Index, b storage.Batch) error {
 		if purgedSince > 0 {
 			continue
 		}
-		if _, err := x.fixed.event.ExecContext(ctx, int64(e.Seq), e.Meta.Type, e.Meta.ID, int64(e.Wrote), query.Micros(e.At), nil, e.Header, orNull(keyOf(e))); err != nil {
+		if _, err := x.fixed.event.ExecContext(ctx, int64(e.Seq), e.Meta.Type, e.Meta.ID, int64(e.Changed()), query.Micros(e.At), nil, e.Header, orNull(keyOf(e))); err != nil {
 			return err
 		}
 	}

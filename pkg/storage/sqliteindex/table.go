@@ -65,6 +65,13 @@ var jobColumns = []struct{ field, column, kind string }{
 	{"meta.job.priority", "job_priority", "INTEGER"},
 }
 
+// scheduleColumns hold what is scheduled; they are null where nothing is.
+var scheduleColumns = []struct{ field, column, kind string }{
+	{storage.ScheduledAtField, "scheduled_at", "INTEGER"},
+	{storage.ScheduledActionField, "scheduled_action", "TEXT"},
+	{storage.ScheduledByField, "scheduled_by", "TEXT"},
+}
+
 var kindSQL = map[query.Kind]string{
 	query.Text: "TEXT", query.Integer: "INTEGER", query.Number: "REAL", query.Boolean: "INTEGER", query.Time: "INTEGER",
 }
@@ -116,6 +123,10 @@ func tableOf(def storage.Definition, name string) *table {
 			t.columns = append(t.columns, m.column)
 		}
 	}
+	for _, m := range scheduleColumns {
+		t.view.Columns[m.field] = sqlrender.Column{SQL: m.column, Nullable: true}
+		t.columns = append(t.columns, m.column)
+	}
 	for i, f := range def.Fields {
 		c := sqlrender.Column{SQL: fmt.Sprintf("f%d", i), Nullable: true}
 		if f.List {
@@ -145,6 +156,9 @@ func (t *table) create() []string {
 		for _, m := range jobColumns {
 			cols = append(cols, m.column+" "+m.kind)
 		}
+	}
+	for _, m := range scheduleColumns {
+		cols = append(cols, m.column+" "+m.kind)
 	}
 	var out []string
 	for i, f := range t.def.Fields {
@@ -184,6 +198,7 @@ func (t *table) indexes() (out []string) {
 		out = append(out, fmt.Sprintf("CREATE INDEX %s ON %s (%s)", quote("i_"+name+"_"+t.name), t.view.Name, on))
 	}
 	out = append(out, fmt.Sprintf("CREATE INDEX %s ON %s (id) WHERE second = 1", quote("i_second_"+t.name), t.view.Name))
+	out = append(out, fmt.Sprintf("CREATE INDEX %s ON %s (scheduled_at, id) WHERE scheduled_at IS NOT NULL", quote("i_scheduled_"+t.name), t.view.Name))
 	index("created", "created_at DESC, id")
 	index("updated", "updated_at DESC, id")
 	if t.def.Owned {

@@ -45,6 +45,7 @@ func TestIndex(t *testing.T, open func(t *testing.T) storage.Index) {
 		"TypesHaveResources":                     types,
 		"WhatIsPublishedStaysBesideDrafts":       publishedBesideDrafts,
 		"WhatIsPublishedIsAskedForWhenNotHeld":   publishedIsAskedFor,
+		"WhatIsScheduledIsFound":                 scheduledIsFound,
 		"PagesMeetEveryRowOnce":                  pagesMeetEveryRow,
 		"TheDefaultOrderIsNewestFirst":           defaultOrder,
 		"TotalCountsAllPages":                    total,

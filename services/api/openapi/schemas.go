@@ -53,6 +53,14 @@ func pageOf(item object) object {
 	}, "items", "next_page_token")
 }
 
+// scheduledSchema is what is to be done with a resource at a time.
+var scheduledSchema = append(recordSchema(object{
+	{"action", object{{"type", "string"}, {"enum", []any{"publish", "unpublish"}}}},
+	{"at", instantSchema}, {"by", object{{"type", "string"}, {"description", "The principal as which it is done"}}},
+	{"revision", object{{"type", []any{"integer", "null"}}, {"minimum", 1}, {"description", "Number of the revision that is published; null: what HEAD is then"}}},
+	{"release", object{{"type", "string"}, {"description", "What has the same is done together, all or none"}}},
+}, "action", "at", "by", "revision"), member{"description", "Only while something is to be done at a time"})
+
 // sharedSchemas are the schemas that all types have in common.
 func sharedSchemas() object {
 	meta := object{
@@ -65,6 +73,7 @@ func sharedSchemas() object {
 	}
 	always := memberNames(meta)
 	meta = append(meta, member{"published", object{{"type", []any{"integer", "null"}}, {"minimum", 1}, {"description", "Number of the revision that the published view shows; null: none"}}},
+		member{"scheduled", scheduledSchema},
 		member{"unfit", object{{"type", "boolean"}, {"enum", []any{true}}, {"description", "Only of a resource that does not fit the model as it is now; every write has to make it fit"}}})
 	job := object{
 		{"state", object{{"type", "string"}, {"enum", []any{"pending", "scheduled", "running", "succeeded", "failed", "cancelled"}}}},
