@@ -51,9 +51,12 @@ job: {backoff: {initial: 10ms, max: 20ms}}
 `}
 
 // The secrets that a login has in these tests: nothing that is told may hold one.
-var secretWords = []string{"pass-one", "pass-two", "token-inner", "token-line-1", "token-line-2", "token-vault", "key-of-send", "4711"}
+var secretWords = []string{"pass-one", "pass-two", "token-inner", "token-line-1", "token-line-2", "token-vault", "key-of-send", secretPin}
 
-const wholeLogin = `{"name":"ann","password":"pass-one","pin":4711,"inner":{"user":"u","token":"token-inner"},
+// secretPin is longer than any run of digits that ids and times have by chance.
+const secretPin = "4711471147114711"
+
+const wholeLogin = `{"name":"ann","password":"pass-one","pin":` + secretPin + `,"inner":{"user":"u","token":"token-inner"},
 	"lines":[{"label":"a","token":"token-line-1"},{"label":"b","token":"token-line-2"}],"vault":{"x":"token-vault"}}`
 
 const shownLogin = `{"name":"ann","inner":{"user":"u"},"lines":[{"label":"a"},{"label":"b"}],"vault":{},"logins":0}`

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -263,18 +265,26 @@ func TestACookieOfPlainHTTPIsNone(t *testing.T) {
 
 // Who tries does not learn whether there is such a user: not by what is answered, and
 // not by how long it takes.
-func TestNobodyLearnsWhichUsersThereAre(t *testing.T) {
-	t.Parallel()
-	admin, _ := peopled(t, autocrud.Settings{Storage: "memory"})
+func TestNobodyLearnsWhichUsersThereAre(t *testing.T) { // not in parallel: it measures
+	admin, _ := peopled(t, autocrud.Settings{Storage: "memory", TrustedProxies: []string{"127.0.0.1"}})
 	nobody := admin.As("")
 	admin.Post(t, "/v1/users", map[string]any{"email": "off@example.com", "disabled": true, "password": annsPassword}).Want(t, 201)
 	admin.Post(t, "/v1/users", map[string]any{"email": "none@example.com"}).Want(t, 201)
 	took, bodies := map[string]time.Duration{}, map[string]bool{}
 	emails := []string{"ann@example.com", "off@example.com", "none@example.com", "nobody@example.com"}
-	for range 4 {
+	late := func() (out []string) {
+		for _, email := range emails {
+			if took[email] < took["ann@example.com"]/2 {
+				out = append(out, email)
+			}
+		}
+		return out
+	}
+	// The shortest times tell; beside other work it takes some rounds until each has one.
+	for round := 0; round < 4 || round < 9 && len(late()) > 0; round++ {
 		for _, email := range emails {
 			begun := time.Now()
-			r := nobody.Post(t, "/auth/login", login(email, "not the password"))
+			r := nobody.Post(t, "/auth/login", login(email, "not the password"), apitest.Header("X-Forwarded-For", fmt.Sprintf("192.0.2.%d", round)))
 			if d := time.Since(begun); took[email] == 0 || d < took[email] {
 				took[email] = d
 			}
@@ -285,10 +295,8 @@ func TestNobodyLearnsWhichUsersThereAre(t *testing.T) {
 	if len(bodies) != 1 {
 		t.Errorf("the answers differ: %v", bodies)
 	}
-	for _, email := range emails {
-		if took[email] < took["ann@example.com"]/2 {
-			t.Errorf("for %s it takes %v, for a user %v", email, took[email], took["ann@example.com"])
-		}
+	for _, email := range late() {
+		t.Errorf("for %s it takes %v, for a user %v", email, took[email], took["ann@example.com"])
 	}
 	for _, email := range []string{"ann@example.com", "nobody@example.com"} {
 		nobody.Post(t, "/auth/reset", map[string]any{"email": email}).Want(t, 204)
@@ -302,26 +310,37 @@ func TestAttemptsToSignInAreLimited(t *testing.T) {
 	nobody := admin.As("")
 	from := func(address string) apitest.Option { return apitest.Header("X-Forwarded-For", address) }
 	for _, email := range []string{"ann@example.com", "nobody@example.com"} {
-		limited := 0
-		for i := range 14 {
-			r := nobody.Post(t, "/auth/login", login(email, "not the password"), from(fmt.Sprintf("192.0.2.%d", i)))
-			if r.Status == 429 {
-				limited++
-			}
-		}
+		limited := limitedOf(t, nobody, 14, func(i int) (any, apitest.Option) {
+			return login(email, "not the password"), from(fmt.Sprintf("192.0.2.%d", i))
+		})
 		if limited < 2 || limited > 4 {
 			t.Errorf("%s: %d of 14 attempts are limited", email, limited)
 		}
 	}
-	limited := 0
-	for i := range 25 {
-		if nobody.Post(t, "/auth/login", login(fmt.Sprintf("user%d@example.com", i), "x"), from("198.51.100.1")).Status == 429 {
-			limited++
-		}
-	}
+	limited := limitedOf(t, nobody, 25, func(i int) (any, apitest.Option) {
+		return login(fmt.Sprintf("user%d@example.com", i), "x"), from("198.51.100.1")
+	})
 	if limited < 3 {
 		t.Errorf("%d of 25 attempts of an address are limited", limited)
 	}
+}
+
+// limitedOf is how many of some attempts to sign in are answered 429. They are made at
+// once: more are allowed as time goes by, and a password takes long to try.
+func limitedOf(t *testing.T, c *apitest.Client, n int, attempt func(i int) (body any, from apitest.Option)) int {
+	t.Helper()
+	var limited atomic.Int32
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() {
+			body, from := attempt(i)
+			if c.Post(t, "/auth/login", body, from).Status == 429 {
+				limited.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	return int(limited.Load())
 }
 
 func TestAPasswordIsChosenWell(t *testing.T) {
