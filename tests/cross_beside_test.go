@@ -22,7 +22,7 @@ func init() {
 		between: {"AccessTo", "ActForOwner", "Answer", "ByID", "ClaimHash", "Claimed", "Content", "ContentNow", "EventAt", "EventBefore", "Fill", "Find", "Freshen", "Head",
 			"Hides", "Hold", "Holdings", "Indexed", "LastEvent", "MayHave", "MayOpen", "MayPlan", "MayRead", "Narrow", "NextRevision", "Now", "PatchWith", "PlanCreate",
 			"PlanPatch", "Planned", "PolicyVersion", "Prepare", "RawContent", "ReadAll", "Readable", "Redacted", "Run", "Search", "Searchable", "StillGone", "SweepBinary",
-			"Shown", "TellRead", "Tombstone", "Unchanged", "Unfit", "Unpruned", "UnprunedNumber", "Unseal", "ValuesNow", "ViewOf", "ViewOn", "Published", "WatchablePublished", "Visible", "WaitIndexed", "Watchable", "WatchableFrom",
+			"Shown", "TellRead", "Tombstone", "Unchanged", "Unfit", "Unpruned", "UnprunedNumber", "Unseal", "ValuesNow", "ViewOf", "ViewOn", "Published", "WatchablePublished", "MayAsShown", "MayRefer", "Opened", "Watched", "Visible", "WaitIndexed", "Watchable", "WatchableFrom",
 			"WatchesAll", "Write", "WriteFrom", "Wrote"},
 		operates: {"Backup", "RestoreBackup", "Verify", "Reindex", "MigrateAll", "PauseQueue", "PutBinary"},
 		"its request has a row, which calls nothing else": {"RunAction", "QueueAction", "QueueBulk", "RotateKey", "ReplayWebhook"},

@@ -22,6 +22,7 @@ type exportCmd struct {
 	Type   string `arg:"" help:"Type to export."`
 	File   string `arg:"" default:"-" help:"File to write; - is stdout."`
 	Filter string `help:"Only resources that match, as in a list."`
+	View   string `help:"The state of each that is written: head, the newest, or published. Default: what the credential is shown."`
 
 	WithMeta bool `name:"with-meta" help:"Write data and meta of each, and its binaries before it: an import elsewhere keeps ids, statuses, references and binaries."`
 }
@@ -72,6 +73,9 @@ func (c *exportCmd) pages(e *env, w io.Writer, terminal io.Writer) (n int64, err
 		q := url.Values{"page_size": {"1000"}, "order_by": {"meta.created_at"}, "returns": {returns}}
 		if c.Filter != "" {
 			q.Set("filter", c.Filter)
+		}
+		if c.View != "" {
+			q.Set("view", c.View)
 		}
 		if token != "" {
 			q.Set("page_token", token)

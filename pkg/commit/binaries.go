@@ -214,7 +214,7 @@ func (bn *BinaryStore) OpenBinary(ctx context.Context, typ, id, digest string) (
 	if err != nil {
 		return nil, "", err
 	}
-	if err := bn.Guard.Visible(ctx, t, id, s); err != nil {
+	if s, err = bn.Guard.Opened(ctx, t, id, s); err != nil {
 		return nil, "", err
 	}
 	if err := states.RequireLive(t, id, s); err != nil {

@@ -189,7 +189,7 @@ func (cl *Claims) referred(ctx context.Context, ref model.Ref, v string, source 
 	}
 	if t := cl.types.Named(ref.Type); t != nil && s.Exists() {
 		if _, own := u.changes[target]; !own {
-			ok, err := cl.Guard.Readable(ctx, t, s.Event)
+			ok, err := cl.Guard.MayRefer(ctx, t, s.Event, number)
 			if err != nil {
 				return target, s, err
 			}

@@ -101,7 +101,7 @@ func (wa *Watches) Watch(ctx context.Context, o WatchOptions) (*Watch, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := wa.Guard.May(ctx, t, "watch"); err != nil {
+		if err := wa.Guard.MayAsShown(ctx, t, "watch", o.View); err != nil {
 			return nil, err
 		}
 		w.typ, w.name, w.subject = t, t.Name, storage.RevisionSubject(t.Name, ">")
@@ -112,7 +112,7 @@ func (wa *Watches) Watch(ctx context.Context, o WatchOptions) (*Watch, error) {
 			return nil, err
 		}
 		limited := wa.Guard.AccessTo(ctx, w.typ) != nil
-		if wa.Guard.ViewOn(ctx, w.typ, o.View) == storage.PublishedView {
+		if w.viewOn(ctx, w.typ) == storage.PublishedView {
 			if _, err := wa.Reads.Get(ctx, o.Type, o.ID, states.GetOptions{View: storage.PublishedView}); err != nil {
 				return nil, err
 			}
@@ -129,7 +129,7 @@ func (wa *Watches) Watch(ctx context.Context, o WatchOptions) (*Watch, error) {
 	if strings.TrimSpace(o.Filter) != "" {
 		var err error
 		w.asked = o.Filter
-		if w.filter, err = wa.watchFilter(ctx, o.Type, o.Filter); err != nil {
+		if w.filter, err = wa.watchFilter(ctx, w.typ, o.View, o.Filter); err != nil {
 			return nil, fault.Errorf(fault.InvalidFilter, "filter: %v", err)
 		}
 	}
@@ -324,10 +324,10 @@ func (w *Watch) look(ctx context.Context, m *CachedEvent) (Notice, bool, error) 
 	if err != nil {
 		return Notice{}, false, err
 	}
-	if after.Pruned && (w.filter != nil || w.visible() != nil) {
+	if after.Pruned && (w.filter != nil || w.visible(storage.HeadView) != nil) {
 		return Notice{}, false, nil // it cannot be judged; what came after it will be
 	}
-	content, ok, err := w.sees(ctx, after)
+	content, ok, err := w.sees(ctx, storage.HeadView, after)
 	if err == nil && ok && !w.trusted {
 		ok, err = w.m.Guard.Watchable(ctx, t, after)
 	}
@@ -339,20 +339,20 @@ func (w *Watch) look(ctx context.Context, m *CachedEvent) (Notice, bool, error) 
 		n.Envelope = after.Envelope(content)
 		return n, true, nil
 	}
-	if w.filter == nil && w.visible() == nil {
+	if w.filter == nil && w.visible(storage.HeadView) == nil {
 		return n, false, nil
 	}
 	before, known, err := m.before(ctx, w.m.States, t)
 	if err != nil || known && before == nil {
 		return n, false, err
 	}
-	if visible := w.visible(); visible != nil && e.Action == storage.Purged && !known {
+	if visible := w.visible(storage.HeadView); visible != nil && e.Action == storage.Purged && !known {
 		if _, ok := visible(ctx, e, nil); !ok { // what was erased cannot be judged any more
 			return n, false, nil
 		}
 	}
 	if !known && before != nil && e.Action != storage.Purged { // its content is pruned, perhaps it was one of those
-		if visible := w.visible(); visible != nil {
+		if visible := w.visible(storage.HeadView); visible != nil {
 			if _, ok := visible(ctx, before.Event, nil); !ok {
 				return n, false, nil
 			}
@@ -362,7 +362,7 @@ func (w *Watch) look(ctx context.Context, m *CachedEvent) (Notice, bool, error) 
 		return n, err == nil, err
 	}
 	if known {
-		if _, ok, err = w.sees(ctx, before); err != nil || !ok {
+		if _, ok, err = w.sees(ctx, storage.HeadView, before); err != nil || !ok {
 			return n, false, err
 		}
 		n.Action = Left
@@ -384,16 +384,14 @@ func (w *Watch) Allowed(ctx context.Context) error {
 	if w.models == models && (w.trusted || w.version == version) {
 		return nil
 	}
-	name := ""
 	if w.typ != nil {
 		w.typ = w.m.types.Current(w.typ)
-		name = w.typ.Name
-		if err := w.m.Guard.May(ctx, w.typ, "watch"); err != nil && !w.trusted {
+		if err := w.m.Guard.MayAsShown(ctx, w.typ, "watch", w.view); err != nil && !w.trusted {
 			return err
 		}
 	}
 	if w.filter != nil {
-		filter, err := w.m.watchFilter(ctx, name, w.asked)
+		filter, err := w.m.watchFilter(ctx, w.typ, w.view, w.asked)
 		if err != nil {
 			return fault.Errorf(fault.InvalidFilter, "filter: %v", err)
 		}
@@ -407,7 +405,7 @@ func (w *Watch) Allowed(ctx context.Context) error {
 // be seen, else only which one it is.
 func (w *Watch) farewell(ctx context.Context, s *states.View) ([]byte, error) {
 	content, ok := s.Content, true
-	if visible := w.visible(); visible != nil {
+	if visible := w.visible(storage.HeadView); visible != nil {
 		content, ok = visible(ctx, s.Told(), s.Content)
 	}
 	if ok && !w.trusted {
@@ -422,17 +420,22 @@ func (w *Watch) farewell(ctx context.Context, s *states.View) ([]byte, error) {
 	return json.Marshal(map[string]any{"meta": map[string]any{"type": s.Event.Meta.Type, "id": s.Event.Meta.ID, "seq": s.Event.Seq}})
 }
 
-func (w *Watch) visible() states.Visible {
+// visible limits what is seen of a view; nil: nothing does.
+func (w *Watch) visible(view storage.View) states.Visible {
 	if w.trusted {
 		return nil
 	}
-	return w.m.o.Visible
+	if w.m.o.Visible != nil {
+		return w.m.o.Visible
+	}
+	return w.m.Guard.Watched(view)
 }
 
-// sees reports whether a state is one that is watched, and what may be seen of it.
-func (w *Watch) sees(ctx context.Context, s *states.View) (content json.RawMessage, ok bool, err error) {
+// sees reports whether a state is one that is watched in a view, and what may be seen of
+// it.
+func (w *Watch) sees(ctx context.Context, view storage.View, s *states.View) (content json.RawMessage, ok bool, err error) {
 	content = s.Content
-	if visible := w.visible(); visible != nil {
+	if visible := w.visible(view); visible != nil {
 		if content, ok = visible(ctx, s.Told(), s.Content); !ok {
 			return nil, false, nil
 		}
@@ -452,7 +455,7 @@ func (w *Watch) sees(ctx context.Context, s *states.View) (content json.RawMessa
 // keepEnding keeps, for watches, the state that a purge ends: they are told whether it was
 // theirs, and the purge erases it.
 func (wa *Watches) keepEnding(ctx context.Context, t *model.Type, last *storage.Event, purge string) {
-	if wa.o.Visible == nil {
+	if wa.o.Visible == nil && wa.Guard.Watched(storage.HeadView) == nil {
 		return
 	}
 	if raw, err := wa.States.RawContent(ctx, last); err == nil && raw != nil { // a purge does not depend on it
@@ -465,14 +468,14 @@ func (wa *Watches) keepEnding(ctx context.Context, t *model.Type, last *storage.
 // Judged tells what a webhook is told of an event of the log: nothing, when it
 // does not match or was erased.
 func (wa *Watches) Judged(ctx context.Context, h Webhook, seq uint64) (Notice, bool, error) {
-	only := ""
+	var only *model.Type
 	if len(h.Types) == 1 {
-		only = h.Types[0]
+		only = wa.types.Named(h.Types[0])
 	}
 	var filter query.Expr
 	var err error
 	if strings.TrimSpace(h.Filter) != "" { // else it is told also of what no filter can be asked about
-		if filter, err = wa.watchFilter(ctx, only, h.Filter); err != nil {
+		if filter, err = wa.watchFilter(ctx, only, storage.HeadView, h.Filter); err != nil {
 			return Notice{}, false, err
 		}
 	}
@@ -483,15 +486,16 @@ func (wa *Watches) Judged(ctx context.Context, h Webhook, seq uint64) (Notice, b
 	if err != nil {
 		return Notice{}, false, states.StoreError(err)
 	}
-	w := &Watch{m: wa, typ: wa.types.Named(only), filter: filter, trusted: true, models: wa.types.Version()}
+	w := &Watch{m: wa, typ: only, filter: filter, trusted: true, models: wa.types.Version()}
 	return w.look(ctx, &CachedEvent{entry: entry})
 }
 
-// watchFilter reads a filter over a type's fields, or over meta fields.
-func (wa *Watches) watchFilter(ctx context.Context, typ, text string) (query.Expr, error) {
+// watchFilter reads a filter over a type's fields as a view shows them, or over meta
+// fields.
+func (wa *Watches) watchFilter(ctx context.Context, t *model.Type, asked storage.View, text string) (query.Expr, error) {
 	fields := query.NewFields(storage.MetaFields(false)...)
-	if t := wa.types.Named(typ); t != nil {
-		fields = wa.Reads.Searchable(ctx, t, "watch")
+	if t != nil {
+		fields = wa.Reads.Searchable(ctx, t, wa.Guard.ViewOn(ctx, t, "watch", asked), "watch")
 	}
 	return query.Parse(fields, text, query.Options{Now: wa.o.Now()})
 }

@@ -14,7 +14,7 @@ func (w *Watch) viewOn(ctx context.Context, t *model.Type) storage.View {
 	if w.trusted {
 		return w.view
 	}
-	return w.m.Guard.ViewOn(ctx, t, w.view)
+	return w.m.Guard.ViewOn(ctx, t, "watch", w.view)
 }
 
 // lookPublished decides what a watch of the published view is told of an event: the
@@ -30,7 +30,7 @@ func (w *Watch) lookPublished(ctx context.Context, m *CachedEvent, t *model.Type
 		if !publishes(e, now.Event) {
 			return n, false, nil
 		}
-		content, ok, err := w.sees(ctx, now)
+		content, ok, err := w.sees(ctx, storage.PublishedView, now)
 		if err == nil && ok && !w.trusted {
 			ok, err = w.m.Guard.WatchablePublished(ctx, t, now)
 		}
@@ -41,7 +41,7 @@ func (w *Watch) lookPublished(ctx context.Context, m *CachedEvent, t *model.Type
 			n.Envelope = now.Envelope(content)
 			return n, true, nil
 		}
-		if w.filter == nil && w.visible() == nil {
+		if w.filter == nil && w.visible(storage.PublishedView) == nil {
 			return n, false, nil
 		}
 	}
@@ -90,7 +90,7 @@ func (w *Watch) leaves(ctx context.Context, m *CachedEvent, t *model.Type, gone 
 	if gone && e.Meta.Published != 0 && !told || e.Action == storage.Created {
 		return false, nil
 	}
-	visible := w.visible()
+	visible := w.visible(storage.PublishedView)
 	if told && w.filter == nil && visible == nil {
 		return true, nil
 	}
@@ -116,6 +116,6 @@ func (w *Watch) leaves(ctx context.Context, m *CachedEvent, t *model.Type, gone 
 	if err != nil || was == nil {
 		return false, err
 	}
-	_, ok, err := w.sees(ctx, was)
+	_, ok, err := w.sees(ctx, storage.PublishedView, was)
 	return ok, err
 }

@@ -115,7 +115,7 @@ func (wh *WebhookAccess) checkWebhook(content []byte) error {
 		if len(types) == 1 {
 			only, _ = types[0].(string)
 		}
-		if _, err := wh.Watches.watchFilter(context.Background(), only, text); err != nil {
+		if _, err := wh.Watches.watchFilter(context.Background(), wh.types.Named(only), storage.HeadView, text); err != nil {
 			fields = append(fields, fault.FieldError{Pointer: "/filter", Detail: err.Error()})
 		}
 	}

@@ -29,9 +29,13 @@ type Permissions struct {
 	deny   []grant
 	// limit is what the role of a type of jobs allows its handlers, besides; nil:
 	// they are not limited.
-	limit   *Permissions
-	version uint64
-	until   time.Time // now() in a where is older afterwards
+	limit *Permissions
+	// pinned are the rules that allow something in the published view only, published
+	// is what is allowed in that one.
+	pinned    []grant
+	published *Permissions
+	version   uint64
+	until     time.Time // now() in a where is older afterwards
 }
 
 // grantCache keeps the access of an identity, which may live as long as a watch.
@@ -62,6 +66,7 @@ func (a *Access) PermissionsOf(actor Actor, t *model.Type) *Permissions {
 	if role := actor.Identity.Limit; role != "" {
 		x.limit = newAccess(actor, t, now, rulesOf(a.RolesNamed(role)))
 	}
+	x.published = x.inPublishedView()
 	x.version, x.until = version, now.Add(grantsFor)
 	if c.kept == nil {
 		c.kept = map[string]*Permissions{}
@@ -104,9 +109,12 @@ func newAccess(actor Actor, t *model.Type, now time.Time, of []rules) *Permissio
 					g.where = nil // what cannot be decided is denied
 				}
 			}
-			if deny {
+			switch {
+			case deny:
 				x.deny = append(x.deny, g)
-			} else {
+			case r.pins():
+				x.pinned = append(x.pinned, g)
+			default:
 				x.admin = x.admin || slices.Contains(r.Actions, "admin")
 				x.allow = append(x.allow, g)
 			}
@@ -160,13 +168,18 @@ func (x *Permissions) mayAlone(action string) Decision {
 		return Decision{Allowed: true, Rule: "admin", Why: "admin has every right"}
 	}
 	for _, g := range x.deny {
-		if g.rule.names(action) && g.where == nil {
+		if g.names(action) && g.where == nil {
 			return Decision{Rule: g.name, Why: fmt.Sprintf("%s denies %s on %s", g.name, action, x.Type.Name)}
 		}
 	}
 	for _, g := range x.allow {
-		if g.rule.names(action) {
+		if g.names(action) {
 			return Decision{Allowed: true, Rule: g.name, Why: fmt.Sprintf("%s allows %s on %s", g.name, action, x.Type.Name)}
+		}
+	}
+	for _, g := range x.pinned {
+		if g.names(action) {
+			return Decision{Rule: g.name, Why: fmt.Sprintf("%s allows %s on %s in the published view only", g.name, action, x.Type.Name)}
 		}
 	}
 	return Decision{Why: fmt.Sprintf("no rule allows %s on %s", action, x.Type.Name)}
@@ -189,7 +202,7 @@ func (x *Permissions) onAlone(action string, row query.Row) Decision {
 		return d
 	}
 	for _, g := range x.deny {
-		if g.rule.names(action) && query.Eval(g.where, row) != query.False {
+		if g.names(action) && query.Eval(g.where, row) != query.False {
 			return Decision{Rule: g.name, Why: fmt.Sprintf("%s denies %s on this resource", g.name, action)}
 		}
 	}
@@ -202,7 +215,7 @@ func (x *Permissions) onAlone(action string, row query.Row) Decision {
 }
 
 func (g grant) matches(action string, row query.Row) bool {
-	return g.rule.names(action) && (g.where == nil || query.Eval(g.where, row) == query.True)
+	return g.names(action) && (g.where == nil || query.Eval(g.where, row) == query.True)
 }
 
 // Rows is the filter of the resources that an action is allowed on; nil: all.
@@ -220,7 +233,7 @@ func (x *Permissions) rowsAlone(action string) query.Expr {
 	}
 	any, all := query.Or{}, false
 	for _, g := range x.allow {
-		if !g.rule.names(action) {
+		if !g.names(action) {
 			continue
 		}
 		if all = g.where == nil; all {
@@ -239,7 +252,7 @@ func (x *Permissions) rowsAlone(action string) query.Expr {
 		terms = append(terms, any)
 	}
 	for _, g := range x.deny {
-		if g.rule.names(action) {
+		if g.names(action) {
 			if g.where == nil {
 				return query.Const{Value: false}
 			}
@@ -271,7 +284,7 @@ func (x *Permissions) EverHidden(action string) (out []string) {
 		return out
 	}
 	for _, g := range x.allow {
-		if g.rule.names(action) {
+		if g.names(action) {
 			out = append(out, g.hide...)
 		}
 	}
@@ -337,14 +350,14 @@ func (x *Permissions) Fields(action string) query.Fields {
 // AsksFor reports whether a rule for an action asks for a field, or keeps it.
 func (x *Permissions) AsksFor(action, path string) bool {
 	asks := func(g grant) bool {
-		return g.rule.names(action) && (strings.Contains(g.rule.Where, path) || Touches(path, g.hide) || Touches(path, g.readonly))
+		return g.names(action) && (strings.Contains(g.rule.Where, path) || Touches(path, g.hide) || Touches(path, g.readonly))
 	}
 	return slices.ContainsFunc(x.allow, asks) || slices.ContainsFunc(x.deny, asks) || x.limit != nil && x.limit.AsksFor(action, path)
 }
 
 // AllowsSomething reports whether a rule allows the actor anything on the type.
 func (x *Permissions) AllowsSomething() bool {
-	return x.admin && x.scoped("read") || slices.ContainsFunc(x.allow, func(g grant) bool {
+	return x.admin && x.scoped("read") || slices.ContainsFunc(x.In(true).allow, func(g grant) bool {
 		return slices.ContainsFunc(g.rule.Actions, func(a string) bool { return a == "*" && x.scopes == nil || x.scoped(a) })
 	})
 }

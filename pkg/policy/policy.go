@@ -26,6 +26,7 @@ type Rule struct {
 	Where   string     `json:"where,omitempty"`
 	Effect  string     `json:"effect,omitempty"` // allow, which is the default, or deny, which wins
 	Fields  FieldRules `json:"fields,omitzero"`
+	View    string     `json:"view,omitempty"` // PublishedView, or head, which is the default
 }
 
 // FieldRules say which fields an allowing rule leaves out.
@@ -80,6 +81,7 @@ func (r Role) check(names policyNames) (out []fault.FieldError) {
 		if rule.Effect == "deny" && len(rule.Fields.Hide)+len(rule.Fields.ReadOnly) > 0 {
 			add("/fields", "belong to a rule that allows")
 		}
+		rule.checkView(add)
 		rule.checkTypes(names, add)
 	}
 	return out
@@ -263,6 +265,9 @@ func (r Rule) Within(o Rule) bool {
 		if !has {
 			return false
 		}
+	}
+	if o.pins() && !r.pins() {
+		return false
 	}
 	if where := strings.TrimSpace(o.Where); where != "" && where != strings.TrimSpace(r.Where) {
 		return false

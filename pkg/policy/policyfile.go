@@ -84,7 +84,7 @@ func (r *policyReader) read(tree any) *Policy {
 }
 
 // policyMembers are the members that the parts of a policy file have.
-var policyMembers = []string{"roles", "bindings", "includes", "rules", "types", "actions", "where", "effect", "fields", "hide", "readonly", "role", "subjects"}
+var policyMembers = []string{"roles", "bindings", "includes", "rules", "types", "actions", "where", "effect", "fields", "hide", "readonly", "view", "role", "subjects"}
 
 var unknownMember = regexp.MustCompile(`^json: unknown field "(.*)"$`)
 

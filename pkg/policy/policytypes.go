@@ -30,6 +30,7 @@ const roleSchema = `{"type":"object","required":["name"],"additionalProperties":
 		"actions":{"type":"array","minItems":1,"maxItems":50,"items":{"type":"string","minLength":1,"maxLength":64}},
 		"where":{"type":"string","maxLength":4000},
 		"effect":{"enum":["allow","deny"]},
+		"view":{"enum":["head","published"],"description":"published: it allows read, list and watch in the published view only"},
 		"fields":{"type":"object","additionalProperties":false,"properties":{
 			"hide":{"type":"array","maxItems":200,"items":{"type":"string","minLength":1,"maxLength":500}},
 			"readonly":{"type":"array","maxItems":200,"items":{"type":"string","minLength":1,"maxLength":500}}}}}}}}}`

@@ -82,7 +82,7 @@ func (rd *Reads) aggregation(ctx context.Context, t *model.Type, o AggregateOpti
 		return a, "", err
 	}
 	a = storage.Aggregation{Type: t.Name, View: s.View, Filter: s.Filter, Text: s.Text, Deletion: s.Deletion, Limit: s.Limit}
-	fields := rd.Searchable(ctx, t, "list")
+	fields := rd.Searchable(ctx, t, s.View, "list")
 	for _, item := range o.GroupBy {
 		f, period, err := query.ParseKey(fields, item)
 		if err != nil {

@@ -21,11 +21,7 @@ type Guard struct {
 
 // NewGuard asks the policy of the options.
 func NewGuard(c Core, st *States) *Guard {
-	gd := &Guard{States: st, index: c.Index, o: c.Options, strategies: c.Strategies, types: c.Types}
-	if c.Options.Access != nil && c.Options.Visible == nil {
-		c.Options.Visible = gd.watched
-	}
-	return gd
+	return &Guard{States: st, index: c.Index, o: c.Options, strategies: c.Strategies, types: c.Types}
 }
 
 // AccessTo is what the actor of the context may do with a type; nil: everything,
@@ -47,12 +43,7 @@ func (gd *Guard) AccessTo(ctx context.Context, t *model.Type) *policy.Permission
 
 // May refuses an action that the actor is allowed on no resource of a type.
 func (gd *Guard) May(ctx context.Context, t *model.Type, action string) error {
-	if x := gd.AccessTo(ctx, t); x != nil {
-		if d := x.May(action); !d.Allowed {
-			return policy.Denied(ctx, t, "", action, d)
-		}
-	}
-	return nil
+	return gd.mayIn(ctx, t, action, storage.HeadView)
 }
 
 // Admin refuses an actor that has not every right there is: a role with admin on all
@@ -133,7 +124,12 @@ func NewViewOf(t *model.Type, e *storage.Event, content []byte, doc *model.Docum
 
 // Readable reports whether the actor may read the state that the event left.
 func (gd *Guard) Readable(ctx context.Context, t *model.Type, e *storage.Event) (bool, error) {
-	x := gd.AccessTo(ctx, t)
+	return gd.readableIn(ctx, t, storage.HeadView, e)
+}
+
+// readableIn is Readable of a state that a view shows.
+func (gd *Guard) readableIn(ctx context.Context, t *model.Type, view storage.View, e *storage.Event) (bool, error) {
+	x := gd.accessIn(ctx, t, view)
 	if x == nil {
 		return true, nil
 	}
@@ -147,7 +143,12 @@ func (gd *Guard) Readable(ctx context.Context, t *model.Type, e *storage.Event) 
 // Visible limits a state that was found to what the actor may read: a state that
 // may not be read is like one that is not there.
 func (gd *Guard) Visible(ctx context.Context, t *model.Type, id string, s State) error {
-	x := gd.AccessTo(ctx, t)
+	return gd.visibleIn(ctx, t, storage.HeadView, id, s)
+}
+
+// visibleIn is Visible of a state that a view shows.
+func (gd *Guard) visibleIn(ctx context.Context, t *model.Type, view storage.View, id string, s State) error {
+	x := gd.accessIn(ctx, t, view)
 	if x != nil {
 		if d := x.May("read"); !d.Allowed {
 			return policy.Denied(ctx, t, id, "read", d)
@@ -157,7 +158,7 @@ func (gd *Guard) Visible(ctx context.Context, t *model.Type, id string, s State)
 		return nil
 	}
 	if x != nil {
-		ok, err := gd.Readable(ctx, t, s.Event)
+		ok, err := gd.readableIn(ctx, t, view, s.Event)
 		if err != nil {
 			return err
 		}

@@ -15,7 +15,12 @@ import (
 // Redacted limits an answer to what the actor sees of it. Hash and size are those
 // of what is shown: the hash of hidden values would let them be guessed.
 func (gd *Guard) Redacted(ctx context.Context, t *model.Type, action string, r *Resource) (*Resource, error) {
-	x := gd.AccessTo(ctx, t)
+	return gd.redactedIn(ctx, t, storage.HeadView, action, r)
+}
+
+// redactedIn is Redacted of what a view shows.
+func (gd *Guard) redactedIn(ctx context.Context, t *model.Type, view storage.View, action string, r *Resource) (*Resource, error) {
+	x := gd.accessIn(ctx, t, view)
 	if x == nil || r == nil {
 		return r, nil
 	}
@@ -65,7 +70,12 @@ func rehash(revision json.RawMessage, data []byte) (json.RawMessage, error) {
 
 // Narrow limits a search to what an action is allowed on.
 func (gd *Guard) Narrow(ctx context.Context, t *model.Type, action string, e query.Expr) query.Expr {
-	if x := gd.AccessTo(ctx, t); x != nil {
+	return gd.narrowIn(ctx, t, storage.HeadView, action, e)
+}
+
+// narrowIn is Narrow of a search of a view.
+func (gd *Guard) narrowIn(ctx context.Context, t *model.Type, view storage.View, action string, e query.Expr) query.Expr {
+	if x := gd.accessIn(ctx, t, view); x != nil {
 		if !x.May(action).Allowed {
 			return query.Const{Value: false}
 		}
@@ -76,8 +86,8 @@ func (gd *Guard) Narrow(ctx context.Context, t *model.Type, action string, e que
 
 // readAgain leaves out of a page what changed between the search and the reading
 // of its content to something that the actor may not see.
-func (gd *Guard) readAgain(ctx context.Context, t *model.Type, action string, rows []storage.Row, items []*Resource) []*Resource {
-	x := gd.AccessTo(ctx, t)
+func (gd *Guard) readAgain(ctx context.Context, t *model.Type, view storage.View, action string, rows []storage.Row, items []*Resource) []*Resource {
+	x := gd.accessIn(ctx, t, view)
 	if x == nil {
 		return items
 	}
@@ -94,27 +104,38 @@ func (gd *Guard) readAgain(ctx context.Context, t *model.Type, action string, ro
 }
 
 // redactAll limits the answers of a search, which found only what may be seen.
-func (gd *Guard) redactAll(ctx context.Context, t *model.Type, action string, items []*Resource) (err error) {
-	x := gd.AccessTo(ctx, t)
+func (gd *Guard) redactAll(ctx context.Context, t *model.Type, view storage.View, action string, items []*Resource) (err error) {
+	x := gd.accessIn(ctx, t, view)
 	if x == nil || len(x.EverHidden(action)) == 0 {
 		return nil
 	}
 	for i, r := range items {
-		if items[i], err = gd.Redacted(ctx, t, action, r); err != nil {
+		if items[i], err = gd.redactedIn(ctx, t, view, action, r); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// Watched tells a watch what its actor may see of the states of a view; nil: all of
+// them, because no policy is in force.
+func (gd *Guard) Watched(view storage.View) Visible {
+	if gd.o.Access == nil {
+		return nil
+	}
+	return func(ctx context.Context, e *storage.Event, content json.RawMessage) (json.RawMessage, bool) {
+		return gd.watched(ctx, view, e, content)
+	}
+}
+
 // watched tells a watch what its actor may see of a state, which is asked for
 // every event anew.
-func (gd *Guard) watched(ctx context.Context, e *storage.Event, content json.RawMessage) (json.RawMessage, bool) {
+func (gd *Guard) watched(ctx context.Context, view storage.View, e *storage.Event, content json.RawMessage) (json.RawMessage, bool) {
 	t := gd.types.Named(e.Meta.Type)
 	if t == nil {
 		return nil, false
 	}
-	x := gd.AccessTo(ctx, t)
+	x := gd.accessIn(ctx, t, view)
 	if x == nil {
 		return content, true
 	}
@@ -242,6 +263,9 @@ func (gd *Guard) MayOpen(ctx context.Context, t *model.Type, s State, digest str
 	x := gd.AccessTo(ctx, t)
 	if x == nil {
 		return true, nil
+	}
+	if x.Pinned("read") {
+		return gd.opensPublished(ctx, t, s.Event, digest)
 	}
 	holds := func(e *storage.Event) (bool, error) {
 		if !slices.Contains(e.Binaries, digest) {

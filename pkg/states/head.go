@@ -194,6 +194,11 @@ func (gd *Guard) Answer(ctx context.Context, e *storage.Event, content []byte) (
 
 // answer shows an event with the given content.
 func (gd *Guard) answer(ctx context.Context, t *model.Type, e *storage.Event, content []byte, unfit bool) (*Resource, error) {
+	return gd.answerIn(ctx, t, storage.HeadView, e, content, unfit)
+}
+
+// answerIn is answer of a state that a view shows.
+func (gd *Guard) answerIn(ctx context.Context, t *model.Type, view storage.View, e *storage.Event, content []byte, unfit bool) (*Resource, error) {
 	e, err := gd.States.settled(ctx, e)
 	if err != nil {
 		return nil, err
@@ -213,7 +218,7 @@ func (gd *Guard) answer(ctx context.Context, t *model.Type, e *storage.Event, co
 	if err != nil {
 		return nil, err
 	}
-	return gd.Redacted(ctx, t, "read", r)
+	return gd.redactedIn(ctx, t, view, "read", r)
 }
 
 // Answer makes the envelope of a state.
@@ -224,6 +229,11 @@ func Answer(e *storage.Event, content []byte) (*Resource, error) {
 
 // resource answers with the state an event left, migrated.
 func (gd *Guard) resource(ctx context.Context, e *storage.Event) (*Resource, error) {
+	return gd.resourceIn(ctx, storage.HeadView, e)
+}
+
+// resourceIn is resource of a state that a view shows.
+func (gd *Guard) resourceIn(ctx context.Context, view storage.View, e *storage.Event) (*Resource, error) {
 	t, err := gd.States.Type(e.Meta.Type)
 	if err != nil {
 		return nil, err
@@ -232,7 +242,7 @@ func (gd *Guard) resource(ctx context.Context, e *storage.Event) (*Resource, err
 	if err != nil {
 		return nil, err
 	}
-	return gd.answer(ctx, t, e, content, gd.States.unfit(ctx, t, e))
+	return gd.answerIn(ctx, t, view, e, content, gd.States.unfit(ctx, t, e))
 }
 
 // ContentNow is content as the type's version has it.

@@ -50,7 +50,7 @@ func (rd *Reads) List(ctx context.Context, typ string, o ListOptions) (*List, er
 	if err != nil {
 		return nil, err
 	}
-	if x := rd.Guard.AccessTo(ctx, t); x != nil && len(x.EverHidden("list")) > 0 {
+	if x := rd.Guard.accessIn(ctx, t, s.View); x != nil && len(x.EverHidden("list")) > 0 {
 		s.Bare, o.Bare = false, false // the hash is that of what is shown
 	}
 	strategy := rd.Guard.strategies.Of(t)
@@ -73,8 +73,8 @@ func (rd *Reads) List(ctx context.Context, typ string, o ListOptions) (*List, er
 	if err := rd.fill(policy.AsProgram(ctx), t, s.View, page.Rows, out.Items, o.Bare); err != nil {
 		return nil, err
 	}
-	out.Items = rd.Guard.readAgain(ctx, t, "list", page.Rows, out.Items)
-	if err := rd.Guard.redactAll(ctx, t, "list", out.Items); err != nil {
+	out.Items = rd.Guard.readAgain(ctx, t, s.View, "list", page.Rows, out.Items)
+	if err := rd.Guard.redactAll(ctx, t, s.View, "list", out.Items); err != nil {
 		return nil, err
 	}
 	if strategy.ShowsInLists {
@@ -100,9 +100,9 @@ func idsOf(items []*Resource) []string {
 // 32,766.
 const maxConstants = 2 * query.MaxConstants
 
-// Searchable are the fields that the actor may ask about.
-func (rd *Reads) Searchable(ctx context.Context, t *model.Type, action string) query.Fields {
-	if x := rd.Guard.AccessTo(ctx, t); x != nil {
+// Searchable are the fields that the actor may ask about in a view.
+func (rd *Reads) Searchable(ctx context.Context, t *model.Type, view storage.View, action string) query.Fields {
+	if x := rd.Guard.accessIn(ctx, t, view); x != nil {
 		return x.Fields(action)
 	}
 	return t.Definition().QueryFields()
@@ -111,13 +111,18 @@ func (rd *Reads) Searchable(ctx context.Context, t *model.Type, action string) q
 // Search turns the options into a query of the index, checked against the type
 // and limited to what the actor may list.
 func (rd *Reads) Search(ctx context.Context, t *model.Type, o ListOptions) (storage.Search, string, error) {
-	if err := rd.Guard.May(ctx, t, "list"); err != nil {
+	asked := o.View
+	o.View = rd.Guard.ViewOn(ctx, t, "list", asked)
+	if err := rd.Guard.mayIn(ctx, t, "list", o.View); err != nil {
 		return storage.Search{}, "", err
 	}
-	fields := rd.Searchable(ctx, t, "list")
-	if o.View = rd.Guard.ViewOn(ctx, t, o.View); o.View == storage.PublishedView {
+	if o.View == storage.PublishedView {
+		if err := rd.Guard.pinned(ctx, t, "list", asked != o.View && o.Deletion != storage.Live); err != nil {
+			return storage.Search{}, "", err
+		}
 		o.Deletion = storage.Live
 	}
+	fields := rd.Searchable(ctx, t, o.View, "list")
 	s := storage.Search{Type: t.Name, View: o.View, Text: o.Text, Deletion: o.Deletion, Total: o.Total, Bare: o.Bare, Limit: o.Page.Limit(), MaxBytes: MaxPageBytes}
 	var err error
 	if strings.TrimSpace(o.Filter) != "" {
@@ -132,7 +137,7 @@ func (rd *Reads) Search(ctx context.Context, t *model.Type, o ListOptions) (stor
 	if o.Text != "" && len(t.Definition().FullText) == 0 {
 		return s, "", fault.Errorf(fault.InvalidFilter, "q: the type %s has no full-text fields", t.Name)
 	}
-	if x := rd.Guard.AccessTo(ctx, t); x != nil && o.Text != "" {
+	if x := rd.Guard.accessIn(ctx, t, o.View); x != nil && o.Text != "" {
 		for _, path := range t.Definition().FullText {
 			if policy.Touches(path, x.EverHidden("list")) {
 				return s, "", fault.Errorf(fault.InvalidFilter, "q: a full-text field of %s is hidden from you", t.Name)
@@ -145,7 +150,7 @@ func (rd *Reads) Search(ctx context.Context, t *model.Type, o ListOptions) (stor
 	if s.Order, err = query.ParseOrder(fields, o.OrderBy); err != nil {
 		return s, "", fault.Errorf(fault.InvalidFilter, "order_by: %v", err)
 	}
-	s.Filter = rd.Guard.Narrow(ctx, t, "list", s.Filter)
+	s.Filter = rd.Guard.narrowIn(ctx, t, o.View, "list", s.Filter)
 	if n := query.Constants(s.Filter); n > maxConstants {
 		return s, "", fault.Errorf(fault.InvalidFilter, "filter: with the rules for you it has %d values, more than %d", n, maxConstants)
 	}

@@ -41,15 +41,10 @@ func (st *States) settled(ctx context.Context, e *storage.Event) (*storage.Event
 	return &out, nil
 }
 
-// ViewOn is the view in which the actor is shown a type: what was asked for.
-func (gd *Guard) ViewOn(_ context.Context, _ *model.Type, asked storage.View) storage.View {
-	return asked
-}
-
 // getPublished reads one resource in the published view. What is not published, or may
 // not be read, is as if it was not there.
 func (rd *Reads) getPublished(ctx context.Context, t *model.Type, id string, o GetOptions) (*Resource, error) {
-	x := rd.Guard.AccessTo(ctx, t)
+	x := rd.Guard.accessIn(ctx, t, storage.PublishedView)
 	if x != nil {
 		if d := x.May("read"); !d.Allowed {
 			return nil, policy.Denied(ctx, t, id, "read", d)
@@ -81,11 +76,11 @@ func (rd *Reads) getPublished(ctx context.Context, t *model.Type, id string, o G
 		return nil, gone
 	}
 	if x != nil {
-		if ok, err := rd.Guard.Readable(ctx, t, shown); err != nil || !ok {
+		if ok, err := rd.Guard.readableIn(ctx, t, storage.PublishedView, shown); err != nil || !ok {
 			return nil, firstOf(err, gone)
 		}
 	}
-	r, err := rd.Guard.resource(ctx, shown)
+	r, err := rd.Guard.resourceIn(ctx, storage.PublishedView, shown)
 	if err == nil && t.Job != nil && o.AsOf.IsZero() {
 		rd.o.Live.onto(t.Name, r)
 	}
@@ -122,14 +117,14 @@ func (rd *Reads) eventFor(ctx context.Context, k Key, o GetOptions) (*storage.Ev
 // shownState is the state of a resource that a view shows and the actor may read; what
 // there is not is refused.
 func (gd *Guard) shownState(ctx context.Context, t *model.Type, id string, view storage.View, s State) (State, error) {
-	if gd.ViewOn(ctx, t, view) == storage.PublishedView && s.Exists() {
+	if view = gd.ViewOn(ctx, t, "read", view); view == storage.PublishedView && s.Exists() {
 		shown, err := gd.States.Published(ctx, Key{t.Name, id}, s.Event)
 		if err != nil {
 			return s, err
 		}
 		s = StateOf(shown, s.Fresh)
 	}
-	if err := gd.Visible(ctx, t, id, s); err != nil {
+	if err := gd.visibleIn(ctx, t, view, id, s); err != nil {
 		return s, err
 	}
 	if !s.Exists() {
@@ -141,7 +136,7 @@ func (gd *Guard) shownState(ctx context.Context, t *model.Type, id string, view 
 // WatchablePublished reports whether what is published of a resource now may be watched
 // as well as a state that was.
 func (gd *Guard) WatchablePublished(ctx context.Context, t *model.Type, s *View) (bool, error) {
-	x := gd.AccessTo(ctx, t)
+	x := gd.accessIn(ctx, t, storage.PublishedView)
 	if x == nil {
 		return true, nil
 	}

@@ -64,7 +64,13 @@ func (rd *Reads) Get(ctx context.Context, typ, id string, o GetOptions) (*Resour
 		return nil, err
 	}
 	var r *Resource
-	if rd.Guard.ViewOn(ctx, t, o.View) == storage.PublishedView {
+	asked := o.View
+	if o.View = rd.Guard.ViewOn(ctx, t, "read", asked); o.View != asked {
+		if err := rd.Guard.pinned(ctx, t, "read", o.Revision != 0 || o.Status != "" || o.IncludeDeleted || o.Raw); err != nil {
+			return nil, err
+		}
+	}
+	if o.View == storage.PublishedView {
 		r, err = rd.getPublished(ctx, t, id, o)
 	} else if x := rd.Guard.AccessTo(ctx, t); x != nil {
 		r, err = rd.getLimited(ctx, x, id, o)

@@ -55,7 +55,7 @@ func (rd *Reads) Referrers(ctx context.Context, typ, id string, view storage.Vie
 		return nil, err
 	}
 	fields := slices.DeleteFunc(slices.Clone(ReferrersTo(rd.States.types, typ)), func(r Referrer) bool {
-		x := rd.Guard.AccessTo(ctx, r.Type)
+		x := rd.Guard.accessIn(ctx, r.Type, rd.Guard.ViewOn(ctx, r.Type, "list", view))
 		return x != nil && (!x.May("list").Allowed || policy.Touches(r.Path, x.EverHidden("list")))
 	})
 	sort.Slice(fields, func(i, j int) bool {
@@ -64,7 +64,8 @@ func (rd *Reads) Referrers(ctx context.Context, typ, id string, view storage.Vie
 	out := &ReferringList{Items: []Referring{}, EventID: s.Event.ID}
 	for ; at < len(fields); at, after = at+1, "" {
 		r := fields[at]
-		q := storage.Search{Type: r.Type.Name, View: rd.Guard.ViewOn(ctx, r.Type, view), Filter: rd.Guard.Narrow(ctx, r.Type, "list", r.Filter(id, s.Event.Meta.RevisionCount)), Order: rd.States.ByID(r.Type), Limit: o.Limit() - len(out.Items), Bare: true}
+		in := rd.Guard.ViewOn(ctx, r.Type, "list", view)
+		q := storage.Search{Type: r.Type.Name, View: in, Filter: rd.Guard.narrowIn(ctx, r.Type, in, "list", r.Filter(id, s.Event.Meta.RevisionCount)), Order: rd.States.ByID(r.Type), Limit: o.Limit() - len(out.Items), Bare: true}
 		if q.Limit == 0 {
 			out.NextPageToken = rd.cursors.Encode(query.Cursor{ID: strings.Repeat("|", at) + " "}, binding)
 			return out, nil
@@ -153,7 +154,7 @@ func (rd *Reads) readAll(ctx context.Context, typ string, view storage.View, ids
 	if err != nil {
 		return nil, err
 	}
-	view = rd.Guard.ViewOn(ctx, t, view)
+	view = rd.Guard.ViewOn(ctx, t, "read", view)
 	f, _ := t.Definition().QueryFields().Lookup("meta.id")
 	in := query.In{Field: f}
 	for id := range ids {
@@ -162,7 +163,7 @@ func (rd *Reads) readAll(ctx context.Context, typ string, view storage.View, ids
 	if err := rd.States.Freshen(ctx, Default, 0); err != nil {
 		return nil, err
 	}
-	page, err := rd.index.Search(ctx, storage.Search{Type: typ, View: view, Filter: rd.Guard.Narrow(ctx, t, "read", in), Order: rd.States.ByID(t), Limit: len(ids), MaxBytes: MaxPageBytes})
+	page, err := rd.index.Search(ctx, storage.Search{Type: typ, View: view, Filter: rd.Guard.narrowIn(ctx, t, view, "read", in), Order: rd.States.ByID(t), Limit: len(ids), MaxBytes: MaxPageBytes})
 	if err != nil {
 		return nil, StoreError(err)
 	}
@@ -173,8 +174,8 @@ func (rd *Reads) readAll(ctx context.Context, typ string, view storage.View, ids
 	if err := rd.fill(policy.AsProgram(ctx), t, view, page.Rows, items, false); err != nil {
 		return nil, err
 	}
-	items = rd.Guard.readAgain(ctx, t, "read", page.Rows, items)
-	if err := rd.Guard.redactAll(ctx, t, "read", items); err != nil {
+	items = rd.Guard.readAgain(ctx, t, view, "read", page.Rows, items)
+	if err := rd.Guard.redactAll(ctx, t, view, "read", items); err != nil {
 		return nil, err
 	}
 	if len(items) > 0 {

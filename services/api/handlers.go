@@ -86,8 +86,8 @@ func (a *API) listed(c call, p *params) error {
 	if !validText(o.Filter) || !validText(o.OrderBy) || !validText(o.Text) {
 		p.refuse("the query is not UTF-8")
 	}
-	if p.err != nil {
-		return p.err
+	if err := a.mayAsk(c, p, "list"); err != nil {
+		return err
 	}
 	if err := c.untagged(); err != nil {
 		return err
@@ -176,8 +176,8 @@ func readResource(a *API, c call) error {
 	if o.View == storage.PublishedView && (o.Revision != 0 || o.Status != "") {
 		p.refuse("view=published shows the revision that is published; revision and status exclude it")
 	}
-	if p.err != nil {
-		return p.err
+	if err := a.mayAsk(c, p, "read"); err != nil {
+		return err
 	}
 	r, err := a.m.Get(c.r.Context(), c.t.Name, c.id, o)
 	if err != nil {

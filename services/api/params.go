@@ -190,6 +190,15 @@ func (p *params) view() storage.View {
 	}
 }
 
+// mayAsk refuses parameters that were wrong, and the view of HEAD, asked for by name, to
+// a caller that is shown no more than what is published.
+func (a *API) mayAsk(c call, p *params, action string) error {
+	if p.err != nil || c.t == nil || p.text("view") != "head" {
+		return p.err
+	}
+	return a.m.Guard.May(c.r.Context(), c.t, action)
+}
+
 // viewOf is view where deleted resources may be asked for too, which are not published.
 func (p *params) viewOf(deleted bool) storage.View {
 	view := p.view()

@@ -37,8 +37,8 @@ func diffRevisions(a *API, c call) error {
 func listReferrers(a *API, c call) error {
 	p := c.query()
 	page, view := p.page(), p.view()
-	if p.err != nil {
-		return p.err
+	if err := a.mayAsk(c, p, "read"); err != nil {
+		return err
 	}
 	l, err := a.m.Reads.Referrers(c.r.Context(), c.t.Name, c.id, view, page)
 	if err != nil {

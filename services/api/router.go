@@ -10,6 +10,7 @@ import (
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
 // paths are the rows of the table by the path that they are at. Those of one path
@@ -193,7 +194,7 @@ func (a *API) mayBegin(c call) error {
 	}
 	var first error
 	for _, action := range c.op.rights {
-		err := a.m.Guard.May(c.r.Context(), c.t, action)
+		err := a.m.Guard.MayAsShown(c.r.Context(), c.t, action, storage.HeadView)
 		if err == nil {
 			return nil
 		}

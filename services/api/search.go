@@ -90,8 +90,8 @@ func (p *params) filtered() resource.ListOptions {
 func countResources(a *API, c call) error {
 	p := c.query()
 	o := p.filtered()
-	if p.err != nil {
-		return p.err
+	if err := a.mayAsk(c, p, "list"); err != nil {
+		return err
 	}
 	if err := c.untagged(); err != nil {
 		return err
@@ -115,8 +115,8 @@ func aggregateResources(a *API, c call) error {
 	if p.has("count") && p.text("count") != "*" {
 		p.refuse("count is *, not %q; it counts resources", p.text("count"))
 	}
-	if p.err != nil {
-		return p.err
+	if err := a.mayAsk(c, p, "list"); err != nil {
+		return err
 	}
 	if err := c.untagged(); err != nil {
 		return err

@@ -39,7 +39,7 @@ func watchType(a *API, c call) error {
 func watchEverything(a *API, c call) error { return follow(a, c, resource.WatchOptions{}) }
 
 func follow(a *API, c call, o resource.WatchOptions) error {
-	o, err := c.watched(o)
+	o, err := a.watched(c, o)
 	if err != nil {
 		return err
 	}
@@ -65,7 +65,7 @@ func (a *API) begin(w http.ResponseWriter, r *http.Request, o resource.WatchOpti
 		if err != nil {
 			return err
 		}
-		return a.m.Guard.May(ctx, t, "watch")
+		return a.m.Guard.MayAsShown(ctx, t, "watch", o.View)
 	})
 	end := func() {
 		unwatched()
@@ -96,7 +96,7 @@ func (a *API) begin(w http.ResponseWriter, r *http.Request, o resource.WatchOpti
 }
 
 // watched reads from where and what to follow.
-func (c call) watched(o resource.WatchOptions) (resource.WatchOptions, error) {
+func (a *API) watched(c call, o resource.WatchOptions) (resource.WatchOptions, error) {
 	p, ids := c.query(), c.header("Last-Event-ID")
 	o.Filter, o.View = p.text("filter"), p.view()
 	if !validText(o.Filter) {
@@ -117,7 +117,7 @@ func (c call) watched(o resource.WatchOptions) (resource.WatchOptions, error) {
 		}
 		o.After = &n
 	}
-	return o, p.err
+	return o, a.mayAsk(c, p, "watch")
 }
 
 // openStream answers with the head of a stream; nil when only that was asked for.
