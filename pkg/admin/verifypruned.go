@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/autocrud-go/autocrud/pkg/retention"
 	"github.com/autocrud-go/autocrud/pkg/states"
@@ -20,31 +21,66 @@ type pruned struct {
 // readPruned reads it up to a sequence.
 func (v *verifier) readPruned(ctx context.Context, last uint64) error {
 	v.pruned = pruned{last: map[states.Key]*storage.Pruned{}, headers: map[states.Key][]*storage.Event{}, missing: map[uint64]*storage.Event{}}
-	for seq := uint64(1); ; {
-		entry, err := v.m.log.Next(ctx, storage.AllPruned, seq)
-		if errors.Is(err, storage.ErrNotFound) || err == nil && entry.Seq > last {
-			return nil
-		}
-		if err != nil {
+	end, err := v.m.log.Last(ctx, storage.AllPruned)
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	feed, err := v.m.log.Follow(ctx, 1, storage.AllPruned)
+	if err != nil {
+		return err
+	}
+	defer feed.Close()
+	for at := uint64(0); at < end.Seq; {
+		entry, more, err := nextPruned(ctx, v.m.log, feed, at)
+		if err != nil || !more || entry.Seq > last {
 			return err
 		}
-		seq = entry.Seq + 1
-		p, err := storage.DecodePruned(entry.Data, entry.Seq)
-		var headers []*storage.Event
-		if err == nil {
-			headers, err = retention.Headers(p)
+		if entry.Seq > at {
+			at = entry.Seq
+			v.addPruned(entry)
 		}
-		if err != nil {
-			v.report(Finding{Seq: entry.Seq, Problem: "what was pruned cannot be read"})
-			continue
-		}
-		k := states.Key{Type: p.Type, ID: p.ID}
-		p.Erase, p.Headers = nil, nil
-		v.pruned.last[k] = p
-		v.pruned.headers[k] = append(v.pruned.headers[k], headers...)
-		for _, e := range headers {
-			v.pruned.missing[e.Seq] = e
-		}
+	}
+	return nil
+}
+
+// unpruned is how long to wait for an entry that was there a moment ago.
+const unpruned = time.Second
+
+// nextPruned is the next entry about what was pruned; more is false when there is none
+// after a sequence, because the last one was dropped meanwhile.
+func nextPruned(ctx context.Context, log storage.Log, feed storage.Feed, after uint64) (entry storage.Entry, more bool, err error) {
+	short, cancel := context.WithTimeout(ctx, unpruned)
+	entry, err = feed.Next(short)
+	cancel()
+	if err == nil || ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
+		return entry, true, err
+	}
+	entry, err = log.Next(ctx, storage.AllPruned, after+1)
+	if errors.Is(err, storage.ErrNotFound) {
+		return entry, false, nil
+	}
+	return entry, true, err
+}
+
+func (v *verifier) addPruned(entry storage.Entry) {
+	p, err := storage.DecodePruned(entry.Data, entry.Seq)
+	var headers []*storage.Event
+	if err == nil {
+		headers, err = retention.Headers(p)
+	}
+	if err != nil {
+		v.report(Finding{Seq: entry.Seq, Problem: "what was pruned cannot be read"})
+		return
+	}
+	k := states.Key{Type: p.Type, ID: p.ID}
+	p.Erase, p.Headers = nil, nil
+	v.pruned.last[k] = p
+	v.pruned.headers[k] = append(v.pruned.headers[k], headers...)
+	for _, e := range headers {
+		v.pruned.missing[e.Seq] = e
 	}
 }
 
