@@ -371,6 +371,7 @@ func (p *program) maintain(ctx context.Context) error {
 		var g errgroup.Group
 		g.Go(func() error { return p.manager.Upkeep.Upkeep(ctx) })
 		g.Go(func() error { return p.manager.Upkeep.PruneEvery(ctx) })
+		g.Go(func() error { return p.manager.Publisher.Run(ctx) })
 		g.Go(func() error { return p.manager.Upkeep.Retention.Run(ctx) })
 		if p.access != nil {
 			g.Go(func() error { return p.sweepSessions(ctx) })

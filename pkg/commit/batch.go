@@ -26,6 +26,7 @@ type BatchOperation struct {
 	Patch    Patch
 	Revision int
 	IfMatch  Match
+	plan     func(*model.Type) Plan // of what no client asks for by Op
 }
 
 // BatchResult is what became of one operation. Err is what refused it; in an
@@ -86,6 +87,9 @@ func (bt *Batches) planOf(op BatchOperation) (*model.Type, Plan, error) {
 	t, err := bt.Writer.States.Find(op.Type, op.ID)
 	if err != nil {
 		return nil, Plan{}, err
+	}
+	if op.plan != nil {
+		return t, op.plan(t), nil
 	}
 	switch op.Op {
 	case "create":

@@ -52,6 +52,12 @@ func (gt *Gate) gate(ctx context.Context, l *limits, t *model.Type, p Plan, s st
 			return Step{}, err
 		}
 	}
+	if err := gt.publishesOther(ctx, l, t, p, next); err != nil {
+		return Step{}, err
+	}
+	if err := keepsScheduled(s, next); err != nil {
+		return Step{}, err
+	}
 	if err := gt.mayMakeAct(ctx, t, p, next); err != nil {
 		return Step{}, err
 	}

@@ -330,7 +330,7 @@ func (wr *Writer) setStatus(t *model.Type, s states.State, content []byte, statu
 func Successor(s states.State, action storage.Action) *storage.Event {
 	old := s.Event
 	e := &storage.Event{Action: action, Meta: old.Meta, Revision: old.Revision, Ref: old.Ref, Claims: old.Claims,
-		Attempt: old.Attempt, LeaseUntil: old.LeaseUntil, Owner: old.Owner, Groups: old.Groups}
+		Attempt: old.Attempt, LeaseUntil: old.LeaseUntil, Owner: old.Owner, Groups: old.Groups, ScheduledGroups: old.ScheduledGroups}
 	if old.Meta.Job != nil {
 		j := *old.Meta.Job
 		e.Meta.Job = &j

@@ -11,8 +11,12 @@ import (
 // published notes in the event of a step what the published view shows after it. A
 // HEAD that becomes stable is published; a draft leaves what was published, which the
 // event then holds, so that the newest event of a resource tells it all.
-func published(ctx context.Context, st *states.States, t *model.Type, s states.State, e *storage.Event) error {
+func published(ctx context.Context, st *states.States, t *model.Type, s states.State, next *Step) error {
+	e := next.Event
 	e.Shown, e.Withheld = nil, false
+	if x := e.Meta.Scheduled; x != nil && !outlives(x, e) {
+		e.Meta.Scheduled, e.ScheduledGroups = nil, nil
+	}
 	before, err := publishedBefore(ctx, st, t, s)
 	if err != nil {
 		return err
@@ -29,10 +33,13 @@ func published(ctx context.Context, st *states.States, t *model.Type, s states.S
 		return nil
 	}
 	head := storage.Published(e.Revision.Number)
+	stays := before != nil && before.Revision.Number == s.Event.Revision.Number && e.Revision.Number == s.Event.Revision.Number
 	switch {
+	case next.other != nil:
+		next.other.onto(e)
 	case e.Action == storage.TakenBack:
 		e.Meta.Published = storage.Unpublished
-	case becomesStable(s, e, before), before != nil && before.ID == s.Event.ID && e.Revision.Number == s.Event.Revision.Number:
+	case becomesStable(s, e, before), stays && e.Action != storage.Planned && e.Action != storage.Unplanned:
 		e.Meta.Published = head
 	case before == nil:
 		e.Meta.Published = storage.Unpublished
@@ -40,6 +47,14 @@ func published(ctx context.Context, st *states.States, t *model.Type, s states.S
 		e.Meta.Published, e.Shown = storage.Published(before.Revision.Number), before.Snapshot()
 	}
 	return nil
+}
+
+// hideSchedule has an event that is complete publish its state without what is scheduled:
+// the published view does not tell it.
+func hideSchedule(e *storage.Event) {
+	if e.Meta.Scheduled != nil && e.ShowsItself() {
+		e.ShowApart(*e.Snapshot())
+	}
 }
 
 // becomesStable reports whether HEAD becomes a stable revision by an event. What was
@@ -54,7 +69,7 @@ func becomesStable(s states.State, e, before *storage.Event) bool {
 	case storage.Restored:
 		return e.Revision.Number != s.Event.Revision.Number && (before != nil || s.Event.Revision.Status == storage.Draft)
 	case storage.Migrated:
-		return before != nil && before.ID == s.Event.ID
+		return before != nil && before.Revision.Number == s.Event.Revision.Number
 	}
 	return false
 }

@@ -96,6 +96,7 @@ type Step struct {
 	from    int    // the older revision whose content it takes; 0: none
 	cleared bool   // references whose targets are gone were let go
 	secret  string // the text of the API key that it makes
+	other   *other // that it publishes, which HEAD is not; nil: none
 }
 
 // of gives a step the document that its content was read as.
@@ -273,7 +274,7 @@ func (wr *Writer) stage(ctx context.Context, t *model.Type, s states.State, next
 	}
 	e := next.Event
 	wr.stamp(ctx, s, e)
-	if err := published(ctx, wr.States, t, s, e); err != nil {
+	if err := published(ctx, wr.States, t, s, next); err != nil {
 		return err
 	}
 	if next.put && s.Exists() {
@@ -306,6 +307,7 @@ func (wr *Writer) stage(ctx context.Context, t *model.Type, s states.State, next
 	}
 	e.Apart = t.Retention.Prunes()
 	e.Binaries, e.Concealed = t.Digests(next.Content), t.Concealed(next.Content)
+	hideSchedule(e)
 	inline := len(next.Content) <= storage.InlineLimit
 	if inline {
 		e.Content = next.Content

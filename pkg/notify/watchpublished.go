@@ -56,7 +56,7 @@ func (w *Watch) lookPublished(ctx context.Context, m *CachedEvent, t *model.Type
 // publishes reports whether what is published after an event is so by the event: it
 // published that, or brought it back.
 func publishes(e, shown *storage.Event) bool {
-	return shown.ID == e.ID || e.Action == storage.Restored || e.Meta.Published == 0 && e.Action == storage.Switched
+	return shown.ID == e.ID || e.Publishes() || e.Action == storage.Restored || e.Meta.Published == 0 && e.Action == storage.Switched
 }
 
 // shownAfter is the published state after an event; nil when there is none.

@@ -6,6 +6,7 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/jobs"
 	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/notify"
+	"github.com/autocrud-go/autocrud/pkg/publishing"
 	"github.com/autocrud-go/autocrud/pkg/rights"
 	"github.com/autocrud-go/autocrud/pkg/states"
 	"github.com/autocrud-go/autocrud/pkg/storage"
@@ -19,6 +20,7 @@ type Domain struct {
 	commit.Parts
 	Jobs       *jobs.Jobs
 	Upkeep     *upkeep.Upkeep
+	Publisher  *publishing.Publisher
 	Watches    *notify.Watches
 	Webhooks   *notify.WebhookAccess
 	AfterHooks *notify.AfterHooks
@@ -31,6 +33,7 @@ func NewDomain(types []*model.Type, log storage.Log, blobs storage.Blobs, index 
 	p := commit.NewParts(states.NewCore(types, log, blobs, index, o))
 	rights.Register(p)
 	d := &Domain{Parts: p, Jobs: jobs.New(p), Admin: admin.New(p), AfterHooks: notify.NewAfterHooks(p)}
+	d.Publisher = publishing.New(p)
 	d.Upkeep = upkeep.New(p, d.Jobs)
 	d.Watches = notify.NewWatches(p, d.Upkeep)
 	d.Webhooks = notify.NewWebhookAccess(p, d.Watches)

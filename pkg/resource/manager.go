@@ -103,12 +103,28 @@ func (m *Manager) Aggregate(ctx context.Context, typ string, o states.AggregateO
 // Publish publishes HEAD: a draft becomes stable, a stable revision that was taken back
 // is published again.
 func (m *Manager) Publish(ctx context.Context, typ, id string, match commit.Match) (*states.Resource, error) {
-	return m.p.Writer.Publish(ctx, typ, id, match)
+	return m.p.Publishing.Publish(ctx, typ, id, commit.When{}, match)
+}
+
+// PublishAt is Publish at a time, of the revision that is HEAD now, or of what is HEAD
+// then; or the end of what was scheduled.
+func (m *Manager) PublishAt(ctx context.Context, typ, id string, w commit.When, match commit.Match) (*states.Resource, error) {
+	return m.p.Publishing.Publish(ctx, typ, id, w, match)
 }
 
 // Unpublish takes back what is published, without deleting anything.
 func (m *Manager) Unpublish(ctx context.Context, typ, id string, match commit.Match) (*states.Resource, error) {
-	return m.p.Writer.Unpublish(ctx, typ, id, match)
+	return m.p.Publishing.Unpublish(ctx, typ, id, commit.When{}, match)
+}
+
+// UnpublishAt is Unpublish at a time; or the end of what was scheduled.
+func (m *Manager) UnpublishAt(ctx context.Context, typ, id string, w commit.When, match commit.Match) (*states.Resource, error) {
+	return m.p.Publishing.Unpublish(ctx, typ, id, w, match)
+}
+
+// Release publishes several resources together, all or none, now or at a time.
+func (m *Manager) Release(ctx context.Context, items []commit.PublishItem, w commit.When) ([]commit.BatchResult, error) {
+	return m.p.Publishing.Release(ctx, items, w)
 }
 
 // Expand reads the resources that the given reference fields of the items lead

@@ -93,6 +93,10 @@ type (
 	JobOptions = commit.JobOptions
 	// Match is a precondition on the resource's last event, from If-Match.
 	Match = commit.Match
+	// PublishItem is a resource that a release publishes.
+	PublishItem = commit.PublishItem
+	// When says when something is published, or taken back; the zero value is now.
+	When = commit.When
 	// Patch is a change relative to the newest state.
 	Patch = commit.Patch
 	// PatchKind is the format of a patch.

@@ -216,6 +216,9 @@ func (k *Keeper) spare(ctx context.Context, t *model.Type, head *storage.Event, 
 	if len(due) == 0 {
 		return nil
 	}
+	if x := head.Meta.Scheduled; x != nil {
+		delete(due, int(x.Revision))
+	}
 	if head.Shown != nil { // also of a deleted resource, with which it comes back
 		delete(due, head.Shown.Revision.Number)
 	}
@@ -245,6 +248,10 @@ func (k *Keeper) newestStable(ctx context.Context, t *model.Type, e *storage.Eve
 		if err != nil || len(page) == 0 {
 			return 0, err
 		}
-		r = page[0].Event.Revision
+		e := page[0].Event
+		if e.Revision.Number != n { // it made that stable while HEAD was another
+			e = e.PublishedState()
+		}
+		r = e.Revision
 	}
 }

@@ -361,6 +361,9 @@ func (st *States) wroteOnce(ctx context.Context, k Key, number int) (*storage.Ev
 	if len(events) == 0 {
 		return nil, fault.Errorf(fault.UnknownRevision, "%s %q has no revision %d", k.Type, k.ID, number)
 	}
+	if e := events[0].Event; e.Revision.Number != number { // it made that stable while HEAD was another
+		return e.PublishedState(), nil
+	}
 	return events[0].Event, nil
 }
 
