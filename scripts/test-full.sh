@@ -53,6 +53,7 @@ part "oracles, damage, models" big env $plain -count=1 -timeout 45m ./tests -run
 part "edits of models, plans of many rows" big env $plain -count=1 ./tests ./pkg/model/plan -run 'TestEditsAreServedWhileClientsWriteAndWatch|TestManyRowsAreReadInTime'
 part "every operation, every promise, in memory" big env AUTOCRUD_TEST_STORAGES=memory $plain -count=1 ./tests -run TestEveryOperationKeepsEveryPromise
 part "every operation, every promise, on disk" big env AUTOCRUD_TEST_STORAGES=disk $plain -count=1 ./tests -run TestEveryOperationKeepsEveryPromise
+part "schedules, a server that is killed" big env AUTOCRUD_TEST_SCHEDULES="${AUTOCRUD_TEST_SCHEDULES:-1000}" $plain -count=1 ./tests -run TestSchedulesAreDoneOnceThoughTheServerIsKilled
 part "retention under writers" big env AUTOCRUD_TEST_RETENTION="${AUTOCRUD_TEST_RETENTION:-60}" $plain -count=1 -timeout 45m ./tests -run TestRetentionUnderWriters
 if [ -n "${AUTOCRUD_TEST_SUITES:-}" ]; then
 	part "suites" big env $plain -count=1 ./tests -run 'TestValidationIsThatOfJSONSchema|TestPatchesAreThoseOfRFC6902'

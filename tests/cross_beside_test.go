@@ -18,7 +18,7 @@ func init() {
 			"MayWatchAll", "Restorable", "Plan"},
 		internal: {"Adopt", "Unadopted", "RunAfterHooks", "Tell", "RunBulk", "Expire", "JobEnded", "WriteLog", "JobsIn", "Heads", "JobState", "Newest", "Claim", "Finish",
 			"CancelFor", "ActFor", "ActForJob", "MayRun", "PruneEvery", "Prune", "Known", "AllSchedules", "Fire", "Secrets", "Sweep", "SweepEvery", "Upkeep", "RunWatches",
-			"LeaveBinaries", "MayTell", "Purged", "Judged"},
+			"LeaveBinaries", "Do", "MayTell", "Purged", "Judged"},
 		between: {"AccessTo", "ActForOwner", "Answer", "ByID", "ClaimHash", "Claimed", "Content", "ContentNow", "EventAt", "EventBefore", "Fill", "Find", "Freshen", "Head",
 			"Hides", "Hold", "Holdings", "Indexed", "LastEvent", "MayHave", "MayOpen", "MayPlan", "MayRead", "Narrow", "NextRevision", "Now", "PatchWith", "PlanCreate",
 			"PlanPatch", "Planned", "PolicyVersion", "Prepare", "RawContent", "ReadAll", "Readable", "Redacted", "Run", "Search", "Searchable", "StillGone", "SweepBinary",

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/autocrud-go/autocrud/internal/apitest"
 	"github.com/autocrud-go/autocrud/pkg/resource"
@@ -74,6 +75,19 @@ func (k *kind) calls() []*operation {
 	})
 	add("Manager.Unpublish", ":unpublish", func(ctx context.Context, m *resource.Manager, typ, id string, _ content, match resource.Match) error {
 		_, err := m.Unpublish(ctx, typ, id, match)
+		return err
+	})
+	later := resource.When{At: time.Date(2099, 12, 31, 23, 59, 59, 0, time.UTC)}
+	add("Manager.PublishAt", ":publish at a time", func(ctx context.Context, m *resource.Manager, typ, id string, _ content, match resource.Match) error {
+		_, err := m.PublishAt(ctx, typ, id, later, match)
+		return err
+	})
+	add("Manager.UnpublishAt", ":unpublish at a time", func(ctx context.Context, m *resource.Manager, typ, id string, _ content, match resource.Match) error {
+		_, err := m.UnpublishAt(ctx, typ, id, later, match)
+		return err
+	})
+	add("Manager.Release", "release", func(ctx context.Context, m *resource.Manager, typ, id string, _ content, match resource.Match) error {
+		_, err := m.Release(ctx, []resource.PublishItem{{Type: typ, ID: id, IfMatch: match}}, resource.When{})
 		return err
 	})
 	add("Manager.Purge", ":purge", func(ctx context.Context, m *resource.Manager, typ, id string, _ content, match resource.Match) error {
@@ -162,7 +176,7 @@ func methodsOf(domain reflect.Type, seen map[reflect.Type]bool) (names []string)
 // isRoom reports whether a package is a room of the domain.
 func isRoom(path string) bool {
 	_, name, _ := strings.Cut(path, "/autocrud/pkg/")
-	return slices.Contains([]string{"states", "commit", "rights", "jobs", "upkeep", "notify", "admin", "resource"}, name)
+	return slices.Contains([]string{"states", "commit", "rights", "jobs", "upkeep", "notify", "admin", "publishing", "resource"}, name)
 }
 
 // enumOf is the list of values that a property of an operation's body may have.

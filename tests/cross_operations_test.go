@@ -101,6 +101,30 @@ func (k *kind) row(name string, ch change, of ...string) *operation {
 	return &operation{name: k.name + " " + name, kind: k, of: of, form: form{change: &ch}}
 }
 
+// released makes the row of a release.
+func (k *kind) released(name, action string, when map[string]any) *operation {
+	body := func(typ string, ids ...string) map[string]any {
+		items := []any{}
+		for _, id := range ids {
+			items = append(items, map[string]any{"type": typ, "id": id})
+		}
+		out := map[string]any{"items": items}
+		maps.Copy(out, when)
+		return out
+	}
+	row := k.row(name, change{right: "publish", action: action, keeps: when != nil, arrange: isDraft,
+		wire: &wire{method: "POST", path: func(string, string) string { return "/v1:publish" },
+			body: func(_ *kind, typ, id string, _ content) any { return body(typ, id) },
+			match: func(body any, etag string) {
+				body.(map[string]any)["items"].([]any)[0].(map[string]any)["if_match"] = etag
+			}},
+		several: func(c *cell, by *caller, ids []string, _ content) {
+			by.Post(c, "/v1:publish", body(c.op.kind.name, ids...))
+		}})
+	row.of = []string{"release"}
+	return row
+}
+
 // writes are the operations on paths of a type that write a resource.
 func (k *kind) writes() []*operation {
 	rows := []*operation{
@@ -138,6 +162,12 @@ func (k *kind) writes() []*operation {
 			wire: &wire{method: "POST", path: onResource(":publish"), body: withNothing}}, "publish"),
 		k.row(":unpublish", change{right: "publish", action: "unpublished", keeps: true, arrange: isStable,
 			wire: &wire{method: "POST", path: onResource(":unpublish"), body: withNothing}}, "unpublish"),
+		k.row(":publish at a time", change{right: "publish", action: "scheduled", keeps: true, arrange: isDraft,
+			wire: &wire{method: "POST", path: onResource(":publish"), body: withObject(map[string]any{"at": farOff})}}, "publish"),
+		k.row(":unpublish at a time", change{right: "publish", action: "scheduled", keeps: true, arrange: isStable,
+			wire: &wire{method: "POST", path: onResource(":unpublish"), body: withObject(map[string]any{"at": farOff})}}, "unpublish"),
+		k.released("release", "status_changed", nil),
+		k.released("release at a time", "scheduled", map[string]any{"at": farOff}),
 		k.row(":purge", change{right: "purge", action: "purged", ends: true, arrange: isLive,
 			wire: &wire{method: "POST", path: onResource(":purge"), body: withNothing}}, "purge"),
 	}

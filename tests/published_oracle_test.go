@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/autocrud-go/autocrud/internal/apitest"
 )
@@ -20,7 +21,9 @@ type copyOf struct {
 	head      int
 	published int // 0: nothing
 	deleted   bool
-	withheld  int // of a deleted one: what comes back
+	withheld  int  // of a deleted one: what comes back
+	scheduled bool // for a time that does not come
+	kept      int  // the revision that it publishes; 0: none
 }
 
 func (c *copyOf) add(title string, stable bool) {
@@ -47,7 +50,7 @@ type publishing struct {
 
 func newPublishing(t *testing.T, c *apitest.Client, seed uint64) *publishing {
 	p := &publishing{t: t, c: c, g: rand.New(rand.NewPCG(seed, 19)), of: map[string]*copyOf{}}
-	p.moves = []func(string, *copyOf){p.update, p.update, p.update, p.modify, p.status, p.turn, p.remove, p.purge, p.publish, p.unpublish}
+	p.moves = []func(string, *copyOf){p.update, p.update, p.update, p.modify, p.status, p.turn, p.remove, p.purge, p.publish, p.unpublish, p.plan, p.plan, p.due}
 	return p
 }
 
@@ -97,6 +100,10 @@ func (p *publishing) modify(id string, r *copyOf) {
 		answer.WantProblem(p.t, 409, "invalid_state")
 		return
 	}
+	if r.scheduled && r.kept == r.head {
+		answer.WantProblem(p.t, 409, "invalid_state")
+		return
+	}
 	answer.Want(p.t, 200)
 	r.titles[r.head] = title
 }
@@ -109,6 +116,7 @@ func (p *publishing) status(id string, r *copyOf) {
 	case stable:
 		r.stable[r.head] = true
 		r.moved()
+		r.scheduled = false
 	default:
 		r.add(r.titles[r.head], false)
 	}
@@ -125,7 +133,7 @@ func (p *publishing) turn(id string, r *copyOf) {
 
 func (p *publishing) remove(id string, r *copyOf) {
 	p.c.Delete(p.t, "/v1/movies/"+id).Want(p.t, 200)
-	r.deleted, r.withheld, r.published = true, r.published, 0
+	r.deleted, r.withheld, r.published, r.scheduled = true, r.published, 0, false
 }
 
 func (p *publishing) purge(id string, _ *copyOf) {
@@ -135,6 +143,7 @@ func (p *publishing) purge(id string, _ *copyOf) {
 
 func (p *publishing) publish(id string, r *copyOf) {
 	p.c.Post(p.t, "/v1/movies/"+id+":publish", nil).Want(p.t, 200)
+	r.scheduled = r.scheduled && r.published == r.head // nothing was done
 	r.stable[r.head] = true
 	r.moved()
 }
@@ -144,11 +153,59 @@ func (p *publishing) unpublish(id string, r *copyOf) {
 	r.published = 0
 }
 
+// plan schedules something for a time that does not come, or cancels it.
+func (p *publishing) plan(id string, r *copyOf) {
+	path := "/v1/movies/" + id + ":publish"
+	switch p.g.IntN(3) {
+	case 0:
+		p.c.Post(p.t, path, `{"at":null}`).Want(p.t, 200)
+		r.scheduled = false
+	case 1:
+		p.c.Post(p.t, path, `{"at":"`+farOff+`","revision":"newest"}`).Want(p.t, 200)
+		r.scheduled, r.kept = true, 0
+	default:
+		p.c.Post(p.t, path, whenBody(farOff)).Want(p.t, 200)
+		r.scheduled, r.kept = true, r.head
+	}
+}
+
+// due has a revision published a moment later, when HEAD may have moved on, or what is
+// published taken back.
+func (p *publishing) due(id string, r *copyOf) {
+	if p.g.IntN(3) > 0 {
+		return
+	}
+	verb := ":publish"
+	if p.g.IntN(4) == 0 {
+		verb = ":unpublish"
+	}
+	answer := p.c.Post(p.t, "/v1/movies/"+id+verb, whenBody(soon(120*time.Millisecond)))
+	if answer.Status == 422 { // the request took longer
+		return
+	}
+	answer.Want(p.t, 200)
+	n := r.head
+	title := p.title(false)
+	p.c.Put(p.t, "/v1/movies/"+id+"?status=draft", p.doc(title)).Want(p.t, 200)
+	r.add(title, false)
+	unscheduled(p.t, p.c, "/v1/movies/"+id)
+	r.scheduled = false
+	if verb == ":unpublish" {
+		r.published = 0
+		return
+	}
+	r.stable[n], r.published = true, n
+}
+
 // compare asks every door of the published view.
 func (p *publishing) compare() {
 	p.t.Helper()
 	want := map[string]string{}
 	for id, r := range p.of {
+		head := p.c.Get(p.t, "/v1/movies/"+id+"?include_deleted=true").Want(p.t, 200)
+		if (head.Value("/meta/scheduled") != nil) != r.scheduled {
+			p.t.Fatalf("%s is scheduled: %v, but is %s", id, r.scheduled, head.Body)
+		}
 		if r.published > 0 {
 			want[id] = r.titles[r.published]
 		}

@@ -2,7 +2,7 @@
 // or takes back what is published, as the principals that asked for it.
 //
 // What is scheduled is a part of the state of its resource, so nothing is kept here: the
-// index tells what is due, and the log lets one commit do it, whoever tries. A process that
+// index tells what is due, and the log lets one commit do it, however many processes try. A process that
 // was away does at once what it missed.
 package publishing
 

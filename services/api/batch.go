@@ -44,12 +44,81 @@ func runBatch(a *API, c call) (err error) {
 		return err
 	}
 	results, err := a.m.Batch(c.r.Context(), body.operations, body.atomic)
+	return a.answerBatch(c, results, body.atomic, err)
+}
+
+// runRelease publishes several resources together.
+func runRelease(a *API, c call) (err error) {
+	if err := a.m.Guard.KnowsSome(c.r.Context()); err != nil {
+		return err
+	}
+	if err = c.withKey(); err != nil {
+		return err
+	}
+	doc, err := readObject(c.w, c.r, "at", "revision", "items")
+	if err != nil {
+		return err
+	}
+	when, err := whenOf(doc)
+	if err != nil {
+		return err
+	}
+	items, err := a.releaseItems(doc["items"])
+	if err != nil {
+		return err
+	}
+	results, err := a.m.Release(c.r.Context(), items, when)
+	return a.answerBatch(c, results, true, err)
+}
+
+func (a *API) releaseItems(v any) (items []resource.PublishItem, err error) {
+	list, ok := v.([]any)
+	if !ok {
+		return nil, invalid("/items", "must be a list of {type, id}")
+	}
+	for i, v := range list {
+		at := fmt.Sprintf("/items/%d", i)
+		doc, ok := v.(map[string]any)
+		if !ok {
+			return nil, invalid(at, "must be an object")
+		}
+		for name := range doc {
+			if name != "type" && name != "id" && name != "if_match" {
+				return nil, invalid(at+"/"+name, "unknown property; known are type, id, if_match")
+			}
+		}
+		var x resource.PublishItem
+		if x.Type, ok = doc["type"].(string); !ok {
+			return nil, invalid(at+"/type", "must be the name of a type")
+		}
+		if x.ID, ok = doc["id"].(string); !ok {
+			return nil, invalid(at+"/id", "must be the id of a resource")
+		}
+		if tag, given := doc["if_match"]; given {
+			text, ok := tag.(string)
+			if !ok {
+				return nil, invalid(at+"/if_match", "must be a string, as in the header")
+			}
+			if x.IfMatch, err = parseMatch([]string{text}); err != nil {
+				return nil, err
+			}
+		}
+		if t, err := a.m.Type(x.Type); err == nil && !yielding(a.o.Actions, "publish")(t) {
+			return nil, invalid(at+"/type", x.Type+" has no :publish of the server")
+		}
+		items = append(items, x)
+	}
+	return items, nil
+}
+
+// answerBatch tells what became of the members of a batch.
+func (a *API) answerBatch(c call, results []resource.BatchResult, atomic bool, err error) error {
 	if results == nil {
 		return err
 	}
 	out := make([]batchResult, len(results))
 	for i, x := range results {
-		if out[i] = resultOf(x); x.Err != nil && !body.atomic {
+		if out[i] = resultOf(x); x.Err != nil && !atomic {
 			a.logRefusal(c.r, x.Err)
 		}
 	}

@@ -2,12 +2,14 @@ package api
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"net/http"
 	"strconv"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/query"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 	"github.com/autocrud-go/autocrud/pkg/upkeep"
@@ -169,36 +171,64 @@ func patchOf(body any) resource.Patch {
 	return resource.Patch{Kind: resource.MergePatch, Body: body}
 }
 
-// publishResource publishes HEAD.
+// publishResource publishes HEAD, now or at a time.
 func publishResource(a *API, c call) error {
+	return publishing(a, c, a.m.PublishAt, "at", "revision")
+}
+
+// unpublishResource takes back what is published, now or at a time.
+func unpublishResource(a *API, c call) error { return publishing(a, c, a.m.UnpublishAt, "at") }
+
+func publishing(a *API, c call, do func(context.Context, string, string, resource.When, resource.Match) (*resource.Resource, error), members ...string) error {
 	match, err := c.writeMatch()
 	if err != nil {
 		return err
 	}
-	if err := nothing(c.w, c.r); err != nil {
+	when, err := c.when(members...)
+	if err != nil {
 		return a.unfit(c, "publish", match, err)
 	}
-	r, err := a.m.Publish(c.r.Context(), c.t.Name, c.id, match)
+	r, err := do(c.r.Context(), c.t.Name, c.id, when, match)
 	if err != nil {
 		return err
 	}
 	return c.written(http.StatusOK, r, everything)
 }
 
-// unpublishResource takes back what is published.
-func unpublishResource(a *API, c call) error {
-	match, err := c.writeMatch()
+// when reads the body of what can be done at a time, which may be empty.
+func (c call) when(members ...string) (w resource.When, err error) {
+	b, err := readBody(c.w, c.r, maxBody)
+	if err != nil || len(b) == 0 {
+		return w, err
+	}
+	c.r.Body, c.r.ContentLength = io.NopCloser(bytes.NewReader(b)), int64(len(b))
+	body, err := readObject(c.w, c.r, members...)
 	if err != nil {
-		return err
+		return w, err
 	}
-	if err := nothing(c.w, c.r); err != nil {
-		return a.unfit(c, "publish", match, err)
+	return whenOf(body)
+}
+
+// whenOf is the time that a body says: without one now, null that it is not done.
+func whenOf(body map[string]any) (w resource.When, err error) {
+	at, timed := body["at"]
+	if text, ok := at.(string); ok {
+		if w.At, err = query.ParseTime(text); err != nil {
+			return w, invalid("/at", err.Error())
+		}
+	} else if w.Cancel = timed && at == nil; timed && !w.Cancel {
+		return w, invalid("/at", "must be a date and time as in RFC 3339 with its zone, or null to cancel")
 	}
-	r, err := a.m.Unpublish(c.r.Context(), c.t.Name, c.id, match)
-	if err != nil {
-		return err
+	revision, given := body["revision"]
+	switch {
+	case !given:
+	case revision != "newest":
+		return w, invalid("/revision", `must be "newest"; without it, it is the revision that is HEAD now`)
+	case w.At.IsZero():
+		return w, invalid("/revision", "is for what is done at a time: at is missing")
 	}
-	return c.written(http.StatusOK, r, everything)
+	w.Newest = given
+	return w, nil
 }
 
 // yielding are the types of applications without an action of a name of the program that

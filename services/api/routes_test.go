@@ -426,8 +426,11 @@ func TestTheBodyOfAnUploadIsBytes(t *testing.T) {
 				Content  map[string]struct {
 					Schema struct {
 						Type, Format string
-						Properties   map[string]struct{ Type, Format string }
-						Required     []string
+						Properties   map[string]struct {
+							Type   any // or a list of them
+							Format string
+						}
+						Required []string
 					}
 				}
 			}

@@ -54,6 +54,31 @@ func statusBody(*document, *model.Type) object {
 	return withBody(true, jsonContent(recordSchema(object{{"status", statusSchema}}, "status"), object{{"status", "stable"}}))
 }
 
+var (
+	atMember     = member{"at", object{{"type", []any{"string", "null"}}, {"format", "date-time"}, {"description", "In the future, with its zone; null cancels what is scheduled"}}}
+	newestMember = member{"revision", object{{"type", "string"}, {"enum", []any{"newest"}}, {"description", "Publish what is HEAD when the time comes; without it, what is HEAD now"}}}
+)
+
+// sampleLater is a time that is in the future.
+const sampleLater = "2099-12-31T23:59:59Z"
+
+func publishBody(*document, *model.Type) object {
+	return withBody(false, jsonContent(closed(recordSchema(object{atMember, newestMember})), object{}))
+}
+
+func unpublishBody(*document, *model.Type) object {
+	return withBody(false, jsonContent(closed(recordSchema(object{atMember})), object{}))
+}
+
+func releaseBody(*document, *model.Type) object {
+	item := closed(recordSchema(object{{"type", stringSchema}, {"id", stringSchema},
+		{"if_match", object{{"type", "string"}, {"description", "An ETag, as in the header If-Match"}}}}, "type", "id"))
+	return withBody(true, jsonContent(closed(recordSchema(object{atMember, newestMember, {"items", object{{"type", "array"}, {"minItems", 1}, {"maxItems", 100}, {"items", item}}}}, "items")),
+		object{{"at", sampleLater}, {"items", []any{object{{"type", "articles"}, {"id", sampleID}}}}}))
+}
+
+func closed(schema object) object { return append(schema, member{"additionalProperties", false}) }
+
 func (d *document) envelope(t *model.Type) object {
 	return jsonContent(componentRef("schemas", d.names[t.Name].envelope), sampleEnvelope(t, true))
 }

@@ -8,23 +8,26 @@ import (
 
 // The bodies of requests.
 var (
-	EmptyBody    Part = emptyBody // nothing, or {}
-	DataBody     Part = (*document).dataBody
-	ReplaceBody  Part = (*document).replaceBody // data in the place of other data
-	PatchBody    Part = (*document).patchBody   // of either kind
-	RestoreBody  Part = restoreBody
-	SwitchBody   Part = switchBody
-	StatusBody   Part = statusBody
-	SearchBody   Part = searchBody // the parameters of a list
-	BulkBody     Part = bulkBody
-	PruneBody    Part = pruneBody
-	ReplayBody   Part = replayBody // where deliveries begin again
-	RotateBody   Part = rotateBody // how long the secret before stays good
-	BatchBody    Part = (*document).batchBody
-	QuestionBody Part = questionBody // what is asked of the policy
-	ModelsBody   Part = modelsBody   // model files
-	UploadBody   Part = uploadBody
-	BackupBody   Part = backupBody
+	EmptyBody     Part = emptyBody // nothing, or {}
+	DataBody      Part = (*document).dataBody
+	ReplaceBody   Part = (*document).replaceBody // data in the place of other data
+	PatchBody     Part = (*document).patchBody   // of either kind
+	RestoreBody   Part = restoreBody
+	SwitchBody    Part = switchBody
+	StatusBody    Part = statusBody
+	PublishBody   Part = publishBody
+	UnpublishBody Part = unpublishBody
+	ReleaseBody   Part = releaseBody
+	SearchBody    Part = searchBody // the parameters of a list
+	BulkBody      Part = bulkBody
+	PruneBody     Part = pruneBody
+	ReplayBody    Part = replayBody // where deliveries begin again
+	RotateBody    Part = rotateBody // how long the secret before stays good
+	BatchBody     Part = (*document).batchBody
+	QuestionBody  Part = questionBody // what is asked of the policy
+	ModelsBody    Part = modelsBody   // model files
+	UploadBody    Part = uploadBody
+	BackupBody    Part = backupBody
 )
 
 // The contents of answers about one resource, or one revision of it.
