@@ -34,7 +34,8 @@ var layers = [][]string{
 	{"pkg/job", "pkg/hook"},
 	{"services/api/openapi", "services/api/guide", "services/api/limit", "services/api/identity"},
 	{"services/api", "services/indexer", "services/worker"},
-	{"internal/wiring", "internal/cli/grammar"},
+	{"internal/wiring", "internal/cli/grammar", "internal/cli/remote", "internal/cli/show"},
+	{"internal/cli/resources"},
 	{"internal/cli"},
 	{"."}, // package autocrud
 	{"cmd", "examples", "internal/bench", "scripts", "deploy/test"},

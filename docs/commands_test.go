@@ -2,6 +2,7 @@ package docs_test
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -83,6 +84,35 @@ func TestEveryCommandIsRunOrHasAReason(t *testing.T) {
 		}
 		if b, err := os.ReadFile(filepath.Join(root, e.file)); err != nil || !strings.Contains(string(b), e.text) {
 			t.Errorf("%s does not run %q: %v", e.file, e.begins, err)
+		}
+	}
+}
+
+// TestEveryCommandAboutResourcesIsOnItsPage and is run there.
+func TestEveryCommandAboutResourcesIsOnItsPage(t *testing.T) {
+	cmd := exec.CommandContext(t.Context(), program, "--help")
+	cmd.Env = environment()
+	help, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text, found := strings.Cut(string(help), "\n  get ")
+	if !found {
+		t.Fatalf("there is no get in\n%s", help)
+	}
+	run := ""
+	for _, b := range readBlocks(t, "cli.md") {
+		if b.kind == "sh" {
+			run += "\n" + b.text
+		}
+	}
+	commands := regexp.MustCompile(`(?m)^  ([a-z]+(?: [a-z]+)?)  `).FindAllStringSubmatch("  get  "+text, -1)
+	if len(commands) < 25 {
+		t.Fatalf("only %d commands: %q", len(commands), commands)
+	}
+	for _, m := range commands {
+		if name := strings.TrimPrefix(m[1], "context use"); name != "" && !strings.Contains(run, "autocrud "+name+" ") && !strings.Contains(run, "autocrud "+name+"\n") {
+			t.Errorf("cli.md runs no `autocrud %s`", name)
 		}
 	}
 }

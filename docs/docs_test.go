@@ -283,7 +283,7 @@ func quickstart(t *testing.T, policy string) *server {
 // patience is how long a block that reads may need to show what is written.
 const patience = 15 * time.Second
 
-var writes = regexp.MustCompile(`-X|\s-d\s*'?\{|--data-binary|autocrud import`)
+var writes = regexp.MustCompile(`-X|\s-d\s*'?\{|--data-binary|autocrud (import|create|apply|patch|edit|run|login)`)
 
 func (s *server) check(t *testing.T, b block, want *block) {
 	t.Helper()

@@ -55,7 +55,7 @@ func TestAnImportReadsWhatProgramsWrite(t *testing.T) {
 		}
 	}
 	for _, x := range []struct{ name, text, want string }{
-		{"people.csv", "id,name\n1,a\n", "line 1 is no JSON document; this looks like CSV"},
+		{"people.json", "id,name\n1,a\n", "line 1 is no JSON document; this looks like CSV"},
 		{"people.txt", "\n\"id\";\"name\"\n", "line 2 is no JSON document; this looks like CSV"},
 		{"utf16.json", "\xFF\xFE{\x00}\x00", "the file is UTF-16; save it as UTF-8"},
 		{"bad.json", "{\"name\":\"bad1\"}\n{\n\"name\": x\n}", "line 3 is no JSON document; rows before it were imported"},

@@ -98,13 +98,19 @@ type Process struct {
 	exited chan struct{}
 }
 
-func command(t testing.TB, args ...string) *exec.Cmd {
+// Program is where the built program is.
+func Program(t testing.TB) string {
 	t.Helper()
 	name, err := build()
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(name, args...)
+	return name
+}
+
+func command(t testing.TB, args ...string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.Command(Program(t), args...)
 	cmd.Dir = t.TempDir()
 	for _, e := range os.Environ() {
 		if !strings.HasPrefix(e, "AUTOCRUD_") {

@@ -13,6 +13,8 @@ import (
 	"syscall"
 
 	"github.com/autocrud-go/autocrud/internal/cli/grammar"
+	"github.com/autocrud-go/autocrud/internal/cli/remote"
+	"github.com/autocrud-go/autocrud/internal/cli/resources"
 	"github.com/autocrud-go/autocrud/internal/memory"
 	"github.com/autocrud-go/autocrud/internal/wiring"
 	"github.com/autocrud-go/autocrud/pkg/model"
@@ -50,6 +52,37 @@ type commands struct {
 	Openapi    openapiCmd    `cmd:"" help:"Print the OpenAPI document of the models."`
 	Asyncapi   asyncapiCmd   `cmd:"" help:"Print the AsyncAPI document of the models' events."`
 	Version    versionCmd    `cmd:"" help:"Print the version."`
+
+	resourceCommands
+}
+
+// resourceCommands are those that work with resources of a running server.
+type resourceCommands struct {
+	Get        resources.Get          `cmd:"" help:"List resources of a type, or read some."`
+	Describe   resources.Describe     `cmd:"" help:"Tell everything about a resource: fields, history, referrers, job."`
+	Create     resources.Create       `cmd:"" help:"Make resources, from files or from --data."`
+	Apply      resources.Apply        `cmd:"" help:"Make resources be as files declare them; a second time changes nothing."`
+	Diff       resources.Diff         `cmd:"" help:"Compare files with what is served, or two revisions; exit 1 if anything differs."`
+	Edit       resources.Edit         `cmd:"" help:"Edit a resource as YAML; a change by another is joined with yours."`
+	Patch      resources.Patch        `cmd:"" help:"Change parts of resources."`
+	Delete     resources.Delete       `cmd:"" help:"Delete resources; they can be restored."`
+	Undelete   resources.Undelete     `cmd:"" help:"Restore resources that are deleted."`
+	History    resources.History      `cmd:"" help:"List what happened to a resource."`
+	Rollback   resources.Rollback     `cmd:"" help:"Make an earlier revision the current one."`
+	Publish    resources.Publish      `cmd:"" help:"Publish resources, or take them back."`
+	Watch      resources.Watch        `cmd:"" help:"Follow what happens; a connection that breaks is taken up where it was."`
+	Run        resources.Run          `cmd:"" help:"Queue a job and wait for its end; exit 1 if it fails."`
+	Logs       resources.Logs         `cmd:"" help:"Read what the handler of a job wrote."`
+	Cancel     resources.Cancel       `cmd:"" help:"Cancel jobs."`
+	Rerun      resources.Rerun        `cmd:"" help:"Queue jobs again that are finished."`
+	Can        resources.Can          `cmd:"" help:"Ask whether something is allowed; exit 1 if not."`
+	Explain    resources.ExplainField `cmd:"" help:"Tell what a type or a field of it is."`
+	Types      resources.Types        `cmd:"" help:"List the types of the server."`
+	Login      resources.Login        `cmd:"" help:"Keep a credential for a server, as a context."`
+	Logout     resources.Logout       `cmd:"" help:"Forget the credential of a context."`
+	Use        resources.Use          `cmd:"" help:"Make a context the current one."`
+	Context    resources.Contexts     `cmd:"" help:"Work with the names of servers."`
+	Completion resources.Completion   `cmd:"" help:"Print the completion of words for a shell."`
 }
 
 // env is the environment of a command.
@@ -77,6 +110,10 @@ func (e *exitError) Error() string { return e.text }
 func Run(ctx context.Context, args []string, s Streams, app wiring.App) int {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
+	if len(args) > 0 && args[0] == completeCommand {
+		complete(ctx, args[1:], s)
+		return 0
+	}
 	var c commands
 	if len(args) == 0 {
 		args = []string{"--help"}
@@ -89,6 +126,9 @@ func Run(ctx context.Context, args []string, s Streams, app wiring.App) int {
 	if err != nil {
 		fmt.Fprintln(s.Err, "autocrud:", err)
 		return exitUsage
+	}
+	if c, ok := chosen.(resources.Command); ok {
+		return report(s.Err, c.Run(&resources.Env{Ctx: ctx, In: s.In, Out: s.Out, Err: s.Err}))
 	}
 	return report(s.Err, chosen.(runner).Run(&env{ctx: ctx, Streams: s, app: app}))
 }
@@ -103,9 +143,19 @@ func report(w io.Writer, err error) int {
 	var setting *wiring.SettingError
 	var model model.ModelErrors
 	var exit *exitError
+	var failure *resources.Failure
+	var problem *remote.Problem
 	switch {
 	case err == nil:
 		return 0
+	case errors.As(err, &failure):
+		if err.Error() != "" {
+			fmt.Fprintln(w, "autocrud:", resources.Explain(err))
+		}
+		return failure.Code
+	case errors.As(err, &problem):
+		fmt.Fprintln(w, "autocrud:", resources.Explain(err))
+		return exitFailed
 	case errors.As(err, &exit):
 		if exit.text != "" {
 			fmt.Fprintln(w, "autocrud:", exit.text)

@@ -9,12 +9,19 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/autocrud-go/autocrud/internal/cli/resources"
 )
 
 // server is where import and export talk to.
 type server struct {
 	URL   string `default:"http://127.0.0.1:8080" help:"Address of the running server."`
 	Token string `help:"Credential, if the server asks for one."`
+}
+
+// Connect is the same for completion.
+func (s *server) Connect() resources.Connection {
+	return resources.Connection{URL: s.URL, Token: s.Token}
 }
 
 // answer of a request; a problem is kept as text.

@@ -19,20 +19,35 @@ import (
 
 type exportCmd struct {
 	server `embed:""`
-	Type   string `arg:"" help:"Type to export."`
-	File   string `arg:"" default:"-" help:"File to write; - is stdout."`
-	Filter string `help:"Only resources that match, as in a list."`
+	Type   string `arg:"" complete:"type" help:"Type to export."`
+	File   string `arg:"" complete:"file" default:"-" help:"File to write; - is stdout."`
+	Filter string `complete:"filter" help:"Only resources that match, as in a list."`
 	View   string `help:"The state of each that is written: head, the newest, or published. Default: what the credential is shown."`
 
+	csvFlags `embed:""`
 	WithMeta bool `name:"with-meta" help:"Write data and meta of each, and its binaries before it: an import elsewhere keeps ids, statuses, references and binaries."`
 }
 
-// Run writes the data of every live resource, oldest first, one a line. The
+// TypeName is for the completion of fields.
+func (c *exportCmd) TypeName() string { return c.Type }
+
+// Run writes the data of every live resource, oldest first, one a line, or as CSV. The
 // file appears only when it is whole.
 func (c *exportCmd) Run(e *env) error {
+	asCSV, err := c.isCSV(c.File)
+	if err != nil {
+		return err
+	}
+	if asCSV && c.WithMeta {
+		return &exitError{exitUsage, "CSV has the data alone; --with-meta is for JSON"}
+	}
+	pages := c.pages
+	if asCSV {
+		pages = c.csvPages
+	}
 	if c.File == "-" {
 		w := bufio.NewWriterSize(e.Out, 1<<20)
-		if _, err := c.pages(e, w, nil); err != nil {
+		if _, err := pages(e, w, nil); err != nil {
 			return err
 		}
 		return w.Flush()
@@ -44,7 +59,7 @@ func (c *exportCmd) Run(e *env) error {
 	defer os.Remove(f.Name()) // gone already when it was renamed
 	defer f.Close()
 	w := bufio.NewWriterSize(f, 1<<20)
-	n, err := c.pages(e, w, e.Err)
+	n, err := pages(e, w, e.Err)
 	if err != nil {
 		return err
 	}

@@ -1,31 +1,40 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/autocrud-go/autocrud/internal/cli/show"
 )
 
 type importCmd struct {
 	server     `embed:""`
-	Type       string `arg:"" help:"Type to import into."`
-	File       string `arg:"" help:"JSON documents, one a line or written over several, or a JSON array; - is stdin. What export --with-meta wrote keeps its ids, statuses and binaries."`
+	Type       string `arg:"" complete:"type" help:"Type to import into."`
+	File       string `arg:"" complete:"file" help:"JSON documents, one a line or written over several, or a JSON array; or CSV with a header; - is stdin. What export --with-meta wrote keeps its ids, statuses and binaries."`
 	IDField    string `name:"id-field" help:"Property to take each row's id from; it is left out of the data where the model has no such property. Without it ids are made from position and content, the same each time."`
 	WithMeta   bool   `name:"with-meta" help:"Take only rows as export --with-meta writes them."`
-	OnConflict string `default:"skip" enum:"skip,replace,fail" help:"When an id exists: skip, replace or fail."`
-	Parallel   int    `default:"32" help:"Requests at the same time."`
+	csvFlags   `embed:""`
+	Map        []string `name:"map" help:"Fields of columns of CSV whose names differ: COLUMN=FIELD; COLUMN= leaves one out."`
+	Refused    string   `complete:"file" help:"File for the rows that are refused, as they were, to be corrected and imported again."`
+	OnConflict string   `default:"skip" enum:"skip,replace,fail" help:"When an id exists: skip, replace or fail."`
+	Parallel   int      `default:"32" help:"Requests at the same time."`
 }
 
 // row is one document of the file.
 type row struct {
 	n      int // from 1
+	line   int // of CSV, from 1
+	source []byte
 	id     string
 	status string // empty: the type's default
 	data   json.RawMessage
@@ -37,10 +46,12 @@ const maxShown = 20
 // importer is one import under way.
 type importer struct {
 	*importCmd
+	csv                            bool
 	made, replaced, there, deleted atomic.Int64
 
 	mu      sync.Mutex
-	refused []string
+	refused []refusedRow
+	head    []byte          // of CSV
 	present map[string]bool // ids that are there now
 	late    []late
 	final   map[int]bool // of late rows: refused for good
@@ -49,10 +60,36 @@ type importer struct {
 	foreign atomic.Bool // the model has no property of the name of IDField
 }
 
-func (t *importer) refuse(n int, why string) {
+// refusedRow is a row that did not go in.
+type refusedRow struct {
+	n      int
+	said   string
+	source []byte // kept for the file of refused rows
+}
+
+func (t *importer) refuse(r row, why string) {
+	x := refusedRow{n: r.n, said: fmt.Sprintf("row %d: %s", r.n, why)}
+	if r.line > 0 {
+		x.said = fmt.Sprintf("line %d: %s", r.line, why)
+	}
+	if t.Refused != "" {
+		x.source = r.source
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.refused = append(t.refused, fmt.Sprintf("row %d: %s", n, why))
+	t.refused = append(t.refused, x)
+}
+
+// keepRefused writes the file of refused rows, none if there are none.
+func (t *importer) keepRefused() error {
+	if t.Refused == "" {
+		return nil
+	}
+	b := bytes.Clone(t.head)
+	for _, r := range t.refused {
+		b = append(b, r.source...)
+	}
+	return os.WriteFile(t.Refused, b, 0o600)
 }
 
 func (t *importer) has(id string) {
@@ -68,6 +105,13 @@ func (c *importCmd) Run(e *env) error {
 	if c.Parallel < 1 || c.Parallel > 256 {
 		return &exitError{exitUsage, "--parallel is from 1 to 256"}
 	}
+	asCSV, err := c.isCSV(c.File)
+	if err != nil {
+		return err
+	}
+	if !asCSV && len(c.Map) > 0 || asCSV && c.WithMeta {
+		return &exitError{exitUsage, "--map is for CSV, and --with-meta for JSON"}
+	}
 	in, size, err := openInput(c.File, e.In)
 	if err != nil {
 		return &exitError{exitUsage, err.Error()}
@@ -76,15 +120,19 @@ func (c *importCmd) Run(e *env) error {
 	counted := &countingReader{r: in}
 	bar := newProgress(e.Err, size, "importing "+c.Type)
 	defer bar.finish()
-	t := &importer{importCmd: c, present: map[string]bool{}, final: map[int]bool{}}
+	t := &importer{importCmd: c, csv: asCSV, present: map[string]bool{}, final: map[int]bool{}}
 	if err = t.all(e.ctx, counted, func() { bar.set(counted.n.Load()) }); err == nil {
 		err = t.again(e.ctx)
 	}
 	for _, l := range t.late {
-		t.refuse(l.n, l.why)
+		t.refuse(l.row, l.why)
 	}
+	slices.SortStableFunc(t.refused, func(a, b refusedRow) int { return a.n - b.n })
 	bar.finish()
 	t.tell(e)
+	if err := t.keepRefused(); err != nil {
+		return err
+	}
 	switch {
 	case errors.Is(err, context.Canceled):
 		return &exitError{exitFailed, "interrupted; run the same command again to go on"}
@@ -103,7 +151,11 @@ func (t *importer) all(ctx context.Context, in io.Reader, progress func()) error
 	var unread error // the rows before it go in all the same
 	g.Go(func() error {
 		defer close(rows)
-		unread = t.read(ctx, in, rows)
+		if t.csv {
+			unread = t.readCSV(ctx, in, rows)
+		} else {
+			unread = t.read(ctx, in, rows)
+		}
 		return nil
 	})
 	for range t.Parallel {
@@ -136,7 +188,7 @@ func (t *importer) tell(e *env) {
 			fmt.Fprintf(e.Err, "... and %d more\n", len(t.refused)-maxShown)
 			return
 		}
-		fmt.Fprintln(e.Err, line)
+		fmt.Fprintln(e.Err, show.Line(line.said))
 	}
 }
 

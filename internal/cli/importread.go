@@ -34,8 +34,11 @@ func (t *importer) read(ctx context.Context, in io.Reader, rows chan<- row) erro
 		}
 		n++
 		x := row{n: n, data: data}
+		if t.Refused != "" {
+			x.source = append(bytes.Clone(data), '\n')
+		}
 		if err := t.identify(&x); err != nil {
-			t.refuse(n, err.Error())
+			t.refuse(x, err.Error())
 			return nil
 		}
 		select {
@@ -94,7 +97,7 @@ func checkBegin(r *bufio.Reader) error {
 	detail := fmt.Sprintf("line %d is no JSON document", 1+bytes.Count(head[:len(head)-len(text)], []byte("\n")))
 	first, _, _ := bytes.Cut(text, []byte("\n"))
 	if bytes.ContainsAny(first, ",;\t") {
-		detail += "; this looks like CSV, which is not read: make a JSON object of each row"
+		detail += "; this looks like CSV: --format csv reads it"
 	}
 	return &exitError{exitFailed, detail}
 }

@@ -80,7 +80,7 @@ func (t *importer) ended(r row, a answer) error {
 	case p.Code == "dangling_reference":
 		t.wait(r, p, a.problem())
 	default:
-		t.refuse(r.n, a.problem())
+		t.refuse(r, a.problem())
 	}
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/autocrud-go/autocrud/pkg/model"
 )
@@ -103,28 +104,18 @@ func beginsArray(r *bufio.Reader) (bool, error) {
 }
 
 func readCSV(r *bufio.Reader, fn func(n int, row any) error) error {
-	c := csv.NewReader(r)
-	first, err := r.Peek(r.Size())
-	if err != nil && !errors.Is(err, io.EOF) {
+	t, err := NewTable(r)
+	if err != nil {
 		return err
 	}
-	line, _, _ := bytes.Cut(first, []byte("\n"))
-	c.Comma, c.FieldsPerRecord, c.ReuseRecord = divider(line), 0, true
-	header, err := c.Read()
-	if err != nil {
-		return fmt.Errorf("the header: %w", err)
-	}
-	header = slices.Clone(header)
-	for i, name := range header {
-		header[i] = strings.TrimSpace(name)
-		if header[i] == "" || slices.Contains(header[:i], header[i]) {
-			return fmt.Errorf("the header: column %d has no name of its own", i+1)
-		}
-	}
+	t.csv.ReuseRecord = true
 	for n := 1; ; n++ {
-		cells, err := c.Read()
+		cells, err := t.csv.Read()
 		if errors.Is(err, io.EOF) {
 			return nil
+		}
+		if err == nil && len(cells) != len(t.Header) {
+			err = csv.ErrFieldCount
 		}
 		if err != nil {
 			return fmt.Errorf("row %d: %w", n, err)
@@ -132,7 +123,7 @@ func readCSV(r *bufio.Reader, fn func(n int, row any) error) error {
 		row := make(map[string]any, len(cells))
 		for i, cell := range cells {
 			if cell != "" {
-				row[header[i]] = strings.ToValidUTF8(cell, "\uFFFD")
+				row[t.Header[i]] = strings.ToValidUTF8(cell, "\uFFFD")
 			}
 		}
 		if err := fn(n, row); err != nil {
@@ -141,12 +132,108 @@ func readCSV(r *bufio.Reader, fn func(n int, row any) error) error {
 	}
 }
 
-// divider is what most often divides a header.
-func divider(header []byte) rune {
-	best, most := ',', 0
+// Table reads CSV row by row.
+type Table struct {
+	Header []string
+	csv    *csv.Reader
+	comma  rune
+	before int // lines before what the reader counts
+}
+
+// NewTable reads the header. What divides columns is what most often does in it, or what a
+// first line says as spreadsheets write it: sep=;
+func NewTable(r *bufio.Reader) (*Table, error) {
+	first, err := r.Peek(r.Size())
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	t := &Table{comma: divider(first)}
+	line, _, _ := bytes.Cut(first, []byte("\n"))
+	if said, ok := bytes.CutPrefix(bytes.TrimRight(line, "\r"), []byte("sep=")); ok && len(said) == 1 {
+		t.comma, t.before = rune(said[0]), 1
+		if _, err := r.Discard(min(len(line)+1, len(first))); err != nil {
+			return nil, err
+		}
+	}
+	t.csv = csv.NewReader(r)
+	t.csv.Comma, t.csv.FieldsPerRecord = t.comma, -1
+	header, err := t.csv.Read()
+	if err != nil {
+		return nil, fmt.Errorf("the header: %w", err)
+	}
+	t.Header = slices.Clone(header)
+	for i, name := range t.Header {
+		t.Header[i] = strings.TrimSpace(name)
+		if t.Header[i] == "" || slices.Contains(t.Header[:i], t.Header[i]) {
+			return nil, fmt.Errorf("the header: column %d has no name of its own", i+1)
+		}
+	}
+	return t, nil
+}
+
+// Read reads a row and the line at which it begins. A *RowError is about this row only;
+// others follow.
+func (t *Table) Read() (cells []string, line int, err error) {
+	cells, err = t.csv.Read()
+	var wrong *csv.ParseError
+	switch {
+	case errors.As(err, &wrong):
+		return nil, wrong.StartLine + t.before, &RowError{wrong.Err.Error()}
+	case err != nil:
+		return nil, 0, err
+	}
+	line, _ = t.csv.FieldPos(0)
+	line += t.before
+	if len(cells) != len(t.Header) {
+		return cells, line, &RowError{fmt.Sprintf("it has %d cells, the header has %d", len(cells), len(t.Header))}
+	}
+	for i, cell := range cells {
+		if !utf8.ValidString(cell) {
+			return cells, line, &RowError{fmt.Sprintf("column %s is no UTF-8", t.Header[i])}
+		}
+	}
+	return cells, line, nil
+}
+
+// RowError is a mistake of one row.
+type RowError struct{ reason string }
+
+func (e *RowError) Error() string { return e.reason }
+
+// Line writes cells as they would be read.
+func (t *Table) Line(cells []string) []byte { return line(cells, t.comma) }
+
+// Line is a line of CSV.
+func Line(cells []string) []byte { return line(cells, ',') }
+
+func line(cells []string, comma rune) []byte {
+	var b bytes.Buffer
+	w := csv.NewWriter(&b)
+	w.Comma = comma
+	_ = w.Write(cells) // a buffer takes everything
+	w.Flush()
+	if b.Len() == 1 {
+		return []byte("\"\"\n") // an empty line would be none
+	}
+	return b.Bytes()
+}
+
+// divider is what most often divides a header, outside of quotes.
+func divider(head []byte) rune {
+	counts, within := map[rune]int{}, false
+	for _, c := range string(head) {
+		if c == '"' {
+			within = !within
+		} else if c == '\n' && !within {
+			break
+		} else if !within {
+			counts[c]++
+		}
+	}
+	best := ','
 	for _, d := range ",;\t|" {
-		if n := bytes.Count(header, []byte(string(d))); n > most {
-			best, most = d, n
+		if counts[d] > counts[best] {
+			best = d
 		}
 	}
 	return best

@@ -5,7 +5,11 @@
 //	arg:""       an argument; with optional:"" or a default it may be left out
 //	embed:""     a struct whose fields are flags of the command, as without a name
 //	name help default enum group
+//	short        one letter by which a flag may be called too
+//	aliases      other names of a flag, divided by commas
+//	complete     what its values are, for completion: see Complete
 //
+// An argument that is a list takes all words that are left.
 // Every other exported field is a flag, unless it is tagged flag:"-", and an environment
 // variable too. Nothing here finds a
 // method by its name: a program that does keeps every exported method of every type that
@@ -15,6 +19,7 @@ package grammar
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -38,10 +43,13 @@ type command struct {
 // value is a flag or an argument.
 type value struct {
 	name, help, group string
+	short             string
+	aliases           []string
 	initial           string // its default
 	optional          bool
 	enum              []string
-	env               string
+	complete          string
+	env               []string
 	target            reflect.Value
 }
 
@@ -70,7 +78,7 @@ func (c *command) add(target reflect.Value, prefix string) {
 			c.add(target.Field(i), prefix)
 		case !field.IsExported() || tag.Get("flag") == "-":
 		default:
-			v := &value{name: name, help: tag.Get("help"), group: tag.Get("group"), target: target.Field(i)}
+			v := &value{name: name, help: tag.Get("help"), group: tag.Get("group"), short: tag.Get("short"), complete: tag.Get("complete"), target: target.Field(i)}
 			v.initial, v.optional = tag.Lookup("default")
 			if _, ok := tag.Lookup("optional"); ok {
 				v.optional = true
@@ -82,11 +90,18 @@ func (c *command) add(target reflect.Value, prefix string) {
 				c.args = append(c.args, v)
 				continue
 			}
-			v.env = prefix + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
+			if aliases := tag.Get("aliases"); aliases != "" {
+				v.aliases = strings.Split(aliases, ",")
+			}
+			for _, n := range v.names() {
+				v.env = append(v.env, prefix+strings.ToUpper(strings.ReplaceAll(n, "-", "_")))
+			}
 			c.flags = append(c.flags, v)
 		}
 	}
 }
+
+func (v *value) names() []string { return append([]string{v.name}, v.aliases...) }
 
 // dashed makes OnConflict on-conflict and IDField id-field.
 func dashed(name string) string {
@@ -148,17 +163,10 @@ func (p Program) Parse(target any, args []string) (chosen any, help string, err 
 // flag sets the flag that word names, from word or from what follows, and tells how many
 // words it took of that.
 func (c *command) flag(word string, following []string, given map[*value]bool) (used int, err error) {
-	name, text, has := strings.Cut(strings.TrimPrefix(word, "--"), "=")
-	var v *value
-	var names []string
-	for _, f := range c.flags {
-		if names = append(names, "--"+f.name); "--"+name == "--"+f.name && strings.HasPrefix(word, "--") {
-			v = f
-		}
-	}
+	v, text, has := c.find(word)
 	if v == nil {
 		shown, _, _ := strings.Cut(word, "=")
-		return 0, unknown("unknown flag "+shown, shown, names)
+		return 0, unknown("unknown flag "+shown, shown, c.flagNames())
 	}
 	switch {
 	case has:
@@ -184,12 +192,59 @@ func (c *command) flag(word string, following []string, given map[*value]bool) (
 	return used, nil
 }
 
+// find is the flag that a word names, and its value if the word holds it: --name,
+// --name=value, -n, -nvalue.
+func (c *command) find(word string) (v *value, text string, has bool) {
+	if long, ok := strings.CutPrefix(word, "--"); ok {
+		name, text, has := strings.Cut(long, "=")
+		for _, f := range c.flags {
+			if slices.Contains(f.names(), name) {
+				return f, text, has
+			}
+		}
+		return nil, "", false
+	}
+	for _, f := range c.flags {
+		text, ok := strings.CutPrefix(word, "-"+f.short)
+		switch {
+		case f.short == "" || !ok:
+		case text == "":
+			return f, "", false
+		case !f.isBool():
+			return f, strings.TrimPrefix(text, "="), true
+		}
+	}
+	return nil, "", false
+}
+
+func (c *command) flagNames() (names []string) {
+	for _, f := range c.flags {
+		names = append(names, "--"+f.name)
+	}
+	return names
+}
+
 // positional sets the arguments.
 func (c *command) positional(words []string) error {
+	if n := len(c.args); n > 0 && len(words) >= n && c.args[n-1].target.Kind() == reflect.Slice {
+		last := c.args[n-1].target
+		for _, word := range words[n-1:] {
+			last.Set(reflect.Append(last, reflect.ValueOf(word)))
+		}
+		return c.before(words[:n-1])
+	}
 	if len(words) > len(c.args) {
 		return fmt.Errorf("unexpected argument %s", words[len(c.args)])
 	}
+	return c.before(words)
+}
+
+// before sets the arguments that have a word each.
+func (c *command) before(words []string) error {
 	for i, v := range c.args {
+		if v.target.Kind() == reflect.Slice && v.target.Len() > 0 {
+			continue
+		}
 		if i < len(words) {
 			if err := v.set(words[i]); err != nil {
 				return fmt.Errorf("<%s>%w", v.name, err)
@@ -212,9 +267,12 @@ func (c *command) complete(given map[*value]bool, args int, lookup func(string) 
 			continue
 		}
 		text, from := v.initial, ""
-		if e, ok := lookup(v.env); ok {
-			text, from = e, " (from "+v.env+")"
-		} else if text == "" {
+		for _, name := range v.env {
+			if e, ok := lookup(name); ok && from == "" {
+				text, from = e, " (from "+name+")"
+			}
+		}
+		if text == "" && from == "" {
 			continue
 		}
 		if err := v.set(text); err != nil {

@@ -67,16 +67,24 @@ func leaves(c *command, path string) (rows [][2]string) {
 }
 
 func argument(v *value) string {
-	if v.optional {
-		return "[<" + v.name + ">]"
+	name := "<" + v.name + ">"
+	if v.target.Kind() == reflect.Slice {
+		name += "..."
 	}
-	return "<" + v.name + ">"
+	if v.optional {
+		return "[" + name + "]"
+	}
+	return name
 }
 
 func flags(c *command, group string) (rows [][2]string) {
 	for _, v := range c.flags {
 		if v.group == group {
-			rows = append(rows, [2]string{"--" + v.name + v.example(), strings.TrimSpace(strings.TrimSuffix(v.help, ".") + " ($" + v.env + ").")})
+			name := "--" + v.name
+			if v.short != "" {
+				name = "-" + v.short + ", " + name
+			}
+			rows = append(rows, [2]string{name + v.example(), strings.TrimSpace(strings.TrimSuffix(v.help, ".") + " ($" + v.env[0] + ").")})
 		}
 	}
 	return rows
