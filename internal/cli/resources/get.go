@@ -19,7 +19,7 @@ type Get struct {
 	Filter   string   `complete:"filter" help:"Only resources that match, as in filter= of a list."`
 	Order    string   `aliases:"order-by" complete:"order" help:"Fields to order by: year desc, title."`
 	Q        string   `help:"Words to search for."`
-	View     string   `enum:"current,published" default:"current" help:"What is shown of each: its newest state, or what is published."`
+	View     string   `enum:",head,published" default:"" help:"What is shown of each: head, its newest state, or published. Without it what the credential is shown."`
 	Columns  []string `complete:"field" help:"Columns of the table: fields, meta.updated_at, or NAME:FIELD."`
 	Limit    int      `help:"At most so many."`
 	Deleted  bool     `help:"Deleted ones too."`
@@ -54,7 +54,7 @@ func (c *Get) Run(e *Env) error {
 }
 
 func (c *Get) viewed(q url.Values) url.Values {
-	if c.View == "published" {
+	if c.View != "" {
 		q.Set("view", c.View)
 	}
 	if c.Deleted {
@@ -166,7 +166,7 @@ func (c *Get) follow(e *Env, s remote.Server, path, since string, l *list) error
 	if c.Filter != "" {
 		q.Set("filter", c.Filter)
 	}
-	if c.View == "published" {
+	if c.View != "" {
 		q.Set("view", c.View)
 	}
 	return followed(e, s, path, q, func(ev remote.Event) error {

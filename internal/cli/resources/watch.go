@@ -18,7 +18,7 @@ type Watch struct {
 	Output
 	Target []string `arg:"" name:"type" optional:"" complete:"resource" help:"TYPE, TYPE ID or TYPE/ID; without one everything."`
 	Filter string   `complete:"filter" help:"Only resources that match; one that stops to arrives as left."`
-	View   string   `enum:"current,published" default:"current" help:"Changes of the newest state, or of what is published."`
+	View   string   `enum:",head,published" default:"" help:"Changes of head, the newest state, or of what is published. Without it of what the credential is shown."`
 	From   string   `name:"from-seq" help:"Begin after this sequence; 0 is the beginning."`
 	Until  int      `name:"max" help:"End after so many events."`
 }
@@ -50,7 +50,7 @@ func (c *Watch) Run(e *Env) error {
 	if c.Filter != "" {
 		q.Set("filter", c.Filter)
 	}
-	if c.View == "published" {
+	if c.View != "" {
 		q.Set("view", c.View)
 	}
 	if c.From != "" {
