@@ -95,9 +95,7 @@ func (t *served) fields() (names []string) {
 			names = append(names, name)
 		}
 	}
-	for _, ref := range slices.Sorted(mapKeys(t.Refs)) {
-		names = append(names, ref)
-	}
+	names = append(names, slices.Sorted(mapKeys(t.Refs))...)
 	var out []string
 	for _, n := range names {
 		if !slices.Contains(out, n) {

@@ -55,7 +55,6 @@ func parts(s string, within bool) (out []pathPart, rest string, err error) {
 			out = append(out, pathPart{text: text})
 		}
 		if !found {
-			s = ""
 			break
 		}
 		inside, next, err := closing(after)
