@@ -49,11 +49,14 @@ part "platforms" env PLATFORMS="${PLATFORMS:-darwin/arm64 windows/amd64 freebsd/
 part "a release, twice" env GOFLAGS="$given" sh scripts/test-dist.sh
 part "searches, definitions" big env AUTOCRUD_TEST_SEARCHES="${AUTOCRUD_TEST_SEARCHES:-1000}" AUTOCRUD_TEST_FILMS="${AUTOCRUD_TEST_FILMS:-20000}" $plain -count=1 ./pkg/storage/storagetest ./services/indexer -run 'TestSQLitePostgresAndTheEvaluatorAgree|TestADefinitionChangesUnderLoad'
 part "cron in every zone" big env $plain -count=1 ./pkg/model -run Cron
-part "oracles, damage, models" big env $plain -count=1 -timeout 45m ./tests -run 'TestNoAnswerSaysWhatMayNotBeKnown|TestNothingIsDoneThatItsPrincipalMayNotDo|TestDamageIsTold|RandomModels|TestAFloodOfWrongPasswordsIsLimited'
+part "oracles, damage, models" big env $plain -count=1 -timeout 45m ./tests -run 'TestNoAnswerSaysWhatMayNotBeKnown|TestNoAnswerTellsAPinnedCallerOfADraft|TestNothingIsDoneThatItsPrincipalMayNotDo|TestDamageIsTold|RandomModels|TestAFloodOfWrongPasswordsIsLimited'
 part "edits of models, plans of many rows" big env $plain -count=1 ./tests ./pkg/model/plan -run 'TestEditsAreServedWhileClientsWriteAndWatch|TestManyRowsAreReadInTime'
 part "every operation, every promise, in memory" big env AUTOCRUD_TEST_STORAGES=memory $plain -count=1 ./tests -run TestEveryOperationKeepsEveryPromise
 part "every operation, every promise, on disk" big env AUTOCRUD_TEST_STORAGES=disk $plain -count=1 ./tests -run TestEveryOperationKeepsEveryPromise
 part "schedules, a server that is killed" big env AUTOCRUD_TEST_SCHEDULES="${AUTOCRUD_TEST_SCHEDULES:-1000}" $plain -count=1 ./tests -run TestSchedulesAreDoneOnceThoughTheServerIsKilled
+for row in memory disk s3 postgres; do
+	part "what is published, $row" big env AUTOCRUD_TEST_STORAGES=$row AUTOCRUD_PUBLISHED_STEPS="${AUTOCRUD_PUBLISHED_STEPS:-20000}" $plain -count=1 -timeout 60m ./tests -run TestThePublishedViewIsThatOfTheOracle
+done
 part "retention under writers" big env AUTOCRUD_TEST_RETENTION="${AUTOCRUD_TEST_RETENTION:-60}" $plain -count=1 -timeout 45m ./tests -run TestRetentionUnderWriters
 if [ -n "${AUTOCRUD_TEST_SUITES:-}" ]; then
 	part "suites" big env $plain -count=1 ./tests -run 'TestValidationIsThatOfJSONSchema|TestPatchesAreThoseOfRFC6902'

@@ -88,6 +88,9 @@ func (k *kind) looks() (rows []*operation) {
 	} else {
 		add(":aggregate", "aggregate", look{right: "list", wide: true, asks: true, wire: ask(":aggregate", ""), tells: counted})
 	}
+	if !k.builtin {
+		add(":preview", "preview", look{right: "read", partly: true, wire: wire{method: "POST", path: onResource(":preview"), body: withNothing}, tells: answered})
+	}
 	add(":watch", "watch", look{right: "watch", wide: true, shows: true, stream: true, wire: wire{path: onType(":watch")}})
 	add(":watch of one", "watch_one", look{right: "watch", shows: true, stream: true, wire: row(":watch")})
 	if k.job {

@@ -46,7 +46,7 @@ var matrix = map[string]need{
 	"read": {row_, "read"}, "history": {row_, "read"}, "revisions": {row_, "read"}, "revision": {row_, "read"}, "diff": {row_, "read"}, "referrers": {row_, "read"},
 	"blob": {row_, "read"}, "logs": {row_, "read"}, "watch_one": {row_, "watch"}, "deliveries": {row_, "read"},
 	"replace": {row_, "update"}, "patch": {row_, "update"}, "delete": {row_, "delete"}, "restore": {row_, "restore"}, "switch": {row_, "switch"},
-	"status": {row_, "publish"}, "publish": {row_, "publish"}, "unpublish": {row_, "publish"}, "sign": {row_, "read"}, "purge": {row_, "purge"}, "cancel": {row_, "cancel"}, "rerun": {row_, "rerun"},
+	"status": {row_, "publish"}, "publish": {row_, "publish"}, "unpublish": {row_, "publish"}, "sign": {row_, "read"}, "preview": {row_, "read"}, "purge": {row_, "purge"}, "cancel": {row_, "cancel"}, "rerun": {row_, "rerun"},
 	"pause": {row_, "update"}, "resume": {row_, "update"}, "replay": {row_, "update"}, "test": {row_, "update"}, "rotate": {row_, "update"}, "invite": {row_, "update"},
 	"stamp": {row_, "stamp"}, "touch": {type_, "touch"},
 

@@ -12,7 +12,7 @@ import (
 // the application's wins.
 var (
 	laterTypes   = []string{policy.Users}
-	laterActions = []string{"prune", "publish", "unpublish"}
+	laterActions = []string{"prune", "publish", "unpublish", "preview"}
 )
 
 // leftOut tells what of the program is not served because an application uses its name.

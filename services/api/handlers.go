@@ -179,6 +179,9 @@ func readResource(a *API, c call) error {
 	if err := a.mayAsk(c, p, "read"); err != nil {
 		return err
 	}
+	if c.followsLink() {
+		c.w.Header().Set("Cache-Control", "no-store")
+	}
 	r, err := a.m.Get(c.r.Context(), c.t.Name, c.id, o)
 	if err != nil {
 		return err

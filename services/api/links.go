@@ -1,13 +1,16 @@
 package api
 
 import (
+	"encoding/json"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/policy"
+	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/services/api/identity"
 	"github.com/autocrud-go/autocrud/services/api/openapi"
 	"github.com/autocrud-go/autocrud/services/api/people"
@@ -27,6 +30,12 @@ var linkOperations = []operation{
 var signOperation = operation{handle: signBinary, untold: hasNoBinaries, rights: []string{"read"}, Operation: openapi.Operation{Method: "POST", Path: "/v1/{type}/{id}/blobs/{digest}:sign", Name: "sign",
 	Summary:     "Make a link to a binary of {one}",
 	Description: "It works without a credential for this download, with the rights that its maker has then, for the time asked for: a duration, 10m by default and 168h at most.",
+	Body:        openapi.ExpiryBody, Answers: answers(answer("200", "The link", openapi.Link)), Problems: []string{"400", "404", "405", "409", "410", "413", "415", "422", "503"}}}
+
+// previewOperation is the row of a link to a draft.
+var previewOperation = operation{handle: previewResource, yields: true, rights: []string{"read"}, Operation: openapi.Operation{Method: "POST", Path: "/v1/{type}/{id}:preview", Name: "preview",
+	Summary:     "Make a link that shows the current revision of {one}, a draft too",
+	Description: "It works without a credential, for GET of that revision, with the rights that its maker has then, for the time asked for: a duration, 10m by default and 168h at most.",
 	Body:        openapi.ExpiryBody, Answers: answers(answer("200", "The link", openapi.Link)), Problems: []string{"400", "404", "405", "409", "410", "413", "415", "422", "503"}}}
 
 // followed finds who made the link that a request follows, and takes the signature out
@@ -82,6 +91,39 @@ func signBinary(a *API, c call) error {
 		return err
 	}
 	return a.sign(c, people.Read{Path: "/v1/" + c.t.Name + "/" + c.id + "/blobs/" + c.n}, long)
+}
+
+// previewResource makes a link to the revision that is HEAD now. Further drafts are not
+// shown by it; an edit in place is.
+func previewResource(a *API, c call) error {
+	body, err := readOptional(c.w, c.r, "expires_in")
+	if err != nil {
+		return err
+	}
+	long, err := lasting(body)
+	if err != nil {
+		return err
+	}
+	ctx := c.r.Context()
+	if err := a.m.Guard.May(ctx, c.t, "read"); err != nil { // no more than what is published would be shown
+		return err
+	}
+	r, err := a.m.Get(ctx, c.t.Name, c.id, resource.GetOptions{})
+	if err != nil {
+		return err
+	}
+	var head struct{ Number int }
+	if err := json.Unmarshal(r.Revision, &head); err != nil {
+		return err
+	}
+	return a.sign(c, people.Read{Path: "/v1/" + c.t.Name + "/" + c.id, Query: "revision=" + strconv.Itoa(head.Number)}, long)
+}
+
+// followsLink reports whether a request is answered with the rights of a link's maker.
+// What it shows is kept nowhere: the link ends, and a copy would not.
+func (c call) followsLink() bool {
+	shown, _ := c.r.Context().Value(credentialKey{}).(identity.Credential)
+	return shown.Link != nil
 }
 
 // signRead makes a link to a read. Whether its maker may read that is asked when the

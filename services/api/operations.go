@@ -48,7 +48,7 @@ func newTable(actions []*resource.Action, webhooks bool) table {
 	if !webhooks {
 		hooks = nil
 	}
-	t := table{types: slices.Concat(typeOperations, []operation{signOperation}, hooks, keyOperations, userOperations, actionOperations(actions)),
+	t := table{types: slices.Concat(typeOperations, []operation{signOperation, previewOperation}, hooks, keyOperations, userOperations, actionOperations(actions)),
 		server: slices.Concat(serverOperations, peopleOperations, linkOperations, healthOperations, pageOperations)}
 	for _, rows := range [][]operation{t.types, t.server} {
 		for i := range rows {

@@ -338,7 +338,7 @@ func bodyType(method string) string {
 type noWebhooks struct{ api.Webhooks }
 
 func TestNoActionTakesTheVerbOfAnOperation(t *testing.T) {
-	later := []string{"prune", "publish", "unpublish"} // they came later than actions of their names
+	later := []string{"prune", "publish", "unpublish", "preview"} // they came later than actions of their names
 	reserved := api.ReservedVerbs()
 	types, _ := served(t)
 	a := api.New(resource.NewDomain(types, nil, nil, nil, resource.Options{}), api.Options{Webhooks: noWebhooks{}})
