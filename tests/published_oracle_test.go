@@ -239,6 +239,17 @@ func (p *publishing) compare() {
 			t.Fatalf("%s gives %v, want %v", path, got, want)
 		}
 	}
+	listed := c.Get(t, "/v1/movies?view=published&page_size=1000&order_by=meta.id")
+	searched := c.Post(t, "/v1/movies:search", `{"view":"published","page_size":1000,"order_by":"meta.id"}`).Want(t, 200)
+	if !reflect.DeepEqual(searched.Value("/items"), listed.Value("/items")) {
+		t.Fatalf(":search gives %s, a list %s", searched.Body, listed.Body)
+	}
+	for id := range want { // an instant ahead of every write
+		then := c.Get(t, "/v1/movies/"+id+"?view=published&as_of="+time.Now().UTC().Add(time.Hour).Format(time.RFC3339)).Want(t, 200)
+		if now := c.Get(t, "/v1/movies/"+id+"?view=published"); !reflect.DeepEqual(then.Value("/data"), now.Value("/data")) || !reflect.DeepEqual(then.Value("/revision"), now.Value("/revision")) {
+			t.Fatalf("%s is %s now and %s as of a time", id, now.Body, then.Body)
+		}
+	}
 	c.Get(t, "/v1/movies:count?view=published").Want(t, 200).Equal(t, "/count", fmt.Sprint(len(want)))
 	for _, g := range c.Get(t, "/v1/movies:aggregate?view=published&group_by=meta.status").Want(t, 200).Value("/groups").([]any) {
 		if key := g.(map[string]any)["key"].(map[string]any)["meta.status"]; key != "stable" {
@@ -298,5 +309,10 @@ func TestThePublishedViewIsThatOfTheOracle(t *testing.T) {
 			}
 		}
 		p.mirror("0")
+		c.Post(t, "/v1:reindex", nil).Want(t, 202)
+		apitest.Eventually(t, 5*time.Minute, "the index is built anew", func() bool {
+			return fmt.Sprint(c.Get(t, "/v1:reindex").Want(t, 200).Value("/building")) == "[]"
+		})
+		p.compare()
 	})
 }
