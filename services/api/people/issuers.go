@@ -15,7 +15,6 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/services/api/identity"
-	"github.com/autocrud-go/autocrud/services/api/limit"
 )
 
 // Issuer is one of OpenID Connect through which people sign in.
@@ -149,9 +148,9 @@ func (d *Door) Return(r *http.Request, name string) (b Back, err error) {
 		return b, err
 	}
 	ctx := r.Context()
-	wait, undo := d.byAddress.Try(limit.AddressKey(policy.ActorOf(ctx).Address), time.Now())
-	if wait > 0 {
-		return b, limit.TooMany("address", wait)
+	undo, err := d.attempts.ofAddress(ctx)
+	if err != nil {
+		return b, err
 	}
 	p, code, err := d.answered(r, i)
 	if err != nil {

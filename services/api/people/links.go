@@ -94,8 +94,8 @@ func (d *Door) MayInvite(actor policy.Actor, id string) policy.Decision {
 // Reset sends a link to the owner of an email, if that is a user. The answer is the same
 // when it is not, and so is the time it takes: mail is sent later.
 func (d *Door) Reset(ctx context.Context, email string) error {
-	if wait := d.byAddress.Take(limit.AddressKey(policy.ActorOf(ctx).Address), time.Now()); wait > 0 {
-		return limit.TooMany("address", wait)
+	if _, err := d.attempts.ofAddress(ctx); err != nil {
+		return err
 	}
 	if wait := d.resets.Take(keyOf(email), time.Now()); wait > 0 {
 		return limit.TooMany("email", wait)
@@ -133,8 +133,8 @@ type Person struct{ Name, Email string }
 
 // ByLink chooses a password by the token of a one-time link, and signs in.
 func (d *Door) ByLink(ctx context.Context, token, text string, p Person) (Signed, error) {
-	if wait := d.byAddress.Take(limit.AddressKey(policy.ActorOf(ctx).Address), time.Now()); wait > 0 {
-		return Signed{}, limit.TooMany("address", wait)
+	if _, err := d.attempts.ofAddress(ctx); err != nil {
+		return Signed{}, err
 	}
 	parts := strings.Split(token, ".")
 	if len(parts) == 2 && parts[0] == setupToken && same(parts[1], d.mac(setupToken)) && !d.o.Access.HadUsers() {
@@ -189,14 +189,6 @@ func (d *Door) setUp(ctx context.Context, text string, p Person) (Signed, error)
 		}
 	}
 	return d.begin(ctx, policy.Session{Principal: policy.UserSubject + u.ID, User: u.ID}, false)
-}
-
-// keyOf is a person as limits know it; an address that is none is one of them all.
-func keyOf(email string) string {
-	if len(email) > 254 {
-		email = email[:254]
-	}
-	return strings.ToLower(email)
 }
 
 // idOf is the id of a user that an actor is, or nothing.

@@ -50,30 +50,25 @@ type Mail struct {
 
 // Door is where people sign in. It is safe for concurrent use.
 type Door struct {
-	o         Options
-	secure    bool
-	own       *url.URL
-	links     []byte // signs one-time links
-	tickets   []byte // seals tickets
-	pending   []byte // seals what a sign-in through an issuer is about until it is back
-	signed    []byte // seals links to one read
-	hints     []byte // seals the ID tokens by which a session is ended at its issuer
-	byAddress *limit.Limiter
-	byPerson  *limit.Limiter
-	resets    *limit.Limiter // by person
+	o        Options
+	secure   bool
+	own      *url.URL
+	links    []byte // signs one-time links
+	tickets  []byte // seals tickets
+	pending  []byte // seals what a sign-in through an issuer is about until it is back
+	signed   []byte // seals links to one read
+	hints    []byte // seals the ID tokens by which a session is ended at its issuer
+	attempts attempts
+	resets   *limit.Limiter // by person
 }
 
-// The attempts to sign in that an address, and one person from all addresses, have: so
-// many at once, and one again after so many seconds.
-const (
-	perAddress, addressPause = 20, 3
-	perPerson, personPause   = 10, 6
-	perReset, resetPause     = 3, 300
-)
+// The links to another password that are sent to one person: so many at once, and one
+// again after so many seconds.
+const perReset, resetPause = 3, 300
 
 // New makes the door of a server.
 func New(o Options) (*Door, error) {
-	d := &Door{o: o, byAddress: limit.Bursts(1.0/addressPause, perAddress), byPerson: limit.Bursts(1.0/personPause, perPerson), resets: limit.Bursts(1.0/resetPause, perReset)}
+	d := &Door{o: o, attempts: newAttempts(), resets: limit.Bursts(1.0/resetPause, perReset)}
 	var err error
 	if d.own, err = url.Parse(o.URL); err != nil {
 		return nil, err

@@ -10,7 +10,6 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/password"
 	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/resource"
-	"github.com/autocrud-go/autocrud/services/api/limit"
 )
 
 // Lifetimes of sessions: with remember, and without.
@@ -34,7 +33,7 @@ type Signed struct {
 // ByPassword signs a person in. What is wrong, and whether there is such a person, is
 // told neither by the answer nor by how long it takes.
 func (d *Door) ByPassword(ctx context.Context, email, text string, remember bool) (Signed, error) {
-	undo, err := d.attempt(ctx, email)
+	undo, err := d.attempts.ofPassword(ctx, email)
 	if err != nil {
 		return Signed{}, err
 	}
@@ -53,21 +52,6 @@ func (d *Door) ByPassword(ctx context.Context, email, text string, remember bool
 		u = d.rehash(ctx, u, text)
 	}
 	return d.begin(ctx, policy.Session{Principal: policy.UserSubject + u.ID, User: u.ID}, remember)
-}
-
-// attempt counts an attempt to sign in of an address and a person; undo is for one that
-// was right.
-func (d *Door) attempt(ctx context.Context, email string) (undo func(), err error) {
-	now := time.Now()
-	wait, ofAddress := d.byAddress.Try(limit.AddressKey(policy.ActorOf(ctx).Address), now)
-	if wait > 0 {
-		return nil, limit.TooMany("address", wait)
-	}
-	wait, ofPerson := d.byPerson.Try(keyOf(email), now)
-	if wait > 0 {
-		return nil, limit.TooMany("email", wait)
-	}
-	return func() { ofAddress(); ofPerson() }, nil
 }
 
 // rehash keeps a password under the parameters of new hashes.
@@ -90,9 +74,9 @@ func (d *Door) setPassword(ctx context.Context, id, text string) error {
 
 // ByKey makes a session of an API key.
 func (d *Door) ByKey(ctx context.Context, key string, remember bool) (Signed, error) {
-	wait, undo := d.byAddress.Try(limit.AddressKey(policy.ActorOf(ctx).Address), time.Now())
-	if wait > 0 {
-		return Signed{}, limit.TooMany("address", wait)
+	undo, err := d.attempts.ofAddress(ctx)
+	if err != nil {
+		return Signed{}, err
 	}
 	s, err := d.o.Access.OfKey(key)
 	if err != nil {
@@ -153,7 +137,7 @@ func (d *Door) ChangePassword(ctx context.Context, cookie, current, next string)
 	if !ok || u == nil {
 		return Signed{}, fault.Errorf(fault.Unauthenticated, "only a user who is signed in changes the password")
 	}
-	undo, err := d.attempt(ctx, u.Email)
+	undo, err := d.attempts.ofPassword(ctx, u.Email)
 	if err != nil {
 		return Signed{}, err
 	}
