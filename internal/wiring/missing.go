@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/model/plan"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -38,9 +40,15 @@ func (p *program) missingTypes(ctx context.Context) error {
 	if !p.has.api && !p.has.worker {
 		return nil
 	}
-	served := make([]string, len(p.types))
-	for i, t := range p.types {
-		served[i] = t.Name
+	recorded, err := plan.ReadRecorded(ctx, p.st.log)
+	if err != nil {
+		return err
+	}
+	var served []string
+	for _, t := range p.types {
+		if !takesOver(t, recorded) {
+			served = append(served, t.Name)
+		}
 	}
 	stored, err := p.st.index.Types(ctx)
 	if err != nil {
@@ -69,6 +77,13 @@ func (p *program) missingTypes(ctx context.Context) error {
 	all := append(served, missing...)
 	slices.Sort(all)
 	return p.st.notebook.save(ctx, false, func(i *origin) { i.Types = all })
+}
+
+// takesOver reports whether a type of the program would serve the data of an
+// application's own type of its name, whose model is gone.
+func takesOver(t *model.Type, recorded map[string]plan.Recorded) bool {
+	own, was := recorded[t.Name]
+	return t.Builtin && was && !own.Same(plan.Describe(t))
 }
 
 // typesBefore are the types that were served before and still have data. An index

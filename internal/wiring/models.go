@@ -30,7 +30,7 @@ func (p *program) judging() judging {
 // ownTypes are those that are not the program's.
 func ownTypes(types []*model.Type) (own []*model.Type) {
 	for _, t := range types {
-		if !isBuiltin(t.Name) {
+		if !t.Builtin {
 			own = append(own, t)
 		}
 	}

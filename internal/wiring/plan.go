@@ -2,7 +2,6 @@ package wiring
 
 import (
 	"context"
-	"slices"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -35,7 +34,7 @@ func Plan(ctx context.Context, set Settings, types []*model.Type, report func(do
 	if st.known != nil {
 		before = st.known.Types
 	}
-	asked, err := plan.Against(ctx, st.log, types, isBuiltin, before)
+	asked, err := plan.Against(ctx, st.log, types, model.IsBuiltin, before)
 	if err != nil {
 		return nil, err
 	}
@@ -58,5 +57,3 @@ func brokenRules(ctx context.Context, st *stores, types []*model.Type) (map[stri
 	}
 	return access.Mistakes(all), nil
 }
-
-func isBuiltin(name string) bool { return slices.Contains(model.BuiltinTypes, name) }

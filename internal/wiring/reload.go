@@ -144,7 +144,7 @@ func constrains(report *plan.Report) bool {
 // gone are the types that were served and have no model any more.
 func gone(before, types []*model.Type) (names []string) {
 	for _, t := range before {
-		if !slices.ContainsFunc(types, func(x *model.Type) bool { return x.Name == t.Name }) {
+		if !slices.ContainsFunc(types, func(x *model.Type) bool { return x.Name == t.Name && (t.Builtin || !x.Builtin) }) {
 			names = append(names, t.Name)
 		}
 	}

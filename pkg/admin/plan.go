@@ -21,7 +21,7 @@ func (ad *Admin) Plan(ctx context.Context, types []*model.Type, kept []string, r
 		return nil, states.StoreError(err)
 	}
 	a, err := modelplan.Against(ctx, ad.log, types, func(name string) bool {
-		return slices.Contains(kept, name) || slices.Contains(model.BuiltinTypes, name)
+		return slices.Contains(kept, name) || model.IsBuiltin(name)
 	}, held)
 	if err != nil {
 		return nil, states.StoreError(err)

@@ -21,6 +21,6 @@ func AppendEnvelope(b []byte, e *storage.Event, content []byte) []byte {
 	return append(b, '}')
 }
 
-// IsBuiltin reports whether a type is one of the program itself, whose events
-// are not told outside.
+// IsBuiltin reports whether a name is that of a type of the program itself, whose events
+// are not told outside. The types that are served tell it of one that Yields.
 func IsBuiltin(name string) bool { return slices.Contains(BuiltinTypes, name) }

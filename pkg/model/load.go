@@ -111,7 +111,7 @@ func crossCheck(types []*Type, names []string) ModelErrors {
 		}
 		for _, path := range slices.Sorted(maps.Keys(t.Refs)) {
 			target := t.Refs[path].Type
-			if target != "" && !slices.Contains(names, target) && !slices.Contains(BuiltinTypes, target) {
+			if target != "" && !slices.Contains(names, target) && !IsBuiltin(target) {
 				p.Add(PointerTo("/refs", path)+"/type", "refs: field %q refers to type %q, which does not exist%s", path, target, Hint(target, names))
 			}
 		}

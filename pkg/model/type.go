@@ -214,7 +214,11 @@ var (
 )
 
 // BuiltinTypes are the names of the program's own types.
-var BuiltinTypes = []string{"api-keys", "roles", "bindings", "webhooks", "schedules", "bulk-jobs", "queue-settings"}
+var BuiltinTypes = []string{"api-keys", "roles", "bindings", "webhooks", "schedules", "bulk-jobs", "queue-settings", "users"}
+
+// Yields reports whether a built-in type gives way to an application's own type of its
+// name: that was not always one of the program's.
+func Yields(name string) bool { return name == "users" }
 
 // reservedNames are words of the paths.
 var reservedNames = []string{"types", "blobs", "audit", "queues"}
@@ -248,7 +252,7 @@ func (t *Type) compile(schema any, p *Problems) {
 		p.Add("/name", "name %q does not match [a-z][a-z0-9-]{0,62}", t.Name)
 	case slices.Contains(reservedNames, t.Name):
 		p.Add("/name", "name %q is reserved", t.Name)
-	case slices.Contains(BuiltinTypes, t.Name) && !t.Builtin:
+	case IsBuiltin(t.Name) && !Yields(t.Name) && !t.Builtin:
 		p.Add("/name", "name %q is that of a built-in type", t.Name)
 	}
 	t.compileOptions(p)

@@ -76,7 +76,7 @@ func (t *Turns) Leave(i int) { t.line.leave(t.seats[i]) }
 type Hub struct{ h *hub }
 
 // NewHub holds nothing yet.
-func NewHub() Hub { return Hub{newHub(nil)} }
+func NewHub() Hub { return Hub{newHub(nil, model.IsBuiltin)} }
 
 // Add tells it of an entry.
 func (h Hub) Add(e storage.Entry) { h.h.add(e) }

@@ -32,7 +32,7 @@ type Watches struct {
 
 // NewWatches is the watches of a Manager.
 func NewWatches(p commit.Parts, upkeep *upkeep.Upkeep) *Watches {
-	wa := &Watches{Guard: p.Guard, Reads: p.Reads, States: p.States, Upkeep: upkeep, catchUps: make(chan struct{}, maxCatchUps), hub: newHub(p.Core.Log), log: p.Core.Log, o: p.Core.Options, types: p.Core.Types}
+	wa := &Watches{Guard: p.Guard, Reads: p.Reads, States: p.States, Upkeep: upkeep, catchUps: make(chan struct{}, maxCatchUps), hub: newHub(p.Core.Log, p.Core.Types.IsBuiltin), log: p.Core.Log, o: p.Core.Options, types: p.Core.Types}
 	p.Writer.Ending = wa.keepEnding
 	return wa
 }
@@ -249,7 +249,7 @@ func (w *Watch) advance(ctx context.Context) (m *CachedEvent, wake <-chan struct
 			return nil, nil, err
 		}
 		typ, id, _ := storage.SplitRevisionSubject(entry.Subject)
-		return &CachedEvent{entry: entry, topics: topicsOf(typ, id)}, nil, nil
+		return &CachedEvent{entry: entry, topics: w.m.hub.topicsOf(typ, id)}, nil, nil
 	}
 	if w.topic == nil {
 		return nil, nil, w.join(ctx)

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/autocrud-go/autocrud/internal/restart"
-	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/states"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -17,7 +16,8 @@ import (
 // entries, so that a watch that is a little behind joins without reading again.
 // It reads only while a watch is open.
 type hub struct {
-	log storage.Log
+	log     storage.Log
+	builtin func(typ string) bool
 
 	mu      sync.Mutex
 	moments []*CachedEvent    // the newest, oldest first
@@ -54,8 +54,8 @@ const (
 	linger = time.Minute
 )
 
-func newHub(log storage.Log) *hub {
-	return &hub{log: log, topics: map[string]*topic{}, leaving: map[string]leaving{}, moved: make(chan struct{}), wanted: make(chan struct{}, 1), turns: make(chan struct{}, 1)}
+func newHub(log storage.Log, builtin func(string) bool) *hub {
+	return &hub{log: log, builtin: builtin, topics: map[string]*topic{}, leaving: map[string]leaving{}, moved: make(chan struct{}), wanted: make(chan struct{}, 1), turns: make(chan struct{}, 1)}
 }
 
 // run reads the log while a watch is open, until ctx ends.
@@ -156,9 +156,9 @@ func (h *hub) end() {
 }
 
 // topicsOf are the topics that an event belongs to.
-func topicsOf(typ, id string) [3]string {
+func (h *hub) topicsOf(typ, id string) [3]string {
 	all := "*"
-	if model.IsBuiltin(typ) {
+	if h.builtin(typ) {
 		all = ""
 	}
 	return [3]string{typ, typ + "/" + id, all}
@@ -175,7 +175,7 @@ func (h *hub) add(entry storage.Entry) {
 		}
 		return
 	}
-	m := &CachedEvent{entry: entry, topics: topicsOf(typ, id), live: true}
+	m := &CachedEvent{entry: entry, topics: h.topicsOf(typ, id), live: true}
 	if bytes.Contains(entry.Data, purged) {
 		h.erase(m)
 	}
@@ -220,7 +220,7 @@ func (h *hub) prune(entry storage.Entry) {
 	if err != nil {
 		return
 	}
-	name := topicsOf(p.Type, p.ID)[1]
+	name := h.topicsOf(p.Type, p.ID)[1]
 	for _, m := range h.moments {
 		if m.topics[1] != name || m.pruned.Load() {
 			continue

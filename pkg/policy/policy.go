@@ -286,7 +286,7 @@ func (r Rule) reaches(name string) bool {
 		if own == name {
 			return true
 		}
-		if p, ok := strings.CutSuffix(own, "*"); ok && strings.HasPrefix(prefix, p) && (wild || !model.IsBuiltin(name) && name != Users || own == "*" && slices.Contains(r.Actions, "admin")) {
+		if p, ok := strings.CutSuffix(own, "*"); ok && strings.HasPrefix(prefix, p) && (wild || !model.IsBuiltin(name) || own == "*" && slices.Contains(r.Actions, "admin")) {
 			return true
 		}
 	}

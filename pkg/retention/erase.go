@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/autocrud-go/autocrud/pkg/archive"
-	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -61,7 +60,7 @@ func (k *Keeper) eraseTold(ctx context.Context, p *storage.Pruned, told, inline 
 	if err := k.o.Log.EraseAt(ctx, inline); err != nil {
 		return err
 	}
-	if len(told) == 0 || k.o.Outward == nil || model.IsBuiltin(p.Type) {
+	if len(told) == 0 || k.o.Outward == nil || k.o.Types.IsBuiltin(p.Type) {
 		return nil
 	}
 	if err := k.o.Outward.EraseAt(ctx, p.Type, p.ID, told); err != nil || k.o.Deliveries == nil {

@@ -8,7 +8,6 @@ import (
 
 	"github.com/autocrud-go/autocrud/pkg/archive"
 	"github.com/autocrud-go/autocrud/pkg/commit"
-	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/policy"
 	"github.com/autocrud-go/autocrud/pkg/states"
 	"github.com/autocrud-go/autocrud/pkg/storage"
@@ -153,7 +152,7 @@ func (up *Upkeep) erase(ctx context.Context, tombstone *storage.Event) error {
 	if _, err := remove(ctx, subject, tombstone.Seq); err != nil {
 		return err
 	}
-	if up.o.Outward == nil || model.IsBuiltin(tombstone.Meta.Type) {
+	if up.o.Outward == nil || up.types.IsBuiltin(tombstone.Meta.Type) {
 		return nil
 	}
 	if _, err := up.o.Outward.Erase(ctx, tombstone); err != nil || up.o.Deliveries == nil {

@@ -63,7 +63,12 @@ func newPublisher(types []*model.Type, log storage.Log, blobs storage.Blobs, to 
 }
 
 // builtin reports whether a type is one of the program itself.
-func (p *publisher) builtin(typ string) bool { return p.own[typ] || model.IsBuiltin(typ) }
+func (p *publisher) builtin(typ string) bool {
+	if own, served := p.own[typ]; served {
+		return own
+	}
+	return model.IsBuiltin(typ)
+}
 
 // restart is called when the index is at a sequence and goes on from there.
 func (p *publisher) restart(at uint64) {

@@ -47,6 +47,14 @@ func of(types []*model.Type) *snapshot {
 // Named is the type of a name; nil when there is none.
 func (r *Types) Named(name string) *model.Type { return r.now.Load().named[name] }
 
+// IsBuiltin reports whether a name is that of a type of the program itself.
+func (r *Types) IsBuiltin(name string) bool {
+	if t := r.Named(name); t != nil {
+		return t.Builtin
+	}
+	return model.IsBuiltin(name)
+}
+
 // All lists the types by name. The list is not to be changed.
 func (r *Types) All() []*model.Type { return r.now.Load().all }
 
