@@ -81,9 +81,27 @@ func (t *Type) NeverShown(path []string) bool { return t.writeOnly.at(path) }
 // KeepNulls writes the nulls of a merge patch for what is never shown into the
 // document that the patch made.
 func (t *Type) KeepNulls(doc, patch any) {
+	if t.Secret != "" {
+		to, isObject := doc.(map[string]any)
+		if said, _ := patch.(map[string]any); isObject && removes(said, t.Secret) {
+			to[t.Secret] = nil
+		}
+	}
 	if t.writeOnly != nil {
 		t.writeOnly.keepNulls(doc, patch)
 	}
+}
+
+// removes reports whether a document says null of a property.
+func removes(doc map[string]any, name string) bool {
+	v, given := doc[name]
+	return given && v == nil
+}
+
+// RemovesSecret reports whether what is written says that there is to be no secret.
+func (t *Type) RemovesSecret(data any) bool {
+	doc, _ := data.(map[string]any)
+	return t.Secret != "" && removes(doc, t.Secret)
 }
 
 // WithoutReadOnly is a copy of a document without what clients never set.

@@ -28,7 +28,7 @@ const userSchema = `{"type":"object","required":["email"],"additionalProperties"
 	"email":{"type":"string","maxLength":254,"pattern":"^[^\\sA-Z@]+@[^\\sA-Z@]+$","description":"in small letters; the user signs in with it"},
 	"groups":{"type":"array","maxItems":100,"uniqueItems":true,"items":{"type":"string","minLength":1,"maxLength":200},"default":[]},
 	"disabled":{"type":"boolean","default":false,"description":"may not sign in, and is signed out"},
-	"password":{"type":"string","maxLength":256,"writeOnly":true,"examples":["eleven blue whales"],"description":"at least 12 characters, and no common one; only a hash of it is kept"}}}`
+	"password":{"type":["string","null"],"maxLength":256,"writeOnly":true,"examples":["eleven blue whales"],"description":"at least 12 characters, and no common one; only a hash of it is kept; a write that leaves it out keeps it, null removes it"}}}`
 
 // UserType is the type of Users.
 func UserType() (*model.Type, error) {
