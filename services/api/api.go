@@ -154,7 +154,7 @@ func (a *API) Describe(types []*model.Type) (show func()) {
 	o := a.o
 	types = slices.SortedFunc(slices.Values(types), func(a, b *model.Type) int { return strings.Compare(a.Name, b.Name) })
 	doc := openapi.Document(types, newTable(o.Actions, o.Webhooks != nil).operations(types),
-		openapi.Options{Version: o.Version, ServerURL: o.URL, Actions: o.Actions, Auth: o.Auth != nil})
+		openapi.Options{Version: o.Version, ServerURL: o.URL, Actions: o.Actions, Auth: o.Auth != nil, Cookie: o.People.CookieName()})
 	d := &descriptions{
 		openapi:  serveDocument(doc),
 		older:    sync.OnceValue(func() http.HandlerFunc { return serveDocument(openapi.Older(doc)) }),

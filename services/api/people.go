@@ -19,13 +19,13 @@ import (
 
 // peopleOperations are how people sign in.
 var peopleOperations = []operation{
-	{handle: tellSession, Operation: openapi.Operation{Method: "GET", Path: "/auth/session", Name: "session", Summary: "Who is signed in?", Public: true,
+	{handle: tellSession, Operation: openapi.Operation{Method: "GET", Path: "/auth/session", Name: "session", Summary: "Who is signed in?", Public: true, Recognises: true,
 		Description: "Without a credential, or with a session that has ended, the principal is null.",
 		Answers:     answers(answer("200", "The principal, and whether authentication is asked for", openapi.Session)), Problems: []string{"400", "401", "405"}}},
 	{handle: signIn, Operation: openapi.Operation{Method: "POST", Path: "/auth/login", Name: "login", Summary: "Sign in by email and password, or make a session of an API key", Public: true,
 		Description: "The session is in a cookie that pages cannot read. With remember it lasts over the end of the browser.",
 		Body:        openapi.LoginBody, Answers: answers(answer("200", "Signed in", openapi.Session)), Problems: signingProblems}},
-	{handle: signOut, Operation: openapi.Operation{Method: "POST", Path: "/auth/logout", Name: "logout", Summary: "End the session", Public: true,
+	{handle: signOut, Operation: openapi.Operation{Method: "POST", Path: "/auth/logout", Name: "logout", Summary: "End the session", Public: true, Recognises: true,
 		Description: "The session of an issuer that ends its own too is answered with the URL where the browser does that.",
 		Body:        openapi.EmptyBody, Answers: answers(answer("200", "There is none any more here", openapi.SignedOut), answer("204", "There is none any more", nil)), Problems: signingProblems}},
 	{handle: goToIssuer, Operation: openapi.Operation{Method: "GET", Path: "/auth/oidc/{issuer}/login", Name: "loginAtIssuer", Summary: "Go to an issuer of OpenID Connect to sign in", Public: true,
@@ -34,7 +34,7 @@ var peopleOperations = []operation{
 	{handle: comeFromIssuer, anyQuery: true, Operation: openapi.Operation{Method: "GET", Path: "/auth/oidc/{issuer}/callback", Name: "loginFromIssuer", Summary: "Sign in by the answer of an issuer", Public: true,
 		Description: "The redirect URI of the client at the issuer.",
 		Answers:     answers(answer("303", "Signed in", nil, "Location")), Problems: []string{"401", "404", "405", "503"}}},
-	{handle: changePassword, Operation: openapi.Operation{Method: "POST", Path: "/auth/password", Name: "password", Summary: "Change the password, or choose one by a one-time link", Public: true,
+	{handle: changePassword, Operation: openapi.Operation{Method: "POST", Path: "/auth/password", Name: "password", Summary: "Change the password, or choose one by a one-time link", Public: true, Recognises: true,
 		Description: "With current it is that of the user who is signed in, whose other sessions end. With the token of a link it is that of the user whom the link is for; the link of the first admin takes email and name too.",
 		Body:        openapi.PasswordBody, Answers: answers(answer("200", "Changed, and signed in", openapi.Session)), Problems: signingProblems}},
 	{handle: resetPassword, Operation: openapi.Operation{Method: "POST", Path: "/auth/reset", Name: "reset", Summary: "Have a link sent by which a password is chosen", Public: true,

@@ -11,8 +11,10 @@ import (
 func (d *document) components() object {
 	out := object{{"schemas", d.schemas()}, {"parameters", componentParameters()}, {"headers", componentHeaders()}, {"responses", problemResponses()}}
 	if d.options.Auth {
-		out = append(out, member{"securitySchemes", object{{"bearer", object{{"type", "http"}, {"scheme", "bearer"},
-			{"description", "An API key or a token of the OpenID Connect provider"}}}}})
+		out = append(out, member{"securitySchemes", object{
+			{"bearer", object{{"type", "http"}, {"scheme", "bearer"}, {"description", "An API key or a token of the OpenID Connect provider"}}},
+			{"cookie", object{{"type", "apiKey"}, {"in", "cookie"}, {"name", orElse(d.options.Cookie, "__Host-autocrud")},
+				{"description", "The session of a person who signed in. What changes something has to come from a page of the server's own origin, or of one that is named."}}}}})
 	}
 	return out
 }

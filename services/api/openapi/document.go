@@ -21,7 +21,8 @@ type Options struct {
 	Version     string // of the API, default "1"
 	Description string
 	ServerURL   string // base URL besides that of the document itself
-	Auth        bool   // requests need a bearer token
+	Auth        bool   // requests need a credential
+	Cookie      string // that of a session; default "__Host-autocrud"
 	Actions     []*resource.Action
 }
 
@@ -66,7 +67,7 @@ func Document(types []*model.Type, operations []Operation, o Options) []byte {
 	}
 	security := []any{} // nothing is asked for
 	if o.Auth {
-		security = []any{object{{"bearer", []any{}}}}
+		security = credentials()
 	}
 	doc = append(doc, member{"security", security})
 	var out bytes.Buffer
@@ -75,6 +76,11 @@ func Document(types []*model.Type, operations []Operation, o Options) []byte {
 	}
 	out.WriteByte('\n')
 	return out.Bytes()
+}
+
+// credentials are what a request shows, one of them.
+func credentials() []any {
+	return []any{object{{"bearer", []any{}}}, object{{"cookie", []any{}}}}
 }
 
 func orElse(s, other string) string {
@@ -184,7 +190,10 @@ func (d *document) operation(op Operation) object {
 		responses = append(responses, member{status, componentRef("responses", "Problem"+status)})
 	}
 	out = append(out, member{"responses", responses})
-	if op.Public {
+	switch {
+	case op.Recognises && d.options.Auth:
+		out = append(out, member{"security", append([]any{object{}}, credentials()...)})
+	case op.Public:
 		out = append(out, member{"security", []any{}})
 	}
 	return out

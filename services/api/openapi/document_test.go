@@ -98,7 +98,7 @@ func TestACredentialIsAskedForWhereItIsNeeded(t *testing.T) {
 	if len(open.Security) != 0 || open.Paths["/v1/movies"]["get"].Responses["401"] != nil {
 		t.Error("an open server asks for a credential")
 	}
-	if len(closed.Security) != 1 || closed.Paths["/v1/movies"]["get"].Responses["401"] == nil {
+	if len(closed.Security) != 2 || closed.Paths["/v1/movies"]["get"].Responses["401"] == nil {
 		t.Error("a closed server asks for no credential")
 	}
 	if live := closed.Paths["/livez"]["get"]; live.Responses["401"] != nil || live.Security == nil || len(*live.Security) != 0 {

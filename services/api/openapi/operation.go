@@ -28,6 +28,7 @@ type Operation struct {
 	Problems   []string // statuses besides those that guard every request
 	Expands    bool     // the answer holds what references lead to, where it is asked for
 	Public     bool     // no credential is needed
+	Recognises bool     // the answer of a Public operation is about the credential, if there is one
 }
 
 // Answer describes a success.

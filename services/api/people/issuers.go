@@ -106,7 +106,7 @@ func (d *Door) Away(r *http.Request, name, returnTo string, remember bool) (to s
 }
 
 func (d *Door) pendingCookie(value string, age int) *http.Cookie {
-	return &http.Cookie{Name: d.cookieName() + "-oidc", Value: value, Path: "/", HttpOnly: true, Secure: d.secure, SameSite: http.SameSiteLaxMode, MaxAge: age}
+	return &http.Cookie{Name: d.CookieName() + "-oidc", Value: value, Path: "/", HttpOnly: true, Secure: d.secure, SameSite: http.SameSiteLaxMode, MaxAge: age}
 }
 
 // Came takes the cookie of a sign-in that is over from the browser.
@@ -179,7 +179,7 @@ func (d *Door) answered(r *http.Request, i Issuer) (p pending, code string, err 
 			return p, "", errBack("the answer of the issuer says " + name + " twice")
 		}
 	}
-	found := r.CookiesNamed(d.cookieName() + "-oidc")
+	found := r.CookiesNamed(d.CookieName() + "-oidc")
 	switch {
 	case len(found) != 1 || !unseal(d.pending, found[0].Value, &p):
 		return p, "", errBack("this browser did not ask to sign in here")

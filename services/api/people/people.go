@@ -90,11 +90,11 @@ func New(o Options) (*Door, error) {
 	return d, nil
 }
 
-// cookieName is that of sessions. With its prefix browsers take it over TLS only, from
+// CookieName is that of sessions. With its prefix browsers take it over TLS only, from
 // this host only (RFC 6265bis section 4.1.3.2): a cookie that a page over plain HTTP, or
 // of a neighbouring host, set is none.
-func (d *Door) cookieName() string {
-	if d.secure {
+func (d *Door) CookieName() string {
+	if d == nil || d.secure {
 		return "__Host-autocrud"
 	}
 	return "autocrud"
@@ -105,7 +105,7 @@ func (d *Door) Cookie(r *http.Request) string {
 	if d == nil {
 		return ""
 	}
-	found := r.CookiesNamed(d.cookieName())
+	found := r.CookiesNamed(d.CookieName())
 	if len(found) != 1 {
 		return ""
 	}
@@ -115,7 +115,7 @@ func (d *Door) Cookie(r *http.Request) string {
 // SetCookie gives a session to the browser, until when it is closed or, with remember,
 // until a time.
 func (d *Door) SetCookie(w http.ResponseWriter, session string, remember bool, until time.Time) {
-	c := &http.Cookie{Name: d.cookieName(), Value: session, Path: "/", HttpOnly: true, Secure: d.secure, SameSite: http.SameSiteLaxMode}
+	c := &http.Cookie{Name: d.CookieName(), Value: session, Path: "/", HttpOnly: true, Secure: d.secure, SameSite: http.SameSiteLaxMode}
 	if remember {
 		c.Expires = until
 	}
@@ -124,7 +124,7 @@ func (d *Door) SetCookie(w http.ResponseWriter, session string, remember bool, u
 
 // ClearCookie takes the session from the browser.
 func (d *Door) ClearCookie(w http.ResponseWriter) {
-	http.SetCookie(w, &http.Cookie{Name: d.cookieName(), Path: "/", HttpOnly: true, Secure: d.secure, SameSite: http.SameSiteLaxMode, MaxAge: -1})
+	http.SetCookie(w, &http.Cookie{Name: d.CookieName(), Path: "/", HttpOnly: true, Secure: d.secure, SameSite: http.SameSiteLaxMode, MaxAge: -1})
 }
 
 // FromOwnPages reports whether a request that changes something comes from a page that
