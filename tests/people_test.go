@@ -412,7 +412,7 @@ func TestAUserIsChangedByWhoHasItsRights(t *testing.T) {
 	clerk, _ := key(t, admin, "clerk", "")
 	made := clerk.Post(t, "/v1/users", map[string]any{"email": "bob@example.com"}).Want(t, 201).Text("/meta/id")
 	clerk.Patch(t, "/v1/users/"+made, apitest.MergePatch, map[string]any{"name": "Bob"}).Want(t, 200)
-	clerk.Post(t, "/v1/users/"+made+":invite", nil).Want(t, 200)
+	_, link, _ := strings.Cut(clerk.Post(t, "/v1/users/"+made+":invite", nil).Want(t, 200).Text("/url"), "#")
 	clerk.Post(t, "/v1/users", map[string]any{"email": "eve@example.com", "groups": []string{"readers"}}).WantProblem(t, 403, "permission_denied")
 	clerk.Patch(t, "/v1/users/"+ann, apitest.MergePatch, map[string]any{"password": otherPassword}).WantProblem(t, 403, "permission_denied")
 	clerk.Post(t, "/v1/users/"+ann+":invite", nil).WantProblem(t, 403, "permission_denied")
@@ -422,6 +422,8 @@ func TestAUserIsChangedByWhoHasItsRights(t *testing.T) {
 		return clerk.Patch(t, "/v1/users/"+made, apitest.MergePatch, map[string]any{"name": fmt.Sprint(time.Now())}).Status == 403
 	})
 	clerk.Post(t, "/v1/users/"+made+":invite", nil).WantProblem(t, 403, "permission_denied")
+	// Nor does a link do that the clerk has from before.
+	clerk.As("").Post(t, "/auth/password", map[string]any{"token": link, "password": otherPassword}).WantProblem(t, 401, "unauthenticated")
 	// No client chooses an id, so that no user has the subject of an issuer.
 	admin.Post(t, "/v1/users?id=chosen", map[string]any{"email": "x@example.com"}).WantProblem(t, 400, "invalid_request")
 	admin.Put(t, "/v1/users/chosen", map[string]any{"email": "x@example.com"}, apitest.Header("If-None-Match", "*")).WantProblem(t, 400, "invalid_request")
@@ -499,7 +501,7 @@ func TestATicketReadsOnce(t *testing.T) {
 	if first, second := status("/v1/films/f?ticket="+once), status("/v1/films/f?ticket="+once); first != 200 || second != 401 {
 		t.Errorf("used twice: %d, then %d", first, second)
 	}
-	for what, text := range map[string]string{"none": "", "rubbish": "x", "an altered one": once[:len(once)-2] + "AA", "a key": made.Text("/secret")} {
+	for what, text := range map[string]string{"none": "", "rubbish": "x", "one that was used, in two lines": once[:10] + "%0A" + once[10:], "an altered one": once[:len(once)-2] + "AA", "a key": made.Text("/secret")} {
 		if got := status("/v1/films/f?ticket=" + text); got != 401 {
 			t.Errorf("%s: %d", what, got)
 		}

@@ -317,7 +317,8 @@ func inviteUser(a *API, c call) error {
 	if err != nil {
 		return err
 	}
-	if a.m.Guard.Admin(ctx) != nil && d.Allowed {
+	byAdmin := a.m.Guard.Admin(ctx) == nil
+	if !byAdmin && d.Allowed {
 		d = door.MayInvite(policy.ActorOf(ctx), c.id)
 	}
 	if !d.Allowed {
@@ -326,7 +327,7 @@ func inviteUser(a *API, c call) error {
 		}
 		return policy.Denied(ctx, c.t, c.id, "update", d)
 	}
-	link, err := door.Invite(ctx, c.id)
+	link, err := door.Invite(ctx, c.id, byAdmin)
 	if err != nil {
 		return err
 	}

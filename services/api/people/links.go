@@ -6,7 +6,9 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -53,16 +55,34 @@ type Link struct {
 	Until time.Time `json:"expires_at"`
 }
 
-// linkFor makes one, which ends with the password that the user has now.
-func (d *Door) linkFor(u *policy.User, long time.Duration) Link {
+// linkFor makes one, which ends with the password that the user has now, and with the
+// rights, if they are told.
+func (d *Door) linkFor(u *policy.User, long time.Duration, rights string) Link {
 	until := time.Now().Add(long).UTC().Truncate(time.Second)
 	at := strconv.FormatInt(until.Unix(), 10)
-	return Link{d.o.URL + LinkPath + "#" + u.ID + "." + at + "." + d.mac(u.ID, at, u.Password(), u.Email), until}
+	return Link{d.o.URL + LinkPath + "#" + u.ID + "." + at + "." + d.macOf(u, at, rights), until}
+}
+
+func (d *Door) macOf(u *policy.User, at, rights string) string {
+	return d.mac(u.ID, at, u.Password(), u.Email, rights)
+}
+
+// rightsOf are the groups and roles that a user has now.
+func (d *Door) rightsOf(u *policy.User) string {
+	roles := []string{}
+	for _, r := range d.o.Access.RolesOf(policy.Actor{Principal: policy.UserSubject + u.ID, Identity: u.Identity()}) {
+		roles = append(roles, r.Name)
+	}
+	slices.Sort(roles)
+	b, _ := json.Marshal([][]string{u.Groups, roles}) // texts always marshal
+	return string(b)
 }
 
 // Invite makes a link for a user with which it chooses a password: an invitation for one
 // without, a reset for another. It is sent to the user too, where something sends mail.
-func (d *Door) Invite(ctx context.Context, id string) (Link, error) {
+// One that is not made by an admin ends when the user gets other rights: its maker has it
+// too, and may not have those.
+func (d *Door) Invite(ctx context.Context, id string, byAdmin bool) (Link, error) {
 	u := d.o.Access.User(id)
 	if u == nil {
 		return Link{}, fault.Errorf(fault.NotFound, "there is no users %q", id)
@@ -75,7 +95,11 @@ func (d *Door) Invite(ctx context.Context, id string) (Link, error) {
 	if u.Password() != "" {
 		m.Kind, long = "reset", resetFor
 	}
-	link := d.linkFor(u, long)
+	rights := ""
+	if !byAdmin {
+		rights = d.rightsOf(u)
+	}
+	link := d.linkFor(u, long, rights)
 	m.URL, m.Until = link.URL, link.Until
 	d.send(ctx, m)
 	return link, nil
@@ -101,7 +125,7 @@ func (d *Door) Reset(ctx context.Context, email string) error {
 		return limit.TooMany("email", wait)
 	}
 	if u := d.o.Access.UserByEmail(email); u != nil && !u.Disabled {
-		link := d.linkFor(u, resetFor)
+		link := d.linkFor(u, resetFor, "")
 		d.send(ctx, Mail{Kind: "reset", Email: u.Email, Name: u.Name, URL: link.URL, Until: link.Until})
 	}
 	return nil
@@ -145,7 +169,7 @@ func (d *Door) ByLink(ctx context.Context, token, text string, p Person) (Signed
 	}
 	u := d.o.Access.User(parts[0])
 	at, err := strconv.ParseInt(parts[1], 10, 64)
-	if u == nil || err != nil || u.Disabled || !same(parts[2], d.mac(u.ID, parts[1], u.Password(), u.Email)) || time.Now().Unix() > at {
+	if u == nil || err != nil || u.Disabled || !same(parts[2], d.macOf(u, parts[1], "")) && !same(parts[2], d.macOf(u, parts[1], d.rightsOf(u))) || time.Now().Unix() > at {
 		return Signed{}, errLink()
 	}
 	if err := d.setPassword(ctx, u.ID, text); err != nil {
