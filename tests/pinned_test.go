@@ -150,8 +150,7 @@ type pinnedCell struct {
 	method, path string
 	body         any
 	opts         []apitest.Option
-	only         string // the caller; empty: each of them
-	status       int    // of the answer to the key of the site; 0: any refusal or nothing marked
+	status       int // of the answer to the key of the site; 0: any refusal or nothing marked
 	stream       bool
 }
 
