@@ -114,6 +114,7 @@ func auditLines(a *API, c call, o admin.AuditOptions) error {
 	r, cancel := long(c.w, c.r)
 	defer cancel()
 	defer context.AfterFunc(c.r.Context(), cancel)() // the client left, or it took too long
+	defer a.whileValid(r, cancel, nil)()             // each page asks for the right again
 	o.Page.Size = resource.MaxPageSize
 	list, err := a.m.Admin.Audit(r.Context(), o)
 	if err != nil {

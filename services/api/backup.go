@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"os"
@@ -13,8 +14,11 @@ import (
 // sendBackup streams everything as one file. When it fails half way the connection
 // is cut, so that no client takes a beginning for the whole.
 func sendBackup(a *API, c call) error {
-	out := &started{ResponseWriter: c.w}
-	_, err := a.m.Admin.Backup(c.r.Context(), out, nil)
+	ctx, end := context.WithCancel(c.r.Context())
+	defer end()
+	out := &started{ResponseWriter: c.w, ctx: ctx}
+	defer a.whileValid(c.r, end, func() error { return a.m.Guard.Admin(ctx) })()
+	_, err := a.m.Admin.Backup(ctx, out, nil)
 	if err != nil && out.begun {
 		a.logger.ErrorContext(c.r.Context(), "a backup broke off", "error", err)
 		_ = http.NewResponseController(c.w).Flush() // what is sent tells why
@@ -27,11 +31,15 @@ func sendBackup(a *API, c call) error {
 // answered as one.
 type started struct {
 	http.ResponseWriter
+	ctx   context.Context // a store may read on when it has ended
 	begun bool
 }
 
 // Write implements io.Writer.
 func (s *started) Write(p []byte) (int, error) {
+	if err := s.ctx.Err(); err != nil {
+		return 0, err
+	}
 	if !s.begun {
 		s.begun = true
 		s.Header().Set("Content-Type", typeBinary)
