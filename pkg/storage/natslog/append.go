@@ -21,8 +21,10 @@ const maxFlight = 512
 // pending is a unit that waits for its outcome.
 type pending struct {
 	unit  []storage.Record
-	early bool         // answered before the sync
-	done  chan outcome // buffered
+	early bool // answered before the sync
+	// followed tells that another unit follows it in the batch that it was sent in.
+	followed bool
+	done     chan outcome // buffered
 }
 
 type outcome struct {
@@ -252,9 +254,11 @@ func (l *Log) settle(group []*pending, ends []outcome) {
 		case errors.Is(e.err, storage.ErrConflict), errors.Is(e.err, storage.ErrFull), errors.Is(e.err, storage.ErrTooLarge):
 		default: // it may be in the log, or come there yet
 			l.tail.lose()
+			l.echo.lose()
 			return
 		}
 	}
+	l.echo.settle(group, seqs)
 	if l.tail.settle(group, seqs) {
 		l.count(func(s *Stats) { s.Foreign++ })
 		if l.o.Foreign != nil {
@@ -320,9 +324,10 @@ func (l *Log) publishBatch(ctx context.Context, group []*pending, units []int, r
 		r := l.wire.Batch(ctx, msgs)
 		if r.Clean() {
 			end := r.Seq - uint64(len(msgs))
-			for _, i := range units {
+			for n, i := range units {
 				end += uint64(len(group[i].unit))
 				replies[i] = Reply{Seq: end}
+				group[i].followed = n < len(units)-1
 			}
 			return
 		}

@@ -114,6 +114,7 @@ func (l *Log) deleteOne(ctx context.Context, seq uint64, remove func(context.Con
 		l.barrier.mu.Lock()
 		defer l.barrier.mu.Unlock()
 	}
+	l.echo.erase(seq)
 	err := remove(ctx, seq)
 	if err != nil {
 		// Another eraser may have been faster; the client library tells that

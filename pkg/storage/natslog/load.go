@@ -21,6 +21,7 @@ const (
 func (l *Log) Load(ctx context.Context, next func() (storage.Record, bool, error)) (uint64, error) {
 	if l.tail != nil {
 		defer l.tail.others()()
+		l.echo.lose()
 	}
 	state, err := l.State(ctx)
 	if err != nil {

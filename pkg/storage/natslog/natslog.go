@@ -86,6 +86,7 @@ type Log struct {
 	origin  uint64
 	barrier *barrier // nil: durable is what is stored
 	tail    *tail    // nil: others write too, or flights are side by side
+	echo    *echo    // nil: as tail
 
 	mu     sync.Mutex
 	queue  []*pending
@@ -244,6 +245,7 @@ func Open(ctx context.Context, nc *nats.Conn, o Options) (*Log, error) {
 		}
 		if o.Sole {
 			l.tail = newTail(s.CachedInfo().State.LastSeq)
+			l.echo = newEcho(s.CachedInfo().State.LastSeq)
 		}
 	}
 	return l, nil
