@@ -129,8 +129,21 @@ func TestAReloadMarksWhatDoesNotFit(t *testing.T) {
 		countsUnfit(t, c, "a b", "")
 		c.Post(t, "/v1/types:reload", nil).Want(t, 200)
 		countsUnfit(t, c, "a b", "")
+		w := c.MustWatch(t, "/v1/pieces:watch?from_seq=0&filter="+query("meta.unfit = true"))
+		for i, e := range w.Take(t, 2) {
+			if e.ID() != []string{"a", "b"}[i] || e.Action != "created" || !strings.Contains(e.Raw, `"unfit":true`) {
+				t.Errorf("a watch of what does not fit is told %s", e.Raw)
+			}
+		}
+		defer w.Close()
 		c.Put(t, "/v1/pieces/a", `{"u":"y"}`).Want(t, 200)
+		if e := w.Take(t, 1)[0]; e.ID() != "a" || e.Action != "left" || strings.Contains(e.Raw, `"unfit"`) {
+			t.Errorf("a watch of what does not fit is told %s of what fits now", e.Raw)
+		}
 		c.Delete(t, "/v1/pieces/b").Want(t, 200)
+		if e := w.Take(t, 1)[0]; e.ID() != "b" || e.Action != "deleted" || !strings.Contains(e.Raw, `"unfit":true`) {
+			t.Errorf("a watch of what does not fit is told %s of a delete", e.Raw)
+		}
 		c.Post(t, "/v1/pieces/b:purge", nil).Want(t, 204)
 		countsUnfit(t, c, "", "a")
 		c.Post(t, "/v1/types:reload", nil).Want(t, 200)
