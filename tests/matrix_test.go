@@ -51,7 +51,7 @@ var matrix = map[string]need{
 	"stamp": {row_, "stamp"}, "touch": {type_, "touch"},
 
 	".livez": {anybody, ""}, ".readyz": {anybody, ""}, ".docs": {anybody, ""}, ".openapi": {anybody, ""}, ".openapi30": {anybody, ""}, ".asyncapi": {anybody, ""},
-	".types": {nothing, ""}, ".type": {nothing, ""}, ".can": {nothing, ""}, ".batch": {nothing, ""}, ".watch": {nothing, ""},
+	".types": {nothing, ""}, ".type": {nothing, ""}, ".can": {nothing, ""}, ".batch": {nothing, ""}, ".release": {nothing, ""}, ".watch": {nothing, ""},
 	".upload":  {type_, "create"}, // on some type
 	".metrics": {program, ""}, ".verify": {program, ""}, ".gc": {program, ""}, ".backup": {program, ""}, ".audit": {program, ""}, ".restoreBackup": {program, ""},
 	".reindex": {program, ""}, ".indexing": {program, ""}, ".planModels": {program, ""}, ".reloadModels": {program, ""},

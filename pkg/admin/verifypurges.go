@@ -1,8 +1,10 @@
 package admin
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"sync"
 
 	"github.com/autocrud-go/autocrud/pkg/states"
@@ -28,6 +30,7 @@ type doubt struct {
 
 // settle reports the doubts that no purge explains.
 func (v *verifier) settle(ctx context.Context) error {
+	slices.SortFunc(v.doubts, func(a, b doubt) int { return cmp.Compare(a.seq, b.seq) }) // each part of the log is read once
 	for _, d := range v.doubts {
 		purged, err := v.tombs.after(ctx, v.m.log, d.key, d.seq)
 		if err != nil {
@@ -46,16 +49,20 @@ type tombs struct {
 	of map[states.Key]tomb
 }
 
-// tomb is the last tombstone of a resource, and up to where the log was looked at.
-type tomb struct{ seq, through uint64 }
+// tomb is the last tombstone of a resource that was found, and the part of the log in
+// which it was looked for.
+type tomb struct{ seq, from, through uint64 }
 
 // after reports whether the log holds a tombstone of a resource at a sequence or
-// after it, whatever was made under the id since.
+// after it, whatever was made under the id since. It reads nothing before that.
 func (t *tombs) after(ctx context.Context, log storage.Log, k states.Key, seq uint64) (bool, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	at, subject := t.of[k], storage.RevisionSubject(k.Type, k.ID)
-	for at.seq < seq {
+	at, known := t.of[k]
+	if !known || seq < at.from {
+		at = tomb{seq: at.seq, from: seq, through: max(seq, 1) - 1}
+	}
+	for subject := storage.RevisionSubject(k.Type, k.ID); at.seq < seq; {
 		entry, err := log.Next(ctx, subject, at.through+1)
 		if errors.Is(err, storage.ErrNotFound) {
 			break

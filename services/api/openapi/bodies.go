@@ -70,11 +70,11 @@ func unpublishBody(*document, *model.Type) object {
 	return withBody(false, jsonContent(closed(recordSchema(object{atMember})), object{}))
 }
 
-func releaseBody(*document, *model.Type) object {
+func (d *document) releaseBody(*model.Type) object {
 	item := closed(recordSchema(object{{"type", stringSchema}, {"id", stringSchema},
 		{"if_match", object{{"type", "string"}, {"description", "An ETag, as in the header If-Match"}}}}, "type", "id"))
 	return withBody(true, jsonContent(closed(recordSchema(object{atMember, newestMember, {"items", object{{"type", "array"}, {"minItems", 1}, {"maxItems", 100}, {"items", item}}}}, "items")),
-		object{{"at", sampleLater}, {"items", []any{object{{"type", "articles"}, {"id", sampleID}}}}}))
+		object{{"at", sampleLater}, {"items", []any{object{{"type", d.types[0].Name}, {"id", sampleID}}}}}))
 }
 
 func closed(schema object) object { return append(schema, member{"additionalProperties", false}) }

@@ -17,7 +17,7 @@ var (
 	StatusBody    Part = statusBody
 	PublishBody   Part = publishBody
 	UnpublishBody Part = unpublishBody
-	ReleaseBody   Part = releaseBody
+	ReleaseBody   Part = (*document).releaseBody
 	SearchBody    Part = searchBody // the parameters of a list
 	BulkBody      Part = bulkBody
 	PruneBody     Part = pruneBody
