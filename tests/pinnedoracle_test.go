@@ -230,10 +230,10 @@ func (o *pinnedOracle) replay(name string) {
 	}
 }
 
-// AUTOCRUD_TEST_ORACLE is how many requests.
+// AUTOCRUD_TEST_PINNED is how many requests.
 func TestNoAnswerTellsAPinnedCallerOfADraft(t *testing.T) {
 	t.Parallel()
-	requests, asked, counts := max(envInt("AUTOCRUD_TEST_ORACLE"), 200), 0, map[string]int{}
+	requests, asked, counts := max(envInt("AUTOCRUD_TEST_PINNED"), 200), 0, map[string]int{}
 	for seed := draw(t.Name()); asked < requests && !t.Failed(); seed++ {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			o := newPinnedOracle(t, seed, counts)
