@@ -93,7 +93,7 @@ func (sl *Seals) putSecret(w *Mutation, t *model.Type, data any, text string) (a
 	now := sl.o.Now().UTC().Truncate(time.Second)
 	var list []model.Box
 	switch {
-	case t.RemovesSecret(data): // where the schema lets it
+	case model.RemovesSecret(t, data): // where the schema lets it
 	case text == "" && len(old) > 0 && w.asks.Rotate == nil:
 		list = old
 	case t.Hash != nil && text != "":

@@ -98,8 +98,9 @@ func removes(doc map[string]any, name string) bool {
 	return given && v == nil
 }
 
-// RemovesSecret reports whether what is written says that there is to be no secret.
-func (t *Type) RemovesSecret(data any) bool {
+// RemovesSecret reports whether what is written to a type says that there is to be no
+// secret.
+func RemovesSecret(t *Type, data any) bool {
 	doc, _ := data.(map[string]any)
 	return t.Secret != "" && removes(doc, t.Secret)
 }

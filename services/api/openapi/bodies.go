@@ -73,8 +73,12 @@ func unpublishBody(*document, *model.Type) object {
 func (d *document) releaseBody(*model.Type) object {
 	item := closed(recordSchema(object{{"type", stringSchema}, {"id", stringSchema},
 		{"if_match", object{{"type", "string"}, {"description", "An ETag, as in the header If-Match"}}}}, "type", "id"))
+	items := []any{}
+	if len(d.types) > 0 {
+		items = []any{object{{"type", d.types[0].Name}, {"id", sampleID}}}
+	}
 	return withBody(true, jsonContent(closed(recordSchema(object{atMember, newestMember, {"items", object{{"type", "array"}, {"minItems", 1}, {"maxItems", 100}, {"items", item}}}}, "items")),
-		object{{"at", sampleLater}, {"items", []any{object{{"type", d.types[0].Name}, {"id", sampleID}}}}}))
+		object{{"at", sampleLater}, {"items", items}}))
 }
 
 func closed(schema object) object { return append(schema, member{"additionalProperties", false}) }

@@ -46,8 +46,8 @@ func newAttempts() attempts {
 		newcomersByPerson: limit.Bursts(1.0/newcomerPersonPause, newcomersPerPerson)}
 }
 
-// everyone is the key of a limit that all addresses share.
-const everyone = "*"
+// shared is the key of a limit that all addresses have together.
+const shared = "*"
 
 // ofAddress counts an attempt that costs little; undo is for one that was right.
 func (a *attempts) ofAddress(ctx context.Context) (undo func(), err error) {
@@ -71,7 +71,7 @@ func (a *attempts) ofPassword(ctx context.Context, email string) (undo func(), e
 	if known > 0 {
 		all, most = a.ofOther, 0
 	}
-	wait, ofAll := all.TryWithin(everyone, now, most)
+	wait, ofAll := all.TryWithin(shared, now, most)
 	if wait > most {
 		return nil, limit.TooMany("kind: many passwords are tried", wait)
 	}
