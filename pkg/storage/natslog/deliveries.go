@@ -44,7 +44,7 @@ func deliveriesConfig(o OutwardOptions) jetstream.StreamConfig {
 func ProvisionDeliveries(ctx context.Context, js jetstream.JetStream, o OutwardOptions) error {
 	o = o.withDefaults()
 	want := deliveriesConfig(o)
-	_, err := js.CreateStream(ctx, want)
+	err := createStream(ctx, js, want)
 	if err == nil || !errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
 		if err != nil {
 			return fmt.Errorf("create stream %s: %w: %w", want.Name, storage.ErrUnavailable, err)

@@ -155,7 +155,7 @@ func Provision(ctx context.Context, js jetstream.JetStream, o Options) error {
 	want := o.streamConfig()
 	want.Metadata = map[string]string{metaIdentity: uuid.NewString(), metaFormat: strconv.Itoa(storage.EventVersion)}
 	want.FirstSeq = o.FirstSeq
-	_, err := js.CreateStream(ctx, want)
+	err := createStream(ctx, js, want)
 	if err == nil {
 		return nil
 	}
@@ -167,6 +167,17 @@ func Provision(ctx context.Context, js jetstream.JetStream, o Options) error {
 		return fmt.Errorf("open stream %s: %w: %w", want.Name, storage.ErrUnavailable, err)
 	}
 	return checkDrift(s.CachedInfo().Config, want)
+}
+
+// creating is how long servers may take to make a stream: those of a cluster that has just
+// begun choose leaders first.
+const creating = 20 * time.Second
+
+func createStream(ctx context.Context, js jetstream.JetStream, want jetstream.StreamConfig) error {
+	ctx, cancel := context.WithTimeout(ctx, creating) // without it the client waits for 5 seconds
+	defer cancel()
+	_, err := js.CreateStream(ctx, want)
+	return err
 }
 
 // checkDrift compares the settings that correctness rests on.

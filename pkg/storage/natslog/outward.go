@@ -97,7 +97,7 @@ func (o OutwardOptions) streamConfig() jetstream.StreamConfig {
 // long and how much is kept, and checks the rest.
 func ProvisionOutward(ctx context.Context, js jetstream.JetStream, o OutwardOptions) error {
 	want := o.withDefaults().streamConfig()
-	_, err := js.CreateStream(ctx, want)
+	err := createStream(ctx, js, want)
 	if err == nil {
 		return nil
 	}
