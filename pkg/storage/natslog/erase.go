@@ -114,8 +114,8 @@ func (l *Log) deleteOne(ctx context.Context, seq uint64, remove func(context.Con
 		l.barrier.mu.Lock()
 		defer l.barrier.mu.Unlock()
 	}
-	l.echo.erase(seq)
 	err := remove(ctx, seq)
+	l.echo.erase(seq) // not before: a reader would miss what the log still counts
 	if err != nil {
 		// Another eraser may have been faster; the client library tells that
 		// only in words.
