@@ -4,7 +4,7 @@
 # oracles, damaged data folders, cron in every zone, the suites of JSON Schema and
 # JSON Patch where their folder is named, and the programs that generators make from
 # the document; every system is built for. A variable that is set already keeps its value.
-# Needs Node and npm, which root gets here on Debian. Takes several times as long as
+# Needs Node, npm and zsh, which root gets here on Debian. Takes several times as long as
 # make test. The seed is fixed, so that a landing does not depend on chance;
 # another one (AUTOCRUD_TEST_SEED=N) asks something else.
 set -eu
@@ -66,6 +66,10 @@ fi
 if ! command -v npx >/dev/null 2>&1 && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
 	(apt-get install -y nodejs npm || { apt-get update && apt-get install -y nodejs npm; }) >/dev/null
 fi
+if ! command -v zsh >/dev/null 2>&1 && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+	(apt-get install -y zsh || { apt-get update && apt-get install -y zsh; }) >/dev/null
+fi
+part "completion in shells" big env AUTOCRUD_TEST_ZSH=1 $plain -count=1 ./tests -run TestCompletionInShells
 part "generators" sh scripts/test-generators.sh
 part "people in a browser" sh scripts/test-browser.sh
 part "search of the guides" sh scripts/test-search.sh

@@ -5,8 +5,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -304,46 +302,6 @@ func TestNobodyLearnsWhichUsersThereAre(t *testing.T) { // not in parallel: it m
 	for _, email := range []string{"ann@example.com", "nobody@example.com"} {
 		nobody.Post(t, "/auth/reset", map[string]any{"email": email}).Want(t, 204)
 	}
-}
-
-// Attempts are limited by person, whether there is one or not, and by address.
-func TestAttemptsToSignInAreLimited(t *testing.T) {
-	t.Parallel()
-	admin, _ := peopled(t, autocrud.Settings{Storage: "memory", TrustedProxies: []string{"127.0.0.1"}})
-	nobody := admin.As("")
-	from := func(address string) apitest.Option { return apitest.Header("X-Forwarded-For", address) }
-	for _, email := range []string{"ann@example.com", "nobody@example.com"} {
-		limited := limitedOf(t, nobody, 14, func(i int) (any, apitest.Option) {
-			return login(email, "not the password"), from(fmt.Sprintf("192.0.2.%d", i))
-		})
-		if limited < 2 || limited == 14 { // those of many addresses share a limit too
-			t.Errorf("%s: %d of 14 attempts are limited", email, limited)
-		}
-	}
-	limited := limitedOf(t, nobody, 25, func(i int) (any, apitest.Option) {
-		return login(fmt.Sprintf("user%d@example.com", i), "x"), from("198.51.100.1")
-	})
-	if limited < 3 {
-		t.Errorf("%d of 25 attempts of an address are limited", limited)
-	}
-}
-
-// limitedOf is how many of some attempts to sign in are answered 429. They are made at
-// once: more are allowed as time goes by, and a password takes long to try.
-func limitedOf(t *testing.T, c *apitest.Client, n int, attempt func(i int) (body any, from apitest.Option)) int {
-	t.Helper()
-	var limited atomic.Int32
-	var wg sync.WaitGroup
-	for i := range n {
-		wg.Go(func() {
-			body, from := attempt(i)
-			if c.Post(t, "/auth/login", body, from).Status == 429 {
-				limited.Add(1)
-			}
-		})
-	}
-	wg.Wait()
-	return int(limited.Load())
 }
 
 func TestAPasswordIsChosenWell(t *testing.T) {

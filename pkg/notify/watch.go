@@ -465,31 +465,6 @@ func (wa *Watches) keepEnding(ctx context.Context, t *model.Type, last *storage.
 	}
 }
 
-// Judged tells what a webhook is told of an event of the log: nothing, when it
-// does not match or was erased.
-func (wa *Watches) Judged(ctx context.Context, h Webhook, seq uint64) (Notice, bool, error) {
-	var only *model.Type
-	if len(h.Types) == 1 {
-		only = wa.types.Named(h.Types[0])
-	}
-	var filter query.Expr
-	var err error
-	if strings.TrimSpace(h.Filter) != "" { // else it is told also of what no filter can be asked about
-		if filter, err = wa.watchFilter(ctx, only, storage.HeadView, h.Filter); err != nil {
-			return Notice{}, false, err
-		}
-	}
-	entry, err := wa.log.At(ctx, seq)
-	if errors.Is(err, storage.ErrNotFound) {
-		return Notice{}, false, nil
-	}
-	if err != nil {
-		return Notice{}, false, states.StoreError(err)
-	}
-	w := &Watch{m: wa, typ: only, filter: filter, trusted: true, models: wa.types.Version()}
-	return w.look(ctx, &CachedEvent{entry: entry})
-}
-
 // watchFilter reads a filter over a type's fields as a view shows them, or over meta
 // fields.
 func (wa *Watches) watchFilter(ctx context.Context, t *model.Type, asked storage.View, text string) (query.Expr, error) {

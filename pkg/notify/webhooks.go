@@ -3,6 +3,7 @@ package notify
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/model/registry"
 	"github.com/autocrud-go/autocrud/pkg/policy"
+	"github.com/autocrud-go/autocrud/pkg/query"
 	"github.com/autocrud-go/autocrud/pkg/states"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -207,4 +209,29 @@ func (wh *WebhookAccess) Secrets(ctx context.Context, typ, id string) (out [][]b
 		out = append(out, secret)
 	}
 	return out, nil
+}
+
+// Judged tells what a webhook is told of an event of the log: nothing, when it
+// does not match or was erased.
+func (wa *Watches) Judged(ctx context.Context, h Webhook, seq uint64) (Notice, bool, error) {
+	var only *model.Type
+	if len(h.Types) == 1 {
+		only = wa.types.Named(h.Types[0])
+	}
+	var filter query.Expr
+	var err error
+	if strings.TrimSpace(h.Filter) != "" { // else it is told also of what no filter can be asked about
+		if filter, err = wa.watchFilter(ctx, only, storage.HeadView, h.Filter); err != nil {
+			return Notice{}, false, err
+		}
+	}
+	entry, err := wa.log.At(ctx, seq)
+	if errors.Is(err, storage.ErrNotFound) {
+		return Notice{}, false, nil
+	}
+	if err != nil {
+		return Notice{}, false, states.StoreError(err)
+	}
+	w := &Watch{m: wa, typ: only, filter: filter, trusted: true, models: wa.types.Version()}
+	return w.look(ctx, &CachedEvent{entry: entry})
 }

@@ -59,6 +59,15 @@ func (a *API) followed(r *http.Request, c identity.Credential) (*http.Request, i
 	return r, identity.Credential{Link: maker}, nil
 }
 
+// expiry reads a body that says no more than for how long a link is to work.
+func (c call) expiry() (time.Duration, error) {
+	body, err := readOptional(c.w, c.r, "expires_in")
+	if err != nil {
+		return 0, err
+	}
+	return lasting(body)
+}
+
 // lasting reads for how long a link is to work.
 func lasting(body map[string]any) (time.Duration, error) {
 	v, given := body["expires_in"]
@@ -75,11 +84,7 @@ func lasting(body map[string]any) (time.Duration, error) {
 
 // signBinary makes a link to a binary that its maker may read.
 func signBinary(a *API, c call) error {
-	body, err := readOptional(c.w, c.r, "expires_in")
-	if err != nil {
-		return err
-	}
-	long, err := lasting(body)
+	long, err := c.expiry()
 	if err != nil {
 		return err
 	}
@@ -96,11 +101,7 @@ func signBinary(a *API, c call) error {
 // previewResource makes a link to the revision that is HEAD now. Further drafts are not
 // shown by it; an edit in place is.
 func previewResource(a *API, c call) error {
-	body, err := readOptional(c.w, c.r, "expires_in")
-	if err != nil {
-		return err
-	}
-	long, err := lasting(body)
+	long, err := c.expiry()
 	if err != nil {
 		return err
 	}

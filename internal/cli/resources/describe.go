@@ -20,11 +20,7 @@ type Describe struct {
 
 // Run writes a page for each.
 func (c *Describe) Run(e *Env) error {
-	which, err := some(c.Target)
-	if err != nil {
-		return err
-	}
-	s, err := c.Server()
+	s, which, err := c.some(c.Target)
 	if err != nil {
 		return err
 	}
@@ -161,11 +157,7 @@ func (c *History) Run(e *Env) error {
 	if _, err := c.path(); err != nil {
 		return err
 	}
-	t, err := one(c.Target)
-	if err != nil {
-		return err
-	}
-	s, err := c.Server()
+	s, t, err := c.one(c.Target)
 	if err != nil {
 		return err
 	}

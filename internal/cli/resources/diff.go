@@ -88,11 +88,7 @@ func shown(data any) (string, error) {
 }
 
 func (c *Diff) revisions(e *Env) (differs bool, err error) {
-	t, err := one(c.Target)
-	if err != nil {
-		return false, err
-	}
-	s, err := c.Server()
+	s, t, err := c.one(c.Target)
 	if err != nil {
 		return false, err
 	}

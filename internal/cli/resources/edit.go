@@ -38,11 +38,7 @@ type editing struct {
 // Run edits until the server takes what was written, or the person gives up. What was
 // written is never lost: it is in the file that is named then.
 func (c *Edit) Run(e *Env) error {
-	t, err := one(c.Target)
-	if err != nil {
-		return err
-	}
-	s, err := c.Server()
+	s, t, err := c.one(c.Target)
 	if err != nil {
 		return err
 	}

@@ -32,11 +32,7 @@ func (l logLine) write(e *Env) error {
 
 // Run writes the lines.
 func (c *Logs) Run(e *Env) error {
-	t, err := one(c.Target)
-	if err != nil {
-		return err
-	}
-	s, err := c.Server()
+	s, t, err := c.one(c.Target)
 	if err != nil {
 		return err
 	}

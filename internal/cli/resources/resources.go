@@ -117,25 +117,29 @@ func targets(words []string) (out []target, err error) {
 	return out, nil
 }
 
-// some reads targets that all have an id.
-func some(words []string) ([]target, error) {
+// some reads targets that all have an id, and finds the server.
+func (c *Connection) some(words []string) (remote.Server, []target, error) {
 	out, err := targets(words)
 	if err == nil && out[0].id == "" {
 		err = usage("which one? An id is missing: %s ID, or %[1]s/ID", out[0].typ)
 	}
-	return out, err
+	if err != nil {
+		return remote.Server{}, nil, err
+	}
+	s, err := c.Server()
+	return s, out, err
 }
 
-// one reads exactly one target.
-func one(words []string) (target, error) {
-	out, err := some(words)
+// one reads exactly one target, and finds the server.
+func (c *Connection) one(words []string) (remote.Server, target, error) {
+	s, out, err := c.some(words)
 	if err == nil && len(out) > 1 {
 		err = usage("one resource is expected, not %d", len(out))
 	}
 	if err != nil {
-		return target{}, err
+		return s, target{}, err
 	}
-	return out[0], nil
+	return s, out[0], nil
 }
 
 // envelope is a resource as an answer shows it.

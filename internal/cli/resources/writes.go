@@ -103,15 +103,11 @@ func (c *Patch) Run(e *Env) error {
 	if _, err := c.path(); err != nil {
 		return err
 	}
-	which, err := some(c.Target)
-	if err != nil {
-		return err
-	}
 	patch, media, err := c.read()
 	if err != nil {
 		return err
 	}
-	s, err := c.Server()
+	s, which, err := c.some(c.Target)
 	if err != nil {
 		return err
 	}
@@ -171,11 +167,7 @@ func verb(e *Env, c *Connection, o *Output, words []string, said string, request
 	if _, err := o.path(); err != nil {
 		return err
 	}
-	which, err := some(words)
-	if err != nil {
-		return err
-	}
-	s, err := c.Server()
+	s, which, err := c.some(words)
 	if err != nil {
 		return err
 	}
@@ -250,16 +242,12 @@ type Rollback struct {
 
 // Run switches.
 func (c *Rollback) Run(e *Env) error {
-	t, err := one(c.Target)
+	s, t, err := c.one(c.Target)
 	if err != nil {
 		return err
 	}
 	to := c.To
 	if to == 0 {
-		s, err := c.Server()
-		if err != nil {
-			return err
-		}
 		var x struct {
 			Revision struct {
 				Parent string `json:"parent"`

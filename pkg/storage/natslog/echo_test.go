@@ -1,6 +1,7 @@
 package natslog_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -161,5 +162,33 @@ func TestAnEntryOfAnotherProgramIsTold(t *testing.T) {
 	}
 	if e, err := feed.Next(t.Context()); err != nil || string(e.Data) != "theirs" {
 		t.Fatalf("%+v, %v", e, err)
+	}
+}
+
+// TestAnEntryThatIsNotErasedIsTold: an erasing that failed leaves it in the log, and so in
+// memory.
+func TestAnEntryThatIsNotErasedIsTold(t *testing.T) {
+	l := testenv.Log(t, func(*natslog.Options) {})
+	for i := range 3 {
+		if _, err := l.Append(t.Context(), []storage.Record{{Subject: fmt.Sprint("rev.notes.", i), ID: uuid.NewString(), Data: []byte{'0' + byte(i)}}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	broken := errors.New("broken")
+	if err := l.DeleteOne(t.Context(), 2, func(context.Context, uint64) error { return broken }); !errors.Is(err, storage.ErrUnavailable) {
+		t.Fatalf("an erasing that failed: %v", err)
+	}
+	feed, err := l.Follow(t.Context(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer feed.Close()
+	if natslog.Asks(feed) {
+		t.Fatal("the server is asked for what is in memory")
+	}
+	for i := range 3 {
+		if e, err := feed.Next(t.Context()); err != nil || string(e.Data) != fmt.Sprint(i) {
+			t.Fatalf("entry %d is told as %+v, %v", i+1, e, err)
+		}
 	}
 }

@@ -114,15 +114,14 @@ func (l *Log) deleteOne(ctx context.Context, seq uint64, remove func(context.Con
 		l.barrier.mu.Lock()
 		defer l.barrier.mu.Unlock()
 	}
-	err := remove(ctx, seq)
-	l.echo.erase(seq) // not before: a reader would miss what the log still counts
-	if err != nil {
+	if err := remove(ctx, seq); err != nil {
 		// Another eraser may have been faster; the client library tells that
 		// only in words.
 		if _, gone := l.stream.GetMsg(ctx, seq); !errors.Is(gone, jetstream.ErrMsgNotFound) {
 			return unavailable("erase", err)
 		}
 	}
+	l.echo.erase(seq) // once it is gone: a reader must not miss what the log still has
 	if l.barrier == nil {
 		return nil
 	}

@@ -61,6 +61,8 @@ type consuming struct {
 }
 
 func (f *feed) ask(ctx context.Context) (*consuming, error) {
+	ctx, cancel := context.WithTimeout(ctx, creating)
+	defer cancel()
 	c, err := f.l.stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{
 		DeliverPolicy:  jetstream.DeliverByStartSequencePolicy,
 		OptStartSeq:    f.want,
@@ -142,11 +144,13 @@ func (f *feed) take(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-t.C:
-		state, err := f.l.State(ctx)
-		if err != nil {
-			return err
+		if state, err := f.l.State(ctx); err == nil {
+			f.echo.hears(state.Last)
+			return nil
 		}
-		f.echo.hears(state.Last)
+		var err error
+		f.asked, err = f.ask(ctx) // which waits for a server that is busy, or tells that there is none
+		return err
 	}
 	return nil
 }

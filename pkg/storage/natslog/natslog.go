@@ -169,12 +169,12 @@ func Provision(ctx context.Context, js jetstream.JetStream, o Options) error {
 	return checkDrift(s.CachedInfo().Config, want)
 }
 
-// creating is how long servers may take to make a stream: those of a cluster that has just
-// begun choose leaders first.
+// creating is how long servers may take to make a stream or a consumer: those of a cluster
+// that has just begun choose leaders first. The client's own 5 seconds are too few.
 const creating = 20 * time.Second
 
 func createStream(ctx context.Context, js jetstream.JetStream, want jetstream.StreamConfig) error {
-	ctx, cancel := context.WithTimeout(ctx, creating) // without it the client waits for 5 seconds
+	ctx, cancel := context.WithTimeout(ctx, creating)
 	defer cancel()
 	_, err := js.CreateStream(ctx, want)
 	return err
