@@ -191,7 +191,7 @@ func TestLargeFiltersAreNotKept(t *testing.T) {
 	ask := func(k int) {
 		var terms []string
 		for part := range 4 {
-			values := make([]string, 900+k) // each is another statement
+			values := make([]string, 860+k) // each is another statement
 			for i := range values {
 				values[i] = fmt.Sprintf("%q", fmt.Sprint(part*1000+i))
 			}
