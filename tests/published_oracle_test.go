@@ -262,10 +262,17 @@ func (p *publishing) compare() {
 // mirror follows the published view from a place and compares what it makes of it with
 // the list.
 func (p *publishing) mirror(from string) {
-	c, t := p.c, p.t
+	p.t.Helper()
+	mirrors(p.t, p.c, "movies", p.doc("the end"), from)
+}
+
+// mirrors follows the published view of a type, from a place to a resource that it makes,
+// and compares what it makes of it with the list.
+func mirrors(t *testing.T, c *apitest.Client, typ, end, from string) {
 	t.Helper()
-	until := c.Post(t, "/v1/movies?id=end-of-the-walk", p.doc("the end")).Want(t, 201)
-	w := c.MustWatch(t, "/v1/movies:watch?view=published&from_seq="+from)
+	at := "/v1/" + typ
+	until := c.Post(t, at+"?id=end-of-the-walk&status=stable", end).Want(t, 201)
+	w := c.MustWatch(t, at+":watch?view=published&from_seq="+from)
 	defer w.Close()
 	got := map[string]any{}
 	for {
@@ -283,7 +290,7 @@ func (p *publishing) mirror(from string) {
 		}
 	}
 	want := map[string]any{}
-	for _, item := range c.Get(t, "/v1/movies?view=published&page_size=1000").Want(t, 200).Value("/items").([]any) {
+	for _, item := range c.Get(t, at+"?view=published&page_size=1000").Want(t, 200).Items() {
 		x := item.(map[string]any)
 		want[x["meta"].(map[string]any)["id"].(string)] = []any{x["data"], x["meta"]}
 	}
@@ -295,7 +302,7 @@ func (p *publishing) mirror(from string) {
 	if len(got) != len(want) {
 		t.Errorf("the mirror has %d, the list %d", len(got), len(want))
 	}
-	c.Post(t, "/v1/movies/end-of-the-walk:purge", nil).Want(t, 204)
+	c.Post(t, at+"/end-of-the-walk:purge", nil).Want(t, 204)
 }
 
 func TestThePublishedViewIsThatOfTheOracle(t *testing.T) {

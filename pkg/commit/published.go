@@ -39,7 +39,7 @@ func published(ctx context.Context, st *states.States, t *model.Type, s states.S
 		next.other.onto(e)
 	case e.Action == storage.TakenBack:
 		e.Meta.Published = storage.Unpublished
-	case becomesStable(s, e, before), stays && e.Action != storage.Planned && e.Action != storage.Unplanned:
+	case becomesStable(s, next, before), stays && e.Action != storage.Planned && e.Action != storage.Unplanned:
 		e.Meta.Published = head
 	case before == nil:
 		e.Meta.Published = storage.Unpublished
@@ -57,11 +57,16 @@ func hideSchedule(e *storage.Event) {
 	}
 }
 
-// becomesStable reports whether HEAD becomes a stable revision by an event. What was
-// taken back is not published by a restore or a migration, which keep all else as it was.
-func becomesStable(s states.State, e, before *storage.Event) bool {
+// becomesStable reports whether HEAD becomes a stable revision by a step. What was
+// taken back is not published by a restore, a migration or the end of what it refers to,
+// which keep all else as it was.
+func becomesStable(s states.State, next *Step, before *storage.Event) bool {
+	e := next.Event
 	if e.Revision.Status != storage.Stable {
 		return false
+	}
+	if next.Cleared && len(next.also) == 0 {
+		return before != nil && before.Revision.Number == s.Event.Revision.Number
 	}
 	switch e.Action {
 	case storage.Created, storage.Updated, storage.Modified, storage.Switched, storage.StatusChanged, storage.MadePublic:

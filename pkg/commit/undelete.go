@@ -157,12 +157,12 @@ func (cl *Claims) letGo(ctx context.Context, t *model.Type, next *Step, u *unit)
 				if gone {
 					cleared, _ := r.Clear(tree, id)
 					tree = cleared
-					next.cleared = true
+					next.Cleared = true
 				}
 			}
 		}
 	}
-	if !next.cleared {
+	if !next.Cleared {
 		return nil
 	}
 	content := model.AppendCanonical(nil, tree)

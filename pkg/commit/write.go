@@ -94,7 +94,7 @@ type Step struct {
 	// also are the rights it needs besides that of its plan.
 	also    []string
 	from    int    // the older revision whose content it takes; 0: none
-	cleared bool   // references whose targets are gone were let go
+	Cleared bool   // references whose targets are gone were let go, and nothing else was changed but by also
 	secret  string // the text of the API key that it makes
 	other   *other // that it publishes, which HEAD is not; nil: none
 }

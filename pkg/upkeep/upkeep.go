@@ -296,6 +296,7 @@ func (up *Upkeep) carry(ctx context.Context, r states.Referrer, id string, targe
 		default:
 			next = up.Writer.NextRevision(r.Type, s, model.AppendCanonical(nil, cleared), s.Event.Revision.Status, "")
 			next.Event.Meta.SchemaVersion, next.Event.Revision.SchemaVersion = version, version
+			next.Cleared = true
 		}
 		next.Event.Cause = cause.ID
 		return next, nil
