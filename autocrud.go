@@ -85,6 +85,10 @@ const (
 	Deleted       = storage.Deleted       // marked as deleted; Restored undoes it
 	Restored      = storage.Restored      // no longer deleted
 	Purged        = storage.Purged        // erased for good
+	Published     = storage.MadePublic    // what was taken back is published again, or a revision that HEAD is not
+	Unpublished   = storage.TakenBack     // what was published is taken back
+	Scheduled     = storage.Planned       // it is to be published, or taken back, at a time
+	Unscheduled   = storage.Unplanned     // it is not any more
 	Migrated      = storage.Migrated      // content of an older version was written anew
 	JobStarted    = storage.JobStarted    // a worker began an attempt
 	JobSucceeded  = storage.JobSucceeded  // the job ended well

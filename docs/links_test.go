@@ -13,7 +13,11 @@ import (
 func TestEveryLinkLeadsToAFile(t *testing.T) {
 	link := regexp.MustCompile(`\]\(([^)\s]+)\)`)
 	links := 0
-	for _, name := range documents(t) {
+	examples, err := filepath.Glob(filepath.Join(root, "examples/*/README.md"))
+	if err != nil || len(examples) == 0 {
+		t.Fatal(examples, err)
+	}
+	for _, name := range append(documents(t), examples...) {
 		b, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)

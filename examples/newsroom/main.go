@@ -1,7 +1,10 @@
 // Command newsroom is a small content system in Go: authors, the articles they
-// write, an action that publishes them, and a job that puts a digest together.
+// write, drafts until they are published, an action that signs them off, and a job that
+// puts a digest together.
 //
 //	go run ./examples/newsroom up
+//
+// README.md walks through it with a writer, an editor and a site.
 package main
 
 import (
@@ -15,6 +18,7 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/job"
 	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/resource"
+	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
 // Author writes articles. No two have the same address.
@@ -45,7 +49,6 @@ type Article struct {
 	Tags    []string `json:"tags,omitempty" autocrud:"index" jsonschema:"uniqueItems,maxItems=10"`
 	Author  *string  `json:"author" autocrud:"ref=authors"`
 	Byline  *string  `json:"byline"`
-	Public  bool     `json:"public,omitempty" autocrud:"index"`
 }
 
 // Validate checks what a schema cannot say; every write passes it.
@@ -59,14 +62,14 @@ func (a Article) Validate() error {
 	return nil
 }
 
-// Publish is the input of the action: the name that signs an article without an
+// SignOff is the input of the action: the name that signs an article without an
 // author.
-type Publish struct {
+type SignOff struct {
 	Byline *string `json:"byline" jsonschema:"minLength=1"`
 }
 
-// Published is what it answers.
-type Published struct {
+// SignedOff is what it answers.
+type SignedOff struct {
 	Title    string `json:"title"`
 	Revision int    `json:"revision"`
 }
@@ -91,52 +94,54 @@ func newApp() *autocrud.App {
 	app := autocrud.New()
 	autocrud.Register[Author](app, "authors", model.WithTitle("Author"),
 		model.WithVersion("2", model.Migration{From: "1", Func: wholeName}))
-	autocrud.Register[Article](app, "articles", model.WithTitle("Article"))
+	autocrud.Register[Article](app, "articles", model.WithTitle("Article"), model.WithDefaultStatus(storage.Draft))
 	autocrud.Register[SendDigest](app, "send-digests", model.WithTitle("Digest to send"),
 		model.WithJob(model.JobSpec{MaxAttempts: 3}))
 
-	autocrud.Before(app, "articles", autocrud.Actions{autocrud.Created, autocrud.Updated, autocrud.Modified}, review)
-	autocrud.Action(app, "articles", "publish", publish, autocrud.OnResource(), autocrud.Titled("Publish an article"))
+	autocrud.Before(app, "articles", autocrud.Actions{autocrud.Created, autocrud.Updated, autocrud.StatusChanged, autocrud.Published}, review)
+	autocrud.Action(app, "articles", "sign-off", signOff, autocrud.OnResource(), autocrud.Titled("Sign an article off"))
 	autocrud.HandleJob(app, "send-digests", sendDigest)
 	return app
 }
 
-// publish makes an article public: POST /v1/articles/{id}:publish.
-func publish(ctx context.Context, c autocrud.ActionCall[Publish]) (Published, error) {
+// signOff signs an article and publishes it: POST /v1/articles/{id}:sign-off.
+func signOff(ctx context.Context, c autocrud.ActionCall[SignOff]) (SignedOff, error) {
 	articles := resource.For[Article](c.Manager, "articles")
 	a, err := articles.Get(ctx, c.ID, resource.GetOptions{})
 	if err != nil {
-		return Published{}, err
+		return SignedOff{}, err
 	}
-	if a.Data.Public = true; a.Data.Author == nil && c.Input.Byline != nil {
+	if a.Data.Author == nil && c.Input.Byline != nil {
 		a.Data.Byline = c.Input.Byline
 	}
-	a, err = articles.Update(ctx, c.ID, a.Data, resource.UpdateOptions{Message: "published",
+	a, err = articles.Update(ctx, c.ID, a.Data, resource.UpdateOptions{Status: storage.Stable, Message: "signed off",
 		IfMatch: resource.Match{Events: []string{a.EventID}}}) // of what was read, nothing newer
 	if err != nil {
-		return Published{}, err
+		return SignedOff{}, err
 	}
-	return Published{a.Data.Title, a.Revision.Number}, nil
+	return SignedOff{a.Data.Title, a.Revision.Number}, nil
 }
 
-// review is called before an article is written and refuses what an editor
-// would: publishing an article without an author, and hiding a public one.
+// review is called before an article is written or published, and refuses to publish
+// one for which no name stands.
 func review(_ context.Context, c autocrud.Change[Article]) error {
-	switch {
-	case c.New.Public && c.New.Author == nil && c.New.Byline == nil:
+	a := c.New
+	if a == nil { // what was written before is published
+		a = c.Old
+	}
+	if c.Publishes && a.Author == nil && a.Byline == nil {
 		return fault.Errorf(fault.InvalidState, "article %q has neither author nor byline; add one before publishing", c.ID)
-	case c.Old != nil && c.Old.Public && !c.New.Public:
-		return fault.Errorf(fault.InvalidState, "article %q was published; delete it to take it back", c.ID)
 	}
 	return nil
 }
 
-// sendDigest collects the public articles of a section. Sending mail is left
+// sendDigest collects the published articles of a section. Sending mail is left
 // to the reader; the job's id is the key by which a mailer would recognise an
 // attempt that is made again.
 func sendDigest(ctx context.Context, j *job.Job[SendDigest]) error {
 	articles, err := resource.For[Article](j.Manager, "articles").Page(ctx, resource.ListOptions{
-		Filter:  fmt.Sprintf("public = true AND section = %q", j.Payload.Section), // a word of the enum
+		View:    storage.PublishedView,
+		Filter:  fmt.Sprintf("section = %q", j.Payload.Section), // a word of the enum
 		OrderBy: "title",
 		Page:    resource.PageOptions{Size: 50},
 	})

@@ -59,6 +59,21 @@ type envelope struct {
 
 func (s server) do(method, path, body string, status int) (out envelope) {
 	s.t.Helper()
+	got, b := s.send(method, path, body)
+	if err := json.Unmarshal(b, &out); err != nil || got != status {
+		s.t.Fatalf("%s %s: %d, want %d, %v: %s", method, path, got, status, err, b)
+	}
+	return out
+}
+
+func (s server) status(method, path, body string) int {
+	s.t.Helper()
+	status, _ := s.send(method, path, body)
+	return status
+}
+
+func (s server) send(method, path, body string) (status int, answer []byte) {
+	s.t.Helper()
 	req, err := http.NewRequestWithContext(s.t.Context(), method, s.url+path, bytes.NewReader([]byte(body)))
 	if err != nil {
 		s.t.Fatal(err)
@@ -74,14 +89,11 @@ func (s server) do(method, path, body string, status int) (out envelope) {
 		s.t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	b, err := io.ReadAll(resp.Body)
-	if err == nil {
-		err = json.Unmarshal(b, &out)
+	answer, err = io.ReadAll(resp.Body)
+	if err != nil {
+		s.t.Fatal(err)
 	}
-	if err != nil || resp.StatusCode != status {
-		s.t.Fatalf("%s %s: %s, want %d, %v: %s", method, path, resp.Status, status, err, b)
-	}
-	return out
+	return resp.StatusCode, answer
 }
 
 // get decodes an answer of any form.
@@ -128,7 +140,6 @@ func TestRefusedWritesLeaveNothing(t *testing.T) {
 		{"BothAuthorAndByline", s.article("a", `"author":"ann","byline":"Ann"`), 422, "validation_failed"},
 		{"TitleWithSpace", s.article(" a", `"author":null,"byline":null`), 422, "validation_failed"},
 		{"UnknownSection", `{"title":"a","body":"","section":"weather","author":null,"byline":null}`, 422, "validation_failed"},
-		{"PublicWithoutAuthorOrByline", s.article("a", `"author":null,"byline":null,"public":true`), 409, "invalid_state"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := server{t, s.url}
@@ -140,38 +151,77 @@ func TestRefusedWritesLeaveNothing(t *testing.T) {
 	}
 }
 
-func TestArticleIsPublishedOnceSomebodyAnswersForIt(t *testing.T) {
+func TestAnArticleIsPublishedOnceANameStandsForIt(t *testing.T) {
 	s := start(t)
 	s.do("POST", "/v1/authors?id=ann", `{"name":"Ann","email":"ann@example.org"}`, 201)
-	s.do("POST", "/v1/articles?id=comet", s.article("A comet", `"author":null,"byline":null`), 201)
-	if e := s.do("PATCH", "/v1/articles/comet", `{"public":true}`, 409); e.Code != "invalid_state" {
-		t.Errorf("publishing without an author: %s: %s", e.Code, e.Detail)
+	unsigned := s.article("A comet", `"author":null,"byline":null`)
+	if e := s.do("POST", "/v1/articles?id=comet&status=stable", unsigned, 409); e.Code != "invalid_state" {
+		t.Errorf("made as stable: %s: %s", e.Code, e.Detail)
 	}
+	s.do("POST", "/v1/articles?id=comet", unsigned, 201)
+	if e := s.do("POST", "/v1/articles/comet:publish", "", 409); e.Code != "invalid_state" {
+		t.Errorf("published without a name: %s: %s", e.Code, e.Detail)
+	}
+	s.do("GET", "/v1/articles/comet?view=published", "", 404)
 	s.do("PATCH", "/v1/articles/comet", `{"author":"ann"}`, 200)
-	if e := s.do("PATCH", "/v1/articles/comet", `{"public":true}`, 200); !e.Data.Public {
-		t.Error("not public")
+	s.do("GET", "/v1/articles/comet?view=published", "", 404)
+	s.do("POST", "/v1/articles/comet:publish", "", 200)
+	s.do("PATCH", "/v1/articles/comet", `{"author":null,"title":"Two comets"}`, 200)
+	if e := s.do("GET", "/v1/articles/comet?view=published", "", 200); e.Data.Title != "A comet" {
+		t.Errorf("%+v is published", e.Data)
 	}
-	if e := s.do("PATCH", "/v1/articles/comet", `{"public":null}`, 409); e.Code != "invalid_state" {
-		t.Errorf("hiding what was public: %s: %s", e.Code, e.Detail)
+	if e := s.do("POST", "/v1/articles/comet:publish", "", 409); e.Code != "invalid_state" {
+		t.Errorf("published without a name: %s: %s", e.Code, e.Detail)
 	}
 }
 
-func TestPublishIsAnActionThatTheHooksStillReview(t *testing.T) {
+func TestSigningOffIsAnActionThatTheHooksStillReview(t *testing.T) {
 	s := start(t)
 	s.do("POST", "/v1/articles?id=comet", s.article("A comet", `"author":null,"byline":null`), 201)
-	if e := s.do("POST", "/v1/articles/comet:publish", `{}`, 409); e.Code != "invalid_state" {
+	if e := s.do("POST", "/v1/articles/comet:sign-off", `{}`, 409); e.Code != "invalid_state" {
 		t.Errorf("without author and byline: %s: %s", e.Code, e.Detail)
 	}
-	if e := s.do("POST", "/v1/articles/comet:publish", `{"byline":""}`, 422); e.Code != "validation_failed" {
+	if e := s.do("POST", "/v1/articles/comet:sign-off", `{"byline":""}`, 422); e.Code != "validation_failed" {
 		t.Errorf("with an empty byline: %s: %s", e.Code, e.Detail)
 	}
-	if e := s.do("POST", "/v1/articles/comet:publish", `{"byline":"A guest"}`, 200); e.Title != "A comet" || fmt.Sprint(e.Revision) != "2" {
+	if e := s.do("POST", "/v1/articles/comet:sign-off", `{"byline":"A guest"}`, 200); e.Title != "A comet" || fmt.Sprint(e.Revision) != "2" {
 		t.Errorf("answered %+v", e)
 	}
-	if e := s.do("GET", "/v1/articles/comet?returns=data", "", 200); !e.Data.Public || *e.Data.Byline != "A guest" {
+	if e := s.do("GET", "/v1/articles/comet?view=published&returns=data", "", 200); *e.Data.Byline != "A guest" {
 		t.Errorf("article %+v", e.Data)
 	}
-	s.do("POST", "/v1/articles/none:publish", `{}`, 404)
+	s.do("POST", "/v1/articles/none:sign-off", `{}`, 404)
+}
+
+// What is published at its time is reviewed as it is then, and is not what HEAD is.
+func TestWhatIsScheduledIsReviewedAtItsTime(t *testing.T) {
+	s := start(t)
+	signed, unsigned := s.article("One", `"author":null,"byline":"A guest"`), s.article("Two", `"author":null,"byline":null`)
+	for _, c := range []struct{ id, scheduled, newer, published string }{
+		{"signed", signed, unsigned, "1"}, {"unsigned", unsigned, signed, "<nil>"},
+	} {
+		type state struct {
+			Meta struct{ Scheduled, Published any }
+		}
+		var at state
+		s.do("POST", "/v1/articles?id="+c.id, c.scheduled, 201)
+		for wait, status := time.Second, 422; status == 422; wait *= 2 { // a slow machine finds its time passed
+			status = s.status("POST", "/v1/articles/"+c.id+":publish", fmt.Sprintf(`{"at":%q}`, time.Now().Add(wait).UTC().Format(time.RFC3339Nano)))
+		}
+		s.do("PUT", "/v1/articles/"+c.id, c.newer, 200)
+		for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+			at = state{} // what is not in the answer is null
+			if s.get("/v1/articles/"+c.id+"?returns=meta", &at); at.Meta.Scheduled == nil {
+				break
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("%s is still scheduled: %v", c.id, at.Meta.Scheduled)
+			}
+		}
+		if got := fmt.Sprint(at.Meta.Published); got != c.published {
+			t.Errorf("%s: %s is published, want %s", c.id, got, c.published)
+		}
+	}
 }
 
 func TestAuthorsOfVersionOneAreReadAndMigrated(t *testing.T) {
@@ -207,10 +257,10 @@ func TestAuthorsOfVersionOneAreReadAndMigrated(t *testing.T) {
 	}
 }
 
-func TestDigestListsWhatIsPublic(t *testing.T) {
+func TestDigestListsWhatIsPublished(t *testing.T) {
 	s := start(t)
-	s.do("POST", "/v1/articles?id=b", s.article("Bees", `"author":null,"byline":"A guest","public":true`), 201)
-	s.do("POST", "/v1/articles?id=a", s.article("Ants", `"author":null,"byline":"A guest","public":true`), 201)
+	s.do("POST", "/v1/articles?id=b&status=stable", s.article("Bees", `"author":null,"byline":"A guest"`), 201)
+	s.do("POST", "/v1/articles?id=a&status=stable", s.article("Ants", `"author":null,"byline":"A guest"`), 201)
 	s.do("POST", "/v1/articles?id=c", s.article("Cats", `"author":null,"byline":"A guest"`), 201)
 	queued := s.do("POST", "/v1/send-digests", `{"section":"science","to":"desk@example.org"}`, 201)
 	e := s.finished(queued.Meta.ID)

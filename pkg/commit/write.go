@@ -395,9 +395,16 @@ func (wr *Writer) stamp(ctx context.Context, s states.State, e *storage.Event) {
 // change is what the hooks of a step see.
 func (wr *Writer) change(ctx context.Context, t *model.Type, s states.State, next Step) (states.Change, error) {
 	e := next.Event
-	c := states.Change{Type: t.Name, ID: e.Meta.ID, Action: e.Action, Actor: policy.ActorOf(ctx), Status: e.Meta.Status}
-	if next.put {
+	c := states.Change{Type: t.Name, ID: e.Meta.ID, Action: e.Action, Actor: policy.ActorOf(ctx), Status: e.Meta.Status, Publishes: e.Publishes()}
+	switch {
+	case next.put:
 		c.New = next.Content
+	case next.other != nil:
+		now, err := states.ShownOf(t, next.other.event(e), next.other.content)
+		if err != nil {
+			return c, err
+		}
+		c.New = now
 	}
 	if !s.Exists() {
 		return c, nil

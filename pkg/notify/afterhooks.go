@@ -151,7 +151,7 @@ func (ah *AfterHooks) changeAt(ctx context.Context, seq uint64) (states.Change, 
 	if err != nil {
 		return states.Change{}, err
 	}
-	c := states.Change{Type: t.Name, ID: e.Meta.ID, Action: e.Action, Status: e.Meta.Status,
+	c := states.Change{Type: t.Name, ID: e.Meta.ID, Action: e.Action, Status: e.Meta.Status, Publishes: e.Publishes(),
 		Actor: policy.Actor{Principal: e.Principal, RequestID: e.RequestID, Address: e.Address, UserAgent: e.UserAgent}}
 	now, err := at.after(ctx, ah.States, t)
 	if err != nil {
@@ -159,6 +159,13 @@ func (ah *AfterHooks) changeAt(ctx context.Context, seq uint64) (states.Change, 
 	}
 	if e.Wrote > 0 && e.Action != storage.StatusChanged {
 		c.New = now.Full
+	}
+	if e.Wrote == 0 && e.Changed() > 0 { // a revision that HEAD is not
+		shown, err := shownBy(ctx, ah.States, t, e)
+		if err != nil {
+			return c, err
+		}
+		c.New = shown.Full
 	}
 	before, known, err := at.before(ctx, ah.States, t)
 	if err == nil && known && before != nil {

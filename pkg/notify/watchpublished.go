@@ -64,16 +64,16 @@ func (w *Watch) shownAfter(ctx context.Context, m *CachedEvent, t *model.Type) (
 	if m.event.ShowsItself() {
 		return m.after(ctx, w.m.States, t)
 	}
-	return w.shownBy(ctx, t, m.event)
+	return shownBy(ctx, w.m.States, t, m.event)
 }
 
 // shownBy is the published state that an event tells of.
-func (w *Watch) shownBy(ctx context.Context, t *model.Type, e *storage.Event) (*states.View, error) {
-	shown, err := w.m.States.Published(ctx, states.Key{Type: t.Name, ID: e.Meta.ID}, e)
+func shownBy(ctx context.Context, st *states.States, t *model.Type, e *storage.Event) (*states.View, error) {
+	shown, err := st.Published(ctx, states.Key{Type: t.Name, ID: e.Meta.ID}, e)
 	if err != nil || shown == nil {
 		return nil, err
 	}
-	raw, err := w.m.States.RawContent(ctx, shown)
+	raw, err := st.RawContent(ctx, shown)
 	if err != nil {
 		return nil, err
 	}
@@ -112,7 +112,7 @@ func (w *Watch) leaves(ctx context.Context, m *CachedEvent, t *model.Type, gone 
 		_, ok := visible(ctx, e, nil)
 		return ok, nil
 	}
-	was, err := w.shownBy(ctx, t, event)
+	was, err := shownBy(ctx, w.m.States, t, event)
 	if err != nil || was == nil {
 		return false, err
 	}

@@ -21,7 +21,10 @@ type Change struct {
 	Actor  policy.Actor
 	Status storage.Status  // of HEAD's revision after the write
 	Old    json.RawMessage // content before, nil for a new resource
-	New    json.RawMessage // content after, nil when the content stays
+	New    json.RawMessage // content after, nil when the content stays; of an older revision that is published, that
+	// Publishes reports whether the published view shows New after the write, or Old when
+	// the content stays.
+	Publishes bool
 }
 
 // Hook is called for a write. From a Before hook an error refuses the write,
