@@ -3,13 +3,16 @@
 package form
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"mime"
 	"mime/multipart"
 	"net/http"
+	"net/textproto"
 	"path"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
@@ -36,7 +39,7 @@ type File struct {
 
 // Limits of a form.
 const (
-	maxFiles = 100
+	maxParts = 101 // a document and 100 files
 	maxName  = 255 // bytes of the name of a file
 	dataPart = "data"
 )
@@ -70,7 +73,14 @@ func One(r *http.Request, store func(File) error) error {
 func Document(r *http.Request, limit int64, store func(File) (map[string]any, error)) (any, error) {
 	var doc []byte
 	var ops []any
+	n := 0
 	err := parts(r, func(p *multipart.Part) error {
+		if n++; n > maxParts {
+			return refuse("the form holds more than %d parts", maxParts)
+		}
+		if none, err := isNoFile(p); none || err != nil {
+			return err
+		}
 		if p.FileName() == "" || p.FormName() == dataPart { // a Blob of a page, which says its media type, has a file name
 			return readData(p, &doc, limit)
 		}
@@ -80,9 +90,6 @@ func Document(r *http.Request, limit int64, store func(File) (map[string]any, er
 		}
 		if _, err := jsonpatch.ParsePointer(f.Field); err != nil || f.Field == "" {
 			return refuse("the part of a file is named by the pointer of its field, like /poster, not %q", shorten(f.Field))
-		}
-		if len(ops) == maxFiles {
-			return refuse("the form holds more than %d files", maxFiles)
 		}
 		value, err := store(f)
 		if err == nil {
@@ -113,6 +120,8 @@ func place(tree any, ops []any) (any, error) {
 		}
 		if v, there := pointer.Find(tree); there && v != nil {
 			return nil, misplaced(at, "is given as a file and in data")
+		} else if there { // null keeps its place, in a list too
+			op.(map[string]any)["op"] = "replace"
 		}
 		patch, err := jsonpatch.Parse([]any{op})
 		if err == nil {
@@ -138,7 +147,8 @@ func readData(p *multipart.Part, doc *[]byte, limit int64) error {
 		return refuse("the form has several parts %s", dataPart)
 	}
 	if said := p.Header.Get("Content-Type"); said != "" {
-		if kind, _, err := mime.ParseMediaType(said); err != nil || kind != "application/json" && kind != "text/plain" {
+		kind, parameters, err := mime.ParseMediaType(said)
+		if charset := parameters["charset"]; err != nil || kind != "application/json" && kind != "text/plain" || charset != "" && !strings.EqualFold(charset, "utf-8") {
 			return fault.Errorf(fault.UnsupportedMediaType, "the part %s of the form is application/json", dataPart)
 		}
 	}
@@ -153,17 +163,25 @@ func readData(p *multipart.Part, doc *[]byte, limit int64) error {
 	return nil
 }
 
-// parts gives each part of a form to fn.
+// parts gives each part of a form to fn. A form without its last boundary was cut off; the
+// reader of forms takes it for a shorter one.
 func parts(r *http.Request, fn func(*multipart.Part) error) error {
-	form, err := r.MultipartReader()
-	if err != nil {
-		return refuse("the form cannot be read: %v", err)
+	_, said, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || said["boundary"] == "" {
+		return refuse("the form cannot be read: its Content-Type names no boundary")
 	}
+	body := &watched{from: r.Body, want: []byte("\n--" + said["boundary"] + "--"), tail: []byte("\n")}
+	form := multipart.NewReader(body, said["boundary"])
 	for {
 		p, err := form.NextRawPart()
+		var malformed textproto.ProtocolError
 		switch {
-		case errors.Is(err, io.EOF):
+		case errors.Is(err, io.EOF) && body.seen:
 			return nil
+		case errors.Is(err, io.EOF):
+			return Ended(io.ErrUnexpectedEOF)
+		case errors.As(err, &malformed):
+			return refuse("the form cannot be read: %s", shorten(malformed.Error()))
 		case err != nil:
 			return Ended(err)
 		}
@@ -171,6 +189,48 @@ func parts(r *http.Request, fn func(*multipart.Part) error) error {
 			return err
 		}
 	}
+}
+
+// watched is a reader that remembers whether it has given some bytes.
+type watched struct {
+	from io.Reader
+	want []byte
+	tail []byte // the newest bytes, with which what is wanted may begin
+	seen bool
+}
+
+// Read implements io.Reader.
+func (w *watched) Read(b []byte) (int, error) {
+	n, err := w.from.Read(b)
+	if w.seen || n == 0 {
+		return n, err
+	}
+	most := len(w.want) - 1
+	w.tail = append(w.tail, b[:min(n, most)]...)
+	w.seen = bytes.Contains(w.tail, w.want) || bytes.Contains(b[:n], w.want)
+	if n >= most {
+		w.tail = append(w.tail[:0], b[n-most:n]...)
+	} else if over := len(w.tail) - most; over > 0 {
+		w.tail = append(w.tail[:0], w.tail[over:]...)
+	}
+	return n, err
+}
+
+// isNoFile reports whether a part is what a page sends for a file that nobody chose: no
+// name and no content (HTML section 4.10.22.4).
+func isNoFile(p *multipart.Part) (bool, error) {
+	_, said, err := mime.ParseMediaType(p.Header.Get("Content-Disposition"))
+	if name, given := said["filename"]; err != nil || !given || name != "" || p.FormName() == dataPart {
+		return false, nil
+	}
+	n, err := io.CopyN(io.Discard, p, 1)
+	switch {
+	case n > 0:
+		return false, refuse("the file of the part %q of the form has no name", shorten(p.FormName()))
+	case !errors.Is(err, io.EOF):
+		return false, Ended(err)
+	}
+	return true, nil
 }
 
 const transferEncoding = "Content-Transfer-Encoding"
@@ -182,7 +242,15 @@ func fileOf(p *multipart.Part) (File, error) {
 		return File{}, refuse("the file of the form is encoded (%s); send its bytes as they are", shorten(p.Header.Get(transferEncoding)))
 	}
 	f := File{Field: p.FormName(), Name: nameOf(p.FileName()), Content: p}
-	if said, err := model.MediaType(p.Header.Get("Content-Type")); err == nil && !strings.HasPrefix(said, "application/octet-stream") {
+	given := p.Header.Get("Content-Type")
+	if given == "" {
+		return f, nil
+	}
+	said, err := model.MediaType(given)
+	if err != nil {
+		return File{}, fault.Errorf(fault.UnsupportedMediaType, "Content-Type of the file of the form: %v", err)
+	}
+	if !strings.HasPrefix(said, "application/octet-stream") {
 		f.Said = said
 	}
 	return f, nil
@@ -193,11 +261,14 @@ func fileOf(p *multipart.Part) (File, error) {
 func nameOf(name string) string {
 	name = strings.ToValidUTF8(path.Base(strings.ReplaceAll(name, `\`, "/")), "")
 	name = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
+		if unicode.IsControl(r) {
 			return -1
 		}
 		return r
 	}, name)
+	if name == "." || name == ".." || name == "/" { // the name of a folder
+		return ""
+	}
 	for len(name) > maxName {
 		_, n := utf8.DecodeRuneInString(name)
 		name = name[n:]

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"io"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/services/api/form"
@@ -54,6 +56,9 @@ func TestAFormThatIsNoDocumentIsRefused(t *testing.T) {
 	}{
 		"another field":           {fault.InvalidRequest, []string{`name="title"` + "\r\n\r\nx"}},
 		"two documents":           {fault.InvalidRequest, []string{data + "{}", data + "{}"}},
+		"another charset":         {fault.UnsupportedMediaType, []string{`name="data"` + "\r\nContent-Type: application/json; charset=utf-16\r\n\r\n{}"}},
+		"a file of no type":       {fault.UnsupportedMediaType, []string{`name="/poster"; filename="a"` + "\r\nContent-Type: picture\r\n\r\nx"}},
+		"a head that is broken":   {fault.InvalidRequest, []string{`name="/poster"; filename="a` + "\x01" + `b"` + "\r\n\r\nx"}},
 		"a document of a picture": {fault.UnsupportedMediaType, []string{`name="data"; filename="x.png"` + "\r\nContent-Type: image/png\r\n\r\nx"}},
 		"a large document":        {fault.TooLarge, []string{data + `"` + strings.Repeat("x", 100) + `"`}},
 		"a file without a place":  {fault.InvalidRequest, []string{`name="poster"; filename="a.png"` + "\r\n\r\nx"}},
@@ -64,6 +69,71 @@ func TestAFormThatIsNoDocumentIsRefused(t *testing.T) {
 		var e *fault.Error
 		if !errors.As(err, &e) || e.Code != x.code {
 			t.Errorf("%s: %v, want %s", name, err, x.code)
+		}
+	}
+}
+
+// A form that was cut off anywhere is refused, never taken for a shorter one.
+func TestAFormWithoutItsEndIsRefused(t *testing.T) {
+	const whole = "--x\r\nContent-Disposition: form-data; name=\"data\"\r\n\r\n{}\r\n--x\r\n" +
+		"Content-Disposition: form-data; name=\"/poster\"; filename=\"a.png\"\r\n\r\npicture\r\n--x--"
+	read := func(body, boundary string) error {
+		r := httptest.NewRequest("POST", "/", iotest.OneByteReader(strings.NewReader(body)))
+		r.Header.Set("Content-Type", form.Type+"; boundary="+boundary)
+		_, err := form.Document(r, 100, func(f form.File) (map[string]any, error) {
+			if _, err := io.ReadAll(f.Content); err != nil {
+				return nil, form.Ended(err)
+			}
+			return map[string]any{}, nil
+		})
+		return err
+	}
+	if err := read(whole, "x"); err != nil {
+		t.Fatal(err)
+	}
+	for n := range len(whole) {
+		if err := read(whole[:n], "x"); fault.CodeOf(err) != fault.InvalidRequest {
+			t.Errorf("of %q: %v", whole[:n], err)
+		}
+	}
+	if err := read(whole, "another"); fault.CodeOf(err) != fault.InvalidRequest {
+		t.Errorf("with another boundary: %v", err)
+	}
+}
+
+// Files come in any order, and keep the places that null holds for them.
+func TestAFileTakesThePlaceOfNull(t *testing.T) {
+	part := func(at, name string) string {
+		return `name="` + at + `"; filename="` + name + `"` + "\r\n\r\nx"
+	}
+	doc, _, err := document(part("/scans/1", "b"), part("/scans/0", "a"), `name="data"`+"\r\n\r\n"+`{"cover":null,"scans":[null,null]}`, part("/cover", "c"))
+	text, _ := json.Marshal(doc)
+	if err != nil || string(text) != `{"cover":{"name":"c"},"scans":[{"name":"a"},{"name":"b"}]}` {
+		t.Errorf("%s, %v", text, err)
+	}
+}
+
+// A page sends a part without a name and content for a file that nobody chose.
+func TestAFileThatNobodyChoseIsNone(t *testing.T) {
+	unnamed := `name="/poster"; filename=""` + "\r\nContent-Type: application/octet-stream\r\n\r\n"
+	doc, files, err := document(unnamed)
+	if text, _ := json.Marshal(doc); err != nil || string(text) != "{}" || len(files) != 0 {
+		t.Errorf("%s, %v, %v", text, files, err)
+	}
+	if _, _, err := document(slices.Repeat([]string{unnamed + "\r\n"}, 102)...); fault.CodeOf(err) != fault.InvalidRequest {
+		t.Errorf("102 of them: %v", err)
+	}
+	if _, _, err := document(unnamed + "content"); fault.CodeOf(err) != fault.InvalidRequest {
+		t.Errorf("with content: %v", err)
+	}
+}
+
+// The name of a file is one that is harmless where it is shown or written.
+func TestTheNameOfAFileIsHarmless(t *testing.T) {
+	for given, want := range map[string]string{"..": "", ".": "", "/": "", "a/..": "", "a\u0085b\u009f.txt": "ab.txt", "../x": "x", `C:\\y`: "y"} {
+		_, files, err := document(`name="/poster"; filename="` + given + `"` + "\r\n\r\nx")
+		if err != nil || len(files) != 1 || files[0] != "/poster "+want+"  x" {
+			t.Errorf("%q: %q, %v", given, files, err)
 		}
 	}
 }
