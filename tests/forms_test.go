@@ -135,5 +135,43 @@ func TestAFormThatDoesNotFitIsRefused(t *testing.T) {
 		t.Errorf("%d albums were made", n)
 	}
 	body, kind := formOf(t, title, formPart{"/cover", "a.png", "", aPicture})
-	c.Post(t, "/v1/albums", body[:len(body)-9], kind).WantProblem(t, 400, "invalid_request")
+	for _, cut := range []string{body[:len(body)-9], body[:strings.LastIndex(body, "--")-1], body[:strings.Index(body, "/cover")], body[:30], ""} {
+		c.Post(t, "/v1/albums", cut, kind).WantProblem(t, 400, "invalid_request")
+	}
+	c.Post(t, "/v1/albums", body, apitest.Header("Content-Type", "multipart/form-data; boundary=another")).WantProblem(t, 400, "invalid_request")
+}
+
+// A form with an Idempotency-Key is the same one with another boundary, as a browser sends
+// it the next time, and as large as its files are.
+func TestAFormIsSentAgain(t *testing.T) {
+	t.Parallel()
+	c := start(t, nil, autocrud.Settings{Storage: "memory"}, map[string]string{"albums": sleeves})
+	again := apitest.Header("Idempotency-Key", "blue")
+	form := func(title, file string) (string, apitest.Option) {
+		return formOf(t, formPart{"/sheet", "a.txt", "text/plain", file}, formPart{"data", "", "", `{"title":"` + title + `"}`})
+	}
+	large := strings.Repeat("0123456789abcde\n", 11<<16) // 11 MiB
+	body, kind := form("Blue", large)
+	first := c.Post(t, "/v1/albums", body, kind, again).Want(t, 201)
+	body, kind = form("Blue", large)
+	second := c.Post(t, "/v1/albums", body, kind, again).Want(t, 201)
+	if a, b := first.Text("/meta/id"), second.Text("/meta/id"); a != b {
+		t.Errorf("it made %s and %s", a, b)
+	}
+	for _, x := range [][2]string{{"Blue", "another file"}, {"Red", large}} {
+		body, kind = form(x[0], x[1])
+		c.Post(t, "/v1/albums", body, kind, again).WantProblem(t, 422, "idempotency_mismatch")
+	}
+	c.Post(t, "/v1/albums", `{"title":"Blue"}`, again).WantProblem(t, 422, "idempotency_mismatch")
+	at, etag := "/v1/albums/"+first.Text("/meta/id"), first.Header.Get("ETag")
+	for range 2 {
+		body, kind = form("Red", "r")
+		r := c.Put(t, at, body, kind, apitest.IfMatch(etag), apitest.Header("Idempotency-Key", "red")).Want(t, 200)
+		if r.Int("/meta/revision_count") != 2 {
+			t.Errorf("replaced %s", r.Body)
+		}
+	}
+	if n := c.Get(t, "/v1/albums:count?consistency=strong").Int("/count"); n != 1 {
+		t.Errorf("%d albums were made", n)
+	}
 }

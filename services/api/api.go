@@ -113,6 +113,7 @@ type call struct {
 	id string      // of a resource; or the name that ends the path
 	n  string      // of a revision
 	conditions
+	repeats *repetition // of a form with a key; nil: of no such request
 }
 
 // New makes the API of a manager.

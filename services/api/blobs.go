@@ -89,6 +89,9 @@ func receiveFile(m *resource.Domain, r *http.Request, f form.File) (upload, erro
 	return upload{b, f.Name}, err
 }
 
+// takesForm reports whether the body is a form that is a document with files.
+func (c *call) takesForm() bool { return c.op.forms && form.Is(c.r) && !hasNoBinaries(c.t) }
+
 // forItsForm gives a request with a form the time that its files take.
 func (c *call) forItsForm() (end func()) {
 	if !form.Is(c.r) {

@@ -11,7 +11,6 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
-	"github.com/autocrud-go/autocrud/services/api/form"
 )
 
 var everything = parts{data: true, meta: true, revision: true}
@@ -38,7 +37,7 @@ func create(a *API, c call, p *params, job resource.JobOptions) error {
 	if err != nil {
 		return err
 	}
-	data, err := a.data(c, p)
+	data, err := a.data(&c, p)
 	if err != nil {
 		return err
 	}
@@ -55,12 +54,16 @@ func create(a *API, c call, p *params, job resource.JobOptions) error {
 
 // data reads the body of a create or a replace, after its parameters: a document, or a
 // form with a document and files.
-func (a *API) data(c call, p *params) (any, error) {
-	if form.Is(c.r) && !hasNoBinaries(c.t) {
+func (a *API) data(c *call, p *params) (any, error) {
+	if c.takesForm() {
 		if p.err != nil {
 			return nil, p.err
 		}
-		return receiveDocument(a, c)
+		doc, err := receiveDocument(a, *c)
+		if err == nil && c.repeats != nil {
+			c.r, err = c.repeats.of(c.r, doc)
+		}
+		return doc, err
 	}
 	if _, err := contentType(c.r, typeJSON); err != nil {
 		return nil, err
@@ -234,7 +237,7 @@ func replaceResource(a *API, c call) error {
 	if o.Create = o.IfMatch.Absent; o.Create && (!o.IfMatch.None() || o.InPlace) {
 		p.refuse("If-None-Match: * creates; it goes with neither If-Match nor mode=modify")
 	}
-	data, err := a.data(c, p)
+	data, err := a.data(&c, p)
 	if err != nil {
 		return err
 	}

@@ -26,6 +26,8 @@ type operation struct {
 	untold func(*model.Type) bool
 	// yields tells that custom actions may have its verb; they win.
 	yields bool
+	// forms tells that the body may be a form, of types with binaries.
+	forms bool
 	// anyQuery lets every query through to an operation without parameters, which
 	// refuses one otherwise.
 	anyQuery bool
@@ -164,7 +166,7 @@ var (
 
 // creating makes the row of a create, which takes more for a job.
 func creating(handle handler, serves func(*model.Type) bool, more ...string) operation {
-	return operation{handle: handle, rights: []string{"create"}, serves: serves, Operation: openapi.Operation{Method: "POST", Path: "/v1/{type}", Name: "create", Summary: "Create {one}",
+	return operation{handle: handle, rights: []string{"create"}, forms: true, serves: serves, Operation: openapi.Operation{Method: "POST", Path: "/v1/{type}", Name: "create", Summary: "Create {one}",
 		Parameters: slices.Concat(createParameters, more), Body: openapi.DataBody,
 		Answers:  answers(written("201", "Created", openapi.Envelope, "Location")),
 		Problems: []string{"400", "404", "405", "409", "410", "412", "413", "415", "422", "503"}}}
@@ -187,7 +189,7 @@ var typeOperations = []operation{
 		Parameters:  slices.Concat([]string{"revision", "as_of", "read_status", "fields", "returns", "expand", "include_deleted", "view"}, readingParameters, readConditions),
 		Answers:     answers(answer("200", "The resource", openapi.Partial, "OptionalETag"), unmodified),
 		Problems:    liveProblems, Expands: true}},
-	{handle: replaceResource, rights: []string{"update", "modify", "create"}, Operation: openapi.Operation{Method: "PUT", Path: "/v1/{type}/{id}", Name: "replace", Summary: "Replace {one}",
+	{handle: replaceResource, forms: true, rights: []string{"update", "modify", "create"}, Operation: openapi.Operation{Method: "PUT", Path: "/v1/{type}/{id}", Name: "replace", Summary: "Replace {one}",
 		Description: "Makes a new revision{drafts}. With If-None-Match: * it creates.",
 		Parameters:  slices.Concat(changeParameters, writeConditions), Body: openapi.ReplaceBody,
 		Answers:  answers(written("200", "Replaced, or equal and unchanged", openapi.Envelope), written("201", "Created", openapi.Envelope, "Location")),
