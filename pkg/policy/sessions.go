@@ -81,9 +81,6 @@ func (a *Access) Begin(ctx context.Context, log storage.Log, s Session) (text st
 	if s.Until.IsZero() || s.Until.After(now.Add(AbsoluteLimit)) {
 		s.Until = now.Add(AbsoluteLimit)
 	}
-	if u := a.User(s.User); u != nil {
-		s.Stamp = u.stamp()
-	}
 	if err := a.writeSession(ctx, log, s); err != nil {
 		return "", err
 	}
@@ -196,7 +193,7 @@ func (a *Access) standsFor(s *Session) (who Actor, until time.Time, ok bool) {
 	switch {
 	case s.User != "":
 		u := a.users[s.User]
-		if u == nil || u.Disabled || u.stamp() != s.Stamp {
+		if u == nil || u.Disabled || u.Stamp() != s.Stamp {
 			return who, until, false
 		}
 		return Actor{Principal: s.Principal, Identity: u.identity}, until, true

@@ -67,6 +67,7 @@ func checkPassword(data any) error {
 // User is one as requests are checked against it.
 type User struct {
 	ID       string      `json:"-"`
+	Event    string      `json:"-"` // id of the event that made it what it is
 	Name     string      `json:"name"`
 	Email    string      `json:"email"`
 	Groups   []string    `json:"groups"`
@@ -97,9 +98,9 @@ func (u *User) Password() string {
 	return u.Boxes[0].Key
 }
 
-// stamp changes when what a session of the user stands for does: the password, the
+// Stamp changes when what a session of the user stands for does: the password, the
 // groups, and whether it may sign in.
-func (u *User) stamp() string {
+func (u *User) Stamp() string {
 	b, _ := json.Marshal([]any{u.Password(), u.Groups, u.Disabled}) // texts always marshal
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:16])
@@ -146,8 +147,8 @@ func (a *Access) applyUser(id string, e *storage.Event, gone bool) {
 	a.userIDs[id] = true
 	stamp := ""
 	if u, err := ReadUser(e.Content); !gone && err == nil {
-		u.ID = id
-		a.users[id], a.emails[u.Email], stamp = u, id, u.stamp()
+		u.ID, u.Event = id, e.ID
+		a.users[id], a.emails[u.Email], stamp = u, id, u.Stamp()
 	}
 	for _, s := range a.sessions {
 		if s.User == id && s.Stamp != stamp {

@@ -279,7 +279,8 @@ func changePassword(a *API, c call) error {
 	case said["token"] != "":
 		s, err = door.ByLink(c.r.Context(), said["token"], said["password"], people.Person{Name: said["name"], Email: said["email"]})
 	default:
-		s, err = door.ChangePassword(c.r.Context(), door.Cookie(c.r), said["current"], said["password"])
+		shown, _ := a.credentialOf(c.r) // it was read before
+		s, err = door.ChangePassword(c.r.Context(), shown.Cookie, said["current"], said["password"])
 	}
 	return a.signedIn(c, s, false, err)
 }

@@ -167,15 +167,18 @@ func (d *Door) ByLink(ctx context.Context, token, text string, p Person) (Signed
 	if len(parts) != 3 {
 		return Signed{}, errLink()
 	}
-	u := d.o.Access.User(parts[0])
 	at, err := strconv.ParseInt(parts[1], 10, 64)
-	if u == nil || err != nil || u.Disabled || !same(parts[2], d.macOf(u, parts[1], "")) && !same(parts[2], d.macOf(u, parts[1], d.rightsOf(u))) || time.Now().Unix() > at {
+	if err != nil {
 		return Signed{}, errLink()
 	}
-	if err := d.setPassword(ctx, u.ID, text); err != nil {
-		return Signed{}, err
+	u, err := d.setPassword(ctx, parts[0], text, func(u *policy.User) bool {
+		ofUser := same(parts[2], d.macOf(u, parts[1], "")) || same(parts[2], d.macOf(u, parts[1], d.rightsOf(u)))
+		return ofUser && !u.Disabled && time.Now().Unix() <= at
+	})
+	if err != nil {
+		return Signed{}, orElse(err, errLink())
 	}
-	return d.begin(ctx, policy.Session{Principal: policy.UserSubject + u.ID, User: u.ID}, false)
+	return d.beginOf(ctx, u, false)
 }
 
 func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
@@ -205,6 +208,9 @@ func (d *Door) setUp(ctx context.Context, text string, p Person) (Signed, error)
 		if _, gone := m.Purge(ctx, policy.Users, u.ID, resource.Match{}); gone != nil {
 			d.o.Logger.ErrorContext(ctx, "a user that is not the first admin is left", "id", u.ID, "error", gone)
 		}
+		if fault.CodeOf(err) == fault.AlreadyExists {
+			return Signed{}, errLink()
+		}
 		return Signed{}, fmt.Errorf("the first admin: %w", err)
 	}
 	for _, seq := range []uint64{u.Seq, b.Seq} {
@@ -212,7 +218,11 @@ func (d *Door) setUp(ctx context.Context, text string, p Person) (Signed, error)
 			return Signed{}, err
 		}
 	}
-	return d.begin(ctx, policy.Session{Principal: policy.UserSubject + u.ID, User: u.ID}, false)
+	first := d.o.Access.User(u.ID)
+	if first == nil {
+		return Signed{}, errLink()
+	}
+	return d.beginOf(ctx, first, false)
 }
 
 // idOf is the id of a user that an actor is, or nothing.

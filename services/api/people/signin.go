@@ -9,7 +9,6 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/fault"
 	"github.com/autocrud-go/autocrud/pkg/password"
 	"github.com/autocrud-go/autocrud/pkg/policy"
-	"github.com/autocrud-go/autocrud/pkg/resource"
 )
 
 // Lifetimes of sessions: with remember, and without.
@@ -51,25 +50,17 @@ func (d *Door) ByPassword(ctx context.Context, email, text string, remember bool
 	if outdated {
 		u = d.rehash(ctx, u, text)
 	}
-	return d.begin(ctx, policy.Session{Principal: policy.UserSubject + u.ID, User: u.ID}, remember)
+	return d.beginOf(ctx, u, remember)
 }
 
 // rehash keeps a password under the parameters of new hashes.
 func (d *Door) rehash(ctx context.Context, u *policy.User, text string) *policy.User {
-	if err := d.setPassword(ctx, u.ID, text); err != nil {
+	now, err := d.setPassword(ctx, u.ID, text, samePassword(u))
+	if err != nil {
 		d.o.Logger.WarnContext(ctx, "a password is not hashed anew", "error", err)
 		return u
 	}
-	return d.o.Access.User(u.ID)
-}
-
-// setPassword changes the password of a user, who then has no session any more.
-func (d *Door) setPassword(ctx context.Context, id, text string) error {
-	r, err := d.o.Domain.Patch(policy.AsProgram(ctx), policy.Users, id, resource.Patch{Kind: resource.MergePatch, Body: map[string]any{"password": text}}, resource.UpdateOptions{})
-	if err != nil {
-		return err
-	}
-	return d.o.Access.Learn(ctx, d.o.Log, r.Seq)
+	return now
 }
 
 // ByKey makes a session of an API key.
@@ -84,6 +75,12 @@ func (d *Door) ByKey(ctx context.Context, key string, remember bool) (Signed, er
 	}
 	undo()
 	return d.begin(ctx, s, remember)
+}
+
+// beginOf begins a session of a user as it was when it was found good: one that has
+// another password or other groups since has none.
+func (d *Door) beginOf(ctx context.Context, u *policy.User, remember bool) (Signed, error) {
+	return d.begin(ctx, policy.Session{Principal: policy.UserSubject + u.ID, User: u.ID, Stamp: u.Stamp()}, remember)
 }
 
 // begin begins a session.
@@ -146,8 +143,8 @@ func (d *Door) ChangePassword(ctx context.Context, cookie, current, next string)
 		return Signed{}, errors.Join(errSignIn(), err)
 	}
 	undo()
-	if err := d.setPassword(ctx, u.ID, next); err != nil {
-		return Signed{}, err
+	if u, err = d.setPassword(ctx, u.ID, next, samePassword(u)); err != nil {
+		return Signed{}, orElse(err, errSignIn())
 	}
-	return d.begin(ctx, policy.Session{Principal: policy.UserSubject + u.ID, User: u.ID}, false)
+	return d.beginOf(ctx, u, false)
 }
