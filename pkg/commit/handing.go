@@ -26,11 +26,10 @@ func (gt *Gate) mayHand(ctx context.Context, t *model.Type, p Plan, s states.Sta
 			return err
 		}
 	}
-	if next.Event.Action == storage.Purged {
-		return nil
-	}
-	if err := gt.MayHave(ctx, t, next.Content); err != nil {
-		return err
+	if next.Event.Action != storage.Purged {
+		if err := gt.MayHave(ctx, t, next.Content); err != nil {
+			return err
+		}
 	}
 	if becomes := gt.strategies.Of(t).Becomes; becomes != nil {
 		step, err := gt.transition(ctx, p, s, next)

@@ -123,6 +123,9 @@ func (g giving) mayBeUser(ctx context.Context, step states.Transition) error {
 // identity: a new secret for the key of another, or a name that another key had. What is
 // "key:<name>" in a rule or an owner stays the same key for ever.
 func (g giving) mayBe(ctx context.Context, step states.Transition) error {
+	if step.After.Action == storage.Purged {
+		return nil // it is nobody then
+	}
 	actor := policy.ActorOf(ctx)
 	k, err := policy.ReadKey(step.Content)
 	if err != nil {

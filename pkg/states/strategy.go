@@ -17,7 +17,7 @@ type Strategy struct {
 	// the context does not have. It is asked about the state before a step and about
 	// the one after it, for every actor that is no admin.
 	Hands func(ctx context.Context, content []byte) error
-	// Becomes refuses a step of an actor that is no admin.
+	// Becomes refuses a step, a purge too, of an actor that is no admin.
 	Becomes func(ctx context.Context, step Transition) error
 	// Keeps refuses a step of any actor.
 	Keeps func(ctx context.Context, step Transition) error
