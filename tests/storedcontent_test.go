@@ -53,6 +53,11 @@ func TestStoredContentNeverRunsAsAPageOfTheServer(t *testing.T) {
 					}
 				}
 			}
+			// A cache takes over the headers of a 304 (RFC 9111 section 4.3.4).
+			r := c.Get(t, "/v1/files/"+id+"/blobs/"+digest, apitest.Header("If-None-Match", `"`+strings.TrimPrefix(digest, "sha256:")+`"`)).Want(t, 304)
+			if got := r.Header.Get("Content-Security-Policy"); got != "sandbox; default-src 'none'" {
+				t.Errorf("a 304: Content-Security-Policy %q", got)
+			}
 		})
 	}
 }
