@@ -85,17 +85,14 @@ func (gd *Guard) MayKnow(ctx context.Context, t *model.Type) error {
 
 // MayWriteSome refuses a caller that may not write a resource of any type.
 func (gd *Guard) MayWriteSome(ctx context.Context) error {
-	first := error(nil)
 	for _, t := range gd.types.All() {
 		for _, action := range []string{"create", "update", "modify"} {
-			err := gd.May(ctx, t, action)
-			if err == nil {
+			if gd.May(ctx, t, action) == nil {
 				return nil
 			}
-			first = err
 		}
 	}
-	return first
+	return policy.Denied(ctx, nil, "", "create", policy.Decision{Why: "nothing allows this caller to write a resource of any type"})
 }
 
 // ViewOf is a state as rules are asked about it.
