@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -62,10 +63,14 @@ type problem struct {
 const internal fault.Code = "internal"
 
 // asProblem makes the answer of an error. What is no fault.Error is a defect
-// and says nothing of itself.
+// and says nothing of itself, but for the end of the time that a request has.
 func asProblem(err error) problem {
 	var e *fault.Error
-	if !errors.As(err, &e) {
+	known := errors.As(err, &e)
+	if !known && errors.Is(err, context.DeadlineExceeded) {
+		e, known = &fault.Error{Code: fault.Unavailable, Detail: "the server is too busy to answer this in time; try again"}, true
+	}
+	if !known {
 		return problem{Type: "urn:autocrud:problem:internal", Title: http.StatusText(http.StatusInternalServerError),
 			Status: http.StatusInternalServerError, Code: internal, Detail: "a defect of the server; the request id leads to its log"}
 	}

@@ -1,6 +1,9 @@
 package api
 
 import (
+	"context"
+	"fmt"
+	"net/http"
 	"testing"
 
 	"github.com/autocrud-go/autocrud/pkg/fault"
@@ -59,5 +62,17 @@ func TestPlacesAreCountedExactly(t *testing.T) {
 		if any.enter("a") != nil || any.known("ann") != nil {
 			t.Fatal("no limit limits")
 		}
+	}
+}
+
+// A request that the server was too busy for in its time may be sent again; that is no
+// defect.
+func TestARequestOutOfTimeMayBeSentAgain(t *testing.T) {
+	p := asProblem(fmt.Errorf("waiting for its turn: %w", context.DeadlineExceeded))
+	if p.Status != http.StatusServiceUnavailable || p.Code != fault.Unavailable || p.Detail == "" {
+		t.Errorf("it is answered %+v", p)
+	}
+	if p := asProblem(fmt.Errorf("a defect")); p.Status != http.StatusInternalServerError {
+		t.Errorf("a defect is answered %+v", p)
 	}
 }
