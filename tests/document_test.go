@@ -79,6 +79,32 @@ func TestTheServedDocumentIsValid(t *testing.T) {
 	}
 }
 
+func TestADocumentCanBeOfSomeTypesOnly(t *testing.T) {
+	c := start(t, nil, memory(), nil)
+	for _, path := range []string{"/openapi.json", "/openapi-3.0.json"} {
+		whole := c.Get(t, path).Want(t, 200)
+		some := c.Get(t, path+"?types=studios,movies").Want(t, 200)
+		if some.ETag() == "" || some.ETag() == whole.ETag() || some.Text("/openapi") != whole.Text("/openapi") {
+			t.Errorf("%s: the tags are %s and %s, the version %s", path, some.ETag(), whole.ETag(), some.Text("/openapi"))
+		}
+		paths, _ := some.Value("/paths").(map[string]any)
+		for path := range paths {
+			name, _, _ := strings.Cut(strings.TrimPrefix(path, "/v1/"), "/")
+			if name, _, _ = strings.Cut(name, ":"); slices.Contains([]string{"webhooks", "roles", "tasks"}, name) {
+				t.Errorf("it has %s", path)
+			}
+		}
+		if paths["/v1/movies"] == nil || paths["/v1/studios"] == nil || paths["/v1:batch"] == nil {
+			t.Errorf("%s: movies, studios or what belongs to no type is missing", path)
+		}
+		if p := c.Get(t, path+"?types=movies,studio").WantProblem(t, 400, "invalid_request"); !strings.Contains(p.Detail, `did you mean "studios"?`) {
+			t.Errorf("%s: %s", path, p.Detail)
+		}
+		c.Get(t, path+"?types=").WantProblem(t, 400, "invalid_request")
+		c.Get(t, path+"?type=movies").WantProblem(t, 400, "invalid_request")
+	}
+}
+
 // exampleOf fills an operation's path and the parameters it cannot be without
 // with the document's examples.
 func exampleOf(t *testing.T, c *apitest.Client, op *apitest.Operation) string {

@@ -2,6 +2,7 @@ package apitest
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"net/url"
 	"regexp"
@@ -19,6 +20,7 @@ type Document struct {
 	Operations []*Operation
 
 	compiler *jsonschema.Compiler
+	parts    func() (*Document, error) // the same, where envelopes may lack parts
 	mu       sync.Mutex
 	schemas  map[string]*jsonschema.Schema
 }
@@ -30,6 +32,25 @@ type Operation struct {
 	at      string // pointer
 	def     map[string]any
 	pattern *regexp.Regexp
+}
+
+// partial is the document where envelopes may lack parts, as they do for a request that
+// says which ones it wants.
+func partial(b []byte) (*Document, error) {
+	var root map[string]any
+	if err := json.Unmarshal(b, &root); err != nil {
+		return nil, err
+	}
+	for _, s := range object(object(root["components"])["schemas"]) {
+		if properties := object(object(s)["properties"]); properties["data"] != nil && properties["meta"] != nil {
+			delete(object(s), "required")
+		}
+	}
+	loose, err := json.Marshal(root)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDocument(loose)
 }
 
 const docURL = "mem:///openapi.json"
@@ -47,6 +68,7 @@ func ParseDocument(b []byte) (*Document, error) {
 	d := &Document{Root: root, compiler: jsonschema.NewCompiler(), schemas: map[string]*jsonschema.Schema{}}
 	d.compiler.DefaultDraft(jsonschema.Draft2020)
 	d.compiler.AssertFormat()
+	d.parts = sync.OnceValues(func() (*Document, error) { return partial(b) })
 	if err := d.compiler.AddResource(docURL, v); err != nil {
 		return nil, err
 	}

@@ -22,6 +22,11 @@ type exchange struct {
 	resp   *Response
 }
 
+// chooses reports whether the request says which parts of envelopes it wants.
+func (x exchange) chooses() bool {
+	return x.url.Query().Has("returns") || strings.HasSuffix(x.url.Path, ":search") && bytes.Contains(x.body, []byte(`"returns"`))
+}
+
 // judge returns the first difference between an exchange and the document.
 func (d *Document) judge(x exchange) error {
 	op, params, methods := d.Find(x.method, decodedPath(x.url))
@@ -125,6 +130,11 @@ func (d *Document) judgeAnswer(op *Operation, x exchange) error {
 	v, err := jsonschema.UnmarshalJSON(bytes.NewReader(r.Body))
 	if err != nil {
 		return fmt.Errorf("%s %d: %w", op.ID, r.Status, err)
+	}
+	if x.chooses() {
+		if d, err = d.parts(); err != nil {
+			return err
+		}
 	}
 	if err := d.check(at+"/content/"+escape(media)+"/schema", v); err != nil {
 		return fmt.Errorf("%s %d: %w in %s", op.ID, r.Status, err, r.Body)

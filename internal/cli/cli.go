@@ -268,6 +268,7 @@ type openapiCmd struct {
 	Models string `default:"models" help:"Folder with the model files."`
 	Auth   string `default:"off" enum:"off,required" help:"Whether the server asks for a credential."`
 	Spec   string `default:"3.1" enum:"3.1,3.0" help:"Version of OpenAPI: 3.1, or 3.0 for tools that know no other."`
+	Types  string `help:"Only these types, separated by commas, and what belongs to none."`
 }
 
 // Run prints the document.
@@ -275,6 +276,13 @@ func (c *openapiCmd) Run(e *env) error {
 	types, err := wiring.ServedTypes(c.Models, e.app)
 	if err != nil {
 		return err
+	}
+	if c.Types != "" {
+		var unknown error
+		types = openapi.Named(types, strings.Split(c.Types, ","), func(format string, args ...any) { unknown = fmt.Errorf(format, args...) })
+		if unknown != nil {
+			return &exitError{exitUsage, unknown.Error()}
+		}
 	}
 	doc := api.OpenAPI(types, openapi.Options{Version: e.app.Version, Actions: e.app.Actions, Auth: c.Auth == "required"})
 	if c.Spec == "3.0" {

@@ -144,6 +144,8 @@ func New(m *resource.Domain, o Options) *API {
 
 // descriptions are the documents about the types of one moment.
 type descriptions struct {
+	types    []*model.Type
+	document func(of []*model.Type) []byte // OpenAPI
 	openapi  http.HandlerFunc
 	older    func() http.HandlerFunc // the same, in OpenAPI 3.0
 	asyncapi http.HandlerFunc        // of the events
@@ -154,9 +156,13 @@ type descriptions struct {
 func (a *API) Describe(types []*model.Type) (show func()) {
 	o := a.o
 	types = slices.SortedFunc(slices.Values(types), func(a, b *model.Type) int { return strings.Compare(a.Name, b.Name) })
-	doc := openapi.Document(types, newTable(o.Actions, o.Webhooks != nil).operations(types),
-		openapi.Options{Version: o.Version, ServerURL: o.URL, Actions: o.Actions, Auth: o.Auth != nil, Cookie: o.People.CookieName()})
+	document := func(of []*model.Type) []byte {
+		return openapi.Document(of, newTable(o.Actions, o.Webhooks != nil).operations(of),
+			openapi.Options{Version: o.Version, ServerURL: o.URL, Actions: o.Actions, Auth: o.Auth != nil, Cookie: o.People.CookieName()})
+	}
+	doc := document(types)
 	d := &descriptions{
+		types: types, document: document,
 		openapi:  serveDocument(doc),
 		older:    sync.OnceValue(func() http.HandlerFunc { return serveDocument(openapi.Older(doc)) }),
 		asyncapi: serveDocument(openapi.AsyncAPI(types, openapi.AsyncAPIOptions{Version: o.Version, Namespace: o.Namespace, Host: o.NATS, ServerURL: o.URL})),

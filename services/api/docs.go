@@ -15,6 +15,7 @@ import (
 
 	"github.com/autocrud-go/autocrud/docs"
 	"github.com/autocrud-go/autocrud/services/api/guide"
+	"github.com/autocrud-go/autocrud/services/api/openapi"
 )
 
 //go:embed docsui
@@ -134,6 +135,34 @@ func serveDocument(body []byte) http.HandlerFunc {
 		in.mark(h, tag)
 		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(content))
 	}
+}
+
+// describe answers with the OpenAPI document.
+func describe(a *API, c call) error {
+	return c.describe(a.documents.Load().openapi, a, func(doc []byte) []byte { return doc })
+}
+
+// describeOlder answers with it in OpenAPI 3.0.
+func describeOlder(a *API, c call) error {
+	return c.describe(a.documents.Load().older(), a, openapi.Older)
+}
+
+// describe answers with the document of all types, or with one of those that the
+// request names. All are in the document of the whole: no caller learns more by it.
+func (c call) describe(whole http.HandlerFunc, a *API, version func([]byte) []byte) error {
+	p := c.query()
+	asked := p.text("types")
+	if p.err == nil && !p.has("types") {
+		whole(c.w, c.r)
+		return nil
+	}
+	d := a.documents.Load()
+	of := openapi.Named(d.types, strings.Split(asked, ","), p.refuse)
+	if p.err != nil {
+		return p.err
+	}
+	serveDocument(version(d.document(of)))(c.w, c.r)
+	return nil
 }
 
 // guideFiles are the pages of the guides, made when the first one is asked for.

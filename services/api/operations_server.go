@@ -101,10 +101,10 @@ var healthOperations = []operation{
 
 // pageOperations are the documents, and the page that shows them.
 var pageOperations = []operation{
-	{handle: page(func(a *API) http.Handler { return a.documents.Load().openapi }), anyQuery: true, Operation: openapi.Operation{Method: "GET", Path: "/openapi.json", Name: "openapi", Summary: "This document", Public: true,
-		Answers: answers(answer("200", "OpenAPI 3.1", openapi.AnyObject)), Problems: []string{"405"}}},
-	{handle: page(func(a *API) http.Handler { return a.documents.Load().older() }), anyQuery: true, Operation: openapi.Operation{Method: "GET", Path: "/openapi-3.0.json", Name: "openapi30", Summary: "This document, for tools that know OpenAPI 3.0 only", Public: true,
-		Answers: answers(answer("200", "OpenAPI 3.0.3", openapi.AnyObject)), Problems: []string{"405"}}},
+	{handle: describe, Operation: openapi.Operation{Method: "GET", Path: "/openapi.json", Name: "openapi", Summary: "This document", Public: true, Parameters: []string{"types"},
+		Answers: answers(answer("200", "OpenAPI 3.1", openapi.AnyObject)), Problems: []string{"400", "405"}}},
+	{handle: describeOlder, Operation: openapi.Operation{Method: "GET", Path: "/openapi-3.0.json", Name: "openapi30", Summary: "This document, for tools that know OpenAPI 3.0 only", Public: true, Parameters: []string{"types"},
+		Answers: answers(answer("200", "OpenAPI 3.0.3", openapi.AnyObject)), Problems: []string{"400", "405"}}},
 	{handle: page(func(a *API) http.Handler { return a.documents.Load().asyncapi }), anyQuery: true, Operation: openapi.Operation{Method: "GET", Path: "/asyncapi.json", Name: "asyncapi", Summary: "The document of the events", Public: true,
 		Answers: answers(answer("200", "AsyncAPI 3.0", openapi.AnyObject)), Problems: []string{"405"}}},
 	{handle: page(func(a *API) http.Handler { return a.docs }), anyQuery: true, Operation: openapi.Operation{Method: "GET", Path: "/docs", Name: "docs", Summary: "This document, to read and try out", Public: true,

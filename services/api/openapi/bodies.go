@@ -84,19 +84,24 @@ func (d *document) releaseBody(*model.Type) object {
 func closed(schema object) object { return append(schema, member{"additionalProperties", false}) }
 
 func (d *document) envelope(t *model.Type) object {
-	return jsonContent(componentRef("schemas", d.names[t.Name].envelope), sampleEnvelope(t, true))
+	return sampled(t, d.names[t.Name].envelope)
 }
 
 func (d *document) partial(t *model.Type) object {
-	return jsonContent(componentRef("schemas", d.names[t.Name].partial), sampleEnvelope(t, true))
+	return sampled(t, d.names[t.Name].partial)
 }
 
 func (d *document) whole(t *model.Type) object {
-	schema := componentRef("schemas", d.names[t.Name].whole)
+	return sampled(t, d.names[t.Name].whole)
+}
+
+// sampled is the content of an answer about one resource. It has no example where
+// data has none.
+func sampled(t *model.Type, schema string) object {
 	if sampleRead(t) == nil {
-		return jsonContent(schema, nil)
+		return jsonContent(componentRef("schemas", schema), nil)
 	}
-	return jsonContent(schema, sampleEnvelope(t, true))
+	return jsonContent(componentRef("schemas", schema), sampleEnvelope(t, true))
 }
 
 // queued is the answer about a job of a type.
@@ -108,7 +113,11 @@ func (d *document) queued(job string) object {
 }
 
 func (d *document) page(t *model.Type) object {
-	return jsonContent(componentRef("schemas", d.names[t.Name].page), samplePage(sampleEnvelope(t, false)))
+	page := componentRef("schemas", d.names[t.Name].page)
+	if sampleRead(t) == nil {
+		return jsonContent(page, nil)
+	}
+	return jsonContent(page, samplePage(sampleEnvelope(t, false)))
 }
 
 func (d *document) metaOnly(t *model.Type) object {

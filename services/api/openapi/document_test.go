@@ -245,3 +245,14 @@ func TestSummariesHaveTheRightArticles(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatIsAlwaysAnsweredIsRequired(t *testing.T) {
+	migrated := "name: books\nversion: \"2\"\nschema: {type: object}\nmigrations: [{from: \"1\", patch: [{op: remove, path: /old}]}]\n"
+	d := documentOf(t, openapi.Options{}, modelOf(t, "name: movies\nschema: {type: object}\n"), modelOf(t, migrated))
+	for name, want := range map[string][]string{"MoviesEnvelope": {"data", "meta", "revision"}, "MoviesReadEnvelope": {"data", "meta"}, "BooksReadEnvelope": {"meta"}} {
+		var schema struct{ Required []string }
+		if err := json.Unmarshal(d.Components.Schemas[name], &schema); err != nil || !slices.Equal(schema.Required, want) {
+			t.Errorf("%s requires %v, %v", name, schema.Required, err)
+		}
+	}
+}

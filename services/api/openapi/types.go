@@ -41,13 +41,23 @@ func (d *document) typeSchemas(t *model.Type) object {
 		answered = n.read
 	}
 	return append(out,
-		member{n.envelope, envelopeSchema(t, answered)},
-		member{n.partial, envelopeSchema(t, n.read)},
+		member{n.envelope, envelopeSchema(t, answered, "data", "meta", "revision")},
+		member{n.partial, envelopeSchema(t, n.read, shown(t)...)},
 		member{n.whole, envelopeSchema(t, n.read, "data", "meta", "revision")},
 		member{n.page, pageOf(componentRef("schemas", n.partial))})
 }
 
-// envelopeSchema is around data; what returns can leave out is not required.
+// shown are the parts of what is read that every answer has but those that returns
+// was asked for: the data of what no migration fits is a problem in its place.
+func shown(t *model.Type) []string {
+	if len(t.Migrations) > 0 || model.Marks(t) {
+		return []string{"meta"}
+	}
+	return []string{"data", "meta"}
+}
+
+// envelopeSchema is around data. Required is what is answered unless the request
+// says, by returns, which parts it wants; the parameter tells that.
 func envelopeSchema(t *model.Type, data string, required ...string) object {
 	content := componentRef("schemas", data)
 	if model.Marks(t) {
