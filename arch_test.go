@@ -34,7 +34,7 @@ var layers = [][]string{
 	{"pkg/job", "pkg/hook"},
 	{"services/api/openapi", "services/api/guide", "services/api/limit", "services/api/identity"},
 	{"services/api", "services/indexer", "services/worker"},
-	{"internal/wiring", "internal/cli/grammar", "internal/cli/remote", "internal/cli/show"},
+	{"internal/wiring", "internal/cli/grammar", "internal/cli/remote", "internal/cli/show", "internal/clients"},
 	{"internal/cli/resources"},
 	{"internal/cli"},
 	{"."}, // package autocrud

@@ -69,6 +69,7 @@ fi
 if ! command -v zsh >/dev/null 2>&1 && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
 	(apt-get install -y zsh || { apt-get update && apt-get install -y zsh; }) >/dev/null
 fi
+part "a watch over kills" big env AUTOCRUD_TEST_WATCHED="${AUTOCRUD_TEST_WATCHED:-10000}" AUTOCRUD_TEST_WATCHED_KILLS="${AUTOCRUD_TEST_WATCHED_KILLS:-20}" $plain -count=1 -timeout 45m ./internal/clients/golang -run TestAClientsWatchGoesOnOverKills
 part "completion in shells" big env AUTOCRUD_TEST_ZSH=1 $plain -count=1 ./tests -run TestCompletionInShells
 part "generators" sh scripts/test-generators.sh
 part "people in a browser" sh scripts/test-browser.sh

@@ -25,6 +25,9 @@ for auth in off required; do
 	"$dir/newsroom" openapi --auth $auth --spec 3.0 >"$dir/newsroom-3.0-$auth.json"
 done
 "$dir/autocrud" openapi --models examples/quickstart/models --types planets,moons >"$dir/some.json"
+cp -r examples/tsclient "$dir/ours"
+"$dir/newsroom" client ts --models none --out "$dir/ours/newsroom"
+"$dir/newsroom" client go --models none --out "$dir/newsroomclient"
 cd "$dir"
 npm install --silent --no-audit --no-fund --prefix "$dir" @redocly/cli@2.77.0 openapi-typescript@7.13.0 typescript@5.9.3 @stoplight/spectral-cli@6.16.3 @hey-api/openapi-ts@0.95.0
 go mod init generated 2>/dev/null
@@ -74,4 +77,8 @@ for _ in $(seq 300); do
 	sleep 0.1
 done
 go run ./live "$url"
+# The client of our own, and that of the example in TypeScript at work.
+npx tsc --strict --target es2022 --module nodenext --lib es2022,dom,dom.iterable ours/main.ts ours/newsroom/models.ts
+node ours/main.js "$url" | tee ours.log
+grep -q '^deleted Sedna$' ours.log
 echo "generators: ok"

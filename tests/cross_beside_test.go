@@ -37,7 +37,7 @@ func init() {
 	for reason, names := range map[string][]string{
 		"it runs a service": {"up", "dev", "api", "indexer", "worker"},
 		"it prints what it is given or what the program is": {"models", "policies", "openapi", "asyncapi", "version", "health"},
-		"it writes files, and no server runs":               {"init"},
+		"it writes files, and changes nothing of a server":  {"init", "client"},
 		"it sends requests, which have their rows; hands_test.go runs it": {"apply", "can", "cancel", "completion", "context", "create", "delete", "describe", "diff", "edit", "explain", "get",
 			"history", "login", "logout", "logs", "patch", "publish", "rerun", "rollback", "run", "types", "undelete", "use", "watch"},
 		operates: {"provision", "reindex", "verify", "gc", "migrate", "backup", "restore", "rebuild-log"},

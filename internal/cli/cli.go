@@ -51,6 +51,7 @@ type commands struct {
 	Policies   policiesCmd   `cmd:"" help:"Work with policy files."`
 	Openapi    openapiCmd    `cmd:"" help:"Print the OpenAPI document of the models."`
 	Asyncapi   asyncapiCmd   `cmd:"" help:"Print the AsyncAPI document of the models' events."`
+	Client     clientCmd     `cmd:"" help:"Write a client for the types, in Go or TypeScript."`
 	Version    versionCmd    `cmd:"" help:"Print the version."`
 
 	resourceCommands

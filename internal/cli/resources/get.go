@@ -229,7 +229,7 @@ func (c *Types) Run(e *Env) error {
 		if err := json.Unmarshal(item, &t); err != nil {
 			return err
 		}
-		if !c.All && slices.Contains(builtin, t.Name) {
+		if !c.All && IsBuiltin(t.Name) {
 			continue
 		}
 		kept = append(kept, item)
@@ -260,3 +260,6 @@ func (c *Types) Run(e *Env) error {
 
 // builtin are the types of the program itself.
 var builtin = []string{"api-keys", "bindings", "bulk-jobs", "queue-settings", "roles", "schedules", "users", "webhooks"}
+
+// IsBuiltin tells whether a type is one of the program itself, by its name.
+func IsBuiltin(name string) bool { return slices.Contains(builtin, name) }
