@@ -124,7 +124,7 @@ func (g giving) mayBeUser(ctx context.Context, step states.Transition) error {
 // "key:<name>" in a rule or an owner stays the same key for ever.
 func (g giving) mayBe(ctx context.Context, step states.Transition) error {
 	if step.After.Action == storage.Purged {
-		return nil // it is nobody then
+		return nil // it has no rights then
 	}
 	actor := policy.ActorOf(ctx)
 	k, err := policy.ReadKey(step.Content)

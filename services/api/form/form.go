@@ -216,7 +216,7 @@ func (w *watched) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// isNoFile reports whether a part is what a page sends for a file that nobody chose: no
+// isNoFile reports whether a part is what a page sends for a file that no person chose: no
 // name and no content (HTML section 4.10.22.4).
 func isNoFile(p *multipart.Part) (bool, error) {
 	_, said, err := mime.ParseMediaType(p.Header.Get("Content-Disposition"))

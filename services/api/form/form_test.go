@@ -113,7 +113,7 @@ func TestAFileTakesThePlaceOfNull(t *testing.T) {
 	}
 }
 
-// A page sends a part without a name and content for a file that nobody chose.
+// A page sends a part without a name and content for a file that no person chose.
 func TestAFileThatNobodyChoseIsNone(t *testing.T) {
 	unnamed := `name="/poster"; filename=""` + "\r\nContent-Type: application/octet-stream\r\n\r\n"
 	doc, files, err := document(unnamed)
