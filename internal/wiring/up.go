@@ -258,16 +258,20 @@ func (p *program) start(ctx context.Context) (_ *Running, err error) {
 // are taken over. Where other processes serve the same log the record comes first: the
 // index is made by it, and nothing is written by the models before.
 func (p *program) enforce(ctx context.Context) error {
-	take := func() error { return adopt(ctx, p.manager.Admin, p.indexing, p.begun) }
-	record := func() error { return p.judging().record(ctx, p.st.log, p.changed) }
-	first, then := take, record
-	if !p.st.sole {
-		first, then = record, take
+	if p.st.sole {
+		if err := adopt(ctx, p.manager.Admin, p.indexing, p.begun); err != nil {
+			return err
+		}
+		return p.judging().record(ctx, p.st.log, p.changed)
 	}
-	if err := first(); err != nil {
+	before, err := plan.ReadRecorded(ctx, p.st.log)
+	if err != nil {
 		return err
 	}
-	return then()
+	if err := p.judging().record(ctx, p.st.log, p.changed); err != nil {
+		return err
+	}
+	return p.adoptShared(ctx, before)
 }
 
 // wire makes the parts, none of which runs yet.

@@ -53,19 +53,45 @@ func (ad *Admin) Unadopted(ctx context.Context) ([]string, error) {
 // maxOffenders bounds how many resources a refusal names.
 const maxOffenders = 5
 
-// Adopt takes over the constraints of a type for the data that is there. When
-// the data does not fit, it is refused with the first offenders and nothing is
-// changed.
-func (ad *Admin) Adopt(ctx context.Context, name string) error {
+// Adopt takes over the constraints of types for the data that is there. When data
+// does not fit, it is refused with the first offenders and nothing is changed. Claims
+// from the sequence since on were made by writers that have the constraints already:
+// they hold. ErrConflict: such a writer was faster, and it is to be asked again with
+// an index that holds what was written.
+func (ad *Admin) Adopt(ctx context.Context, names []string, since uint64) error {
+	var adoptions []*adoption
+	for _, name := range names {
+		a, err := ad.adoption(ctx, name, since)
+		if err != nil {
+			return err
+		}
+		if err := a.check(ctx); err != nil {
+			return err
+		}
+		adoptions = append(adoptions, a)
+	}
+	for _, a := range adoptions {
+		if err := a.claim(ctx); err != nil {
+			return err
+		}
+		if err := a.keep(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// adoption is what a type has to be checked for.
+func (ad *Admin) adoption(ctx context.Context, name string, since uint64) (*adoption, error) {
 	t, err := ad.States.Type(name)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	seq, kept, err := ad.kept(ctx, name)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	a := &adoption{m: ad, t: t, seen: map[string]string{}}
+	a := &adoption{m: ad, t: t, since: since, keptAt: seq, seen: map[string]string{}}
 	for _, u := range t.Unique {
 		if !slices.ContainsFunc(kept.Unique, func(k []string) bool { return slices.Equal(k, u) }) {
 			a.unique = append(a.unique, u)
@@ -77,17 +103,16 @@ func (ad *Admin) Adopt(ctx context.Context, name string) error {
 		}
 	}
 	slices.Sort(a.refs)
-	if err := a.check(ctx); err != nil {
-		return err
-	}
-	if err := a.claim(ctx); err != nil {
-		return err
-	}
-	data, err := json.Marshal(constraintsOf(t))
+	return a, nil
+}
+
+// keep writes down that the data fits the constraints.
+func (a *adoption) keep(ctx context.Context) error {
+	data, err := json.Marshal(constraintsOf(a.t))
 	if err != nil {
 		return err
 	}
-	_, err = ad.log.Append(ctx, []storage.Record{{Subject: storage.SystemSubject("constraints." + name), ID: states.NewUUID(), Expected: seq, Data: data}})
+	_, err = a.m.log.Append(ctx, []storage.Record{{Subject: storage.SystemSubject("constraints." + a.t.Name), ID: states.NewUUID(), Expected: a.keptAt, Data: data}})
 	if errors.Is(err, storage.ErrConflict) {
 		return nil // another process adopted them
 	}
@@ -97,6 +122,8 @@ func (ad *Admin) Adopt(ctx context.Context, name string) error {
 type adoption struct {
 	m         *Admin
 	t         *model.Type
+	since     uint64 // claims from here on hold
+	keptAt    uint64 // sequence of what was adopted last
 	unique    [][]string
 	refs      []string
 	seen      map[string]string // claim hash -> "constraint\x00id"
@@ -228,48 +255,49 @@ func (a *adoption) claim(ctx context.Context) error {
 		return err
 	}
 	var unit []storage.Record
-	flush := func() error {
-		if len(unit) == 0 {
+	add := func(subject string, expected uint64, c commit.UniqueClaim) error {
+		data, err := json.Marshal(c)
+		if err != nil {
+			return err
+		}
+		unit = append(unit, storage.Record{Subject: subject, ID: states.NewUUID(), Expected: expected, Data: data})
+		if len(unit) < 500 {
 			return nil
 		}
-		_, err := a.m.log.Append(ctx, unit)
+		_, err = a.m.log.Append(ctx, unit)
 		unit = nil
 		return err
 	}
 	for _, h := range slices.Sorted(maps.Keys(a.seen)) {
 		name, id, _ := strings.Cut(a.seen[h], "\x00")
 		subject := storage.ClaimSubject(h)
-		entry, err := a.m.log.Last(ctx, subject)
-		if err != nil && !errors.Is(err, storage.ErrNotFound) {
-			return err
-		}
-		data, err := json.Marshal(commit.UniqueClaim{Version: 1, Type: a.t.Name, ID: id, Constraint: name, Live: true})
-		if err != nil {
-			return err
-		}
+		c, is := old[subject]
 		delete(old, subject)
-		unit = append(unit, storage.Record{Subject: subject, ID: states.NewUUID(), Expected: entry.Seq, Data: data})
-		if len(unit) == 500 {
-			if err := flush(); err != nil {
-				return err
+		if is && c.seq >= a.since {
+			if !c.Live || c.ID != id {
+				return storage.ErrConflict // the value changed hands since it was read
 			}
+			continue
+		}
+		if err := add(subject, c.seq, commit.UniqueClaim{Version: 1, Type: a.t.Name, ID: id, Constraint: name, Live: true}); err != nil {
+			return err
 		}
 	}
 	for _, subject := range slices.Sorted(maps.Keys(old)) {
 		c := old[subject]
+		if !c.Live || c.seq >= a.since {
+			continue
+		}
 		c.Live = false
-		data, err := json.Marshal(c.UniqueClaim)
-		if err != nil {
+		if err := add(subject, c.seq, c.UniqueClaim); err != nil {
 			return err
 		}
-		unit = append(unit, storage.Record{Subject: subject, ID: states.NewUUID(), Expected: c.seq, Data: data})
-		if len(unit) == 500 {
-			if err := flush(); err != nil {
-				return err
-			}
-		}
 	}
-	return flush()
+	if len(unit) == 0 {
+		return nil
+	}
+	_, err = a.m.log.Append(ctx, unit)
+	return err
 }
 
 // claimedAt is a claim and its place in the log.
@@ -278,7 +306,7 @@ type claimedAt struct {
 	seq uint64
 }
 
-// claimed lists what is claimed by the constraints, by subject.
+// claimed lists what was said last of each claim by the constraints, by subject.
 func (a *adoption) claimed(ctx context.Context) (map[string]claimedAt, error) {
 	out := map[string]claimedAt{}
 	last, err := a.m.log.Last(ctx, storage.ClaimSubject(">"))
@@ -300,10 +328,7 @@ func (a *adoption) claimed(ctx context.Context) (map[string]claimedAt, error) {
 		}
 		var c commit.UniqueClaim
 		if json.Unmarshal(entry.Data, &c) == nil && c.Type == a.t.Name && slices.ContainsFunc(a.unique, func(u []string) bool { return strings.Join(u, ",") == c.Constraint }) {
-			delete(out, entry.Subject)
-			if c.Live {
-				out[entry.Subject] = claimedAt{c, entry.Seq}
-			}
+			out[entry.Subject] = claimedAt{c, entry.Seq}
 		}
 		if entry.Seq >= last.Seq {
 			return out, nil

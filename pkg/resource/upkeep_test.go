@@ -3,6 +3,7 @@ package resource_test
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -239,7 +240,7 @@ func TestConstraintsAreTakenOverWhenTheDataFits(t *testing.T) {
 	if _, err := s.Manager.List(ctx, "people", resource.ListOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Manager.Admin.Adopt(ctx, "people"); err == nil || !strings.Contains(err.Error(), b.ID) {
+	if err := s.Manager.Admin.Adopt(ctx, []string{"people"}, math.MaxUint64); err == nil || !strings.Contains(err.Error(), b.ID) {
 		t.Fatalf("two hold one value: %v", err)
 	}
 	if _, err := s.Manager.Delete(ctx, "people", b.ID, resource.Match{}); err != nil {
@@ -248,7 +249,7 @@ func TestConstraintsAreTakenOverWhenTheDataFits(t *testing.T) {
 	if _, err := s.Manager.List(ctx, "people", resource.ListOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Manager.Admin.Adopt(ctx, "people"); err != nil {
+	if err := s.Manager.Admin.Adopt(ctx, []string{"people"}, math.MaxUint64); err != nil {
 		t.Fatal(err)
 	}
 	if names, err := s.Manager.Admin.Unadopted(ctx); err != nil || len(names) != 0 {
