@@ -23,15 +23,15 @@ beside=
 if [ "$race" != "$plain" ]; then
 	(
 		part "packages, race detector" env $race $(packages "$side_by_side")
-		part "a share of ./tests, race detector" env AUTOCRUD_TEST_PART=rest AUTOCRUD_TEST_SHARE=6 AUTOCRUD_TEST_CELLS=6 AUTOCRUD_TEST_STORAGES=memory $race ./tests
+		part "a share of ./tests, race detector" env AUTOCRUD_TEST_PART=rest AUTOCRUD_TEST_SHARE=12 AUTOCRUD_TEST_CELLS=6 AUTOCRUD_TEST_STORAGES=memory $race ./tests
 		exit $failed
 	) >"$said" 2>&1 &
 	beside=$!
 else
 	side_by_side='^$'
 fi
-part "./tests" env AUTOCRUD_TEST_ROWS=1 AUTOCRUD_TEST_CELLS=6 $plain -parallel 4 ./tests
 part "packages" env $plain $(packages -v "$side_by_side|/tests$")
+part "./tests" env AUTOCRUD_TEST_ROWS=1 AUTOCRUD_TEST_CELLS=6 $plain -parallel 6 ./tests
 part "what is shipped for containers" sh -c "for d in test grafana; do (cd deploy/\$d && CGO_ENABLED=0 $GO test -vet=off ./...) || exit 1; done"
 [ -z "$beside" ] || wait "$beside" || failed=1
 beside=

@@ -73,7 +73,9 @@ func TestANewUniqueHoldsOnEveryProcess(t *testing.T) {
 		}
 		writers.Wait()
 		if err != nil {
-			eventually(t, "the model of before", func() bool { return !strings.Contains(fmt.Sprint(one.Get(t, "/v1/types/seats").Value("/unique")), field) })
+			eventually(t, "the model of before", func() bool {
+				return !strings.Contains(fmt.Sprint(one.Get(t, "/v1/types/seats").Value("/unique")), field)
+			})
 			c := apitest.NewClient(t, one.URL)
 			for range 2 {
 				c.Post(t, "/v1/seats", fmt.Sprintf(`{%q:"after"}`, field)).Want(t, 201)
