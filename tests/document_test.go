@@ -133,7 +133,11 @@ func exampleOf(t *testing.T, c *apitest.Client, op *apitest.Operation) string {
 // aUser is the id of a user, which the server makes.
 func aUser(t *testing.T, c *apitest.Client) string {
 	t.Helper()
-	r := c.Get(t, "/v1/users?page_size=1&include_deleted=true&order_by=meta.created_at").Want(t, 200)
+	var r *apitest.Response
+	eventually(t, "the list of users", func() bool { // a slow machine's index may lag
+		r = c.Get(t, "/v1/users?page_size=1&include_deleted=true&order_by=meta.created_at")
+		return r.Status == 200
+	})
 	id, at := r.Text("/items/0/meta/id"), "/items/0/meta/"
 	if id == "" {
 		r, at = c.Post(t, "/v1/users", `{"name":"Ann","email":"ann@example.org","password":"a sentence of an example"}`).Want(t, 201), "/meta/"
