@@ -59,7 +59,7 @@ func (ad *Admin) RestoreBackup(ctx context.Context, b *archive.Backup, report fu
 	defer ad.loading.Store(false)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	r := &restoring{m: ad, b: b, refs: map[string]string{}, digests: map[string]string{}, records: make(chan storage.Record), done: make(chan error, 1), report: report}
+	r := &restoring{m: ad, b: b, refs: map[string]string{}, numbers: archive.Renumber(state), digests: map[string]string{}, records: make(chan storage.Record), done: make(chan error, 1), report: report}
 	go func() {
 		defer close(r.records)
 		r.done <- r.read(ctx)
@@ -84,6 +84,7 @@ type restoring struct {
 	m        *Admin
 	b        *archive.Backup
 	refs     map[string]string // of objects, old to new
+	numbers  *archive.Renumbering
 	digests  map[string]string // of the last event of each subject
 	content  []byte            // of the next entry
 	binary   *io.PipeWriter
@@ -195,6 +196,7 @@ func (r *restoring) entry(ctx context.Context, body []byte) error {
 	}
 	select {
 	case r.records <- rec:
+		r.numbers.Sent()
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
@@ -217,6 +219,10 @@ func (r *restoring) event(ctx context.Context, typ string, e *storage.Event, con
 		r.refs[e.Ref] = ref
 	}
 	e.Ref = r.refs[e.Ref] // none of what was pruned: elsewhere it may name another object
+	if r.numbers.Event(e); e.Shown != nil {
+		shown := *e.Shown
+		shown.Ref, e.Shown = r.refs[shown.Ref], &shown
+	}
 	subject := storage.RevisionSubject(typ, e.Meta.ID)
 	if e.Previous != "" {
 		e.Previous = r.digests[subject]

@@ -128,6 +128,7 @@ func (r *Rebuilding) Run(ctx context.Context, log storage.Log, report func(done,
 		defer close(groups)
 		read <- b.read(ctx, groups)
 	}()
+	places := &places{numbers: Renumber(state), digests: map[string]string{}}
 	var group []filled
 	next := func() (storage.Record, bool, error) {
 		for {
@@ -139,9 +140,13 @@ func (r *Rebuilding) Run(ctx context.Context, log storage.Log, report func(done,
 					continue
 				}
 				out.Entries++
-				if f.event {
+				if f.event != nil {
 					out.Events++
+					if err := places.in(&f); err != nil {
+						return f.record, false, err
+					}
 				}
+				places.numbers.Sent()
 				return f.record, true, nil
 			}
 			var ok bool
@@ -191,7 +196,7 @@ type rebuild struct {
 // filled is an entry with its content again.
 type filled struct {
 	record storage.Record
-	event  bool
+	event  *storage.Event // of a resource, without its content; nil: of none
 	lost   string
 }
 
@@ -256,7 +261,6 @@ func (b *rebuild) fill(ctx context.Context, entries []storage.Entry) ([]filled, 
 			continue
 		}
 		g.Go(func() error {
-			out[i].event = true
 			ref, err := b.content(ctx, e, &out[i])
 			if ref != "" {
 				mu.Lock()
@@ -276,6 +280,7 @@ func (b *rebuild) content(ctx context.Context, entry storage.Entry, f *filled) (
 	if err != nil {
 		return "", fmt.Errorf("entry %d: %w", entry.Seq, err)
 	}
+	f.event = e
 	if !e.Inline {
 		return e.Ref, nil
 	}
@@ -290,8 +295,32 @@ func (b *rebuild) content(ctx context.Context, entry storage.Entry, f *filled) (
 	if err != nil {
 		return "", err
 	}
-	f.record.Data = append(slices.Clip(entry.Data), content...)
+	f.record.Data, e.Content = append(slices.Clip(entry.Data), content...), content
 	return e.Ref, nil
+}
+
+// places has events name the places of others in the log that is made.
+type places struct {
+	numbers *Renumbering
+	digests map[string]string // of the newest event of a resource of which one had to change
+}
+
+// in encodes an event again that names others of its resource by what they were.
+func (p *places) in(f *filled) error {
+	e := f.event
+	changed := p.numbers.Event(e)
+	if digest, ok := p.digests[f.record.Subject]; ok && e.Previous != "" {
+		e.Previous, changed = digest, true
+	}
+	if !changed {
+		return nil
+	}
+	data, err := e.Encode()
+	if err != nil {
+		return err
+	}
+	f.record.Data, p.digests[f.record.Subject] = data, e.Digest()
+	return nil
 }
 
 // Check refuses a log that is not the one that the archive is of: an

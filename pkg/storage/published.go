@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 )
 
 // Published is the number of the revision that the published view shows of a
@@ -76,7 +77,9 @@ func (e *Event) Publishes() bool {
 }
 
 // apartID is that of the state which an event publishes beside the one that it leaves.
-func (e *Event) apartID() string { return e.ID + "-published" }
+func (e *Event) apartID() string { return e.ID + apart }
+
+const apart = "-published"
 
 // ShowApart has the event publish its own state but for its schedule, which the
 // published view does not tell, or in its place that of a revision that HEAD is not.
@@ -125,6 +128,9 @@ func (e *Event) PublishedState() *Event {
 	}
 	return out
 }
+
+// Event is the id of the event by which the state was published.
+func (s *Shown) Event() string { return strings.TrimSuffix(s.ID, apart) }
 
 // ShownBy is the change of what a change of the batch shows in its place: a change of
 // the same batch, or what it makes by itself; nil for none.
