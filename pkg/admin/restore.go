@@ -59,7 +59,7 @@ func (ad *Admin) RestoreBackup(ctx context.Context, b *archive.Backup, report fu
 	defer ad.loading.Store(false)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	r := &restoring{m: ad, b: b, refs: map[string]string{}, numbers: archive.Renumber(state), digests: map[string]string{}, records: make(chan storage.Record), done: make(chan error, 1), report: report}
+	r := &restoring{m: ad, b: b, refs: map[string]string{}, erased: b.Erased, numbers: archive.Renumber(state), digests: map[string]string{}, records: make(chan storage.Record), done: make(chan error, 1), report: report}
 	go func() {
 		defer close(r.records)
 		r.done <- r.read(ctx)
@@ -84,6 +84,7 @@ type restoring struct {
 	m        *Admin
 	b        *archive.Backup
 	refs     map[string]string // of objects, old to new
+	erased   archive.Erased
 	numbers  *archive.Renumbering
 	digests  map[string]string // of the last event of each subject
 	content  []byte            // of the next entry
@@ -168,6 +169,9 @@ func (r *restoring) entry(ctx context.Context, body []byte) error {
 	if r.entries++; r.report != nil && r.entries%256 == 0 {
 		r.report(r.entries, uint64(max(r.b.Summary.Entries, 0)))
 	}
+	if again, err := r.emptied(ctx, a.Seq); err != nil || again {
+		return err
+	}
 	if r.b.Dropped[a.Subject] {
 		return nil
 	}
@@ -176,7 +180,7 @@ func (r *restoring) entry(ctx context.Context, body []byte) error {
 		r.claimKey = rec.Data
 	}
 	if storage.IsPruned(a.Subject) { // a backup holds nothing of it
-		p, err := storage.DecodePruned(rec.Data, a.Seq)
+		p, err := archive.Emptied(rec.Data, a.Seq)
 		if err != nil {
 			return err
 		}
@@ -194,12 +198,39 @@ func (r *restoring) entry(ctx context.Context, body []byte) error {
 			return fmt.Errorf("event %d: %w", a.Seq, err)
 		}
 	}
+	return r.send(ctx, rec)
+}
+
+func (r *restoring) send(ctx context.Context, rec storage.Record) error {
 	select {
 	case r.records <- rec:
 		r.numbers.Sent()
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
+	}
+}
+
+// emptied puts the events up to a sequence that had left the log in their places, and
+// reports whether the last of them has that sequence.
+func (r *restoring) emptied(ctx context.Context, through uint64) (again bool, err error) {
+	for {
+		e, err := r.erased.Next(through)
+		if err != nil || e == nil {
+			return again, err
+		}
+		again = e.Seq == through
+		subject := storage.RevisionSubject(e.Meta.Type, e.Meta.ID)
+		if r.b.Dropped[subject] {
+			continue
+		}
+		data, err := r.event(ctx, e.Meta.Type, e, nil)
+		if err != nil {
+			return again, err
+		}
+		if err := r.send(ctx, storage.Record{Subject: subject, ID: e.ID, Data: data}); err != nil {
+			return again, err
+		}
 	}
 }
 

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"time"
 
-	"github.com/autocrud-go/autocrud/pkg/retention"
+	"github.com/autocrud-go/autocrud/pkg/archive"
 	"github.com/autocrud-go/autocrud/pkg/states"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -69,7 +69,7 @@ func (v *verifier) addPruned(entry storage.Entry) {
 	p, err := storage.DecodePruned(entry.Data, entry.Seq)
 	var headers []*storage.Event
 	if err == nil {
-		headers, err = retention.Headers(p)
+		headers, err = archive.PrunedHeaders(p)
 	}
 	if err != nil {
 		v.report(Finding{Seq: entry.Seq, Problem: "what was pruned cannot be read"})

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/klauspost/compress/zstd"
@@ -158,6 +159,7 @@ type Backup struct {
 	}
 	Summary BackupSummary
 	Dropped map[string]bool // subjects
+	Erased  Erased
 	header  BackupHeader
 }
 
@@ -212,6 +214,8 @@ func OpenBackup(file io.ReaderAt, size int64) (*Backup, error) {
 			return binary.add(body)
 		case kind == FrameDropped:
 			b.Dropped[string(body)] = true
+		case kind == FrameEntry:
+			return b.erased(body)
 		case kind == FrameEnd:
 			ended = true
 			return json.Unmarshal(body, &b.Summary)
@@ -222,8 +226,22 @@ func OpenBackup(file io.ReaderAt, size int64) (*Backup, error) {
 	if err == nil && !ended {
 		err = DamagedBackup("its end is missing")
 	}
+	b.Erased.Sort()
 	b.Summary.Bytes, b.Summary.Lost = size, lost
 	return b, err
+}
+
+// erased takes the events that an entry holds which left the log.
+func (b *Backup) erased(body []byte) error {
+	head, data, _ := bytes.Cut(body, []byte{'\n'})
+	if !bytes.Contains(head, []byte(strings.TrimSuffix(storage.AllPruned, ">"))) { // most are not
+		return nil
+	}
+	var e LoadedEntry
+	if err := json.Unmarshal(head, &e); err != nil {
+		return DamagedBackup("%v", err)
+	}
+	return b.Erased.Add(e.Subject, data, e.Seq)
 }
 
 // summed compares a binary in a backup with its digest.

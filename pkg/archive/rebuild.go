@@ -115,7 +115,7 @@ func (r *Rebuilding) Run(ctx context.Context, log storage.Log, report func(done,
 	if full {
 		return out, &fault.Error{Code: fault.InvalidState, Detail: ErrNotEmpty.Error()}
 	}
-	tombs, err := r.tombstones(ctx)
+	tombs, erased, err := r.beforehand(ctx)
 	if err != nil {
 		return out, err
 	}
@@ -134,7 +134,18 @@ func (r *Rebuilding) Run(ctx context.Context, log storage.Log, report func(done,
 		for {
 			for len(group) > 0 {
 				f := group[0]
-				group = group[1:]
+				e, err := erased.Next(f.seq)
+				if err != nil {
+					return f.record, false, err
+				}
+				if e == nil || e.Seq == f.seq {
+					group = group[1:]
+				}
+				if e != nil {
+					if f = emptied(e); e.Seq < tombs[f.record.Subject] {
+						continue
+					}
+				}
 				if f.lost != "" {
 					out.Lost = append(out.Lost, f.lost)
 					continue
@@ -168,22 +179,27 @@ func (r *Rebuilding) Run(ctx context.Context, log storage.Log, report func(done,
 	return out, err
 }
 
-// tombstones are the last purge of each resource that was purged: what was
-// before it is not made again.
-func (r *Rebuilding) tombstones(ctx context.Context) (map[string]uint64, error) {
-	out := map[string]uint64{}
+// beforehand reads what has to be known of the end of the archive: the last purge of
+// each resource that was purged, since what was before it is not made again, and the
+// events that left the log.
+func (r *Rebuilding) beforehand(ctx context.Context) (tombs map[string]uint64, erased *Erased, err error) {
+	tombs, erased = map[string]uint64{}, &Erased{}
 	for _, p := range r.parts {
 		o, err := r.archive.read(ctx, p)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		for _, e := range o.Entries {
 			if tombstoneOf(e) != nil {
-				out[e.Subject] = e.Seq
+				tombs[e.Subject] = e.Seq
+			}
+			if err := erased.Add(e.Subject, e.Data, e.Seq); err != nil {
+				return nil, nil, err
 			}
 		}
 	}
-	return out, nil
+	erased.Sort()
+	return tombs, erased, nil
 }
 
 type rebuild struct {
@@ -195,6 +211,7 @@ type rebuild struct {
 
 // filled is an entry with its content again.
 type filled struct {
+	seq    uint64 // in the log that was lost
 	record storage.Record
 	event  *storage.Event // of a resource, without its content; nil: of none
 	lost   string
@@ -256,7 +273,16 @@ func (b *rebuild) fill(ctx context.Context, entries []storage.Entry) ([]filled, 
 	g.SetLimit(rebuildReaders)
 	var mu sync.Mutex
 	for i, e := range entries {
-		out[i].record = storage.Record{Subject: e.Subject, ID: e.ID, Data: e.Data}
+		out[i].seq, out[i].record = e.Seq, storage.Record{Subject: e.Subject, ID: e.ID, Data: e.Data}
+		if storage.IsPruned(e.Subject) {
+			p, err := Emptied(e.Data, e.Seq)
+			if err != nil {
+				return nil, err
+			}
+			if out[i].record.Data, err = p.Encode(); err != nil {
+				return nil, err
+			}
+		}
 		if _, _, ok := storage.SplitRevisionSubject(e.Subject); !ok {
 			continue
 		}
@@ -299,6 +325,11 @@ func (b *rebuild) content(ctx context.Context, entry storage.Entry, f *filled) (
 	return e.Ref, nil
 }
 
+// emptied is an event that had left the log.
+func emptied(e *storage.Event) filled {
+	return filled{seq: e.Seq, event: e, record: storage.Record{Subject: storage.RevisionSubject(e.Meta.Type, e.Meta.ID), ID: e.ID}}
+}
+
 // places has events name the places of others in the log that is made.
 type places struct {
 	numbers *Renumbering
@@ -312,7 +343,7 @@ func (p *places) in(f *filled) error {
 	if digest, ok := p.digests[f.record.Subject]; ok && e.Previous != "" {
 		e.Previous, changed = digest, true
 	}
-	if !changed {
+	if !changed && f.record.Data != nil {
 		return nil
 	}
 	data, err := e.Encode()

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/autocrud-go/autocrud/pkg/archive"
 	"github.com/autocrud-go/autocrud/pkg/model"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
@@ -91,7 +92,7 @@ func (k *Keeper) decide(ctx context.Context, t *model.Type, head *storage.Event,
 			p.Except = append(p.Except, n)
 		}
 	}
-	p.Headers, err = pack(headers)
+	p.Headers, err = archive.PackHeaders(headers)
 	return p, more, err
 }
 

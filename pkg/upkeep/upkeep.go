@@ -212,6 +212,9 @@ func (up *Upkeep) cascade(ctx context.Context, e *storage.Event) error {
 
 // late treats a reference that landed after its target's delete as one before.
 func (up *Upkeep) late(ctx context.Context, t *model.Type, e *storage.Event) (worked bool, err error) {
+	if e.Apart && e.Ref == "" {
+		return false, nil // it was pruned before the log was filled
+	}
 	content, err := up.States.Content(ctx, e)
 	if err != nil {
 		return false, nil //nolint:nilerr // purged meanwhile, or damaged: the reader of it says so

@@ -404,6 +404,10 @@ func (x *Indexer) project(ctx context.Context, entry storage.Entry, e *storage.E
 		}
 		return c, nil
 	}
+	if content == nil && e.Apart && e.Ref == "" { // it was pruned before the log was filled
+		c.Values, c.Text = blank(t)
+		return c, nil
+	}
 	if content == nil {
 		content, err = x.blobs.Get(ctx, e.Ref)
 		if errors.Is(err, storage.ErrNotFound) || errors.Is(err, storage.ErrCorrupt) {

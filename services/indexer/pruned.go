@@ -3,7 +3,7 @@ package indexer
 import (
 	"context"
 
-	"github.com/autocrud-go/autocrud/pkg/retention"
+	"github.com/autocrud-go/autocrud/pkg/archive"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
@@ -18,7 +18,7 @@ func (x *Indexer) prune(ctx context.Context, entry storage.Entry, b *storage.Bat
 	}
 	var headers []*storage.Event
 	if err == nil {
-		headers, err = retention.Headers(p)
+		headers, err = archive.PrunedHeaders(p)
 	}
 	if err != nil {
 		x.setAside(ctx, entry, err)

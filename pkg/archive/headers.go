@@ -1,4 +1,4 @@
-package retention
+package archive
 
 import (
 	"encoding/binary"
@@ -10,9 +10,9 @@ import (
 	"github.com/autocrud-go/autocrud/pkg/storage"
 )
 
-// pack makes the headers of events that leave the log small; nil for none. They are
+// PackHeaders makes the headers of events that leave the log small; nil for none. They are
 // the bytes that were written, so that the digests that lead to them stay right.
-func pack(events []*storage.Event) ([]byte, error) {
+func PackHeaders(events []*storage.Event) ([]byte, error) {
 	if len(events) == 0 {
 		return nil, nil
 	}
@@ -33,8 +33,8 @@ func pack(events []*storage.Event) ([]byte, error) {
 // maxUnpacked bounds what one entry may hold.
 const maxUnpacked = 64 << 20
 
-// Headers are the events that an entry took out of the log, without content, in order.
-func Headers(p *storage.Pruned) ([]*storage.Event, error) {
+// PrunedHeaders are the events that an entry took out of the log, without content, in order.
+func PrunedHeaders(p *storage.Pruned) ([]*storage.Event, error) {
 	if len(p.Headers) == 0 {
 		return nil, nil
 	}
