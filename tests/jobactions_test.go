@@ -296,7 +296,7 @@ func TestDeletingAJobStopsItAndRestoringBringsItBack(t *testing.T) {
 	c.Post(t, "/v1/tasks/runs:restore", nil).Want(t, 200).Equal(t, "/meta/job/state", `"cancelled"`)
 	c.Post(t, "/v1/tasks?id=gone", task{Name: "long"}).Want(t, 201)
 	became(t, c, "/v1/tasks/gone", "running")
-	c.Post(t, "/v1/tasks/gone:purge", nil).Want(t, 204)
+	purged(t, c, "/v1/tasks/gone")
 	told()
 	c.Get(t, "/v1/tasks/gone").WantProblem(t, 404, "not_found")
 	time.Sleep(time.Until(moment(t, at)) + 100*time.Millisecond) // it is due, and deleted
@@ -304,7 +304,7 @@ func TestDeletingAJobStopsItAndRestoringBringsItBack(t *testing.T) {
 	became(t, c, "/v1/tasks/waits", "succeeded")
 	for _, id := range []string{"waits", "runs"} { // in every other state
 		c.Delete(t, "/v1/tasks/"+id).Want(t, 200)
-		c.Post(t, "/v1/tasks/"+id+":purge", nil).Want(t, 204)
+		purged(t, c, "/v1/tasks/"+id)
 		c.Post(t, "/v1/tasks?id="+id, task{Name: "x"}).Want(t, 201)
 		became(t, c, "/v1/tasks/"+id, "succeeded")
 	}

@@ -119,7 +119,7 @@ func TestProgressAndLogsAreSeenWhileAJobRuns(t *testing.T) {
 			c.Get(t, "/v1/movies/a/logs").WantProblem(t, 404, "not_found")
 			c.Get(t, "/v1/tasks/b/logs").WantProblem(t, 404, "not_found")
 			c.Get(t, "/v1/tasks/a/logs?follow=maybe").WantProblem(t, 400, "invalid_request")
-			c.Post(t, "/v1/tasks/a:purge", nil).Want(t, 204)
+			purged(t, c, "/v1/tasks/a")
 			c.Post(t, "/v1/tasks?id=a&run_at=2999-01-01T00:00:00Z", task{Name: "x"}).Want(t, 201)
 			if items := c.Get(t, "/v1/tasks/a/logs").Want(t, 200).Items(); len(items) != 0 {
 				t.Errorf("the log outlived its job: %v", items)

@@ -387,7 +387,7 @@ func mirrors(t *testing.T, c *apitest.Client, typ, end, from string) {
 	if len(got) != len(want) {
 		t.Errorf("the mirror has %d, the list %d", len(got), len(want))
 	}
-	c.Post(t, at+"/end-of-the-walk:purge", nil).Want(t, 204)
+	purged(t, c, at+"/end-of-the-walk")
 }
 
 func TestThePublishedViewIsThatOfTheOracle(t *testing.T) {

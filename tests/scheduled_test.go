@@ -178,7 +178,7 @@ func TestWhatEndsASchedule(t *testing.T) {
 		}
 		c.Post(t, "/v1/movies?id=p", heat).Want(t, 201)
 		c.Post(t, "/v1/movies/p:publish", whenBody(farOff)).Want(t, 200)
-		c.Post(t, "/v1/movies/p:purge", nil).Want(t, 204)
+		purged(t, c, "/v1/movies/p")
 		c.Post(t, "/v1/movies?id=p", heat).Want(t, 201)
 		if r := c.Get(t, "/v1/movies/p").Want(t, 200); r.Value("/meta/scheduled") != nil {
 			t.Errorf("what was purged is %s", r.Body)

@@ -48,7 +48,7 @@ func TestEveryDeletedResourceHasAWayBack(t *testing.T) {
 			}
 			book := func(id, data string) { t.Helper(); c.Post(t, "/v1/books?id="+id, data).Want(t, 201) }
 			remove := func(path string) { t.Helper(); c.Delete(t, "/v1/"+path).Want(t, 200) }
-			purge := func(path string) { t.Helper(); c.Post(t, "/v1/"+path+":purge", `{}`).Want(t, 204) }
+			purge := func(path string) { t.Helper(); purged(t, c, "/v1/"+path) }
 
 			t.Run("references that are let go with their target are let go", func(t *testing.T) {
 				writer("s1", "s2", "s3", "stays")
@@ -229,7 +229,7 @@ func TestARequestThatIsSentAgainBringsNothingErasedBack(t *testing.T) {
 			t.Parallel()
 			c := run(t, row, nil, shelves)
 			with := func(key string) apitest.Option { return apitest.Header("Idempotency-Key", key) }
-			erase := func(id string) { t.Helper(); c.Post(t, "/v1/writers/"+id+":purge", `{}`).Want(t, 204) }
+			erase := func(id string) { t.Helper(); purged(t, c, "/v1/writers/"+id) }
 			requests := map[string]func(key string) *apitest.Response{
 				"create": func(key string) *apitest.Response {
 					return c.Post(t, "/v1/writers", `{"name":"erased"}`, with(key))

@@ -125,7 +125,7 @@ func TestWritesMakeWhatDoesNotFitFit(t *testing.T) {
 			})
 		}
 		c.Delete(t, "/v1/pieces/to-delete").Want(t, 200)
-		c.Post(t, "/v1/pieces/to-purge:purge", nil).Want(t, 204)
+		purged(t, c, "/v1/pieces/to-purge")
 		inBulk(`"op":"delete"`)(t, c, "to-delete-in-bulk").Equal(t, "/meta/job/result/changed", "1")
 		inBatch(`{"op":"delete","type":"pieces","id":"ID"}`, true)(t, c, "to-delete-in-a-batch").Want(t, 200)
 		c.Get(t, "/v1/pieces:count?filter="+query("meta.unfit = true")).Want(t, 200).Equal(t, "/count", "0")

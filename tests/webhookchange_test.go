@@ -96,7 +96,7 @@ func TestWebhooksWithSimilarIDsAreApart(t *testing.T) {
 	c.Post(t, "/v1/movies?id=m2", aMovie).Want(t, 201)
 	other.wait(t, 1)
 	r.wait(t, 6)
-	c.Post(t, "/v1/webhooks/a:purge", nil).Want(t, 204)
+	purged(t, c, "/v1/webhooks/a")
 	c.Post(t, "/v1/webhooks?id=a", fmt.Sprintf(`{"url":%q}`, other.URL)).Want(t, 201)
 	c.Post(t, "/v1/movies?id=m3", aMovie).Want(t, 201)
 	other.wait(t, 2)
@@ -158,7 +158,7 @@ func TestAPurgeErasesWhatIsBeingDelivered(t *testing.T) {
 	h.hook(t, c, "w", "/held", `,"ordered":true`)
 	c.Post(t, "/v1/movies?id=gone", aMovie).Want(t, 201)
 	h.wait(t, "/held")
-	c.Post(t, "/v1/movies/gone:purge", nil).Want(t, 204)
+	purged(t, c, "/v1/movies/gone")
 	h.letGo()
 	apitest.Eventually(t, 30*time.Second, "it is paused", func() bool {
 		return c.Get(t, "/v1/webhooks/w").Want(t, 200).Value("/data/paused") == true
@@ -175,7 +175,7 @@ func TestANewWebhookHasNoDeliveriesOfAnother(t *testing.T) {
 	c, h := startHooked(t), newHeld(t)
 	h.hook(t, c, "w", "/first", "")
 	c.Post(t, "/v1/webhooks/w:test", nil).Want(t, 200)
-	c.Post(t, "/v1/webhooks/w:purge", nil).Want(t, 204)
+	purged(t, c, "/v1/webhooks/w")
 	h.hook(t, c, "w", "/second", "")
 	c.Post(t, "/v1/webhooks/w:test", nil).Want(t, 200)
 	c.Get(t, "/v1/webhooks/w/deliveries").Want(t, 200).Equal(t, "/items/0/request/url", fmt.Sprintf("%q", h.URL+"/second")).Equal(t, "/items/1", "null").Equal(t, "/next_page_token", `""`)

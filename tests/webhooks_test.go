@@ -123,7 +123,7 @@ func TestAWebhookIsToldInOrderAndSigned(t *testing.T) {
 			}
 			// What is purged may not be told any more; the tombstone is, at the end.
 			story(t, c, "m2")
-			c.Post(t, "/v1/movies/m2:purge", nil).Want(t, 204)
+			purged(t, c, "/v1/movies/m2")
 			apitest.Eventually(t, 10*time.Second, "the tombstone comes", func() bool {
 				all = r.got()
 				return all[len(all)-1].what == "purged m2"
@@ -266,7 +266,7 @@ func TestAFailingReceiverIsToldAgain(t *testing.T) {
 	}
 	first := c.Get(t, "/v1/webhooks/"+id+"/deliveries?page_size=1").Want(t, 200).Equal(t, "/items/0/attempt", "2")
 	c.Get(t, "/v1/webhooks/"+id+"/deliveries?page_size=1&page_token="+first.Text("/next_page_token")).Want(t, 200).Equal(t, "/items/0/attempt", "1")
-	c.Post(t, "/v1/movies/m1:purge", nil).Want(t, 204)
+	purged(t, c, "/v1/movies/m1")
 	apitest.Eventually(t, 10*time.Second, "a purge takes the deliveries along", func() bool {
 		for _, x := range c.Get(t, "/v1/webhooks/"+id+"/deliveries").Want(t, 200).Items() {
 			if x.(map[string]any)["action"] == "created" {
