@@ -37,7 +37,7 @@ func (c *Client) As(token string) *Client {
 // NewClient fetches the document of the program at a URL.
 func NewClient(t testing.TB, base string) *Client {
 	t.Helper()
-	transport := &http.Transport{MaxIdleConnsPerHost: 128, ResponseHeaderTimeout: 30 * time.Second}
+	transport := &http.Transport{MaxIdleConnsPerHost: 128, ResponseHeaderTimeout: 2 * time.Minute}
 	c := &Client{URL: base, http: &http.Client{Transport: transport, Timeout: time.Minute,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 	t.Cleanup(transport.CloseIdleConnections)
