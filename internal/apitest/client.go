@@ -38,7 +38,7 @@ func (c *Client) As(token string) *Client {
 func NewClient(t testing.TB, base string) *Client {
 	t.Helper()
 	transport := &http.Transport{MaxIdleConnsPerHost: 128, ResponseHeaderTimeout: 2 * time.Minute}
-	c := &Client{URL: base, http: &http.Client{Transport: transport, Timeout: time.Minute,
+	c := &Client{URL: base, http: &http.Client{Transport: transport, Timeout: 3 * time.Minute,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 	t.Cleanup(transport.CloseIdleConnections)
 	resp, err := c.http.Get(base + "/openapi.json")
