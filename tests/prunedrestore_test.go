@@ -24,7 +24,7 @@ func prunedMovie(t *testing.T, c *apitest.Client) (then string) {
 		}
 	}
 	job := "/v1/bulk-jobs/" + c.Post(t, "/v1/movies:prune", `{"revisions":1}`).Want(t, 202).Text("/meta/id")
-	apitest.Eventually(t, time.Minute, "the end of the pruning", func() bool { return c.Get(t, job).Text("/meta/job/state") == "succeeded" })
+	apitest.Eventually(t, 5*time.Minute, "the end of the pruning", func() bool { return c.Get(t, job).Text("/meta/job/state") == "succeeded" })
 	return then
 }
 
