@@ -23,7 +23,11 @@ func adopt(ctx context.Context, m *admin.Admin, x *indexing, last uint64) error 
 	if err := x.catchUp(ctx, last); err != nil {
 		return err
 	}
-	if err := m.Adopt(ctx, types, math.MaxUint64); err != nil {
+	since := map[string]uint64{}
+	for _, name := range types {
+		since[name] = math.MaxUint64 // no other process claims anything
+	}
+	if err := m.Adopt(ctx, since); err != nil {
 		return wrong("%v", err)
 	}
 	return nil
@@ -45,13 +49,14 @@ func (p *program) adoptShared(ctx context.Context, before map[string]plan.Record
 	if err != nil {
 		return err
 	}
-	since := uint64(math.MaxUint64) // no other process has served them
+	since, served := map[string]uint64{}, false
 	for _, name := range types {
+		since[name] = math.MaxUint64 // no other process has served it
 		if before[name].Written != nil {
-			since = min(since, now[name].Seq)
+			since[name], served = now[name].Seq, true
 		}
 	}
-	if since != math.MaxUint64 {
+	if served {
 		p.logger.InfoContext(ctx, "other processes take new unique values and references over", "types", types, "in", late)
 		select {
 		case <-ctx.Done():
@@ -67,7 +72,7 @@ func (p *program) adoptShared(ctx context.Context, before map[string]plan.Record
 		if err := p.indexing.catchUp(ctx, state.Last); err != nil {
 			return err
 		}
-		if err = p.manager.Admin.Adopt(ctx, types, since); err == nil {
+		if err = p.manager.Admin.Adopt(ctx, since); err == nil {
 			return nil
 		}
 		if !errors.Is(err, storage.ErrConflict) {

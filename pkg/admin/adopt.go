@@ -54,14 +54,14 @@ func (ad *Admin) Unadopted(ctx context.Context) ([]string, error) {
 const maxOffenders = 5
 
 // Adopt takes over the constraints of types for the data that is there. When data
-// does not fit, it is refused with the first offenders and nothing is changed. Claims
-// from the sequence since on were made by writers that have the constraints already:
+// does not fit, it is refused with the first offenders and nothing is changed. Claims of
+// a type from its sequence on were made by writers that have the constraints already:
 // they hold. ErrConflict: such a writer was faster, and it is to be asked again with
 // an index that holds what was written.
-func (ad *Admin) Adopt(ctx context.Context, names []string, since uint64) error {
+func (ad *Admin) Adopt(ctx context.Context, since map[string]uint64) error {
 	var adoptions []*adoption
-	for _, name := range names {
-		a, err := ad.adoption(ctx, name, since)
+	for _, name := range slices.Sorted(maps.Keys(since)) {
+		a, err := ad.adoption(ctx, name, since[name])
 		if err != nil {
 			return err
 		}

@@ -18,7 +18,7 @@ func Renumber(state storage.LogState) *Renumbering {
 
 // Event has an event show the sequence in this log, and reports whether it told another.
 func (r *Renumbering) Event(e *storage.Event) (changed bool) {
-	if e.Wrote > 0 || e.Publishes() {
+	if e.Wrote > 0 || e.Publishes() || e.Withheld {
 		r.seqs[e.ID] = r.next
 	}
 	if e.Shown == nil || e.Shown.Meta.Seq == 0 {

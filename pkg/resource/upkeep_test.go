@@ -2,16 +2,24 @@ package resource_test
 
 import (
 	"bytes"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/google/uuid"
+
 	"github.com/autocrud-go/autocrud/internal/testenv"
 	"github.com/autocrud-go/autocrud/pkg/admin"
+	"github.com/autocrud-go/autocrud/pkg/commit"
 	"github.com/autocrud-go/autocrud/pkg/fault"
+	"github.com/autocrud-go/autocrud/pkg/model"
+	"github.com/autocrud-go/autocrud/pkg/query"
 	"github.com/autocrud-go/autocrud/pkg/resource"
 	"github.com/autocrud-go/autocrud/pkg/storage"
 	"github.com/autocrud-go/autocrud/pkg/upkeep"
@@ -225,6 +233,67 @@ func TestMigrationOnReadAndInPlace(t *testing.T) {
 	}
 }
 
+// Claims that other processes make while constraints are taken over hold; older ones are
+// of the last time that the type had them.
+func TestClaimsMadeMeanwhileHold(t *testing.T) {
+	dir := t.TempDir()
+	s := testenv.Open(t, dir, testenv.Types(t, peopleV1), testenv.StackOptions{})
+	a := create(t, s, "people", `{"name":"a","nick":"x"}`)
+	s.Stop()
+	s = testenv.Open(t, dir, testenv.Types(t, peopleV1+"unique: [nick]\n"), testenv.StackOptions{})
+	ctx := t.Context()
+	typ := s.Manager.States.Types()[slices.IndexFunc(s.Manager.States.Types(), func(x *model.Type) bool { return x.Name == "people" })]
+	values := func(nick string) map[string]query.Value {
+		v, err := typ.ValuesOf([]byte(`{"name":"n","nick":"` + nick + `"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+	subject := func(nick string) string {
+		return storage.ClaimSubject(s.Manager.Claims.ClaimHash("people", "nick", []string{"nick"}, values(nick)))
+	}
+	claim := func(nick, id string) uint64 {
+		data, err := json.Marshal(commit.UniqueClaim{Version: 1, Type: "people", ID: id, Constraint: "nick", Live: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		seq, err := s.Log.Append(ctx, []storage.Record{{Subject: subject(nick), ID: uuid.NewString(), Data: data}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return seq
+	}
+	last := func(nick string) (c commit.UniqueClaim) {
+		e, err := s.Log.Last(ctx, subject(nick))
+		if err != nil || json.Unmarshal(e.Data, &c) != nil {
+			t.Fatalf("%s: %v", nick, err)
+		}
+		return c
+	}
+	if _, err := s.Manager.List(ctx, "people", resource.ListOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	taken := claim("x", "faster")
+	claim("old", "of-before")
+	since := claim("new", "not-indexed-yet")
+	if err := s.Manager.Admin.Adopt(ctx, map[string]uint64{"people": taken}); !errors.Is(err, storage.ErrConflict) {
+		t.Fatalf("a value that another has claimed since: %v", err)
+	}
+	if err := s.Manager.Admin.Adopt(ctx, map[string]uint64{"people": since}); err != nil {
+		t.Fatal(err)
+	}
+	if c := last("x"); c.ID != a.ID || !c.Live {
+		t.Errorf("x is claimed by %+v", c)
+	}
+	if c := last("old"); c.Live {
+		t.Errorf("what was claimed before still is: %+v", c)
+	}
+	if c := last("new"); !c.Live {
+		t.Errorf("what was claimed since is not any more: %+v", c)
+	}
+}
+
 func TestConstraintsAreTakenOverWhenTheDataFits(t *testing.T) {
 	dir := t.TempDir()
 	s := testenv.Open(t, dir, testenv.Types(t, peopleV1), testenv.StackOptions{})
@@ -240,7 +309,7 @@ func TestConstraintsAreTakenOverWhenTheDataFits(t *testing.T) {
 	if _, err := s.Manager.List(ctx, "people", resource.ListOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Manager.Admin.Adopt(ctx, []string{"people"}, math.MaxUint64); err == nil || !strings.Contains(err.Error(), b.ID) {
+	if err := s.Manager.Admin.Adopt(ctx, map[string]uint64{"people": math.MaxUint64}); err == nil || !strings.Contains(err.Error(), b.ID) {
 		t.Fatalf("two hold one value: %v", err)
 	}
 	if _, err := s.Manager.Delete(ctx, "people", b.ID, resource.Match{}); err != nil {
@@ -249,7 +318,7 @@ func TestConstraintsAreTakenOverWhenTheDataFits(t *testing.T) {
 	if _, err := s.Manager.List(ctx, "people", resource.ListOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Manager.Admin.Adopt(ctx, []string{"people"}, math.MaxUint64); err != nil {
+	if err := s.Manager.Admin.Adopt(ctx, map[string]uint64{"people": math.MaxUint64}); err != nil {
 		t.Fatal(err)
 	}
 	if names, err := s.Manager.Admin.Unadopted(ctx); err != nil || len(names) != 0 {

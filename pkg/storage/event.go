@@ -245,6 +245,10 @@ func (e *Event) Headless() *Event {
 	return &own
 }
 
+// Emptied reports whether the content that the event left was pruned before the log was
+// filled from a backup or an archive: it has no object there.
+func (e *Event) Emptied() bool { return e.Apart && e.Ref == "" }
+
 // Digest of an event's header, by which the next event of its resource proves what
 // came before; empty when it was never encoded.
 func (e *Event) Digest() string {

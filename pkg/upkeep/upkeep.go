@@ -212,8 +212,8 @@ func (up *Upkeep) cascade(ctx context.Context, e *storage.Event) error {
 
 // late treats a reference that landed after its target's delete as one before.
 func (up *Upkeep) late(ctx context.Context, t *model.Type, e *storage.Event) (worked bool, err error) {
-	if e.Apart && e.Ref == "" {
-		return false, nil // it was pruned before the log was filled
+	if e.Emptied() {
+		return false, nil
 	}
 	content, err := up.States.Content(ctx, e)
 	if err != nil {

@@ -404,7 +404,7 @@ func (x *Indexer) project(ctx context.Context, entry storage.Entry, e *storage.E
 		}
 		return c, nil
 	}
-	if content == nil && e.Apart && e.Ref == "" { // it was pruned before the log was filled
+	if content == nil && e.Emptied() {
 		c.Values, c.Text = blank(t)
 		return c, nil
 	}
